@@ -1,0 +1,71 @@
+# reengage: the extension, its courier, and everything to try and test them.
+#
+#   make deps     install what is missing, or name it
+#   make          build
+#   make install  install into the PostgreSQL that PG_CONFIG names
+#   make demo     the main job on example data, in a private PostgreSQL
+#   make test     every test
+#   make bench    measurements
+#   make fuzz     fuzz the parsers, SECONDS=60 each
+
+EXTENSION = reengage
+MODULE_big = reengage
+DATA = $(wildcard reengage--*.sql)
+REENGAGE_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" reengage.control)
+
+COMMON = $(wildcard src/common/*.c)
+SERVER = $(wildcard src/server/*.c)
+COURIER = $(wildcard src/courier/*.c)
+OBJS = $(COMMON:.c=.o) $(SERVER:.c=.o)
+COURIER_OBJS = $(COMMON:.c=.plain.o) $(COURIER:.c=.plain.o)
+ALL_HEADERS = $(wildcard src/*/*.h)
+EXTRA_CLEAN = reengage-courier $(COURIER_OBJS)
+
+PG_CPPFLAGS = -Isrc/common -D_GNU_SOURCE -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"'
+PG_CFLAGS = -std=gnu99 -Wextra -Wno-declaration-after-statement -Wno-unused-parameter \
+	-Wno-missing-field-initializers -Wno-sign-compare $(WERROR)
+
+# No function of ours gains from being inlined into a query's machine code.
+override with_llvm = no
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifneq ($(wildcard $(PGXS)),)
+include $(PGXS)
+pkglibdir := $(shell $(PG_CONFIG) --pkglibdir)
+else
+all install clean:
+	@echo "PostgreSQL's server headers are missing: make deps installs them" >&2; exit 1
+endif
+
+# The courier knows nothing of PostgreSQL: neither its headers nor its flags.
+# It takes its part of common/ with it, compiled as plain C.
+PLAIN_CFLAGS = -std=gnu99 -O2 -g -Wall -Wextra $(WERROR)
+%.plain.o: %.c $(ALL_HEADERS)
+	$(CC) $(PLAIN_CFLAGS) -Isrc/common -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"' -c -o $@ $<
+
+reengage-courier: $(COURIER_OBJS)
+	$(CC) $(PLAIN_CFLAGS) -o $@ $^ -lcurl -ljson-c
+
+$(OBJS): $(ALL_HEADERS)
+all: reengage-courier
+install: install-courier
+install-courier: reengage-courier
+	$(MKDIR_P) '$(DESTDIR)$(pkglibdir)'
+	$(INSTALL_PROGRAM) reengage-courier '$(DESTDIR)$(pkglibdir)/'
+uninstall: uninstall-courier
+uninstall-courier:
+	rm -f '$(DESTDIR)$(pkglibdir)/reengage-courier'
+
+deps:
+	test/deps
+demo: deps
+	test/demo $(if $(DATA_FILE),'$(DATA_FILE)')
+test: deps
+	test/run
+bench: deps
+	test/bench/run
+fuzz: deps
+	test/fuzz/run $(or $(SECONDS),60)
+
+.PHONY: deps demo test bench fuzz install-courier uninstall-courier

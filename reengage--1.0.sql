@@ -1,0 +1,723 @@
+/* reengage--1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION reengage" to load this file. \quit
+
+CREATE SCHEMA reengage;
+COMMENT ON SCHEMA reengage IS 're-engagement of customers who left a conversation: what was asked (nudges), what is due, what may be happening (intents), what happened (lineage)';
+
+--
+-- Roles.  They are shared by all databases of a cluster, so they may be there
+-- already; DROP EXTENSION leaves them.
+--
+DO $$
+DECLARE
+	role_name text;
+BEGIN
+	FOREACH role_name IN ARRAY ARRAY['reengage_application', 'reengage_operator',
+									 'reengage_reader', 'reengage_worker']
+	LOOP
+		IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = role_name) THEN
+			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
+		END IF;
+	END LOOP;
+END
+$$;
+
+--
+-- Small functions that the tables need
+--
+CREATE FUNCTION reengage.uuid_v7() RETURNS uuid
+LANGUAGE C VOLATILE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_uuid_v7';
+COMMENT ON FUNCTION reengage.uuid_v7() IS
+	'a new UUID version 7 (RFC 9562): millisecond time, then a fraction that keeps the order within a session, then random bits';
+
+CREATE FUNCTION reengage.default_server() RETURNS text
+LANGUAGE C STABLE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_default_server_sql';
+COMMENT ON FUNCTION reengage.default_server() IS
+	'the setting reengage.default_server; an error when it is empty';
+
+CREATE FUNCTION reengage.wake(due_at timestamptz) RETURNS void
+LANGUAGE C VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_wake';
+COMMENT ON FUNCTION reengage.wake(timestamptz) IS
+	'tells this database''s worker, when the transaction commits, that nudges became due from this time on';
+
+CREATE FUNCTION reengage.system_identifier() RETURNS bigint
+LANGUAGE C STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_system_identifier';
+COMMENT ON FUNCTION reengage.system_identifier() IS
+	'the system identifier of this cluster, one half of the fence';
+
+--
+-- What was asked
+--
+CREATE TABLE reengage.nudges (
+	nudge_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	server text NOT NULL DEFAULT reengage.default_server(),
+	conversation_id text NOT NULL,
+	message text NOT NULL,
+	address text,
+	channel text,
+	when_closed text NOT NULL DEFAULT 'new_session',
+	priority smallint NOT NULL DEFAULT 5,
+	due_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	expires_at timestamptz,
+	time_zone text,
+	campaign text,
+	detail jsonb,
+	requested_by text NOT NULL DEFAULT current_user,
+	requested_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CONSTRAINT nudges_pkey PRIMARY KEY (nudge_id)
+);
+COMMENT ON TABLE reengage.nudges IS
+	'what was asked: one row is one message to one customer; immutable once inserted';
+COMMENT ON COLUMN reengage.nudges.nudge_id IS
+	'identity of the nudge and its idempotency key; choose it yourself and insert with ON CONFLICT DO NOTHING to ask only once';
+COMMENT ON COLUMN reengage.nudges.server IS
+	'foreign server of the wrapper reengage; default: setting reengage.default_server';
+COMMENT ON COLUMN reengage.nudges.conversation_id IS
+	'the conversation that the customer left, or any of its thread; 1 to 128 characters of A-Z a-z 0-9 . _ ~ -';
+COMMENT ON COLUMN reengage.nudges.message IS
+	'the text to send: 1 to 4096 characters, no control characters but tab and newline';
+COMMENT ON COLUMN reengage.nudges.address IS
+	'where to write if the old conversation does not tell, for example +13175550142; at most 256 characters';
+COMMENT ON COLUMN reengage.nudges.channel IS
+	'the channel that goes with address: a word such as sms or whatsapp';
+COMMENT ON COLUMN reengage.nudges.when_closed IS
+	'new_session: follow a closed conversation with a new one; skip: only speak to live ones';
+COMMENT ON COLUMN reengage.nudges.priority IS '0 (most urgent) to 9; default 5';
+COMMENT ON COLUMN reengage.nudges.due_at IS 'not before this time; default now';
+COMMENT ON COLUMN reengage.nudges.expires_at IS 'not at or after this time; null: never expires';
+COMMENT ON COLUMN reengage.nudges.time_zone IS 'the customer''s time zone, for example Europe/Berlin';
+COMMENT ON COLUMN reengage.nudges.campaign IS 'your name for why the nudge is sent; at most 256 characters; carried into the lineage';
+COMMENT ON COLUMN reengage.nudges.detail IS 'your own data, at most 16 kB; carried into the lineage';
+COMMENT ON COLUMN reengage.nudges.requested_by IS 'the role that inserted the nudge';
+COMMENT ON COLUMN reengage.nudges.requested_at IS 'when the inserting transaction began';
+
+CREATE INDEX nudges_conversation ON reengage.nudges (conversation_id);
+
+--
+-- What is due.  Narrow, and the only table that the scheduler scans; derived
+-- (nudges minus outcomes), so it is not dumped.
+--
+CREATE TABLE reengage.due (
+	nudge_id uuid NOT NULL,
+	due_at timestamptz NOT NULL,
+	api_calls integer NOT NULL DEFAULT 0,
+	priority smallint NOT NULL,
+	attempt smallint NOT NULL DEFAULT 0,
+	server text NOT NULL,
+	waiting_for text,
+	CONSTRAINT due_pkey PRIMARY KEY (nudge_id)
+) WITH (
+	-- a queue lives on dead rows being removed early, whatever its size
+	autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+	autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off
+);
+CREATE UNIQUE INDEX due_order ON reengage.due (server, priority, due_at, nudge_id);
+COMMENT ON TABLE reengage.due IS
+	'the schedule: which nudge may run when; kept by triggers and the worker';
+COMMENT ON COLUMN reengage.due.nudge_id IS 'the nudge';
+COMMENT ON COLUMN reengage.due.due_at IS 'the earliest time of the next attempt';
+COMMENT ON COLUMN reengage.due.api_calls IS 'requests made to the API so far, tokens excluded';
+COMMENT ON COLUMN reengage.due.priority IS '0 (most urgent) to 9';
+COMMENT ON COLUMN reengage.due.attempt IS 'attempts that were made and had no effect';
+COMMENT ON COLUMN reengage.due.server IS 'the foreign server';
+COMMENT ON COLUMN reengage.due.waiting_for IS 'why due_at was moved; null: nothing but its time';
+
+--
+-- What may be happening
+--
+CREATE TABLE reengage.intents (
+	intent_id uuid NOT NULL,
+	epoch timestamptz NOT NULL,
+	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	nudge_ids uuid[] NOT NULL,
+	steps text[] NOT NULL,
+	attempts smallint[] NOT NULL,
+	conversation_ids text[] NOT NULL,
+	CONSTRAINT intents_pkey PRIMARY KEY (intent_id)
+);
+COMMENT ON TABLE reengage.intents IS
+	'what may be happening: one row for a batch of calls that may be on the wire from its commit on; deleted when all have settled';
+COMMENT ON COLUMN reengage.intents.intent_id IS 'identity of the batch';
+COMMENT ON COLUMN reengage.intents.epoch IS 'start of the engine that recorded it; an intent of an older epoch is of a dead engine';
+COMMENT ON COLUMN reengage.intents.recorded_at IS 'when it was recorded';
+COMMENT ON COLUMN reengage.intents.nudge_ids IS 'the nudges of the batch; the other arrays run in parallel';
+COMMENT ON COLUMN reengage.intents.steps IS 'notify or create';
+COMMENT ON COLUMN reengage.intents.attempts IS 'the attempt of the nudge, counted from 1';
+COMMENT ON COLUMN reengage.intents.conversation_ids IS 'the tip that is notified or followed';
+
+--
+-- What happened
+--
+CREATE TABLE reengage.lineage (
+	lineage_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	nudge_id uuid NOT NULL,
+	server text NOT NULL,
+	outcome text NOT NULL,
+	reason text,
+	step text,
+	requested_conversation_id text NOT NULL,
+	conversation_id text NOT NULL,
+	previous_conversation_id text,
+	root_conversation_id text NOT NULL,
+	generation integer NOT NULL,
+	status_seen text,
+	channel text,
+	address_hash text,
+	campaign text,
+	attempts integer NOT NULL,
+	api_calls integer NOT NULL,
+	api_calls_saved integer NOT NULL,
+	http_status integer,
+	api_error_code text,
+	api_error_message text,
+	correlation_id text,
+	requested_at timestamptz NOT NULL,
+	due_at timestamptz NOT NULL,
+	checked_at timestamptz,
+	called_at timestamptz,
+	occurred_at timestamptz NOT NULL,
+	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	resolves uuid,
+	schema_version integer NOT NULL DEFAULT 1,
+	detail jsonb,
+	CONSTRAINT lineage_pkey PRIMARY KEY (lineage_id),
+	CONSTRAINT lineage_outcome_check CHECK (outcome IN (
+		'notified', 'session_created', 'session_continued', 'skipped_closed',
+		'refused', 'expired', 'exhausted', 'in_doubt')),
+	CONSTRAINT lineage_step_check CHECK (step IN ('notify', 'create')),
+	CONSTRAINT lineage_previous_check CHECK (
+		(outcome = 'session_created') = (previous_conversation_id IS NOT NULL))
+);
+COMMENT ON TABLE reengage.lineage IS
+	'what happened: the outcome of each nudge and the thread it belongs to; append-only, made to be replicated';
+COMMENT ON COLUMN reengage.lineage.lineage_id IS 'identity of the row, ordered by time';
+COMMENT ON COLUMN reengage.lineage.nudge_id IS 'the nudge that ended';
+COMMENT ON COLUMN reengage.lineage.server IS 'the foreign server that was called';
+COMMENT ON COLUMN reengage.lineage.outcome IS 'how the nudge ended; the README says what to do about each';
+COMMENT ON COLUMN reengage.lineage.reason IS 'one word for why, where the outcome alone does not say it';
+COMMENT ON COLUMN reengage.lineage.step IS 'the POST that the outcome is about: notify or create; null: none was made';
+COMMENT ON COLUMN reengage.lineage.requested_conversation_id IS 'the conversation that the nudge named';
+COMMENT ON COLUMN reengage.lineage.conversation_id IS 'where the customer is now';
+COMMENT ON COLUMN reengage.lineage.previous_conversation_id IS 'the closed conversation that conversation_id follows; null: it follows none';
+COMMENT ON COLUMN reengage.lineage.root_conversation_id IS 'the first conversation of the thread';
+COMMENT ON COLUMN reengage.lineage.generation IS 'how many sessions were created since the root; 0: the root itself';
+COMMENT ON COLUMN reengage.lineage.status_seen IS 'the status word that the check read last';
+COMMENT ON COLUMN reengage.lineage.channel IS 'the channel of the conversation';
+COMMENT ON COLUMN reengage.lineage.address_hash IS 'HMAC-SHA256 of the customer''s address in lower case under this installation''s key, in hex; the address itself is not kept';
+COMMENT ON COLUMN reengage.lineage.campaign IS 'as the nudge said';
+COMMENT ON COLUMN reengage.lineage.attempts IS 'attempts made, the last one included';
+COMMENT ON COLUMN reengage.lineage.api_calls IS 'requests made to the API, tokens excluded';
+COMMENT ON COLUMN reengage.lineage.api_calls_saved IS 'checks of conversations that were known to be dead and therefore not made';
+COMMENT ON COLUMN reengage.lineage.http_status IS 'of the last answer; null: there was none';
+COMMENT ON COLUMN reengage.lineage.api_error_code IS 'the API''s own code; printable ASCII';
+COMMENT ON COLUMN reengage.lineage.api_error_message IS 'the API''s own words, cut and cleaned; printable ASCII';
+COMMENT ON COLUMN reengage.lineage.correlation_id IS 'the API''s name for the call, for its support';
+COMMENT ON COLUMN reengage.lineage.requested_at IS 'when the nudge was asked for';
+COMMENT ON COLUMN reengage.lineage.due_at IS 'when it was to run, as the nudge said';
+COMMENT ON COLUMN reengage.lineage.checked_at IS 'when the last check was answered';
+COMMENT ON COLUMN reengage.lineage.called_at IS 'when the first byte of the POST left';
+COMMENT ON COLUMN reengage.lineage.occurred_at IS 'when the outcome became known';
+COMMENT ON COLUMN reengage.lineage.recorded_at IS 'when this row was written';
+COMMENT ON COLUMN reengage.lineage.resolves IS 'the in-doubt row that this one settles';
+COMMENT ON COLUMN reengage.lineage.schema_version IS 'version of the meaning of these columns';
+COMMENT ON COLUMN reengage.lineage.detail IS 'as the nudge said';
+
+-- P7: a dead conversation gets at most one successor
+CREATE UNIQUE INDEX lineage_successor ON reengage.lineage (server, previous_conversation_id)
+	WHERE previous_conversation_id IS NOT NULL;
+-- which thread a created conversation belongs to
+CREATE INDEX lineage_created ON reengage.lineage (server, conversation_id)
+	WHERE previous_conversation_id IS NOT NULL;
+-- the tip of a thread, and its story
+CREATE INDEX lineage_thread ON reengage.lineage (root_conversation_id, server, generation);
+CREATE INDEX lineage_nudge ON reengage.lineage (nudge_id);
+-- a create in doubt holds back the next create on the same conversation
+CREATE INDEX lineage_in_doubt ON reengage.lineage (server, conversation_id)
+	WHERE outcome = 'in_doubt';
+
+--
+-- The fence.  Not dumped: what is restored is a copy, and copies stay silent.
+--
+CREATE TABLE reengage.identity (
+	armed boolean NOT NULL DEFAULT true,
+	system_identifier bigint NOT NULL,
+	database_oid oid NOT NULL,
+	armed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	armed_by text NOT NULL DEFAULT current_user,
+	CONSTRAINT identity_pkey PRIMARY KEY (armed),
+	CONSTRAINT identity_one_row CHECK (armed)
+);
+COMMENT ON TABLE reengage.identity IS
+	'the fence: where sending is allowed; no row: disarmed';
+COMMENT ON COLUMN reengage.identity.armed IS 'always true: there is at most one row';
+COMMENT ON COLUMN reengage.identity.system_identifier IS 'of the cluster that was armed';
+COMMENT ON COLUMN reengage.identity.database_oid IS 'of the database that was armed';
+COMMENT ON COLUMN reengage.identity.armed_at IS 'when arm() was called';
+COMMENT ON COLUMN reengage.identity.armed_by IS 'who called it';
+
+CREATE TABLE reengage.server_state (
+	server text NOT NULL,
+	state text NOT NULL,
+	reason text NOT NULL,
+	since timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CONSTRAINT server_state_pkey PRIMARY KEY (server),
+	CONSTRAINT server_state_check CHECK (state IN ('blocked'))
+);
+COMMENT ON TABLE reengage.server_state IS
+	'servers that are not called at the moment, and why; no row: nothing is known against it';
+COMMENT ON COLUMN reengage.server_state.server IS 'the foreign server';
+COMMENT ON COLUMN reengage.server_state.state IS 'blocked: the worker cannot or may not call it, and tries again from time to time';
+COMMENT ON COLUMN reengage.server_state.reason IS 'what is wrong, and what to do';
+COMMENT ON COLUMN reengage.server_state.since IS 'since when';
+
+CREATE TABLE reengage.address_key (
+	key bytea NOT NULL,
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CONSTRAINT address_key_pkey PRIMARY KEY (key)
+);
+COMMENT ON TABLE reengage.address_key IS
+	'the key of lineage.address_hash, made by the first arm(); the oldest row counts, so that a restored dump keeps its hashes';
+COMMENT ON COLUMN reengage.address_key.key IS '32 random bytes';
+COMMENT ON COLUMN reengage.address_key.created_at IS 'when it was made';
+
+SELECT pg_catalog.pg_extension_config_dump('reengage.nudges', '');
+SELECT pg_catalog.pg_extension_config_dump('reengage.intents', '');
+SELECT pg_catalog.pg_extension_config_dump('reengage.lineage', '');
+SELECT pg_catalog.pg_extension_config_dump('reengage.address_key', '');
+
+--
+-- Triggers
+--
+CREATE FUNCTION reengage.nudges_validate() RETURNS trigger
+LANGUAGE C SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_nudges_validate';
+COMMENT ON FUNCTION reengage.nudges_validate() IS
+	'refuses a nudge that can never be sent, naming the value';
+
+CREATE FUNCTION reengage.nudges_schedule() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- The plan is kept for the life of a session and must not become a sequential
+-- scan of a table that was empty when the plan was made.
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+	earliest timestamptz;
+BEGIN
+	-- A row that carries another requested_at than now comes out of a dump: it
+	-- is due only if it has no outcome.
+	WITH scheduled AS (
+		INSERT INTO reengage.due (nudge_id, server, priority, due_at)
+		SELECT n.nudge_id, n.server, n.priority, greatest(n.due_at, now())
+		FROM new_nudges n
+		WHERE n.requested_at = now()
+		   OR NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
+		RETURNING due_at
+	)
+	SELECT min(s.due_at) INTO earliest FROM scheduled s;
+	PERFORM reengage.wake(earliest);
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION reengage.nudges_schedule() IS 'makes inserted nudges due, and wakes the worker at commit';
+
+CREATE FUNCTION reengage.lineage_ends_nudge() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+	DELETE FROM reengage.due d USING new_rows r WHERE d.nudge_id = r.nudge_id;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION reengage.lineage_ends_nudge() IS
+	'an outcome ends its nudge in the same transaction, whoever wrote it: the worker or a restore';
+
+CREATE FUNCTION reengage.refuse_change() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION '% of table "reengage.%" is not allowed', TG_OP, TG_TABLE_NAME
+		USING ERRCODE = 'feature_not_supported',
+			  DETAIL = 'Its rows are history and stay as they were inserted.';
+END
+$$;
+COMMENT ON FUNCTION reengage.refuse_change() IS 'keeps a table append-only';
+
+CREATE TRIGGER validate BEFORE INSERT ON reengage.nudges
+	FOR EACH ROW EXECUTE FUNCTION reengage.nudges_validate();
+CREATE TRIGGER schedule AFTER INSERT ON reengage.nudges
+	REFERENCING NEW TABLE AS new_nudges
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.nudges_schedule();
+CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.nudges
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
+CREATE TRIGGER ends_nudge AFTER INSERT ON reengage.lineage
+	REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.lineage_ends_nudge();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.lineage
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
+
+--
+-- Servers
+--
+CREATE FUNCTION reengage.fdw_validator(options text[], catalog oid) RETURNS void
+LANGUAGE C STRICT SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_fdw_validator';
+COMMENT ON FUNCTION reengage.fdw_validator(text[], oid) IS
+	'checks the options of CREATE SERVER ... FOREIGN DATA WRAPPER reengage';
+
+CREATE FOREIGN DATA WRAPPER reengage VALIDATOR reengage.fdw_validator;
+COMMENT ON FOREIGN DATA WRAPPER reengage IS
+	'a server of this wrapper is one organisation at one messaging API';
+
+--
+-- Asking
+--
+CREATE FUNCTION reengage.nudge(
+	conversation_id text,
+	message text,
+	server text DEFAULT NULL,
+	address text DEFAULT NULL,
+	channel text DEFAULT NULL,
+	when_closed text DEFAULT 'new_session',
+	priority integer DEFAULT 5,
+	due_at timestamptz DEFAULT NULL,
+	expires_at timestamptz DEFAULT NULL,
+	time_zone text DEFAULT NULL,
+	campaign text DEFAULT NULL,
+	detail jsonb DEFAULT NULL,
+	nudge_id uuid DEFAULT NULL
+) RETURNS uuid
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	id uuid := coalesce(nudge_id, reengage.uuid_v7());
+BEGIN
+	INSERT INTO reengage.nudges AS n
+		(nudge_id, server, conversation_id, message, address, channel, when_closed,
+		 priority, due_at, expires_at, time_zone, campaign, detail)
+	VALUES
+		(id, coalesce(nudge.server, reengage.default_server()), nudge.conversation_id,
+		 nudge.message, nudge.address, nudge.channel, nudge.when_closed,
+		 nudge.priority, coalesce(nudge.due_at, now()), nudge.expires_at,
+		 nudge.time_zone, nudge.campaign, nudge.detail)
+	ON CONFLICT DO NOTHING;
+	RETURN id;
+END
+$$;
+COMMENT ON FUNCTION reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid) IS
+	'asks for one nudge and returns its id; with a nudge_id of your own, asking twice has the effect of asking once';
+
+--
+-- The fence
+--
+CREATE FUNCTION reengage.fence_complaint() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN i.armed IS NULL THEN 'not armed: nothing is sent'
+		WHEN i.system_identifier <> reengage.system_identifier()
+			THEN format('armed in another cluster (system identifier %s, here %s): this is a copy',
+						i.system_identifier, reengage.system_identifier())
+		WHEN i.database_oid <> d.oid
+			THEN format('armed in another database (oid %s, here %s): this is a copy',
+						i.database_oid, d.oid)
+	END
+	FROM pg_database d LEFT JOIN reengage.identity i ON true
+	WHERE d.datname = current_database()
+$$;
+COMMENT ON FUNCTION reengage.fence_complaint() IS
+	'why nothing may be sent from this database; null: it is armed';
+
+CREATE FUNCTION reengage.arm() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_mergejoin = off
+AS $$
+DECLARE
+	rescheduled bigint;
+	database oid := (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+BEGIN
+	IF reengage.fence_complaint() IS NULL THEN
+		RAISE NOTICE 'already armed';
+		RETURN;
+	END IF;
+
+	INSERT INTO reengage.identity (system_identifier, database_oid, armed_at, armed_by)
+	VALUES (reengage.system_identifier(), database, now(), session_user)
+	ON CONFLICT (armed) DO UPDATE
+		SET system_identifier = EXCLUDED.system_identifier,
+			database_oid = EXCLUDED.database_oid,
+			armed_at = EXCLUDED.armed_at,
+			armed_by = EXCLUDED.armed_by;
+
+	INSERT INTO reengage.address_key (key)
+	SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+	WHERE NOT EXISTS (SELECT FROM reengage.address_key);
+
+	-- What has an outcome is not due; what has none is.
+	DELETE FROM reengage.due d USING reengage.lineage l WHERE l.nudge_id = d.nudge_id;
+	INSERT INTO reengage.due (nudge_id, server, priority, due_at)
+	SELECT n.nudge_id, n.server, n.priority, n.due_at
+	FROM reengage.nudges n
+	WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
+	  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id);
+	GET DIAGNOSTICS rescheduled = ROW_COUNT;
+	IF rescheduled > 0 THEN
+		RAISE NOTICE 'made % nudges without an outcome due again', rescheduled;
+	END IF;
+	PERFORM reengage.wake('-infinity');
+END
+$$;
+COMMENT ON FUNCTION reengage.arm() IS
+	'allows sending from this database in this cluster; first makes due exactly what has no outcome';
+
+CREATE FUNCTION reengage.disarm() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	DELETE FROM reengage.identity;
+	IF NOT FOUND THEN
+		RAISE NOTICE 'not armed';
+	END IF;
+	PERFORM reengage.wake('-infinity');
+END
+$$;
+COMMENT ON FUNCTION reengage.disarm() IS
+	'stops sending: no call begins after the commit; calls on the wire are still settled';
+
+--
+-- Running
+--
+CREATE PROCEDURE reengage.run(max_seconds integer DEFAULT NULL, max_nudges integer DEFAULT NULL)
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'reengage_run';
+COMMENT ON PROCEDURE reengage.run(integer, integer) IS
+	'sends what is due in this session, committing as it goes, until nothing is due or a limit is reached (no new nudge begins then); wakes the worker instead where one is running';
+
+CREATE FUNCTION reengage.preview(nudge_id uuid)
+RETURNS TABLE (step text, condition text, method text, url text, headers text, body text)
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_preview';
+COMMENT ON FUNCTION reengage.preview(uuid) IS
+	'the requests that a nudge would make, byte for byte, and when each is made; nothing is sent';
+
+CREATE FUNCTION reengage.worker_state(
+	OUT preloaded boolean, OUT listed boolean, OUT state text, OUT pid integer,
+	OUT since timestamptz, OUT in_flight integer, OUT ended bigint,
+	OUT restarts integer, OUT message text)
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_worker_state';
+COMMENT ON FUNCTION reengage.worker_state() IS
+	'what shared memory knows of this database''s worker';
+
+--
+-- Looking
+--
+CREATE VIEW reengage.nudge_status WITH (security_barrier) AS
+SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.campaign,
+	CASE
+		WHEN l.outcome IS NOT NULL THEN l.outcome
+		WHEN EXISTS (SELECT FROM reengage.intents i WHERE n.nudge_id = ANY (i.nudge_ids)) THEN 'calling'
+		ELSE 'due'
+	END AS state,
+	CASE
+		WHEN l.outcome IS NOT NULL THEN l.reason
+		WHEN (SELECT reengage.fence_complaint()) IS NOT NULL THEN (SELECT reengage.fence_complaint())
+		WHEN s.reason IS NOT NULL THEN pg_catalog.format('server %s: %s', s.state, s.reason)
+		WHEN d.waiting_for IS NOT NULL THEN d.waiting_for
+		WHEN d.due_at > pg_catalog.now() THEN 'its time'
+	END AS reason,
+	CASE WHEN l.outcome IS NULL THEN d.due_at END AS next_attempt_at,
+	coalesce(l.attempts, d.attempt, 0) AS attempts,
+	l.conversation_id, l.recorded_at AS ended_at,
+	n.requested_by, n.requested_at
+FROM reengage.nudges n
+	LEFT JOIN reengage.due d ON d.nudge_id = n.nudge_id
+	LEFT JOIN reengage.server_state s ON s.server = n.server
+	LEFT JOIN LATERAL (
+		SELECT * FROM reengage.lineage l
+		WHERE l.nudge_id = n.nudge_id
+		ORDER BY l.lineage_id DESC LIMIT 1) l ON true
+WHERE n.requested_by = current_user
+   OR pg_catalog.pg_has_role('reengage_operator', 'USAGE')
+   OR pg_catalog.pg_has_role('reengage_reader', 'USAGE');
+COMMENT ON VIEW reengage.nudge_status IS
+	'where each nudge stands and why; an application sees its own';
+COMMENT ON COLUMN reengage.nudge_status.nudge_id IS 'the nudge';
+COMMENT ON COLUMN reengage.nudge_status.server IS 'the foreign server';
+COMMENT ON COLUMN reengage.nudge_status.requested_conversation_id IS 'the conversation that the nudge named';
+COMMENT ON COLUMN reengage.nudge_status.campaign IS 'as the nudge said';
+COMMENT ON COLUMN reengage.nudge_status.state IS 'due, calling (a POST may be on the wire), or the outcome';
+COMMENT ON COLUMN reengage.nudge_status.reason IS 'what a due nudge waits for, or why it ended so';
+COMMENT ON COLUMN reengage.nudge_status.next_attempt_at IS 'the earliest time of the next attempt';
+COMMENT ON COLUMN reengage.nudge_status.attempts IS 'attempts made';
+COMMENT ON COLUMN reengage.nudge_status.conversation_id IS 'where the customer is now';
+COMMENT ON COLUMN reengage.nudge_status.ended_at IS 'when the outcome was recorded';
+COMMENT ON COLUMN reengage.nudge_status.requested_by IS 'who asked';
+COMMENT ON COLUMN reengage.nudge_status.requested_at IS 'when';
+
+CREATE VIEW reengage.threads AS
+SELECT l.server, l.root_conversation_id,
+	(pg_catalog.array_agg(l.conversation_id ORDER BY l.generation DESC, l.lineage_id DESC))[1] AS tip_conversation_id,
+	pg_catalog.max(l.generation) AS generations,
+	pg_catalog.count(DISTINCT l.nudge_id) AS nudges,
+	(pg_catalog.array_agg(l.outcome ORDER BY l.lineage_id DESC))[1] AS last_outcome,
+	pg_catalog.sum(l.api_calls) AS api_calls,
+	pg_catalog.sum(l.api_calls_saved) AS api_calls_saved,
+	pg_catalog.min(l.occurred_at) AS first_at,
+	pg_catalog.max(l.occurred_at) AS last_at
+FROM reengage.lineage l
+GROUP BY l.server, l.root_conversation_id;
+COMMENT ON VIEW reengage.threads IS 'one row for each customer story: a chain of conversations from root to tip';
+COMMENT ON COLUMN reengage.threads.server IS 'the foreign server';
+COMMENT ON COLUMN reengage.threads.root_conversation_id IS 'the first conversation';
+COMMENT ON COLUMN reengage.threads.tip_conversation_id IS 'the newest conversation: where the customer is now';
+COMMENT ON COLUMN reengage.threads.generations IS 'sessions created since the root';
+COMMENT ON COLUMN reengage.threads.nudges IS 'nudges that ended in this thread';
+COMMENT ON COLUMN reengage.threads.last_outcome IS 'outcome of the last one';
+COMMENT ON COLUMN reengage.threads.api_calls IS 'requests made to the API';
+COMMENT ON COLUMN reengage.threads.api_calls_saved IS 'checks that were not needed';
+COMMENT ON COLUMN reengage.threads.first_at IS 'when the first nudge ended';
+COMMENT ON COLUMN reengage.threads.last_at IS 'when the last one did';
+
+CREATE FUNCTION reengage.thread(conversation_id text, server text DEFAULT NULL)
+RETURNS TABLE (server text, generation integer, occurred_at timestamptz, outcome text, reason text,
+			   conversation_id text, previous_conversation_id text, status_seen text,
+			   campaign text, api_calls integer, nudge_id uuid)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH roots AS (
+		SELECT DISTINCT l.server, l.root_conversation_id
+		FROM reengage.lineage l
+		WHERE (l.root_conversation_id = $1
+			   OR (l.conversation_id = $1 AND l.previous_conversation_id IS NOT NULL))
+		  AND ($2 IS NULL OR l.server = $2)
+	)
+	SELECT l.server, l.generation, l.occurred_at, l.outcome, l.reason,
+		   l.conversation_id, l.previous_conversation_id, l.status_seen,
+		   l.campaign, l.api_calls, l.nudge_id
+	FROM roots r JOIN reengage.lineage l
+		ON l.root_conversation_id = r.root_conversation_id AND l.server = r.server
+	ORDER BY l.server, l.occurred_at, l.lineage_id
+$$;
+COMMENT ON FUNCTION reengage.thread(text, text) IS
+	'the whole story of the thread that a conversation belongs to, in order; without a server: of every server that knows the conversation';
+
+CREATE VIEW reengage.health AS
+WITH worker AS (SELECT * FROM reengage.worker_state()),
+backlog AS (
+	SELECT pg_catalog.count(*) FILTER (WHERE d.due_at <= pg_catalog.now()) AS due,
+		   pg_catalog.count(*) FILTER (WHERE d.due_at > pg_catalog.now()) AS scheduled,
+		   pg_catalog.min(d.due_at) AS oldest
+	FROM reengage.due d
+)
+SELECT 'fence' AS subject,
+	CASE WHEN f.complaint IS NULL THEN 'ok' ELSE 'stopped' END AS state,
+	coalesce(f.complaint, 'armed') AS detail,
+	CASE WHEN f.complaint IS NOT NULL
+		THEN 'If customers are to be written to from this database: SELECT reengage.arm();' END AS remedy
+FROM (SELECT reengage.fence_complaint()) f(complaint)
+UNION ALL
+SELECT 'worker',
+	CASE
+		WHEN NOT w.preloaded OR NOT w.listed THEN 'absent'
+		WHEN w.message IS NOT NULL THEN 'failing'
+		WHEN w.state = 'running' THEN 'ok'
+		ELSE w.state
+	END,
+	CASE
+		WHEN NOT w.preloaded THEN 'reengage is not in shared_preload_libraries'
+		WHEN NOT w.listed THEN pg_catalog.format('database "%s" is not in reengage.databases', pg_catalog.current_database())
+		WHEN w.message IS NOT NULL THEN w.message
+		ELSE pg_catalog.format('%s since %s, %s in flight, %s nudges ended, %s restarts',
+							   w.state, w.since, w.in_flight, w.ended, w.restarts)
+	END,
+	CASE
+		WHEN NOT w.preloaded THEN 'Add it and restart the server, or schedule CALL reengage.run() with pg_cron.'
+		WHEN NOT w.listed THEN 'Add it and reload, or schedule CALL reengage.run() with pg_cron.'
+		WHEN w.message IS NOT NULL THEN 'The server log has the details; the worker keeps trying with growing pauses.'
+	END
+FROM worker w
+UNION ALL
+SELECT 'server ' || s.srvname,
+	CASE WHEN t.server IS NULL THEN 'ok' ELSE t.state END,
+	coalesce(t.reason, 'nothing is known against it'),
+	CASE WHEN t.server IS NOT NULL
+		THEN pg_catalog.format('Since %s; it is tried again from time to time, its nudges stay due.', t.since) END
+FROM pg_catalog.pg_foreign_server s
+	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
+	LEFT JOIN reengage.server_state t ON t.server = s.srvname
+UNION ALL
+SELECT 'backlog',
+	'ok',
+	pg_catalog.format('%s due, %s scheduled for later, oldest %s', b.due, b.scheduled, coalesce(b.oldest::text, 'none')),
+	NULL
+FROM backlog b
+UNION ALL
+SELECT 'backlog of server ' || d.server, 'stopped',
+	pg_catalog.format('%s nudges are due for a server that does not exist', pg_catalog.count(*)),
+	'CREATE SERVER it again.'
+FROM reengage.due d
+WHERE NOT EXISTS (
+	SELECT FROM pg_catalog.pg_foreign_server s
+		JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
+	WHERE s.srvname = d.server)
+GROUP BY d.server
+UNION ALL
+SELECT 'doubt', 'attention',
+	pg_catalog.format('%s nudges ended in doubt: their call may or may not have taken effect', pg_catalog.count(*)),
+	'SELECT * FROM reengage.lineage WHERE outcome = ''in_doubt'';'
+FROM reengage.lineage l
+WHERE l.outcome = 'in_doubt'
+HAVING pg_catalog.count(*) > 0;
+COMMENT ON VIEW reengage.health IS
+	'whether nudges are being sent, and if not, why and what to do';
+COMMENT ON COLUMN reengage.health.subject IS 'what the row is about';
+COMMENT ON COLUMN reengage.health.state IS 'ok, or one word for what is not';
+COMMENT ON COLUMN reengage.health.detail IS 'the facts';
+COMMENT ON COLUMN reengage.health.remedy IS 'what to do; null: nothing';
+
+--
+-- Privileges.  PUBLIC has nothing; nobody gets TRIGGER, REFERENCES or TRUNCATE.
+--
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA reengage FROM PUBLIC;
+REVOKE ALL ON ALL PROCEDURES IN SCHEMA reengage FROM PUBLIC;
+GRANT USAGE ON SCHEMA reengage
+	TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
+
+GRANT INSERT (nudge_id, server, conversation_id, message, address, channel, when_closed,
+			  priority, due_at, expires_at, time_zone, campaign, detail)
+	ON reengage.nudges TO reengage_application, reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.default_server(), reengage.fence_complaint(),
+	reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid)
+	TO reengage_application, reengage_operator;
+GRANT SELECT ON reengage.nudge_status TO reengage_application, reengage_operator, reengage_reader;
+
+GRANT SELECT ON reengage.nudges, reengage.due, reengage.intents, reengage.lineage,
+	reengage.identity, reengage.server_state, reengage.threads, reengage.health TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage.arm(), reengage.disarm(), reengage.preview(uuid) TO reengage_operator;
+GRANT EXECUTE ON PROCEDURE reengage.run(integer, integer) TO reengage_operator;
+
+GRANT SELECT ON reengage.lineage, reengage.threads, reengage.health TO reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.worker_state(),
+	reengage.fence_complaint() TO reengage_operator, reengage_reader;
+
+-- what the ticks of the worker and of run() do, and no more
+GRANT SELECT ON reengage.nudges, reengage.identity, reengage.address_key TO reengage_worker;
+GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;
+GRANT SELECT, INSERT, DELETE ON reengage.intents TO reengage_worker;
+GRANT SELECT, INSERT ON reengage.lineage TO reengage_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON reengage.server_state TO reengage_worker;
+GRANT EXECUTE ON FUNCTION reengage.uuid_v7() TO reengage_worker;
+
+-- A preloaded worker that waits for the extension can begin.
+SELECT reengage.wake('-infinity');

@@ -1,0 +1,203 @@
+/*
+ * decide.c: what follows from a reply.
+ *
+ * The switches have no default on purpose: the compiler then names a value
+ * that was forgotten.
+ */
+#include "decide.h"
+
+#include <string.h>
+
+#include "retry.h"
+
+static Decision
+settle(Outcome outcome, const char *reason)
+{
+	Decision	decision = {.kind = DECIDE_SETTLE, .outcome = outcome, .reason = reason};
+
+	return decision;
+}
+
+static Decision
+call(Step step)
+{
+	Decision	decision = {.kind = DECIDE_CALL, .step = step};
+
+	return decision;
+}
+
+static Decision
+block(const char *reason)
+{
+	Decision	decision = {.kind = DECIDE_BLOCK, .reason = reason};
+
+	return decision;
+}
+
+/* Only for calls that certainly had no effect. */
+static Decision
+retry(const Facts *facts, const Terms *terms)
+{
+	int64_t		delay_ms = retry_delay_ms(terms->attempt, facts->retry_after_ms, terms->random);
+	Decision	decision = {.kind = DECIDE_RETRY, .reason = facts->reason};
+
+	if (terms->attempt >= terms->max_attempts)
+		return settle(OUTCOME_EXHAUSTED, facts->reason);
+	decision.retry_at = terms->now + delay_ms * 1000;
+	/* A try that would come too late is known to be too late now. */
+	if (decision.retry_at >= terms->expires_at)
+		return settle(OUTCOME_EXPIRED, facts->reason);
+	return decision;
+}
+
+/* The conversation cannot be spoken to; may a new one follow it? */
+static Decision
+follow_closed(const Facts *facts, const Terms *terms)
+{
+	Recipient	recipient;
+	const char *reason;
+
+	if (terms->skip_when_closed)
+		return settle(OUTCOME_SKIPPED_CLOSED, NULL);
+	if (!choose_recipient(facts, terms, &recipient, &reason))
+		return settle(OUTCOME_REFUSED, reason);
+	return call(STEP_CREATE);
+}
+
+static Decision
+after_check(const Facts *facts, const Terms *terms)
+{
+	switch (facts->class)
+	{
+		case REPLY_DONE:
+			return facts->live ? call(STEP_NOTIFY) : follow_closed(facts, terms);
+		case REPLY_NOT_FOUND:
+			if (terms->address == NULL || terms->channel == NULL)
+				return settle(OUTCOME_REFUSED, "conversation_not_found");
+			return follow_closed(facts, terms);
+		case REPLY_REJECTED:
+			return settle(OUTCOME_REFUSED, facts->reason);
+		case REPLY_BLOCKED:
+			return block(facts->reason);
+		case REPLY_CLOSED:
+		case REPLY_NOT_APPLIED:
+		case REPLY_AMBIGUOUS:
+			/* a GET is always safe to repeat */
+			return retry(facts, terms);
+	}
+	return retry(facts, terms);
+}
+
+static Decision
+after_notify(const Facts *facts, const Terms *terms)
+{
+	switch (facts->class)
+	{
+		case REPLY_DONE:
+			return settle(OUTCOME_NOTIFIED, NULL);
+		case REPLY_CLOSED:
+			/* it closed after we looked; never a second notify */
+			return follow_closed(facts, terms);
+		case REPLY_NOT_FOUND:
+			return settle(OUTCOME_REFUSED, "conversation_not_found");
+		case REPLY_REJECTED:
+			return settle(OUTCOME_REFUSED, facts->reason);
+		case REPLY_NOT_APPLIED:
+			return retry(facts, terms);
+		case REPLY_BLOCKED:
+			return block(facts->reason);
+		case REPLY_AMBIGUOUS:
+			return settle(OUTCOME_IN_DOUBT, facts->reason);
+	}
+	return settle(OUTCOME_IN_DOUBT, facts->reason);
+}
+
+static Decision
+after_create(const Facts *facts, const Terms *terms)
+{
+	switch (facts->class)
+	{
+		case REPLY_DONE:
+			return settle(facts->same_conversation ?
+						  OUTCOME_SESSION_CONTINUED : OUTCOME_SESSION_CREATED, NULL);
+		case REPLY_CLOSED:
+		case REPLY_NOT_FOUND:
+		case REPLY_REJECTED:
+			return settle(OUTCOME_REFUSED, facts->reason);
+		case REPLY_NOT_APPLIED:
+			return retry(facts, terms);
+		case REPLY_BLOCKED:
+			return block(facts->reason);
+		case REPLY_AMBIGUOUS:
+			return settle(OUTCOME_IN_DOUBT, facts->reason);
+	}
+	return settle(OUTCOME_IN_DOUBT, facts->reason);
+}
+
+Decision
+decide(Step step, const Facts *facts, const Terms *terms)
+{
+	switch (step)
+	{
+		case STEP_CHECK:
+			return after_check(facts, terms);
+		case STEP_NOTIFY:
+			return after_notify(facts, terms);
+		case STEP_CREATE:
+			return after_create(facts, terms);
+	}
+	return settle(OUTCOME_IN_DOUBT, facts->reason);
+}
+
+bool
+choose_recipient(const Facts *facts, const Terms *terms,
+				 Recipient *recipient, const char **reason)
+{
+	const char *channel = facts->channel ? facts->channel : terms->channel;
+	bool		proactive = channel != NULL &&
+		channel_is_listed(terms->proactive_channels, channel);
+
+	recipient->from_address = facts->business_address ?
+		facts->business_address : terms->from_address;
+	if (facts->customer_address != NULL && proactive)
+	{
+		recipient->to_address = facts->customer_address;
+		recipient->channel = channel;
+		return true;
+	}
+	if (terms->address == NULL)
+	{
+		*reason = facts->customer_address == NULL ? "no_address" : "channel_not_proactive";
+		return false;
+	}
+	/* The nudge's own address goes with its own channel, if it names one. */
+	channel = terms->channel ? terms->channel : facts->channel;
+	if (channel == NULL || !channel_is_listed(terms->proactive_channels, channel))
+	{
+		*reason = channel == NULL ? "no_channel" : "channel_not_proactive";
+		return false;
+	}
+	/* The old business side belongs to the old channel. */
+	if (facts->channel != NULL && strcmp(channel, facts->channel) != 0)
+		recipient->from_address = terms->from_address;
+	recipient->to_address = terms->address;
+	recipient->channel = channel;
+	return true;
+}
+
+bool
+channel_is_listed(const char *channels, const char *channel)
+{
+	size_t		length = strlen(channel);
+
+	while (channels != NULL && *channels != '\0')
+	{
+		size_t		item = strcspn(channels, ",");
+
+		if (item == length && memcmp(channels, channel, length) == 0)
+			return true;
+		channels += item;
+		channels += strspn(channels, ",");
+	}
+	return false;
+}

@@ -1,0 +1,87 @@
+/*
+ * decide.h: the rules of one nudge, as pure functions.
+ *
+ * decide() is total: for every step, every class of reply and any terms it
+ * says what happens next.  Time and randomness are arguments, so a test needs
+ * neither, and a model checker can search all of it.
+ */
+#ifndef REENGAGE_DECIDE_H
+#define REENGAGE_DECIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "nudge.h"
+
+/* What is known of the nudge besides the reply.  Times: microseconds, any one clock. */
+typedef struct Terms
+{
+	bool		skip_when_closed;	/* when_closed = 'skip': only live ones are spoken to */
+	int			attempt;		/* the one that was just made, counted from 1 */
+	int			max_attempts;
+	int64_t		now;
+	int64_t		expires_at;		/* INT64_MAX: never */
+	double		random;			/* in [0, 1), for the jitter */
+
+	/* the nudge's own words for where a new session goes; NULL when absent */
+	const char *address;
+	const char *channel;
+
+	/* the server's */
+	const char *from_address;	/* NULL when absent */
+	const char *proactive_channels; /* comma-separated */
+} Terms;
+
+/* What came back.  Facts stay those of the check while later steps run. */
+typedef struct Facts
+{
+	ReplyClass	class;
+	const char *reason;			/* the courier's word for it, or NULL */
+	int64_t		retry_after_ms; /* -1: the API did not say */
+	bool		live;
+	const char *channel;		/* of the old conversation; NULL when unknown */
+	const char *customer_address;
+	const char *business_address;
+	bool		same_conversation;	/* a create answered the id that it followed */
+} Facts;
+
+typedef enum DecisionKind
+{
+	DECIDE_CALL,				/* make the call "step", after recording its intent */
+	DECIDE_SETTLE,				/* the nudge ends with "outcome" and "reason" */
+	DECIDE_RETRY,				/* due again at "retry_at", one attempt used */
+	DECIDE_BLOCK				/* the server is to be left alone; still due */
+} DecisionKind;
+
+typedef struct Decision
+{
+	DecisionKind kind;
+	Step		step;
+	Outcome		outcome;
+	const char *reason;			/* one word, or NULL when the outcome says it all */
+	int64_t		retry_at;
+} Decision;
+
+/* Where a new session goes.  Points into the terms and the facts. */
+typedef struct Recipient
+{
+	const char *to_address;
+	const char *from_address;	/* NULL: the API chooses */
+	const char *channel;
+} Recipient;
+
+/* What follows after "step" was answered with "facts". */
+extern Decision decide(Step step, const Facts *facts, const Terms *terms);
+
+/*
+ * Whom a create addresses: the customer of the old conversation with the
+ * business side kept as sender; the nudge's own address where that is not
+ * possible.  False, with the reason, when nobody can be addressed.
+ */
+extern bool choose_recipient(const Facts *facts, const Terms *terms,
+							 Recipient *recipient, const char **reason);
+
+/* True when "channel" is one of the comma-separated "channels". */
+extern bool channel_is_listed(const char *channels, const char *channel);
+
+#endif

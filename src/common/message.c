@@ -1,0 +1,211 @@
+/*
+ * message.c: messages to frames and back, driven by one table each.
+ */
+#include "message.h"
+
+#include <string.h>
+
+typedef enum FieldType
+{
+	FIELD_NUMBER,				/* always there */
+	FIELD_TEXT,					/* always there */
+	FIELD_TEXT_OR_NULL
+} FieldType;
+
+/* A field's tag is its place in the table, counted from 1. */
+typedef struct FieldSpec
+{
+	FieldType	type;
+	size_t		offset;
+} FieldSpec;
+
+typedef struct MessageSpec
+{
+	MessageKind kind;
+	size_t		size;
+	const FieldSpec *fields;
+	int			nfields;
+} MessageSpec;
+
+#define SPEC(name, kind, type) \
+	static const MessageSpec name = \
+		{kind, sizeof(type), name##_fields, sizeof(name##_fields) / sizeof(FieldSpec)}
+
+static const FieldSpec hello_fields[] = {
+	{FIELD_NUMBER, offsetof(HelloMessage, protocol)},
+	{FIELD_TEXT, offsetof(HelloMessage, version)},
+	{FIELD_TEXT, offsetof(HelloMessage, libraries)},
+};
+SPEC(hello, MESSAGE_HELLO, HelloMessage);
+
+static const FieldSpec server_fields[] = {
+	{FIELD_TEXT, offsetof(ServerMessage, name)},
+	{FIELD_TEXT, offsetof(ServerMessage, dialect)},
+	{FIELD_TEXT, offsetof(ServerMessage, api_url)},
+	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, login_url)},
+	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, client_id)},
+	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, client_secret)},
+	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, ca_file)},
+	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, proxy)},
+	{FIELD_NUMBER, offsetof(ServerMessage, timeout_ms)},
+	{FIELD_NUMBER, offsetof(ServerMessage, connect_timeout_ms)},
+	{FIELD_NUMBER, offsetof(ServerMessage, max_in_flight)},
+};
+SPEC(server, MESSAGE_SERVER, ServerMessage);
+
+static const FieldSpec call_fields[] = {
+	{FIELD_NUMBER, offsetof(CallMessage, call_id)},
+	{FIELD_NUMBER, offsetof(CallMessage, step)},
+	{FIELD_NUMBER, offsetof(CallMessage, render_only)},
+	{FIELD_TEXT, offsetof(CallMessage, server)},
+	{FIELD_TEXT, offsetof(CallMessage, conversation_id)},
+	{FIELD_TEXT, offsetof(CallMessage, nudge_id)},
+	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, text)},
+	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, to_address)},
+	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, from_address)},
+	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, channel)},
+};
+SPEC(call, MESSAGE_CALL, CallMessage);
+
+static const FieldSpec reply_fields[] = {
+	{FIELD_NUMBER, offsetof(ReplyMessage, call_id)},
+	{FIELD_NUMBER, offsetof(ReplyMessage, class)},
+	{FIELD_NUMBER, offsetof(ReplyMessage, http_status)},
+	{FIELD_NUMBER, offsetof(ReplyMessage, retry_after_ms)},
+	{FIELD_NUMBER, offsetof(ReplyMessage, api_calls)},
+	{FIELD_NUMBER, offsetof(ReplyMessage, called_at)},
+	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, reason)},
+	{FIELD_NUMBER, offsetof(ReplyMessage, live)},
+	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, status)},
+	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, channel)},
+	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, customer_address)},
+	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, business_address)},
+	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, conversation_id)},
+	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, error_code)},
+	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, error_message)},
+	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, correlation_id)},
+};
+SPEC(reply, MESSAGE_REPLY, ReplyMessage);
+
+static const FieldSpec rendered_fields[] = {
+	{FIELD_NUMBER, offsetof(RenderedMessage, call_id)},
+	{FIELD_TEXT, offsetof(RenderedMessage, method)},
+	{FIELD_TEXT, offsetof(RenderedMessage, url)},
+	{FIELD_TEXT, offsetof(RenderedMessage, headers)},
+	{FIELD_TEXT_OR_NULL, offsetof(RenderedMessage, body)},
+};
+SPEC(rendered, MESSAGE_RENDERED, RenderedMessage);
+
+static bool
+put(FrameBuffer *buffer, const MessageSpec *spec, const void *message)
+{
+	frame_begin(buffer, (uint8_t) spec->kind);
+	for (int i = 0; i < spec->nfields; i++)
+	{
+		const void *field = (const char *) message + spec->fields[i].offset;
+		uint8_t		tag = (uint8_t) (i + 1);
+
+		if (spec->fields[i].type == FIELD_NUMBER)
+			frame_put_number(buffer, tag, *(const int64_t *) field);
+		else if (*(const char *const *) field != NULL)
+			frame_put_text(buffer, tag, *(const char *const *) field);
+	}
+	return frame_end(buffer);
+}
+
+static bool
+get(const Frame *frame, const MessageSpec *spec, void *message)
+{
+	if (frame->kind != spec->kind)
+		return false;
+	memset(message, 0, spec->size);
+	for (int i = 0; i < spec->nfields; i++)
+	{
+		void	   *field = (char *) message + spec->fields[i].offset;
+		uint8_t		tag = (uint8_t) (i + 1);
+		bool		found;
+
+		if (spec->fields[i].type == FIELD_NUMBER)
+			found = frame_get_number(frame, tag, field);
+		else
+			found = frame_get_text(frame, tag, field);
+		if (!found && spec->fields[i].type != FIELD_TEXT_OR_NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool
+in_range(int64_t number, int64_t count)
+{
+	return number >= 0 && number < count;
+}
+
+bool
+message_put_hello(FrameBuffer *buffer, const HelloMessage *message)
+{
+	return put(buffer, &hello, message);
+}
+
+bool
+message_put_server(FrameBuffer *buffer, const ServerMessage *message)
+{
+	return put(buffer, &server, message);
+}
+
+bool
+message_put_call(FrameBuffer *buffer, const CallMessage *message)
+{
+	return put(buffer, &call, message);
+}
+
+bool
+message_put_reply(FrameBuffer *buffer, const ReplyMessage *message)
+{
+	return put(buffer, &reply, message);
+}
+
+bool
+message_put_rendered(FrameBuffer *buffer, const RenderedMessage *message)
+{
+	return put(buffer, &rendered, message);
+}
+
+bool
+message_put_stop(FrameBuffer *buffer)
+{
+	frame_begin(buffer, MESSAGE_STOP);
+	return frame_end(buffer);
+}
+
+bool
+message_get_hello(const Frame *frame, HelloMessage *message)
+{
+	return get(frame, &hello, message);
+}
+
+bool
+message_get_server(const Frame *frame, ServerMessage *message)
+{
+	return get(frame, &server, message);
+}
+
+bool
+message_get_call(const Frame *frame, CallMessage *message)
+{
+	return get(frame, &call, message) && in_range(message->step, STEP_COUNT);
+}
+
+bool
+message_get_reply(const Frame *frame, ReplyMessage *message)
+{
+	return get(frame, &reply, message) &&
+		in_range(message->class, REPLY_CLASS_COUNT) &&
+		in_range(message->http_status, 1000);
+}
+
+bool
+message_get_rendered(const Frame *frame, RenderedMessage *message)
+{
+	return get(frame, &rendered, message);
+}

@@ -1,0 +1,120 @@
+/*
+ * message.h: what the worker and the courier say to each other.
+ *
+ *   worker -> courier:  SERVER (settings and credentials), CALL, STOP
+ *   courier -> worker:  HELLO (once, at start), REPLY, RENDERED
+ *
+ * One table of fields per message serves both directions, so the two ends
+ * cannot disagree.  Text is UTF-8; NULL means absent.  After decoding, text
+ * points into the frame's buffer and lives as long as that does.
+ */
+#ifndef REENGAGE_MESSAGE_H
+#define REENGAGE_MESSAGE_H
+
+#include <stdint.h>
+
+#include "frame.h"
+#include "nudge.h"
+
+/* Raised whenever a message changes; the two programs must agree on it. */
+#define PROTOCOL_VERSION 1
+
+typedef enum MessageKind
+{
+	MESSAGE_HELLO = 1,
+	MESSAGE_SERVER,
+	MESSAGE_CALL,
+	MESSAGE_REPLY,
+	MESSAGE_RENDERED,
+	MESSAGE_STOP
+} MessageKind;
+
+typedef struct HelloMessage
+{
+	int64_t		protocol;		/* PROTOCOL_VERSION */
+	const char *version;		/* of the courier */
+	const char *libraries;		/* libcurl, TLS and json-c with versions */
+} HelloMessage;
+
+/* One server as CREATE SERVER and the credentials file describe it. */
+typedef struct ServerMessage
+{
+	const char *name;
+	const char *dialect;
+	const char *api_url;		/* without a slash at the end */
+	const char *login_url;		/* NULL: no authorisation */
+	const char *client_id;
+	const char *client_secret;
+	const char *ca_file;
+	const char *proxy;
+	int64_t		timeout_ms;
+	int64_t		connect_timeout_ms;
+	int64_t		max_in_flight;
+} ServerMessage;
+
+typedef struct CallMessage
+{
+	int64_t		call_id;		/* chosen by the worker, echoed in the reply */
+	int64_t		step;			/* a Step */
+	int64_t		render_only;	/* 1: answer RENDERED and send nothing */
+	const char *server;
+	const char *conversation_id;	/* the tip: checked, notified or followed */
+	const char *nudge_id;
+	const char *text;			/* notify, create */
+	const char *to_address;		/* create: the customer */
+	const char *from_address;	/* create: the business; may be absent */
+	const char *channel;		/* create */
+} CallMessage;
+
+typedef struct ReplyMessage
+{
+	int64_t		call_id;
+	int64_t		class;			/* a ReplyClass */
+	int64_t		http_status;	/* 0: there was no answer */
+	int64_t		retry_after_ms; /* -1: the API did not say */
+	int64_t		api_calls;		/* HTTP requests made for it, tokens excluded */
+	int64_t		called_at;		/* first byte out, microseconds since 1970; 0: none */
+	const char *reason;			/* one ASCII word: "timeout", "unreadable", ... */
+	/* what a check found out */
+	int64_t		live;			/* 1: it may be notified */
+	const char *status;
+	const char *channel;
+	const char *customer_address;
+	const char *business_address;
+	/* what a create made */
+	const char *conversation_id;
+	/* what the API said of a failure: printable ASCII, cut and redacted */
+	const char *error_code;
+	const char *error_message;
+	const char *correlation_id;
+} ReplyMessage;
+
+/* The request that a CALL with render_only would make. */
+typedef struct RenderedMessage
+{
+	int64_t		call_id;
+	const char *method;
+	const char *url;
+	const char *headers;		/* one a line; the token is not shown */
+	const char *body;
+} RenderedMessage;
+
+/* Append one message.  False: no memory, or longer than FRAME_MAX. */
+extern bool message_put_hello(FrameBuffer *buffer, const HelloMessage *message);
+extern bool message_put_server(FrameBuffer *buffer, const ServerMessage *message);
+extern bool message_put_call(FrameBuffer *buffer, const CallMessage *message);
+extern bool message_put_reply(FrameBuffer *buffer, const ReplyMessage *message);
+extern bool message_put_rendered(FrameBuffer *buffer, const RenderedMessage *message);
+extern bool message_put_stop(FrameBuffer *buffer);
+
+/*
+ * Read one message out of a complete frame of its kind.  False: a field that
+ * must be there is missing, or a number is outside of its enum.
+ */
+extern bool message_get_hello(const Frame *frame, HelloMessage *message);
+extern bool message_get_server(const Frame *frame, ServerMessage *message);
+extern bool message_get_call(const Frame *frame, CallMessage *message);
+extern bool message_get_reply(const Frame *frame, ReplyMessage *message);
+extern bool message_get_rendered(const Frame *frame, RenderedMessage *message);
+
+#endif

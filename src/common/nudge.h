@@ -1,0 +1,67 @@
+/*
+ * nudge.h: the vocabulary that the database side and the HTTP side share.
+ *
+ * Nothing here, or anywhere in common/, knows PostgreSQL, libcurl, a clock,
+ * randomness or I/O, so that the rules can be tested without any of them.
+ */
+#ifndef REENGAGE_NUDGE_H
+#define REENGAGE_NUDGE_H
+
+/* The three things a messaging API is asked to do. */
+typedef enum Step
+{
+	STEP_CHECK,					/* GET the status of the thread's tip */
+	STEP_NOTIFY,				/* POST a notification into a live conversation */
+	STEP_CREATE					/* POST a new session that follows a closed one */
+} Step;
+
+#define STEP_COUNT 3
+
+/* What the courier can say about a call; DESIGN.md section 5 has the table. */
+typedef enum ReplyClass
+{
+	REPLY_DONE,					/* it took effect, or the facts are readable */
+	REPLY_NOT_FOUND,			/* the API does not know the conversation */
+	REPLY_CLOSED,				/* a notify was refused because it is closed */
+	REPLY_REJECTED,				/* the API says never */
+	REPLY_NOT_APPLIED,			/* certainly without effect: may be repeated */
+	REPLY_AMBIGUOUS,			/* may or may not have taken effect */
+	REPLY_BLOCKED				/* our client may not call at all */
+} ReplyClass;
+
+#define REPLY_CLASS_COUNT 7
+
+/* How a nudge can end: the words of lineage.outcome. */
+typedef enum Outcome
+{
+	OUTCOME_NOTIFIED,
+	OUTCOME_SESSION_CREATED,
+	OUTCOME_SESSION_CONTINUED,
+	OUTCOME_SKIPPED_CLOSED,
+	OUTCOME_REFUSED,
+	OUTCOME_EXPIRED,
+	OUTCOME_EXHAUSTED,
+	OUTCOME_IN_DOUBT
+} Outcome;
+
+#define OUTCOME_COUNT 8
+
+/*
+ * Longest conversation id.  Ids come from a caller or from an API and are
+ * put into a URL path and an index, so both ends hold them to this.
+ */
+#define CONVERSATION_ID_MAX 128
+
+/* Names as they stand in SQL, logs and idempotency keys. */
+extern const char *step_name(Step step);
+extern const char *reply_class_name(ReplyClass class);
+extern const char *outcome_name(Outcome outcome);
+
+/*
+ * True for 1 to 128 characters out of [A-Za-z0-9._~-] that are not "." or
+ * "..": such an id is one path segment whatever a URL library does to it
+ * (libcurl removes dot segments even when they are percent-encoded).
+ */
+extern int	conversation_id_is_valid(const char *id);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * url.c: a strict reading of base URLs.
+ *
+ * Strict on purpose: these URLs decide where customer data and credentials
+ * go, so whatever two parsers could read differently is refused.
+ */
+#include "url.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+typedef struct Authority
+{
+	const char *host;
+	size_t		host_length;
+	const char *port;			/* NULL: none */
+	size_t		port_length;
+} Authority;
+
+static const char *
+after_scheme(const char *url, bool *secure)
+{
+	*secure = strncasecmp(url, "https://", 8) == 0;
+	if (*secure)
+		return url + 8;
+	return strncasecmp(url, "http://", 7) == 0 ? url + 7 : NULL;
+}
+
+static Authority
+split_authority(const char *start)
+{
+	Authority	authority = {start, 0, NULL, 0};
+	size_t		length = strcspn(start, "/");
+	const char *bracket = *start == '[' ? memchr(start, ']', length) : NULL;
+	const char *tail = bracket ? bracket : start;
+	const char *colon = memchr(tail, ':', length - (size_t) (tail - start));
+
+	authority.host_length = colon ? (size_t) (colon - start) : length;
+	if (colon)
+	{
+		authority.port = colon + 1;
+		authority.port_length = length - authority.host_length - 1;
+	}
+	return authority;
+}
+
+static bool
+port_is_sound(const Authority *authority)
+{
+	long		port;
+
+	if (authority->port == NULL)
+		return true;
+	if (authority->port_length < 1 || authority->port_length > 5 ||
+		strspn(authority->port, "0123456789") < authority->port_length)
+		return false;
+	port = strtol(authority->port, NULL, 10);
+	return port >= 1 && port <= 65535;
+}
+
+static bool
+host_is_sound(const Authority *authority)
+{
+	static const char name[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
+	size_t		length = authority->host_length;
+
+	if (length > 2 && authority->host[0] == '[')
+		return authority->host[length - 1] == ']' &&
+			strspn(authority->host + 1, "0123456789abcdefABCDEF:.") == length - 2;
+	return length >= 1 && strspn(authority->host, name) >= length;
+}
+
+static bool
+host_is_loopback(const Authority *authority)
+{
+	const char *host = authority->host;
+	size_t		length = authority->host_length;
+
+	if (length == 9 && strncasecmp(host, "localhost", 9) == 0)
+		return true;
+	if (length == 5 && strncmp(host, "[::1]", 5) == 0)
+		return true;
+	/* only digits and dots: 127.evil.example is a name, not an address */
+	return length >= 9 && strncmp(host, "127.", 4) == 0 &&
+		strspn(host, "0123456789.") >= length;
+}
+
+bool
+url_is_loopback(const char *url)
+{
+	bool		secure;
+	const char *start = after_scheme(url, &secure);
+	Authority	authority;
+
+	if (start == NULL)
+		return false;
+	authority = split_authority(start);
+	return host_is_loopback(&authority);
+}
+
+/* Dot segments could lead out of the base path. */
+static bool
+path_is_sound(const char *path)
+{
+	while (*path == '/')
+	{
+		size_t		segment = strcspn(path + 1, "/");
+
+		if ((segment == 1 && path[1] == '.') ||
+			(segment == 2 && path[1] == '.' && path[2] == '.'))
+			return false;
+		path += 1 + segment;
+	}
+	return true;
+}
+
+const char *
+url_complaint(const char *url)
+{
+	bool		secure;
+	const char *start = after_scheme(url, &secure);
+	Authority	authority;
+
+	if (start == NULL)
+		return "must begin with https:// (or http:// for a loopback host)";
+	for (const char *byte = url; *byte; byte++)
+		if ((unsigned char) *byte <= ' ' || (unsigned char) *byte >= 0x7f)
+			return "must consist of printable ASCII characters without blanks";
+	if (strpbrk(start, "?#@\\%") != NULL)
+		return "must not have a user, a query, a fragment or escapes";
+	authority = split_authority(start);
+	if (!host_is_sound(&authority))
+		return "must name a host";
+	if (!port_is_sound(&authority))
+		return "must have a port from 1 to 65535";
+	if (!path_is_sound(start + strcspn(start, "/")))
+		return "must not have dot segments";
+	if (!secure && !host_is_loopback(&authority))
+		return "must use https, as its host is not a loopback address";
+	return NULL;
+}

@@ -1,0 +1,19 @@
+/*
+ * address.h: which network addresses a host name may lead to.
+ *
+ * A name in a public API's URL that resolves to the inside of our own network,
+ * or to a cloud's metadata service, is an attack or a mistake.
+ */
+#ifndef COURIER_ADDRESS_H
+#define COURIER_ADDRESS_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+/* False for loopback, private, link-local, metadata and other special ranges. */
+extern bool address_is_public(const struct sockaddr *address);
+
+/* True for "localhost" and for addresses in numbers, with or without brackets. */
+extern bool host_names_an_address(const char *host);
+
+#endif

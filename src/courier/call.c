@@ -1,0 +1,198 @@
+/*
+ * call.c: one call, from the worker's CALL to our REPLY.
+ */
+#include "call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "link.h"
+#include "memory.h"
+#include "version.h"
+
+/* A call keeps a copy of the frame it came in, and reads it there. */
+Call *
+call_new(const Frame *frame)
+{
+	Call	   *call = allocate(sizeof(Call));
+	Frame		copy = *frame;
+
+	call->fields = allocate(frame->fields_length + 1);
+	memcpy(call->fields, frame->fields, frame->fields_length);
+	copy.fields = call->fields;
+	if (message_get_call(&copy, &call->message))
+		return call;
+	call_free(call);
+	return NULL;
+}
+
+/* Ends an attempt: its settings and its token are not needed any more. */
+static void
+forget_attempt(Call *call)
+{
+	settings_release(call->settings);
+	call->settings = NULL;
+	forget_text(call->token);
+	call->token = NULL;
+}
+
+void
+call_free(Call *call)
+{
+	forget_attempt(call);
+	free(call->fields);
+	free(call);
+}
+
+static bool
+is_present(const char *text)
+{
+	return text != NULL && text[0] != '\0';
+}
+
+const char *
+call_find_fault(const Call *call)
+{
+	const CallMessage *message = &call->message;
+
+	if (!conversation_id_is_valid(message->conversation_id) ||
+		!conversation_id_is_valid(message->nudge_id))
+		return "invalid_id";
+	if (message->step != STEP_CHECK && !is_present(message->text))
+		return "no_text";
+	if (message->step == STEP_CREATE && !is_present(message->to_address))
+		return "no_address";
+	if (message->step == STEP_CREATE && !is_present(message->channel))
+		return "no_channel";
+	return NULL;
+}
+
+/*
+ * The key is the nudge's and the step's, not the attempt's: an API that
+ * honours it can tell a repetition from a second wish.
+ */
+static char *
+compose_headers(const CallMessage *message, const char *token)
+{
+	char	   *posting = NULL;
+	char	   *authorization = NULL;
+	char	   *headers;
+
+	if (message->step != STEP_CHECK)
+		posting = format_text("\nContent-Type: application/json"
+							  "\nIdempotency-Key: %s-%s",
+							  message->nudge_id, step_name((Step) message->step));
+	if (token != NULL)
+		authorization = format_text("\nAuthorization: Bearer %s", token);
+	headers = format_text("Accept: application/json"
+						  "\nUser-Agent: reengage/" REENGAGE_VERSION "%s%s",
+						  posting != NULL ? posting : "",
+						  authorization != NULL ? authorization : "");
+	free(posting);
+	forget_text(authorization);
+	return headers;
+}
+
+static void
+compose(const Call *call, const Settings *settings, const char *token,
+		HttpRequest *request)
+{
+	memset(request, 0, sizeof(*request));
+	settings->dialect->compose(&call->message, settings->api_url, request);
+	request->headers = compose_headers(&call->message, token);
+}
+
+void
+call_send(Call *call, Settings *settings, const char *token, HttpDone done)
+{
+	HttpRequest request;
+
+	forget_attempt(call);
+	call->settings = settings_hold(settings);
+	call->token = copy_text(token);
+	compose(call, settings, token, &request);
+	http_send(&request, &settings->route, done, call);
+}
+
+void
+call_note_attempt(Call *call, const HttpResponse *response)
+{
+	if (!response->sent)
+		return;
+	if (call->requests_sent++ == 0)
+		call->called_at = response->sent_at;
+}
+
+static const char *
+text_or_null(const char *text)
+{
+	return text[0] != '\0' ? text : NULL;
+}
+
+void
+call_end_with(Call *call, const Reading *reading)
+{
+	ReplyMessage reply = {
+		.call_id = call->message.call_id,
+		.class = reading->class,
+		.http_status = reading->http_status,
+		.retry_after_ms = reading->retry_after_ms,
+		.api_calls = call->requests_sent,
+		.called_at = call->called_at,
+		.reason = text_or_null(reading->reason),
+		.live = reading->live,
+		.status = text_or_null(reading->status),
+		.channel = text_or_null(reading->channel),
+		.customer_address = text_or_null(reading->customer_address),
+		.business_address = text_or_null(reading->business_address),
+		.conversation_id = text_or_null(reading->conversation_id),
+		.error_code = text_or_null(reading->error_code),
+		.error_message = text_or_null(reading->error_message),
+		.correlation_id = text_or_null(reading->correlation_id),
+	};
+
+	link_send_reply(&reply);
+	call_free(call);
+}
+
+void
+call_end(Call *call, const HttpResponse *response)
+{
+	Secrets		secrets = settings_secrets(call->settings, call->token);
+	Reading		reading;
+
+	call->settings->dialect->read((Step) call->message.step, response, &secrets, &reading);
+	call_end_with(call, &reading);
+}
+
+void
+call_refuse(Call *call, ReplyClass class, const char *reason)
+{
+	Reading		reading;
+
+	reading_init(&reading, class, reason);
+	call_end_with(call, &reading);
+}
+
+void
+call_render(Call *call, const Settings *settings)
+{
+	HttpRequest request;
+	RenderedMessage rendered;
+	bool		shown;
+
+	compose(call, settings, settings->login_url != NULL ? "***" : NULL, &request);
+	rendered = (RenderedMessage) {
+		.call_id = call->message.call_id,
+		.method = request.body != NULL ? "POST" : "GET",
+		.url = request.url,
+		.headers = request.headers,
+		.body = request.body,
+	};
+	shown = link_send_rendered(&rendered);
+	http_request_free(&request);
+	if (shown)
+		call_free(call);
+	else
+		call_refuse(call, REPLY_REJECTED, "too_long");
+}

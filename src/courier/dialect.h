@@ -1,0 +1,33 @@
+/*
+ * dialect.h: how an API spells check, notify and create.
+ *
+ * A dialect is the only code that knows the shapes of its API's URLs and
+ * JSON.  It does no I/O: calls in, requests out; responses in, readings out.
+ */
+#ifndef COURIER_DIALECT_H
+#define COURIER_DIALECT_H
+
+#include "exchange.h"
+#include "message.h"
+#include "reading.h"
+#include "text.h"
+
+typedef struct Dialect
+{
+	const char *name;
+
+	/* Sets the request's URL and body.  The call's ids are valid. */
+	void		(*compose) (const CallMessage *call, const char *api_url,
+							HttpRequest *request);
+
+	/* Fills the reading, whatever the response holds. */
+	void		(*read) (Step step, const HttpResponse *response,
+						 const Secrets *secrets, Reading *reading);
+} Dialect;
+
+/* NULL: there is no dialect of that name. */
+extern const Dialect *dialect_find(const char *name);
+
+extern const Dialect dialect_messaging;
+
+#endif

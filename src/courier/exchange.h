@@ -1,0 +1,40 @@
+/*
+ * exchange.h: one HTTP request and its response, as plain data.
+ *
+ * Dialects compose the one and read the other without any HTTP library.
+ */
+#ifndef COURIER_EXCHANGE_H
+#define COURIER_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What to send.  Its texts are owned. */
+typedef struct HttpRequest
+{
+	char	   *url;
+	char	   *headers;		/* one a line; may carry a token */
+	char	   *body;			/* NULL: it is a GET, otherwise a POST */
+} HttpRequest;
+
+/* What came of it; its texts belong to whoever made it, and are never NULL. */
+typedef struct HttpResponse
+{
+	int			status;			/* 0: there was no answer */
+	bool		sent;			/* some of the request went out, or may have */
+	bool		complete;		/* the answer arrived whole */
+	const char *failure;		/* one word why not; NULL if complete */
+	const char *detail;			/* the network's words for it; may be empty */
+	int64_t		sent_at;		/* microseconds since 1970; 0: not sent */
+	int64_t		retry_after_ms; /* -1: not asked for */
+	const char *headers;		/* as received; not terminated */
+	size_t		headers_length;
+	const char *body;			/* as much as was kept; not terminated */
+	size_t		body_length;
+} HttpResponse;
+
+/* Frees the texts, and overwrites those that may hold a token. */
+extern void http_request_free(HttpRequest *request);
+
+#endif

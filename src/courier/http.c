@@ -1,0 +1,480 @@
+/*
+ * http.c: HTTP requests in, HTTP responses out, by libcurl.
+ *
+ * Callbacks record and return; all decisions are made outside of libcurl.
+ *
+ * A POST must not be sent twice.  libcurl by itself sends one again when a
+ * reused connection dies before the reply, if it can rewind the body.  So
+ * bodies are given by a read callback that cannot seek: then such a transfer
+ * ends with CURLE_SEND_FAIL_REWIND instead.
+ *
+ * Tokens are overwritten in our memory when they are done with; the copies
+ * inside of libcurl and its TLS library are out of reach.
+ */
+#define _GNU_SOURCE
+#include "http.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curl/curl.h>
+
+#include "address.h"
+#include "clock.h"
+#include "exit.h"
+#include "frame.h"
+#include "headers.h"
+#include "memory.h"
+
+/* Replies of the APIs we know have a few kB of each; more is not read. */
+#define BODY_MAX (256 * 1024)
+#define HEADERS_MAX (64 * 1024)
+
+/* One request on its way.  The easy handle is used again for the next one. */
+typedef struct Transfer
+{
+	struct Transfer *next;		/* in the list of idle ones */
+	CURL	   *easy;
+	HttpRequest request;
+	struct curl_slist *header_list;
+	size_t		body_given;		/* bytes of the request's body */
+	FrameBuffer headers;
+	FrameBuffer body;
+	bool		oversized;
+	bool		only_public;	/* refuse addresses inside of our network */
+	bool		address_refused;
+	int64_t		started_at;
+	char		error[CURL_ERROR_SIZE];
+	HttpDone	done;
+	void	   *owner;
+} Transfer;
+
+static CURLM *multi;
+static Transfer *idle_transfers;
+
+/* A libcurl that refuses what safety depends on must not be used at all. */
+static void
+set_number(CURL *easy, CURLoption option, long value)
+{
+	require(curl_easy_setopt(easy, option, value) == CURLE_OK);
+}
+
+static void
+set_text(CURL *easy, CURLoption option, const char *value)
+{
+	require(curl_easy_setopt(easy, option, value) == CURLE_OK);
+}
+
+/* Keeps what arrived; refusing to take the bytes makes libcurl give up. */
+static size_t
+keep(Transfer *transfer, FrameBuffer *buffer, size_t limit, const char *data, size_t size)
+{
+	if (size > limit - buffer->length)
+	{
+		transfer->oversized = true;
+		return 0;
+	}
+	if (size == 0 || !frame_buffer_reserve(buffer, size))
+		return 0;
+	memcpy(buffer->data + buffer->length, data, size);
+	buffer->length += size;
+	return size;
+}
+
+static size_t
+on_body(char *data, size_t one, size_t size, void *argument)
+{
+	Transfer   *transfer = argument;
+
+	return keep(transfer, &transfer->body, BODY_MAX, data, one * size);
+}
+
+/* An interim response (1xx) comes first, with headers of its own. */
+static size_t
+on_header(char *data, size_t one, size_t size, void *argument)
+{
+	Transfer   *transfer = argument;
+
+	if (one * size >= 5 && memcmp(data, "HTTP/", 5) == 0)
+		frame_buffer_discard(&transfer->headers, transfer->headers.length);
+	return keep(transfer, &transfer->headers, HEADERS_MAX, data, one * size);
+}
+
+static size_t
+on_read(char *to, size_t one, size_t size, void *argument)
+{
+	Transfer   *transfer = argument;
+	const char *rest = transfer->request.body + transfer->body_given;
+	size_t		count = strnlen(rest, one * size);
+
+	memcpy(to, rest, count);
+	transfer->body_given += count;
+	return count;
+}
+
+/* Called when the name is resolved, so a name cannot be changed behind us. */
+static curl_socket_t
+on_socket(void *argument, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	Transfer   *transfer = argument;
+
+	(void) purpose;
+	if (transfer->only_public && !address_is_public(&address->addr))
+	{
+		transfer->address_refused = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(address->family, address->socktype, address->protocol);
+}
+
+void
+http_start(void)
+{
+	require(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+	multi = curl_multi_init();
+	require(multi != NULL);
+}
+
+void
+http_keep_connections(int count)
+{
+	require(curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) count) == CURLM_OK);
+}
+
+/* What holds for every request to every server. */
+static void
+set_safety(CURL *easy)
+{
+	set_number(easy, CURLOPT_NOSIGNAL, 1);
+#if LIBCURL_VERSION_NUM >= 0x075500
+	set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	set_number(easy, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
+#endif
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* Do not wait for a slow resolver when a transfer has timed out. */
+	set_number(easy, CURLOPT_QUICK_EXIT, 1);
+#endif
+	set_number(easy, CURLOPT_FOLLOWLOCATION, 0);
+	set_number(easy, CURLOPT_NETRC, CURL_NETRC_IGNORED);
+	set_number(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1);
+	set_number(easy, CURLOPT_SSL_VERIFYPEER, 1);
+	set_number(easy, CURLOPT_SSL_VERIFYHOST, 2);
+	set_number(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+	set_number(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
+	set_number(easy, CURLOPT_TCP_KEEPALIVE, 1);
+	set_number(easy, CURLOPT_PIPEWAIT, 1);
+
+	/* A wish only: a libcurl without HTTP/2 says no and uses HTTP/1.1. */
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
+}
+
+/* An empty proxy keeps libcurl from looking at the environment. */
+static void
+set_route(CURL *easy, const HttpRoute *route)
+{
+	set_text(easy, CURLOPT_PROXY, route->proxy != NULL ? route->proxy : "");
+	set_text(easy, CURLOPT_NOPROXY, "");
+	if (route->ca_file != NULL)
+		set_text(easy, CURLOPT_CAINFO, route->ca_file);
+	set_number(easy, CURLOPT_TIMEOUT_MS, route->timeout_ms);
+	set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, route->connect_timeout_ms);
+}
+
+static void
+set_callbacks(CURL *easy, Transfer *transfer)
+{
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+}
+
+static void
+add_header(Transfer *transfer, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(transfer->header_list, line);
+
+	require(longer != NULL);
+	transfer->header_list = longer;
+}
+
+static void
+set_headers(Transfer *transfer)
+{
+	char	   *lines = copy_text(transfer->request.headers);
+	char	   *rest = lines;
+	char	   *line;
+
+	while ((line = strsep(&rest, "\n")) != NULL)
+		add_header(transfer, line);
+	forget_text(lines);
+	if (transfer->request.body != NULL)
+		add_header(transfer, "Expect:");	/* send the body at once */
+	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->header_list);
+}
+
+/*
+ * Servers close connections that were idle for 5 seconds or more.  A GET that
+ * meets such an end is sent again; a POST would be in doubt for nothing.
+ */
+#define POST_IDLE_MAX_S 2
+
+static void
+set_body(Transfer *transfer)
+{
+	CURL	   *easy = transfer->easy;
+	curl_off_t	size = (curl_off_t) strlen(transfer->request.body);
+
+	set_number(easy, CURLOPT_MAXAGE_CONN, POST_IDLE_MAX_S);
+	set_number(easy, CURLOPT_POST, 1);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size);
+	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+	curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+}
+
+/* True if the URL itself says "localhost" or gives an address in numbers. */
+static bool
+url_names_an_address(const char *url)
+{
+	CURLU	   *parsed = curl_url();
+	char	   *host = NULL;
+	bool		answer;
+
+	require(parsed != NULL);
+	answer = curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+		curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+		host_names_an_address(host);
+	curl_free(host);
+	curl_url_cleanup(parsed);
+	return answer;
+}
+
+static Transfer *
+take_transfer(void)
+{
+	Transfer   *transfer = idle_transfers;
+
+	if (transfer != NULL)
+	{
+		idle_transfers = transfer->next;
+		return transfer;
+	}
+	transfer = allocate(sizeof(Transfer));
+	transfer->easy = curl_easy_init();
+	require(transfer->easy != NULL);
+	return transfer;
+}
+
+/* The tokens in a list of headers are overwritten as it is freed. */
+static void
+free_headers(struct curl_slist *list)
+{
+	for (struct curl_slist *line = list; line != NULL; line = line->next)
+		explicit_bzero(line->data, strlen(line->data));
+	curl_slist_free_all(list);
+}
+
+static void
+return_transfer(Transfer *transfer)
+{
+	CURL	   *easy = transfer->easy;
+
+	curl_easy_reset(easy);
+	http_request_free(&transfer->request);
+	free_headers(transfer->header_list);
+	frame_buffer_free(&transfer->headers);
+	frame_buffer_free(&transfer->body);
+	memset(transfer, 0, sizeof(*transfer));
+	transfer->easy = easy;
+	transfer->next = idle_transfers;
+	idle_transfers = transfer;
+}
+
+void
+http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *owner)
+{
+	Transfer   *transfer = take_transfer();
+
+	transfer->request = *request;
+	memset(request, 0, sizeof(*request));
+	transfer->done = done;
+	transfer->owner = owner;
+	transfer->started_at = clock_wall_us();
+	/* Through a proxy it is the proxy that is connected to. */
+	transfer->only_public = route->proxy == NULL &&
+		!url_names_an_address(transfer->request.url);
+
+	set_safety(transfer->easy);
+	set_route(transfer->easy, route);
+	set_callbacks(transfer->easy, transfer);
+	set_text(transfer->easy, CURLOPT_URL, transfer->request.url);
+	set_headers(transfer);
+	if (transfer->request.body != NULL)
+		set_body(transfer);
+	require(curl_multi_add_handle(multi, transfer->easy) == CURLM_OK);
+}
+
+typedef struct FailureWord
+{
+	CURLcode	code;
+	const char *word;
+} FailureWord;
+
+static const FailureWord words_before_sending[] = {
+	{CURLE_COULDNT_RESOLVE_HOST, "resolve_failed"},
+	{CURLE_COULDNT_RESOLVE_PROXY, "proxy_failed"},
+	{CURLE_COULDNT_CONNECT, "connect_failed"},
+	{CURLE_OPERATION_TIMEDOUT, "connect_timeout"},
+	{CURLE_SSL_CONNECT_ERROR, "tls_failed"},
+	{CURLE_PEER_FAILED_VERIFICATION, "tls_failed"},
+	{CURLE_SSL_CACERT_BADFILE, "tls_failed"},
+	{CURLE_SSL_CIPHER, "tls_failed"},
+	{CURLE_SSL_ISSUER_ERROR, "tls_failed"},
+	{CURLE_URL_MALFORMAT, "invalid_url"},
+	{CURLE_UNSUPPORTED_PROTOCOL, "invalid_url"},
+	{CURLE_LOGIN_DENIED, "invalid_url"},	/* there is a user name in it */
+	{CURLE_OK, NULL}
+};
+
+static const FailureWord words_after_sending[] = {
+	{CURLE_OPERATION_TIMEDOUT, "timeout"},
+	{CURLE_WEIRD_SERVER_REPLY, "unreadable"},
+	{CURLE_UNSUPPORTED_PROTOCOL, "unreadable"}, /* HTTP/0.9, that is, not HTTP */
+	{CURLE_OK, NULL}
+};
+
+/* One word for why there is no complete answer. */
+static const char *
+failure_word(const Transfer *transfer, CURLcode code, bool sent)
+{
+	const FailureWord *known = sent ? words_after_sending : words_before_sending;
+	long		proxy_status = 0;
+
+	if (transfer->oversized)
+		return "oversized";
+	if (transfer->address_refused && !sent)
+		return "address_refused";
+	curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+	if (!sent && proxy_status >= 300)
+		return "proxy_failed";
+	for (; known->word != NULL; known++)
+		if (known->code == code)
+			return known->word;
+	return "connection_lost";
+}
+
+/*
+ * The size of the request is 0 until libcurl gave some of it to the network;
+ * as libcurl 8.7 forgets to count, the body's own count is asked as well.
+ */
+static bool
+was_sent(const Transfer *transfer, int status)
+{
+	long		request_size = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request_size);
+	return request_size > 0 || transfer->body_given > 0 || status > 0;
+}
+
+static int64_t
+time_sent(const Transfer *transfer)
+{
+	curl_off_t	before = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &before);
+	return transfer->started_at + before;
+}
+
+/* An interim status (1xx) is no answer. */
+static int
+final_status(const Transfer *transfer)
+{
+	long		status = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	return status >= 200 && status <= 999 ? (int) status : 0;
+}
+
+static time_t
+read_date(const char *text)
+{
+	return curl_getdate(text, NULL);
+}
+
+/* What was kept; never NULL, so that nobody has to ask. */
+static const char *
+kept(const FrameBuffer *buffer)
+{
+	return buffer->length > 0 ? (const char *) buffer->data : "";
+}
+
+static void
+fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
+{
+	response->status = final_status(transfer);
+	response->sent = was_sent(transfer, response->status);
+	response->complete = code == CURLE_OK && response->status > 0;
+	if (!response->complete)
+		response->failure = failure_word(transfer, code, response->sent);
+	response->detail = transfer->error;
+	response->sent_at = response->sent ? time_sent(transfer) : 0;
+	response->headers = kept(&transfer->headers);
+	response->headers_length = transfer->headers.length;
+	response->body = kept(&transfer->body);
+	response->body_length = transfer->body.length;
+	response->retry_after_ms =
+		headers_retry_after_ms(response->headers, response->headers_length,
+							   time(NULL), read_date);
+}
+
+static void
+finish(CURL *easy, CURLcode code)
+{
+	HttpResponse response = {0};
+	char	   *private = NULL;
+	Transfer   *transfer;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+	transfer = (Transfer *) private;
+	fill_response(&response, transfer, code);
+	curl_multi_remove_handle(multi, easy);
+	transfer->done(transfer->owner, &response);
+	return_transfer(transfer);
+}
+
+void
+http_run(void)
+{
+	CURLMsg    *message;
+	int			count;
+
+	require(curl_multi_perform(multi, &count) == CURLM_OK);
+	while ((message = curl_multi_info_read(multi, &count)) != NULL)
+		if (message->msg == CURLMSG_DONE)
+			finish(message->easy_handle, message->data.result);
+}
+
+void
+http_wait(int fd, bool or_output, int timeout_ms)
+{
+	struct curl_waitfd watched = {.fd = fd, .events = CURL_WAIT_POLLIN};
+
+	if (or_output)
+		watched.events |= CURL_WAIT_POLLOUT;
+	require(curl_multi_poll(multi, &watched, 1, timeout_ms, NULL) == CURLM_OK);
+}
+
+void
+http_describe(char *text, size_t size)
+{
+	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+
+	snprintf(text, size, "libcurl/%s %s", info->version,
+			 info->ssl_version != NULL ? info->ssl_version : "without TLS");
+}

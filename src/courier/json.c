@@ -1,0 +1,137 @@
+/*
+ * json.c: reading and writing JSON, strictly, with json-c.
+ */
+#include "json.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "exit.h"
+#include "memory.h"
+
+/* Replies of the APIs we know nest 4 deep; a bomb nests thousands. */
+#define JSON_DEPTH 16
+
+JsonObject *
+json_new(void)
+{
+	JsonObject *object = json_object_new_object();
+
+	require(object != NULL);
+	return object;
+}
+
+void
+json_free(JsonObject *object)
+{
+	json_object_put(object);
+}
+
+/*
+ * Text that ends too early is no error to json-c but a wish for more, and
+ * what follows the object need not be looked at by it: both are tested.
+ */
+JsonObject *
+json_read(const char *text, size_t length)
+{
+	struct json_tokener *tokener;
+	JsonObject *object;
+
+	if (length == 0 || length > INT_MAX)
+		return NULL;
+	tokener = json_tokener_new_ex(JSON_DEPTH);
+	require(tokener != NULL);
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	object = json_tokener_parse_ex(tokener, text, (int) length);
+	if (json_tokener_get_error(tokener) != json_tokener_success ||
+		json_tokener_get_parse_end(tokener) != length ||
+		!json_object_is_type(object, json_type_object))
+	{
+		json_object_put(object);
+		object = NULL;
+	}
+	json_tokener_free(tokener);
+	return object;
+}
+
+/* The member if it is there and of that type, otherwise NULL. */
+static JsonObject *
+member(const JsonObject *object, const char *name, enum json_type type)
+{
+	JsonObject *found;
+
+	if (object == NULL || !json_object_object_get_ex(object, name, &found) ||
+		!json_object_is_type(found, type))
+		return NULL;
+	return found;
+}
+
+const char *
+json_member_text(const JsonObject *object, const char *name)
+{
+	JsonObject *found = member(object, name, json_type_string);
+	const char *text;
+
+	if (found == NULL)
+		return NULL;
+	text = json_object_get_string(found);
+	return strlen(text) == (size_t) json_object_get_string_len(found) ? text : NULL;
+}
+
+const JsonObject *
+json_member_object(const JsonObject *object, const char *name)
+{
+	return member(object, name, json_type_object);
+}
+
+bool
+json_member_number(const JsonObject *object, const char *name, int64_t *number)
+{
+	JsonObject *found = member(object, name, json_type_int);
+
+	if (found == NULL)
+		return false;
+	*number = json_object_get_int64(found);
+	return true;
+}
+
+static void
+add(JsonObject *object, const char *name, JsonObject *value)
+{
+	require(value != NULL && json_object_object_add(object, name, value) == 0);
+}
+
+void
+json_add_text(JsonObject *object, const char *name, const char *text)
+{
+	if (text != NULL)
+		add(object, name, json_object_new_string(text));
+}
+
+JsonObject *
+json_add_object(JsonObject *object, const char *name)
+{
+	JsonObject *value = json_new();
+
+	add(object, name, value);
+	return value;
+}
+
+char *
+json_write(JsonObject *object)
+{
+	const char *text = json_object_to_json_string_ext(object,
+													  JSON_C_TO_STRING_PLAIN |
+													  JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	require(text != NULL);
+	return copy_text(text);
+}
+
+const char *
+json_library_version(void)
+{
+	return json_c_version();
+}

@@ -1,0 +1,45 @@
+/*
+ * json.h: reading and writing JSON, strictly.
+ *
+ * A reply is believed only if all of it is one JSON object of valid UTF-8
+ * and reasonable depth.  A member of another type than asked for is absent.
+ */
+#ifndef COURIER_JSON_H
+#define COURIER_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct json_object JsonObject;
+
+/* NULL unless the whole text is one object.  Free it with json_free(). */
+extern JsonObject *json_read(const char *text, size_t length);
+
+/* An empty object; free it with json_free(). */
+extern JsonObject *json_new(void);
+
+/* Frees the object and all that is in it; NULL is fine. */
+extern void json_free(JsonObject *object);
+
+/*
+ * Members by name; "object" may be NULL, which has none.  They live as long
+ * as the object does.  Text with a NUL inside counts as absent.
+ */
+extern const char *json_member_text(const JsonObject *object, const char *name);
+extern const JsonObject *json_member_object(const JsonObject *object, const char *name);
+extern bool json_member_number(const JsonObject *object, const char *name, int64_t *number);
+
+/* Adds a text; does nothing if it is NULL. */
+extern void json_add_text(JsonObject *object, const char *name, const char *text);
+
+/* Adds a new empty object, which belongs to "object", and returns it. */
+extern JsonObject *json_add_object(JsonObject *object, const char *name);
+
+/* The object as compact text, which the caller frees. */
+extern char *json_write(JsonObject *object);
+
+/* Of json-c, such as "0.16". */
+extern const char *json_library_version(void);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * main.c: reengage-courier, the process that speaks HTTP for the worker.
+ *
+ * It is started with one end of a socketpair as file descriptor 0.  It says
+ * hello, learns of servers, makes calls and answers each of them once.  It
+ * knows nothing of nudges that it is not told, keeps nothing on disk, logs
+ * nothing, and ends when the worker does.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "clock.h"
+#include "exit.h"
+#include "http.h"
+#include "json.h"
+#include "link.h"
+#include "message.h"
+#include "server.h"
+#include "version.h"
+
+/* Nothing depends on waking up: whatever happens ends the wait. */
+#define IDLE_WAIT_MS (60 * 1000)
+
+/*
+ * Signals to the worker's process group reach us too, but what they mean for
+ * us is the worker's to say.
+ */
+static void
+ignore_signals(void)
+{
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void
+say_hello(void)
+{
+	char		http[128];
+	char		libraries[192];
+	HelloMessage hello = {PROTOCOL_VERSION, REENGAGE_VERSION, libraries};
+
+	http_describe(http, sizeof(http));
+	snprintf(libraries, sizeof(libraries), "%s json-c/%s", http, json_library_version());
+	link_send_hello(&hello);
+}
+
+static void
+learn_of_server(const Frame *frame)
+{
+	ServerMessage message;
+
+	require_well_formed(message_get_server(frame, &message));
+	servers_configure(&message);
+}
+
+static void
+accept_call(const Frame *frame)
+{
+	Call	   *call = call_new(frame);
+
+	require_well_formed(call != NULL);
+	servers_accept(call);
+}
+
+/* False: the worker said stop. */
+static bool
+handle_messages(void)
+{
+	Frame		frame;
+	FrameStatus status;
+
+	while ((status = link_next(&frame)) == FRAME_COMPLETE)
+	{
+		if (frame.kind == MESSAGE_STOP)
+			return false;
+		else if (frame.kind == MESSAGE_SERVER)
+			learn_of_server(&frame);
+		else if (frame.kind == MESSAGE_CALL)
+			accept_call(&frame);
+		else
+			require_well_formed(false);
+	}
+	require_well_formed(status == FRAME_INCOMPLETE);
+	return true;
+}
+
+/* Ends without cleaning up, as a thread may still be resolving a name. */
+int
+main(void)
+{
+	ignore_signals();
+	http_start();
+	say_hello();
+	while (link_receive() && handle_messages())
+	{
+		http_run();
+		servers_run(clock_monotonic_ms());
+		if (!link_flush())
+			break;
+		http_wait(LINK_FD, link_has_output(),
+				  servers_wait_ms(clock_monotonic_ms(), IDLE_WAIT_MS));
+	}
+	link_flush();
+	_exit(0);
+}

@@ -1,0 +1,25 @@
+/*
+ * memory.h: allocation that cannot fail, and forgetting what is secret.
+ *
+ * Without memory the courier ends, which the worker survives like any other
+ * end of it.  So no caller has to test for NULL.
+ */
+#ifndef COURIER_MEMORY_H
+#define COURIER_MEMORY_H
+
+#include <stddef.h>
+
+/* Zeroed; the caller frees it. */
+extern void *allocate(size_t size);
+
+/* A copy that the caller frees; NULL for NULL. */
+extern char *copy_text(const char *text);
+
+/* printf into memory of exactly the right size, which the caller frees. */
+extern char *format_text(const char *format,...)
+			__attribute__((format(printf, 1, 2)));
+
+/* Overwrites and frees a text that is, or may contain, a secret. */
+extern void forget_text(char *text);
+
+#endif

@@ -1,0 +1,267 @@
+/*
+ * server.c: the servers by name, and the calls that wait for them.
+ *
+ * Whatever changes (a call comes in or ends, a token arrives, settings are
+ * replaced) ends in start_calls(), which alone decides what goes out next.
+ */
+#include "server.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "clock.h"
+#include "http.h"
+#include "memory.h"
+#include "oauth.h"
+
+/* Not to hammer a login server whose tokens are refused or do not last. */
+#define TOKEN_INTERVAL_MS 1000
+
+typedef struct Server
+{
+	struct Server *next;
+	char	   *name;
+	Settings   *settings;
+	Token		token;
+	Settings   *asking;			/* those of a token request on the wire, or NULL */
+	int64_t		ask_again_at_ms;
+	Call	   *first;			/* the calls that wait, in order */
+	Call	  **last;
+	int			in_flight;
+} Server;
+
+static Server *servers;
+
+static void start_calls(Server *server);
+
+static Server *
+find_server(const char *name)
+{
+	for (Server *server = servers; server != NULL; server = server->next)
+		if (strcmp(server->name, name) == 0)
+			return server;
+	return NULL;
+}
+
+static Server *
+add_server(const char *name)
+{
+	Server	   *server = allocate(sizeof(Server));
+
+	server->name = copy_text(name);
+	server->last = &server->first;
+	server->next = servers;
+	servers = server;
+	return server;
+}
+
+/* One for each call that may be on the wire, and one for each login. */
+static void
+keep_enough_connections(void)
+{
+	int			count = 0;
+
+	for (Server *server = servers; server != NULL; server = server->next)
+		count += server->settings->max_in_flight + 1;
+	http_keep_connections(count);
+}
+
+void
+servers_configure(const ServerMessage *message)
+{
+	Server	   *server = find_server(message->name);
+	Settings   *settings = settings_new(message);
+
+	if (server == NULL)
+		server = add_server(message->name);
+	else if (!settings_share_login(settings, server->settings))
+		token_drop(&server->token);
+	settings_release(server->settings);
+	server->settings = settings;
+	keep_enough_connections();
+	start_calls(server);
+}
+
+static void
+put_last(Server *server, Call *call)
+{
+	call->next = NULL;
+	*server->last = call;
+	server->last = &call->next;
+}
+
+static void
+put_first(Server *server, Call *call)
+{
+	call->next = server->first;
+	server->first = call;
+	if (call->next == NULL)
+		server->last = &call->next;
+}
+
+static Call *
+take_first(Server *server)
+{
+	Call	   *call = server->first;
+
+	server->first = call->next;
+	if (server->first == NULL)
+		server->last = &server->first;
+	return call;
+}
+
+static void
+refuse_waiting(Server *server, const Reading *reading)
+{
+	while (server->first != NULL)
+		call_end_with(take_first(server), reading);
+}
+
+/* Credentials that were replaced meanwhile have lost their say. */
+static void
+on_token(void *owner, const HttpResponse *response)
+{
+	Server	   *server = owner;
+	Settings   *asked = server->asking;
+	Secrets		secrets = settings_secrets(asked, NULL);
+	Reading		reading;
+	Token		token = {0};
+	bool		granted;
+
+	granted = oauth_read(response, &secrets, clock_monotonic_ms(), &token, &reading);
+	server->asking = NULL;
+	if (!settings_share_login(asked, server->settings))
+		token_drop(&token);
+	else if (granted)
+	{
+		token_drop(&server->token);
+		server->token = token;
+	}
+	else
+		refuse_waiting(server, &reading);
+	settings_release(asked);
+	start_calls(server);
+}
+
+static void
+ask_for_token(Server *server, int64_t now_ms)
+{
+	HttpRequest request = {0};
+
+	server->asking = settings_hold(server->settings);
+	server->ask_again_at_ms = now_ms + TOKEN_INTERVAL_MS;
+	oauth_compose(server->asking, &request);
+	http_send(&request, &server->asking->route, on_token, server);
+}
+
+/* True if calls may go out now; otherwise sees to it that they may, later. */
+static bool
+is_authorised(Server *server, int64_t now_ms)
+{
+	if (server->settings->login_url == NULL ||
+		token_is_usable(&server->token, now_ms))
+		return true;
+	token_drop(&server->token);
+	if (server->asking == NULL && now_ms >= server->ask_again_at_ms)
+		ask_for_token(server, now_ms);
+	return false;
+}
+
+/*
+ * A token that the API refuses was not good for anything, so the call may be
+ * repeated; but only with another token, and only once.
+ */
+static bool
+deserves_another_token(const Call *call, const HttpResponse *response)
+{
+	return response->status == 401 && call->token != NULL && call->requests_sent == 1;
+}
+
+static void
+on_response(void *owner, const HttpResponse *response)
+{
+	Call	   *call = owner;
+	Server	   *server = call->server;
+
+	server->in_flight--;
+	call_note_attempt(call, response);
+	if (deserves_another_token(call, response))
+	{
+		if (server->token.value != NULL && strcmp(server->token.value, call->token) == 0)
+			token_drop(&server->token);
+		put_first(server, call);
+	}
+	else
+		call_end(call, response);
+	start_calls(server);
+}
+
+static void
+start_calls(Server *server)
+{
+	int64_t		now_ms = clock_monotonic_ms();
+	const char *fault = settings_find_fault(server->settings);
+	Reading		reading;
+
+	if (fault != NULL)
+	{
+		reading_init(&reading, REPLY_BLOCKED, fault);
+		refuse_waiting(server, &reading);
+	}
+	while (server->first != NULL &&
+		   server->in_flight < server->settings->max_in_flight &&
+		   is_authorised(server, now_ms))
+	{
+		server->in_flight++;
+		call_send(take_first(server), server->settings, server->token.value, on_response);
+	}
+}
+
+void
+servers_accept(Call *call)
+{
+	Server	   *server = find_server(call->message.server);
+	const char *fault = call_find_fault(call);
+
+	if (server == NULL)
+		call_refuse(call, REPLY_REJECTED, "unknown_server");
+	else if (fault != NULL)
+		call_refuse(call, REPLY_REJECTED, fault);
+	else if (server->settings->dialect == NULL)
+		call_refuse(call, REPLY_BLOCKED, "unknown_dialect");
+	else if (call->message.render_only)
+		call_render(call, server->settings);
+	else
+	{
+		call->server = server;
+		put_last(server, call);
+		start_calls(server);
+	}
+}
+
+/* Calls that could go out but for the time until the next token request. */
+static bool
+waits_for_its_turn(const Server *server)
+{
+	return server->first != NULL && server->asking == NULL &&
+		server->in_flight < server->settings->max_in_flight;
+}
+
+void
+servers_run(int64_t now_ms)
+{
+	for (Server *server = servers; server != NULL; server = server->next)
+		if (waits_for_its_turn(server) && now_ms >= server->ask_again_at_ms)
+			start_calls(server);
+}
+
+int
+servers_wait_ms(int64_t now_ms, int limit_ms)
+{
+	int64_t		wait_ms = limit_ms;
+
+	for (Server *server = servers; server != NULL; server = server->next)
+		if (waits_for_its_turn(server) && server->ask_again_at_ms - now_ms < wait_ms)
+			wait_ms = server->ask_again_at_ms - now_ms;
+	return wait_ms > 0 ? (int) wait_ms : 0;
+}

@@ -1,0 +1,27 @@
+/*
+ * server.h: the servers by name, and the calls that wait for them.
+ *
+ * A server makes at most max_in_flight calls at once, and none without a
+ * token if it needs one; the rest wait in order.
+ */
+#ifndef COURIER_SERVER_H
+#define COURIER_SERVER_H
+
+#include <stdint.h>
+
+#include "call.h"
+#include "message.h"
+
+/* Adds a server, or replaces its settings. */
+extern void servers_configure(const ServerMessage *message);
+
+/* Takes over a call: makes it, lets it wait, or answers it at once. */
+extern void servers_accept(Call *call);
+
+/* Asks for the tokens whose time has come. */
+extern void servers_run(int64_t now_ms);
+
+/* How long until servers_run() has something to do, at most "limit_ms". */
+extern int	servers_wait_ms(int64_t now_ms, int limit_ms);
+
+#endif

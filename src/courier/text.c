@@ -1,0 +1,138 @@
+/*
+ * text.c: making text from an API harmless.
+ */
+#define _GNU_SOURCE
+#include "text.h"
+
+#include <string.h>
+
+#include "memory.h"
+
+static bool
+is_printable(char c)
+{
+	return c >= ' ' && c <= '~';
+}
+
+static bool
+is_space(char c)
+{
+	return c == '\t' || c == '\n' || c == '\r';
+}
+
+/* In UTF-8: not the first byte of its character. */
+static bool
+is_continuation(char c)
+{
+	return ((unsigned char) c & 0xC0) == 0x80;
+}
+
+/* How many bytes of a secret begin here; 0: none. */
+static size_t
+secret_at(const char *from, size_t length, const Secrets *secrets)
+{
+	size_t		longest = 0;
+
+	for (int i = 0; i < SECRET_COUNT; i++)
+	{
+		const char *word = secrets->words[i];
+		size_t		size = word != NULL ? strlen(word) : 0;
+
+		if (size > longest && size <= length && memcmp(from, word, size) == 0)
+			longest = size;
+	}
+	return longest;
+}
+
+/*
+ * Every character leaves at least one behind, so that cleaning cannot put a
+ * secret together out of pieces.
+ */
+void
+text_clean_bytes(char *to, size_t size, const char *from, size_t length,
+				 const Secrets *secrets)
+{
+	size_t		used = 0;
+
+	for (size_t i = 0; i < length && used + 1 < size;)
+	{
+		size_t		secret = secret_at(from + i, length - i, secrets);
+
+		if (secret > 0)
+		{
+			for (int star = 0; star < 3 && used + 1 < size; star++)
+				to[used++] = '*';
+			i += secret;
+			continue;
+		}
+		if (is_printable(from[i]))
+			to[used++] = from[i];
+		else if (is_space(from[i]))
+			to[used++] = ' ';
+		else if (!is_continuation(from[i]) || i == 0 || (from[i - 1] & 0x80) == 0)
+			to[used++] = '?';
+		i++;
+	}
+	to[used] = '\0';
+}
+
+void
+text_clean(char *to, size_t size, const char *from, const Secrets *secrets)
+{
+	text_clean_bytes(to, size, from, from != NULL ? strlen(from) : 0, secrets);
+}
+
+bool
+text_copy_word(char *to, size_t size, const char *from)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+	size_t		length = from != NULL ? strlen(from) : 0;
+
+	to[0] = '\0';
+	if (length == 0 || length >= size || strspn(from, alphabet) != length)
+		return false;
+	for (size_t i = 0; i <= length; i++)
+		to[i] = from[i] >= 'A' && from[i] <= 'Z' ? from[i] - 'A' + 'a' : from[i];
+	return true;
+}
+
+bool
+text_copy_line(char *to, size_t size, const char *from)
+{
+	size_t		length = from != NULL ? strlen(from) : 0;
+
+	to[0] = '\0';
+	if (length == 0 || length >= size)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char) from[i] < ' ' || from[i] == 0x7F)
+			return false;
+	memcpy(to, from, length + 1);
+	return true;
+}
+
+char *
+text_base64(const char *text)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *from = (const unsigned char *) text;
+	size_t		length = strlen(text);
+	char	   *encoded = allocate((length + 2) / 3 * 4 + 1);
+	char	   *to = encoded;
+
+	for (size_t i = 0; i < length; i += 3)
+	{
+		size_t		rest = length - i;
+		unsigned	bits = (unsigned) from[i] << 16;
+
+		bits |= rest > 1 ? (unsigned) from[i + 1] << 8 : 0;
+		bits |= rest > 2 ? from[i + 2] : 0;
+		*to++ = digits[bits >> 18];
+		*to++ = digits[bits >> 12 & 63];
+		*to++ = rest > 1 ? digits[bits >> 6 & 63] : '=';
+		*to++ = rest > 2 ? digits[bits & 63] : '=';
+	}
+	return encoded;
+}

@@ -1,0 +1,337 @@
+/*
+ * calls.c: from a flight to a CALL, and from a REPLY to a decision.
+ */
+#include "postgres.h"
+
+#include "common/pg_prng.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "calls.h"
+#include "message.h"
+
+/* Pauses before a new courier. */
+#define FIRST_PAUSE_MS 1000
+#define LONGEST_PAUSE_MS (60 * 1000)
+
+void
+calls_init(Calls *calls, MemoryContext context, Flights *flights, dlist_head *servers)
+{
+	memset(calls, 0, sizeof(*calls));
+	calls->context = context;
+	calls->flights = flights;
+	calls->servers = servers;
+}
+
+void
+calls_close(Calls *calls)
+{
+	link_close(calls->link);
+	calls->link = NULL;
+}
+
+bool
+calls_can_be_made(const Calls *calls)
+{
+	return link_is_ready(calls->link);
+}
+
+/* --- what follows from a reply --------------------------------------------- */
+
+static Terms
+terms_of(const Flight *flight)
+{
+	Terms		terms = {
+		.skip_when_closed = flight->nudge.skip_when_closed,
+		.attempt = flight->nudge.attempt + 1,
+		.max_attempts = flight->server->options.max_attempts,
+		.now = GetCurrentTimestamp(),
+		.expires_at = flight->nudge.expires_at,
+		.random = pg_prng_double(&pg_global_prng_state),
+		.address = flight->nudge.address,
+		.channel = flight->nudge.channel,
+		.from_address = flight->server->options.from_address,
+		.proactive_channels = flight->server->options.proactive_channels,
+	};
+
+	return terms;
+}
+
+static Facts
+facts_of(const Flight *flight)
+{
+	Facts		facts = {
+		.channel = flight->channel,
+		.customer_address = flight->customer_address,
+		.business_address = flight->business_address,
+	};
+
+	return facts;
+}
+
+/* P9: only printable ASCII may reach a table, whatever the courier sent. */
+static const char *
+keep_ascii(Flight *flight, const char *text)
+{
+	for (const char *byte = text; byte != NULL && *byte != '\0'; byte++)
+		if ((unsigned char) *byte < ' ' || (unsigned char) *byte > '~')
+			return NULL;
+	return flight_keep(flight, text);
+}
+
+static void
+note_reply(Flight *flight, const ReplyMessage *reply)
+{
+	flight->api_calls += (int) reply->api_calls;
+	flight->http_status = (int) reply->http_status;
+	flight->error_code = keep_ascii(flight, reply->error_code);
+	flight->error_message = keep_ascii(flight, reply->error_message);
+	flight->correlation_id = keep_ascii(flight, reply->correlation_id);
+	if (flight->step == STEP_CHECK)
+	{
+		flight->checked_at = GetCurrentTimestamp();
+		flight->status_seen = keep_ascii(flight, reply->status);
+		flight->channel = keep_ascii(flight, reply->channel);
+		flight->customer_address = flight_keep(flight, reply->customer_address);
+		flight->business_address = flight_keep(flight, reply->business_address);
+	}
+	else if (reply->called_at > 0)
+		flight->called_at = (TimestampTz) reply->called_at -
+			(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
+/* The id that a create answered must be one that we can check again. */
+static void
+read_new_conversation(Flight *flight, const ReplyMessage *reply, Facts *facts)
+{
+	if (flight->step != STEP_CREATE || facts->class != REPLY_DONE)
+		return;
+	if (reply->conversation_id == NULL || !conversation_id_is_valid(reply->conversation_id))
+	{
+		facts->class = REPLY_AMBIGUOUS;
+		facts->reason = "unreadable";
+		return;
+	}
+	flight->new_conversation_id = flight_keep(flight, reply->conversation_id);
+	facts->same_conversation = strcmp(reply->conversation_id, flight->nudge.tip) == 0;
+}
+
+static void
+block_server(Flight *flight, const ReplyMessage *reply)
+{
+	const char *said = keep_ascii(flight, reply->error_message);
+
+	server_block(flight->server,
+				 psprintf("the API refused to %s (%s, HTTP status %d)%s%s",
+						  step_name(flight->step), flight->end.reason ? flight->end.reason : "blocked",
+						  (int) reply->http_status, said ? ": " : "", said ? said : ""),
+				 GetCurrentTimestamp());
+}
+
+static void
+take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
+{
+	Terms		terms = terms_of(flight);
+	Facts		facts;
+	Decision	decision;
+
+	note_reply(flight, reply);
+	facts = facts_of(flight);
+	facts.class = (ReplyClass) reply->class;
+	facts.reason = keep_ascii(flight, reply->reason);
+	facts.retry_after_ms = reply->retry_after_ms;
+	facts.live = reply->live != 0;
+	read_new_conversation(flight, reply, &facts);
+	decision = decide(flight->step, &facts, &terms);
+	if (facts.class == REPLY_DONE)
+		server_unblock(flight->server);
+
+	switch (decision.kind)
+	{
+		case DECIDE_CALL:
+			flight->step = decision.step;
+			flights_move_to(flight, &calls->flights->to_intend);
+			break;
+		case DECIDE_BLOCK:
+			flights_put_back(calls->flights, flight, flight->due_at, decision.reason);
+			block_server(flight, reply);
+			break;
+		case DECIDE_SETTLE:
+		case DECIDE_RETRY:
+			flights_end(calls->flights, flight, decision);
+			break;
+	}
+}
+
+/* A call of which nobody will tell us: the courier is gone, or never got it. */
+static void
+miss_reply(Calls *calls, Flight *flight, bool handed_over)
+{
+	ReplyMessage reply = {.class = REPLY_NOT_APPLIED, .retry_after_ms = -1, .reason = "courier_lost"};
+
+	if (handed_over && flight->step != STEP_CHECK)
+		reply.class = REPLY_AMBIGUOUS;
+	reply.api_calls = handed_over ? 1 : 0;
+	take_reply(calls, flight, &reply);
+}
+
+/* --- the courier -------------------------------------------------------------- */
+
+static void
+set_problem(Calls *calls, const char *problem)
+{
+	if (problem != NULL && (calls->problem == NULL || strcmp(calls->problem, problem) != 0))
+		ereport(LOG, (errmsg("reengage: %s", problem)));
+	if (calls->problem != NULL)
+		pfree(calls->problem);
+	calls->problem = problem ? MemoryContextStrdup(calls->context, problem) : NULL;
+}
+
+static void
+lose_link(Calls *calls, TimestampTz now)
+{
+	Flight	  **calling;
+	int			count;
+
+	set_problem(calls, link_problem(calls->link));
+	calls_close(calls);
+	calls->failures++;
+	if (TimestampDifferenceExceeds(calls->opened_at, now, LONGEST_PAUSE_MS))
+		calls->pause_ms = 0;
+	calls->pause_ms = Min(Max(calls->pause_ms * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
+	calls->not_before = TimestampTzPlusMilliseconds(now, calls->pause_ms);
+
+	calling = flights_in(&calls->flights->calling, &count);
+	for (int i = 0; i < count; i++)
+	{
+		flights_call_ended(calls->flights, calling[i]);
+		miss_reply(calls, calling[i], true);
+	}
+}
+
+void
+calls_keep_link(Calls *calls, TimestampTz now)
+{
+	if (calls->link != NULL || now < calls->not_before)
+		return;
+	calls->link = link_open();
+	calls->opened_at = now;
+	/* it knows nothing yet */
+	servers_forget_introductions(calls->servers);
+}
+
+void
+calls_take_replies(Calls *calls, TimestampTz now)
+{
+	ReplyMessage reply;
+	RenderedMessage rendered;
+
+	while (calls->link != NULL)
+	{
+		Flight	   *flight;
+
+		switch (link_next(calls->link, &reply, &rendered))
+		{
+			case LINK_NOTHING:
+				return;
+			case LINK_READY:
+				calls->failures = 0;
+				set_problem(calls, NULL);
+				break;
+			case LINK_RENDERED:
+				/* the engine asks for none */
+				break;
+			case LINK_REPLY:
+				flight = flights_of_call(calls->flights, reply.call_id);
+				if (flight == NULL)
+					break;
+				flights_call_ended(calls->flights, flight);
+				take_reply(calls, flight, &reply);
+				break;
+			case LINK_LOST:
+				lose_link(calls, now);
+				break;
+		}
+	}
+}
+
+/* --- making calls --------------------------------------------------------------- */
+
+static CallMessage
+call_of(Flight *flight)
+{
+	Terms		terms = terms_of(flight);
+	Facts		facts = facts_of(flight);
+	Recipient	recipient;
+	const char *reason;
+	const char *server = flight->server->name;
+	CallMessage call = {
+		.step = flight->step,
+		.server = pg_server_to_any(server, strlen(server), PG_UTF8),
+		.conversation_id = flight->nudge.tip,
+		.nudge_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&flight->nudge_id))),
+	};
+
+	if (flight->step != STEP_CHECK)
+		call.text = flight->nudge.message;
+	if (flight->step == STEP_CREATE && choose_recipient(&facts, &terms, &recipient, &reason))
+	{
+		call.to_address = recipient.to_address;
+		call.from_address = recipient.from_address;
+		call.channel = recipient.channel;
+		flight->to_address = recipient.to_address;
+		flight->channel = recipient.channel;
+	}
+	return call;
+}
+
+static void
+make_call(Calls *calls, Flight *flight)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	CallMessage call;
+
+	if (flight->nudge.expires_at <= now)
+	{
+		flights_settle(calls->flights, flight, OUTCOME_EXPIRED, NULL);
+		return;
+	}
+	if (flight->nudge.message == NULL)
+	{
+		flights_settle(calls->flights, flight, OUTCOME_REFUSED, "message_not_utf8");
+		return;
+	}
+	if (!link_is_ready(calls->link))
+	{
+		miss_reply(calls, flight, false);
+		return;
+	}
+	if (!server_introduce(flight->server, calls->link, now))
+	{
+		flights_put_back(calls->flights, flight, flight->due_at, NULL);
+		return;
+	}
+	call = call_of(flight);
+	call.call_id = ++calls->last_call_id;
+	flight->called = true;
+	if (flight->step != STEP_CHECK)
+	{
+		flight->posted = true;
+		flight->last_post = flight->step;
+	}
+	flights_call_begins(calls->flights, flight, call.call_id);
+	link_send_call(calls->link, &call);
+}
+
+void
+calls_make(Calls *calls, dlist_head *list)
+{
+	int			count;
+	Flight	  **flights = flights_in(list, &count);
+
+	for (int i = 0; i < count; i++)
+		make_call(calls, flights[i]);
+}

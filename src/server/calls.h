@@ -1,0 +1,45 @@
+/*
+ * calls.h: the engine's calls: what is asked of the courier, and what follows
+ * from its answers.
+ */
+#ifndef REENGAGE_CALLS_H
+#define REENGAGE_CALLS_H
+
+#include "flights.h"
+#include "link.h"
+
+typedef struct Calls
+{
+	MemoryContext context;
+	Flights    *flights;
+	dlist_head *servers;
+	Link	   *link;			/* NULL: there is no courier */
+	int64		last_call_id;
+	TimestampTz opened_at;
+	TimestampTz not_before;		/* of the next courier */
+	int			pause_ms;
+	int			failures;		/* couriers lost before one said hello */
+	char	   *problem;		/* what became of the last one; NULL: all is well */
+} Calls;
+
+extern void calls_init(Calls *calls, MemoryContext context, Flights *flights,
+					   dlist_head *servers);
+
+/* Ends the courier. */
+extern void calls_close(Calls *calls);
+
+/* Starts a courier if there is none and it is time for one. */
+extern void calls_keep_link(Calls *calls, TimestampTz now);
+
+extern bool calls_can_be_made(const Calls *calls);
+
+/*
+ * Takes in all answers that are there: each flight goes where its reply leads
+ * it, to_intend or to_end.
+ */
+extern void calls_take_replies(Calls *calls, TimestampTz now);
+
+/* Makes the next call of every flight in the list. */
+extern void calls_make(Calls *calls, dlist_head *list);
+
+#endif

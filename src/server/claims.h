@@ -1,0 +1,18 @@
+/*
+ * claims.h: taking what is due.
+ */
+#ifndef REENGAGE_CLAIMS_H
+#define REENGAGE_CLAIMS_H
+
+#include "flights.h"
+#include "link.h"
+
+/*
+ * Puts under way as many due nudges of each server as it has room for, and at
+ * most "most" in all.  Writes nothing: a claim lives in memory, as there is
+ * one engine in a database.  Returns the number.
+ */
+extern int	claims_take(Flights *flights, dlist_head *servers, Link *link, TimestampTz now,
+						int most);
+
+#endif

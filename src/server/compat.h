@@ -1,0 +1,43 @@
+/*
+ * compat.h: the differences between PostgreSQL 15, 16, 17 and 18, all of them.
+ */
+#ifndef REENGAGE_COMPAT_H
+#define REENGAGE_COMPAT_H
+
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#if PG_VERSION_NUM >= 180000
+#include "storage/waiteventset.h"
+#endif
+
+#if PG_VERSION_NUM >= 170000
+
+#define create_wait_event_set(nevents) CreateWaitEventSet(NULL, nevents)
+#define my_proc_number() MyProcNumber
+#define proc_latch(number) (&GetPGProcByNumber(number)->procLatch)
+
+#else
+
+#define create_wait_event_set(nevents) CreateWaitEventSet(TopMemoryContext, nevents)
+#define my_proc_number() (MyProc->pgprocno)
+#define proc_latch(number) (&ProcGlobal->allProcs[number].procLatch)
+
+#endif
+
+#if PG_VERSION_NUM < 160000
+extern PGDLLEXPORT void _PG_init(void);
+#endif
+
+/* The name and version show in pg_get_loaded_modules() from 18 on. */
+#ifdef PG_MODULE_MAGIC_EXT
+#define REENGAGE_MODULE_MAGIC \
+	PG_MODULE_MAGIC_EXT(.name = "reengage", .version = REENGAGE_VERSION)
+#else
+#define REENGAGE_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+#endif

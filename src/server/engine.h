@@ -1,0 +1,84 @@
+/*
+ * engine.h: the way of a nudge, from the schedule to the lineage.
+ *
+ * The worker and reengage.run() drive the same engine:
+ *
+ *     while (...)
+ *         engine_wait(engine, engine_turn(engine));
+ *
+ * A turn takes in what the courier answered, makes at most one transaction
+ * (a tick) and hands calls to the courier.  Between turns the engine holds no
+ * transaction, snapshot or lock but the advisory lock that makes it the only
+ * one in its database.
+ */
+#ifndef REENGAGE_ENGINE_H
+#define REENGAGE_ENGINE_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+#include "nudge.h"
+
+typedef struct Engine Engine;
+
+/* Where a tick's transaction comes from. */
+typedef enum EngineHost
+{
+	ENGINE_IN_WORKER,			/* it makes its own; errors are survived */
+	ENGINE_IN_PROCEDURE			/* SPI's, of a CALL outside of a transaction block */
+} EngineHost;
+
+/* Why the engine does not take nudges, if it does not. */
+typedef enum EngineCondition
+{
+	ENGINE_DISPATCHING,
+	ENGINE_NO_EXTENSION,
+	ENGINE_NOT_ALONE,			/* another session holds the advisory lock */
+	ENGINE_FENCED
+} EngineCondition;
+
+typedef struct EngineTotals
+{
+	int64		started;		/* nudges put under way */
+	int64		ended[OUTCOME_COUNT];
+	int64		moved;			/* due again, at another time */
+} EngineTotals;
+
+extern Engine *engine_create(EngineHost host);
+
+/* Ends the courier and lets go of everything; also after an error. */
+extern void engine_destroy(Engine *engine);
+
+/* One turn; returns how many milliseconds may pass until the next, -1: any. */
+extern long engine_turn(Engine *engine);
+
+/* Waits for the courier, the latch or the time. */
+extern void engine_wait(Engine *engine, long timeout);
+
+/* Nudges are due from this time on that the engine may have passed by. */
+extern void engine_rewind(Engine *engine, TimestampTz due_at);
+
+/* Start at most this many more nudges; what is under way goes on. */
+extern void engine_limit(Engine *engine, int64 nudges);
+
+/* POSTs that were handed over and have not been settled. */
+extern int	engine_posts_in_flight(const Engine *engine);
+
+/* Nudges that are under way. */
+extern int	engine_in_flight(const Engine *engine);
+
+/* True when nothing is under way and nothing more can be started now. */
+extern bool engine_is_idle(const Engine *engine);
+
+extern EngineCondition engine_condition(const Engine *engine);
+
+/* What keeps it from working, in one sentence; NULL: nothing. */
+extern const char *engine_problem(const Engine *engine);
+
+/* Couriers in a row that ended before they could do anything. */
+extern int	engine_courier_failures(const Engine *engine);
+
+extern const EngineTotals *engine_totals(const Engine *engine);
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * flights.h: the nudges that the engine has in its hands, and their threads.
+ *
+ * A nudge is in exactly one place: parked behind another nudge of its thread,
+ * ready to be loaded, or under way.  Two of one thread are never under way
+ * together (P7).
+ */
+#ifndef REENGAGE_FLIGHTS_H
+#define REENGAGE_FLIGHTS_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "utils/hsearch.h"
+
+#include "decide.h"
+#include "servers.h"
+#include "store.h"
+
+/* A recorded intent, until all of its calls have settled. */
+typedef struct Intent
+{
+	pg_uuid_t	intent_id;
+	int			open;			/* calls that have not settled */
+	int			settling;		/* of these, settled in the tick that is being made */
+} Intent;
+
+typedef struct Thread Thread;
+
+typedef struct Flight
+{
+	pg_uuid_t	nudge_id;		/* the key */
+	dlist_node	node;			/* in one of the lists of Flights, or of its thread */
+	Server	   *server;
+	int			priority;
+	TimestampTz due_at;			/* its place in the schedule */
+
+	/* from here on: once it is under way, in "memory" */
+	MemoryContext memory;
+	LoadedNudge nudge;
+	Thread	   *thread;
+	Step		step;			/* that is made, or is to be made */
+	int64		call_id;		/* 0: no call is outstanding */
+	Intent	   *intent;			/* of its last POST; NULL: none */
+	bool		called;			/* this attempt has made a call */
+	bool		posted;			/* ... and a POST: */
+	Step		last_post;
+
+	/* what the check found; kept for the steps that follow */
+	const char *status_seen;
+	const char *channel;
+	const char *customer_address;
+	const char *business_address;
+	TimestampTz checked_at;
+
+	/* what the last call brought */
+	int			api_calls;		/* in all, over all attempts */
+	int			http_status;
+	const char *error_code;
+	const char *error_message;
+	const char *correlation_id;
+	const char *new_conversation_id;
+	const char *to_address;
+	TimestampTz called_at;		/* of the last POST */
+	TimestampTz occurred_at;
+
+	/* how it ends: settled, or moved in the schedule */
+	Decision	end;
+	TimestampTz move_to;
+	int			move_attempt;
+} Flight;
+
+typedef struct Flights
+{
+	MemoryContext context;
+	HTAB	   *by_nudge;
+	HTAB	   *by_call;
+	HTAB	   *threads;
+	dlist_head	ready;			/* may be loaded now; were parked */
+	dlist_head	to_start;		/* loaded: the check is to be made */
+	dlist_head	to_intend;		/* a POST is wanted */
+	dlist_head	to_post;		/* its intent is recorded */
+	dlist_head	calling;		/* with the courier */
+	dlist_head	to_end;			/* to be settled or moved */
+	int			parked;
+	int			under_way;
+} Flights;
+
+extern void flights_init(Flights *flights, MemoryContext context);
+
+/* Takes a row of the schedule in hand.  NULL: it is already. */
+extern Flight *flights_take(Flights *flights, Server *server, const DueRow *row);
+
+/*
+ * Puts a loaded nudge under way.  False: another one of its thread is, and it
+ * was parked behind that one.
+ */
+extern bool flights_depart(Flights *flights, Flight *flight, const LoadedNudge *nudge);
+
+/* Lets go of a nudge, and makes the next one of its thread ready. */
+extern void flights_land(Flights *flights, Flight *flight);
+
+extern Flight *flights_of_call(Flights *flights, int64 call_id);
+
+/* Marks the call as handed to the courier, or as answered. */
+extern void flights_call_begins(Flights *flights, Flight *flight, int64 call_id);
+extern void flights_call_ended(Flights *flights, Flight *flight);
+
+/* It ends as decided: settled, or due again later with an attempt used up. */
+extern void flights_end(Flights *flights, Flight *flight, Decision end);
+extern void flights_settle(Flights *flights, Flight *flight, Outcome outcome, const char *reason);
+
+/* It goes back into the schedule, without an attempt used up. */
+extern void flights_put_back(Flights *flights, Flight *flight, TimestampTz due_at,
+							 const char *waiting_for);
+
+extern void flights_move_to(Flight *flight, dlist_head *list);
+
+/* The flights in a list, as an array in the current memory context. */
+extern Flight **flights_in(dlist_head *list, int *count);
+
+/* A copy of text that lives as long as the flight is under way; NULL stays NULL. */
+extern const char *flight_keep(Flight *flight, const char *text);
+
+#endif

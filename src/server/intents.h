@@ -1,0 +1,43 @@
+/*
+ * intents.h: the durable record that a call may from now on be on the wire.
+ */
+#ifndef REENGAGE_INTENTS_H
+#define REENGAGE_INTENTS_H
+
+#include "flights.h"
+
+/*
+ * The intents of one tick: what was recorded and what was closed, to be
+ * believed once the tick has committed.
+ */
+typedef struct IntentBatch
+{
+	Flight	  **flights;		/* those that want to call */
+	int			count;
+	Gate	   *gates;			/* what the gates said of each */
+	pg_uuid_t	intent_id;		/* of those with an open gate */
+	int			nopen;
+} IntentBatch;
+
+/* Records one intent for all flights whose gate is open. */
+extern void intents_record(IntentBatch *batch, TimestampTz epoch);
+
+/*
+ * Deletes the intents that settle altogether now that "ending" end and those
+ * of the batch go on to another call.
+ */
+extern void intents_close(const IntentBatch *batch, Flight **ending, int nending);
+
+/* After the commit: the flights of the batch fly under their new intent. */
+extern void intents_committed(const IntentBatch *batch, MemoryContext context);
+
+/* After the commit: this flight's call is settled. */
+extern void intent_release(Flight *flight);
+
+/*
+ * Settles as in doubt what engines before this one may have had on the wire
+ * (P5).  Returns the number of nudges.
+ */
+extern int	intents_recover(void);
+
+#endif

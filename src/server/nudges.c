@@ -1,0 +1,233 @@
+/*
+ * nudges.c: what may stand in a row of reengage.nudges.
+ *
+ * A trigger and not CHECK constraints: a constraint's message cannot say what
+ * is allowed, and puts the whole row, customer data included, into the log.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "foreign/foreign.h"
+#include "mb/pg_wchar.h"
+#include "pgtime.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "nudge.h"
+#include "reengage.h"
+
+PG_FUNCTION_INFO_V1(reengage_nudges_validate);
+
+#define MESSAGE_MAX 4096		/* characters; the API's own limits are lower */
+#define WORD_MAX 64
+#define TEXT_MAX 256
+#define DETAIL_MAX (16 * 1024)	/* bytes */
+
+/* Values in messages are cut: they may be a megabyte. */
+#define SHOWN_MAX 60
+
+typedef struct Row
+{
+	HeapTuple	tuple;
+	TupleDesc	descriptor;
+} Row;
+
+static Datum
+column(const Row *row, const char *name, bool *isnull)
+{
+	return SPI_getbinval(row->tuple, row->descriptor,
+						 SPI_fnumber(row->descriptor, name), isnull);
+}
+
+/* The text in a column, or NULL. */
+static char *
+text_column(const Row *row, const char *name)
+{
+	bool		isnull;
+	Datum		value = column(row, name, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static TimestampTz
+time_column(const Row *row, const char *name, TimestampTz if_null)
+{
+	bool		isnull;
+	Datum		value = column(row, name, &isnull);
+
+	return isnull ? if_null : DatumGetTimestampTz(value);
+}
+
+/* Control bytes would end up in a log or a terminal; so they show as '?'. */
+static const char *
+shown(const char *value)
+{
+	char	   *copy = pnstrdup(value, pg_mbcliplen(value, strlen(value), SHOWN_MAX));
+
+	for (char *byte = copy; *byte; byte++)
+		if ((unsigned char) *byte < ' ' || *byte == 0x7f)
+			*byte = '?';
+	return strlen(value) > SHOWN_MAX ? psprintf("%s...", copy) : copy;
+}
+
+static void
+refuse(const char *name, const char *value, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid %s of a nudge: \"%s\"", name, shown(value)),
+			 errdetail("%s", detail)));
+}
+
+static bool
+has_control_bytes(const char *value, const char *allowed)
+{
+	for (; *value; value++)
+		if (((unsigned char) *value < ' ' || *value == 0x7f) && strchr(allowed, *value) == NULL)
+			return true;
+	return false;
+}
+
+/* 1 to "longest" characters, none of them a control character but the allowed ones. */
+static void
+check_text(const char *name, const char *value, int longest, const char *allowed)
+{
+	if (value == NULL)
+		return;
+	if (value[strspn(value, " \t\r\n")] == '\0')
+		refuse(name, value, "It must not be empty.");
+	if (pg_mbstrlen(value) > longest)
+		refuse(name, value, psprintf("It has %d characters, the most are %d.",
+									 pg_mbstrlen(value), longest));
+	if (has_control_bytes(value, allowed))
+		refuse(name, value, "It must not contain control characters.");
+}
+
+static void
+check_words(const Row *row)
+{
+	const char *channel = text_column(row, "channel");
+	const char *when_closed = text_column(row, "when_closed");
+
+	if (channel != NULL &&
+		(strlen(channel) > WORD_MAX || channel[0] == '\0' ||
+		 strspn(channel, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(channel)))
+		refuse("channel", channel, "It must be a lower-case word, for example sms.");
+	if (when_closed != NULL &&
+		strcmp(when_closed, "new_session") != 0 && strcmp(when_closed, "skip") != 0)
+		refuse("when_closed", when_closed, "It must be new_session or skip.");
+}
+
+static void
+check_priority(const Row *row)
+{
+	bool		isnull;
+	int			priority = DatumGetInt16(column(row, "priority", &isnull));
+
+	if (!isnull && (priority < 0 || priority > 9))
+		refuse("priority", psprintf("%d", priority), "It must be from 0 (most urgent) to 9.");
+}
+
+static void
+check_times(const Row *row)
+{
+	TimestampTz due_at = time_column(row, "due_at", 0);
+	TimestampTz expires_at = time_column(row, "expires_at", DT_NOEND);
+
+	if (TIMESTAMP_NOT_FINITE(due_at))
+		refuse("due_at", timestamptz_to_str(due_at), "It must be a finite time.");
+	if (expires_at <= due_at)
+		refuse("expires_at", timestamptz_to_str(expires_at),
+			   psprintf("It must be after due_at, which is %s.", timestamptz_to_str(due_at)));
+}
+
+static void
+check_detail(const Row *row)
+{
+	bool		isnull;
+	Datum		detail = column(row, "detail", &isnull);
+	Size		size;
+
+	if (isnull)
+		return;
+	size = VARSIZE_ANY_EXHDR(DatumGetJsonbP(detail));
+	if (size > DETAIL_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("detail of a nudge is too large: %zu bytes", size),
+				 errdetail("The most are %d bytes.", DETAIL_MAX),
+				 errhint("Keep large data in a table of your own and put its key here.")));
+}
+
+static void
+check_server(const char *name)
+{
+	ForeignServer *server = GetForeignServerByName(name, true);
+	const char *wrapper = server ? GetForeignDataWrapper(server->fdwid)->fdwname : NULL;
+
+	if (wrapper == NULL || strcmp(wrapper, REENGAGE_EXTENSION) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server \"%s\" of a nudge does not exist", shown(name)),
+				 errhint("Servers are made by CREATE SERVER ... FOREIGN DATA WRAPPER reengage.")));
+}
+
+static void
+check_time_zone(const char *name)
+{
+	if (name == NULL)
+		return;
+	if (strlen(name) > TZ_STRLEN_MAX || pg_tzset(name) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("time zone \"%s\" of a nudge is not known", shown(name)),
+				 errhint("The view pg_timezone_names lists the names.")));
+}
+
+Datum
+reengage_nudges_validate(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	Row			row;
+	const char *conversation_id;
+	const char *server;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("reengage.nudges_validate must be a trigger BEFORE INSERT FOR EACH ROW")));
+	row.tuple = trigger->tg_trigtuple;
+	row.descriptor = RelationGetDescr(trigger->tg_relation);
+
+	conversation_id = text_column(&row, "conversation_id");
+	if (conversation_id != NULL && !conversation_id_is_valid(conversation_id))
+		refuse("conversation_id", conversation_id,
+			   "It must have 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and not be \".\" or \"..\".");
+	check_text("message", text_column(&row, "message"), MESSAGE_MAX, "\t\n\r");
+	check_text("address", text_column(&row, "address"), TEXT_MAX, "");
+	check_text("campaign", text_column(&row, "campaign"), TEXT_MAX, "");
+	check_words(&row);
+	check_priority(&row);
+	check_times(&row);
+	check_detail(&row);
+
+	/*
+	 * What depends on this installation is checked when a nudge is asked for.
+	 * A row with another requested_at comes out of a dump; to refuse it now
+	 * would be to lose it.
+	 */
+	server = text_column(&row, "server");
+	if (time_column(&row, "requested_at", 0) == GetCurrentTransactionStartTimestamp())
+	{
+		if (server != NULL)
+			check_server(server);
+		check_time_zone(text_column(&row, "time_zone"));
+	}
+	return PointerGetDatum(row.tuple);
+}

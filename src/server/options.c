@@ -1,0 +1,242 @@
+/*
+ * options.c: one table of options, used to check them when they are set and
+ * to read them when they are needed.
+ *
+ * Everything that can be wrong with an option is said at CREATE or ALTER
+ * SERVER, so that nobody finds out from a nudge that does not leave.
+ */
+#include "postgres.h"
+
+#include "access/reloptions.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+#include "options.h"
+#include "url.h"
+
+PG_FUNCTION_INFO_V1(reengage_fdw_validator);
+
+typedef struct Option Option;
+
+struct Option
+{
+	const char *name;
+	const char *default_value;	/* NULL: none */
+	void		(*check) (const Option *option, const char *value);
+	int			minimum;		/* of numbers */
+	int			maximum;
+	int			unit;			/* of numbers: 0 or GUC_UNIT_MS */
+};
+
+static void
+refuse(const Option *option, const char *value, const char *complaint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, value),
+			 errhint("%s", complaint)));
+}
+
+static void
+check_dialect(const Option *option, const char *value)
+{
+	if (strcmp(value, "messaging") != 0)
+		refuse(option, value, "Available values: messaging.");
+}
+
+static void
+check_auth(const Option *option, const char *value)
+{
+	if (strcmp(value, "client_credentials") != 0 && strcmp(value, "none") != 0)
+		refuse(option, value, "Available values: client_credentials, none.");
+}
+
+static void
+check_url(const Option *option, const char *value)
+{
+	const char *complaint = url_complaint(value);
+
+	if (complaint != NULL)
+		refuse(option, value, psprintf("The URL %s.", complaint));
+}
+
+static void
+check_address(const Option *option, const char *value)
+{
+	if (*value == '\0' || strlen(value) > 256)
+		refuse(option, value, "An address has 1 to 256 bytes.");
+	for (; *value; value++)
+		if ((unsigned char) *value < ' ' || *value == 0x7f)
+			refuse(option, value, "An address has no control characters.");
+}
+
+static void
+check_channels(const Option *option, const char *value)
+{
+	if (strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_-,") != strlen(value))
+		refuse(option, value,
+			   "It is a list of lower-case words separated by commas, without blanks, for example sms,whatsapp.");
+}
+
+static void
+check_path(const Option *option, const char *value)
+{
+	if (!is_absolute_path(value))
+		refuse(option, value, "It must be an absolute path.");
+}
+
+static int
+parse_number(const Option *option, const char *value)
+{
+	const char *hint = NULL;
+	int			number = 0;
+
+	if (!parse_int(value, &number, option->unit, &hint))
+		refuse(option, value, hint ? hint : option->unit ?
+			   "It must be a time with a unit, for example 30s." : "It must be a whole number.");
+	if (number < option->minimum || number > option->maximum)
+		refuse(option, value, psprintf("It must be from %d to %d%s.", option->minimum,
+									   option->maximum, option->unit ? " ms" : ""));
+	return number;
+}
+
+static void
+check_number(const Option *option, const char *value)
+{
+	(void) parse_number(option, value);
+}
+
+/* In alphabetical order, as the hint lists them. */
+static const Option all_options[] = {
+	{"api_url", NULL, check_url},
+	{"auth", "client_credentials", check_auth},
+	{"ca_file", NULL, check_path},
+	{"connect_timeout", "5s", check_number, 100, 60 * 1000, GUC_UNIT_MS},
+	{"dialect", "messaging", check_dialect},
+	{"from_address", NULL, check_address},
+	{"login_url", NULL, check_url},
+	{"max_attempts", "12", check_number, 1, 100},
+	/* below the usual limit of 1024 open files */
+	{"max_in_flight", "64", check_number, 1, 900},
+	{"proactive_channels", "sms,whatsapp,open,apple,email", check_channels},
+	{"proxy", NULL, check_url},
+	{"timeout", "30s", check_number, 100, 10 * 60 * 1000, GUC_UNIT_MS},
+};
+
+static const Option *
+find_option(const char *name)
+{
+	for (int i = 0; i < lengthof(all_options); i++)
+		if (strcmp(all_options[i].name, name) == 0)
+			return &all_options[i];
+	return NULL;
+}
+
+static const char *
+option_names(void)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < lengthof(all_options); i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", all_options[i].name);
+	return names.data;
+}
+
+static const char *
+value_of(List *options, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *element = lfirst(cell);
+
+		if (strcmp(element->defname, name) == 0)
+			return defGetString(element);
+	}
+	return find_option(name)->default_value;
+}
+
+static int
+number_of(List *options, const char *name)
+{
+	return parse_number(find_option(name), value_of(options, name));
+}
+
+static const char *
+without_slash(const char *url)
+{
+	char	   *copy = pstrdup(url);
+
+	for (size_t length = strlen(copy); length > 0 && copy[length - 1] == '/'; length--)
+		copy[length - 1] = '\0';
+	return copy;
+}
+
+ServerOptions
+options_read(List *options)
+{
+	ServerOptions result;
+	const char *login_url = value_of(options, "login_url");
+
+	result.dialect = value_of(options, "dialect");
+	result.api_url = without_slash(value_of(options, "api_url"));
+	result.login_url = login_url ? without_slash(login_url) : result.api_url;
+	if (strcmp(value_of(options, "auth"), "none") == 0)
+		result.login_url = NULL;
+	result.from_address = value_of(options, "from_address");
+	result.proactive_channels = value_of(options, "proactive_channels");
+	result.ca_file = value_of(options, "ca_file");
+	result.proxy = value_of(options, "proxy");
+	result.max_in_flight = number_of(options, "max_in_flight");
+	result.timeout_ms = number_of(options, "timeout");
+	result.connect_timeout_ms = number_of(options, "connect_timeout");
+	result.max_attempts = number_of(options, "max_attempts");
+	return result;
+}
+
+static void
+refuse_option(Oid catalog, const char *name)
+{
+	const char *hint = "The options belong to the server.";
+
+	if (catalog == UserMappingRelationId)
+		hint = "Credentials belong into the file that reengage.credentials_file names: a database would dump and replicate them.";
+	else if (catalog == ForeignServerRelationId)
+		hint = psprintf("Valid options are: %s.", option_names());
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\"", name),
+			 errhint("%s", hint)));
+}
+
+Datum
+reengage_fdw_validator(PG_FUNCTION_ARGS)
+{
+	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
+	Oid			catalog = PG_GETARG_OID(1);
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *element = lfirst(cell);
+		const Option *option = find_option(element->defname);
+
+		if (option == NULL || catalog != ForeignServerRelationId)
+			refuse_option(catalog, element->defname);
+		option->check(option, defGetString(element));
+	}
+	if (catalog == ForeignServerRelationId && value_of(options, "api_url") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"api_url\" is missing"),
+				 errhint("Name the API's base URL, for example OPTIONS (api_url 'https://api.example.com').")));
+	PG_RETURN_VOID();
+}

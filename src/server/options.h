@@ -1,0 +1,28 @@
+/*
+ * options.h: the options of CREATE SERVER ... FOREIGN DATA WRAPPER reengage.
+ */
+#ifndef REENGAGE_OPTIONS_H
+#define REENGAGE_OPTIONS_H
+
+#include "nodes/pg_list.h"
+
+/* A server's options with the defaults filled in. */
+typedef struct ServerOptions
+{
+	const char *dialect;
+	const char *api_url;		/* without a slash at the end */
+	const char *login_url;		/* NULL: auth is none */
+	const char *from_address;	/* NULL: none */
+	const char *proactive_channels; /* comma-separated, without blanks */
+	const char *ca_file;		/* NULL: the system's */
+	const char *proxy;			/* NULL: none */
+	int			max_in_flight;
+	int			timeout_ms;
+	int			connect_timeout_ms;
+	int			max_attempts;
+} ServerOptions;
+
+/* From ForeignServer.options; allocated in the current memory context. */
+extern ServerOptions options_read(List *options);
+
+#endif

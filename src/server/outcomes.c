@@ -1,0 +1,187 @@
+/*
+ * outcomes.c: from the end of a flight to its row of lineage.
+ */
+#include "postgres.h"
+
+#include "common/hmac.h"
+#include "common/sha2.h"
+#include "utils/timestamp.h"
+
+#include "outcomes.h"
+#include "tick.h"
+
+/* The key, for the rows of one tick. */
+typedef struct AddressKey
+{
+	uint8	   *bytes;
+	int			length;			/* 0: there is none */
+} AddressKey;
+
+typedef struct Batch
+{
+	Flight	  **flights;
+	int			count;
+	AddressKey	key;
+} Batch;
+
+int
+flight_attempts(const Flight *flight)
+{
+	return flight->nudge.attempt + (flight->called ? 1 : 0);
+}
+
+/* HMAC-SHA256 of the address in lower case, in hex; NULL without address or key. */
+static const char *
+hash_address(const AddressKey *key, const char *address)
+{
+	char	   *lower;
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	char	   *hex;
+	pg_hmac_ctx *context;
+	bool		hashed;
+
+	if (address == NULL || key->length == 0)
+		return NULL;
+	lower = pstrdup(address);
+	for (char *c = lower; *c; c++)
+		*c = pg_ascii_tolower((unsigned char) *c);
+	context = pg_hmac_create(PG_SHA256);
+	hashed = context != NULL &&
+		pg_hmac_init(context, key->bytes, key->length) == 0 &&
+		pg_hmac_update(context, (const uint8 *) lower, strlen(lower)) == 0 &&
+		pg_hmac_final(context, digest, sizeof(digest)) == 0;
+	pg_hmac_free(context);
+	if (!hashed)
+		elog(ERROR, "could not compute the HMAC of an address");
+	hex = palloc(sizeof(digest) * 2 + 1);
+	for (int i = 0; i < sizeof(digest); i++)
+		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	return hex;
+}
+
+static OutcomeRow
+outcome_row(const Flight *flight, const AddressKey *key)
+{
+	const LoadedNudge *nudge = &flight->nudge;
+	bool		created = flight->end.outcome == OUTCOME_SESSION_CREATED;
+	bool		known_dead = strcmp(nudge->tip, nudge->conversation_id) != 0;
+	OutcomeRow	row = {
+		.nudge_id = flight->nudge_id,
+		.outcome = outcome_name(flight->end.outcome),
+		.reason = flight->end.reason,
+		.step = flight->posted ? step_name(flight->last_post) : NULL,
+		.conversation_id = created ? flight->new_conversation_id : nudge->tip,
+		.previous_conversation_id = created ? nudge->tip : NULL,
+		.root_conversation_id = nudge->root,
+		.generation = nudge->generation + (created ? 1 : 0),
+		.status_seen = flight->status_seen,
+		.channel = flight->channel,
+		.address_hash = hash_address(key, flight->to_address ?
+									 flight->to_address : flight->customer_address),
+		.attempts = flight_attempts(flight),
+		.api_calls = flight->api_calls,
+		/* each attempt would have asked about the old conversation first */
+		.api_calls_saved = known_dead ? flight_attempts(flight) : 0,
+		.http_status = flight->http_status,
+		.error_code = flight->error_code,
+		.error_message = flight->error_message,
+		.correlation_id = flight->correlation_id,
+		.checked_at = flight->checked_at,
+		.called_at = flight->called_at,
+		.occurred_at = flight->occurred_at,
+	};
+
+	return row;
+}
+
+static void
+write_batch(void *argument)
+{
+	Batch	   *batch = argument;
+	OutcomeRow *rows = palloc(sizeof(OutcomeRow) * batch->count);
+
+	for (int i = 0; i < batch->count; i++)
+		rows[i] = outcome_row(batch->flights[i], &batch->key);
+	store_settle(rows, batch->count);
+}
+
+/* What can always be stored, and still says all that is known. */
+static void
+make_harmless(Flight *flight, int sqlstate)
+{
+	bool		effective = flight->end.outcome == OUTCOME_NOTIFIED ||
+		flight->end.outcome == OUTCOME_SESSION_CREATED ||
+		flight->end.outcome == OUTCOME_SESSION_CONTINUED ||
+		flight->end.outcome == OUTCOME_IN_DOUBT;
+	MemoryContext old = MemoryContextSwitchTo(flight->memory);
+
+	if (flight->new_conversation_id != NULL)
+		flight->error_message = psprintf("the API answered with conversation %s",
+										 flight->new_conversation_id);
+	else
+		flight->error_message = NULL;
+	flight->end.outcome = effective ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED;
+	flight->end.reason = psprintf("sqlstate_%s", unpack_sql_state(sqlstate));
+	flight->status_seen = flight->channel = flight->error_code = flight->correlation_id = NULL;
+	flight->to_address = flight->customer_address = NULL;
+	MemoryContextSwitchTo(old);
+}
+
+/* Halves the batch until a row that cannot be stored is alone. */
+static void
+settle_in_halves(Batch batch)
+{
+	int			sqlstate = tick_try(write_batch, &batch);
+	int			half = batch.count / 2;
+
+	if (sqlstate == 0)
+		return;
+	if (batch.count == 1)
+	{
+		make_harmless(batch.flights[0], sqlstate);
+		ereport(LOG,
+				(errcode(sqlstate),
+				 errmsg("the outcome of a nudge could not be stored as it was, and was stored as %s with the reason %s",
+						outcome_name(batch.flights[0]->end.outcome), batch.flights[0]->end.reason)));
+		write_batch(&batch);
+		return;
+	}
+	settle_in_halves((Batch) {batch.flights, half, batch.key});
+	settle_in_halves((Batch) {batch.flights + half, batch.count - half, batch.key});
+}
+
+static MoveRow
+move_row(const Flight *flight)
+{
+	const char *reason = flight->end.reason;
+	MoveRow		row = {flight->nudge_id, flight->move_to, flight->move_attempt, flight->api_calls, reason};
+
+	if (flight->end.kind == DECIDE_RETRY)
+		row.waiting_for = psprintf("retry after %s", reason ? reason : "a failed call");
+	return row;
+}
+
+void
+outcomes_write(Flight **flights, int count)
+{
+	Batch		batch = {palloc(sizeof(Flight *) * count), 0};
+	MoveRow    *moves = palloc(sizeof(MoveRow) * count);
+	int			nmoves = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		Flight	   *flight = flights[i];
+
+		if (flight->end.kind == DECIDE_SETTLE)
+			batch.flights[batch.count++] = flight;
+		else
+			moves[nmoves++] = move_row(flight);
+	}
+	if (batch.count > 0)
+	{
+		batch.key.bytes = store_address_key(&batch.key.length);
+		settle_in_halves(batch);
+	}
+	if (nmoves > 0)
+		store_move(moves, nmoves);
+}

@@ -1,0 +1,15 @@
+/*
+ * reengage.h: the settings, and the names that several files need.
+ */
+#ifndef REENGAGE_H
+#define REENGAGE_H
+
+/* Settings; the README describes them. */
+extern char *reengage_databases;
+extern char *reengage_default_server;
+extern char *reengage_credentials_file;
+extern int	reengage_sweep_interval;	/* seconds */
+
+#define REENGAGE_EXTENSION "reengage"	/* also of its schema and its wrapper */
+
+#endif

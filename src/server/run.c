@@ -1,0 +1,224 @@
+/*
+ * run.c: CALL reengage.run(), the engine inside a session.
+ *
+ * With it the extension works without any restart of the server, pg_cron can
+ * schedule it, and tests are deterministic.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "engine.h"
+#include "shmem.h"
+
+PG_FUNCTION_INFO_V1(reengage_run);
+
+/* A cancelled run waits so long for POSTs that are on the wire. */
+#define CANCEL_GRACE_MS 2000
+
+/* A courier that cannot start is tried again this often. */
+#define COURIER_FAILURES_MAX 3
+
+typedef struct Limits
+{
+	TimestampTz deadline;		/* no nudge is started after it */
+	int64		nudges;
+} Limits;
+
+static Limits
+read_limits(FunctionCallInfo fcinfo)
+{
+	Limits		limits = {DT_NOEND, PG_INT64_MAX};
+
+	if (!PG_ARGISNULL(0))
+	{
+		if (PG_GETARG_INT32(0) < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("max_seconds must not be negative: %d", PG_GETARG_INT32(0))));
+		limits.deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													  PG_GETARG_INT32(0) * INT64CONST(1000));
+	}
+	if (!PG_ARGISNULL(1))
+	{
+		if (PG_GETARG_INT32(1) < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("max_nudges must not be negative: %d", PG_GETARG_INT32(1))));
+		limits.nudges = PG_GETARG_INT32(1);
+	}
+	return limits;
+}
+
+static void
+check_surroundings(FunctionCallInfo fcinfo)
+{
+	CallContext *context = (CallContext *) fcinfo->context;
+
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("reengage.run() cannot be called during recovery"),
+				 errhint("Call it on the primary.")));
+	if (context == NULL || !IsA(context, CallContext) || context->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("reengage.run() must be called outside of a transaction block"),
+				 errdetail("It commits as it goes."),
+				 errhint("CALL it by itself, not inside BEGIN ... COMMIT or a function.")));
+	if (XactReadOnly)
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("reengage.run() cannot be called in a read-only transaction")));
+}
+
+/* Ends the transaction of the CALL itself, and with it its snapshot. */
+static void
+leave_first_transaction(void)
+{
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	SPI_commit();
+	SPI_finish();
+}
+
+static void
+check_condition(Engine *engine)
+{
+	switch (engine_condition(engine))
+	{
+		case ENGINE_DISPATCHING:
+		case ENGINE_NOT_ALONE:
+			break;
+		case ENGINE_NO_EXTENSION:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the extension reengage was dropped")));
+			break;
+		case ENGINE_FENCED:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("reengage is %s", engine_problem(engine)),
+					 errhint("If customers are to be written to from this database: SELECT reengage.arm();")));
+	}
+	if (engine_courier_failures(engine) >= COURIER_FAILURES_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("%s", engine_problem(engine))));
+}
+
+static void
+step(Engine *engine, long at_most)
+{
+	long		timeout = engine_turn(engine);
+
+	check_condition(engine);
+	if (timeout < 0 || timeout > at_most)
+		timeout = at_most;
+	if (timeout > 0 && engine_condition(engine) != ENGINE_NOT_ALONE)
+		engine_wait(engine, timeout);
+}
+
+/* Before a cancel takes effect: what is on the wire would end in doubt. */
+static void
+finish_posts(Engine *engine)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CANCEL_GRACE_MS);
+
+	QueryCancelPending = false;
+	engine_limit(engine, 0);
+	do
+		step(engine, 100);
+	while (engine_posts_in_flight(engine) > 0 && GetCurrentTimestamp() < deadline);
+	step(engine, 0);
+	QueryCancelPending = true;
+	InterruptPending = true;
+}
+
+/* Until nothing is due or a limit is reached, and all has ended. */
+static void
+run(Engine *engine, Limits limits)
+{
+	int64		started_before_sweep = -1;
+
+	engine_limit(engine, limits.nudges);
+	for (;;)
+	{
+		if (GetCurrentTimestamp() >= limits.deadline)
+			engine_limit(engine, 0);
+		step(engine, 1000);
+		if (engine_condition(engine) == ENGINE_NOT_ALONE)
+			return;
+		if (QueryCancelPending)
+			finish_posts(engine);
+		CHECK_FOR_INTERRUPTS();
+		if (!engine_is_idle(engine))
+			continue;
+		/* once more from the start, for what was committed behind the cursor */
+		if (engine_totals(engine)->started == started_before_sweep)
+			return;
+		started_before_sweep = engine_totals(engine)->started;
+		engine_rewind(engine, DT_NOBEGIN);
+	}
+}
+
+static void
+say_what_happened(const Engine *engine)
+{
+	const EngineTotals *totals = engine_totals(engine);
+	StringInfoData list;
+	int64		ended = 0;
+
+	if (engine_condition(engine) == ENGINE_NOT_ALONE)
+	{
+		ereport(NOTICE,
+				(shmem_wake_now(DT_NOBEGIN) ?
+				 errmsg("the worker of this database is running and was woken") :
+				 errmsg("another session is dispatching nudges in this database")));
+		return;
+	}
+	initStringInfo(&list);
+	for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++)
+	{
+		if (totals->ended[outcome] == 0)
+			continue;
+		appendStringInfo(&list, "%s" INT64_FORMAT " %s", list.len > 0 ? ", " : "",
+						 totals->ended[outcome], outcome_name(outcome));
+		ended += totals->ended[outcome];
+	}
+	if (totals->moved > 0)
+		appendStringInfo(&list, "%s" INT64_FORMAT " put off", list.len > 0 ? ", " : "", totals->moved);
+	ereport(NOTICE,
+			(errmsg(INT64_FORMAT " nudges ended%s%s", ended, list.len > 0 ? ": " : "", list.data)));
+}
+
+Datum
+reengage_run(PG_FUNCTION_ARGS)
+{
+	Limits		limits = read_limits(fcinfo);
+	Engine	   *engine;
+
+	check_surroundings(fcinfo);
+	leave_first_transaction();
+	engine = engine_create(ENGINE_IN_PROCEDURE);
+	PG_TRY();
+	{
+		run(engine, limits);
+		say_what_happened(engine);
+	}
+	PG_FINALLY();
+	{
+		engine_destroy(engine);
+	}
+	PG_END_TRY();
+	/* a worker that stood by meanwhile can go on */
+	shmem_wake_now(DT_NOBEGIN);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,275 @@
+/*
+ * servers.c: options, blocks and lanes of the foreign servers.
+ */
+#include "postgres.h"
+
+#include "foreign/foreign.h"
+#include "mb/pg_wchar.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "reengage.h"
+#include "secrets.h"
+#include "servers.h"
+
+#define FIRST_BLOCK_MS (5 * 1000)
+#define LONGEST_BLOCK_MS (5 * 60 * 1000)
+
+/* Set by the invalidation callback; true at first, as nothing was read. */
+static bool catalog_changed = true;
+
+static void
+on_catalog_change(Datum arg, int cache, uint32 hash)
+{
+	catalog_changed = true;
+}
+
+static void
+watch_catalog(void)
+{
+	static bool watching = false;
+
+	if (watching)
+		return;
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, on_catalog_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(FOREIGNDATAWRAPPEROID, on_catalog_change, (Datum) 0);
+	watching = true;
+}
+
+static Server *
+add_server(dlist_head *servers, const char *name)
+{
+	Server	   *server = palloc0(sizeof(Server));
+
+	strlcpy(server->name, name, NAMEDATALEN);
+	server->options_context = AllocSetContextCreate(CurrentMemoryContext, "reengage server options",
+													ALLOCSET_SMALL_SIZES);
+	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
+	{
+		server->lanes[priority].cursor.priority = priority;
+		server_rewind(server, priority, DT_NOBEGIN);
+	}
+	dlist_push_tail(servers, &server->node);
+	return server;
+}
+
+static void
+read_options(Server *server)
+{
+	ForeignServer *foreign = GetForeignServerByName(server->name, true);
+	MemoryContext old;
+
+	server->exists = foreign != NULL;
+	server->introduced = false;
+	if (foreign == NULL)
+		return;
+	MemoryContextReset(server->options_context);
+	old = MemoryContextSwitchTo(server->options_context);
+	/* the copy: what GetForeignServer returned lives in the tick's context */
+	server->options = options_read(copyObject(foreign->options));
+	MemoryContextSwitchTo(old);
+	/* changed options may be the cure */
+	server_unblock(server);
+}
+
+void
+servers_refresh(dlist_head *servers, MemoryContext context)
+{
+	List	   *names;
+	ListCell   *cell;
+	dlist_iter	iter;
+
+	watch_catalog();
+	if (!catalog_changed)
+		return;
+	catalog_changed = false;
+	names = store_servers();
+	foreach(cell, names)
+	{
+		if (servers_find(servers, lfirst(cell)) == NULL)
+		{
+			MemoryContext old = MemoryContextSwitchTo(context);
+
+			add_server(servers, lfirst(cell));
+			MemoryContextSwitchTo(old);
+		}
+	}
+	dlist_foreach(iter, servers)
+		read_options(dlist_container(Server, node, iter.cur));
+}
+
+Server *
+servers_find(dlist_head *servers, const char *name)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, servers)
+	{
+		Server	   *server = dlist_container(Server, node, iter.cur);
+
+		if (strcmp(server->name, name) == 0)
+			return server;
+	}
+	return NULL;
+}
+
+static const char *
+utf8(const char *text)
+{
+	return text ? pg_server_to_any(text, strlen(text), PG_UTF8) : NULL;
+}
+
+ServerMessage
+server_message(const char *name, const ServerOptions *options)
+{
+	ServerMessage message = {
+		.name = utf8(name),
+		.dialect = options->dialect,
+		.api_url = options->api_url,
+		.login_url = options->login_url,
+		.ca_file = options->ca_file,
+		.proxy = options->proxy,
+		.timeout_ms = options->timeout_ms,
+		.connect_timeout_ms = options->connect_timeout_ms,
+		.max_in_flight = options->max_in_flight,
+	};
+
+	return message;
+}
+
+bool
+server_introduce(Server *server, Link *link, TimestampTz now)
+{
+	ServerMessage message = server_message(server->name, &server->options);
+	Credentials credentials;
+	const char *complaint = NULL;
+
+	if (server->introduced)
+		return true;
+	if (message.login_url != NULL)
+	{
+		complaint = secrets_read(server->name, &credentials);
+		message.client_id = credentials.client_id;
+		message.client_secret = credentials.client_secret;
+	}
+	if (complaint == NULL)
+		link_send_server(link, &message);
+	else
+		server_block(server, complaint, now);
+	explicit_bzero(&credentials, sizeof(credentials));
+	server->introduced = complaint == NULL;
+	return server->introduced;
+}
+
+void
+servers_forget_catalog(void)
+{
+	catalog_changed = true;
+}
+
+void
+servers_credentials_changed(dlist_head *servers)
+{
+	dlist_iter	iter;
+
+	servers_forget_introductions(servers);
+	dlist_foreach(iter, servers)
+		dlist_container(Server, node, iter.cur)->blocked_until = 0;
+}
+
+void
+servers_forget_introductions(dlist_head *servers)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, servers)
+		dlist_container(Server, node, iter.cur)->introduced = false;
+}
+
+void
+server_block(Server *server, const char *reason, TimestampTz now)
+{
+	/* only the first of many that failed together lengthens the pause */
+	if (server->blocked == NULL || now >= server->blocked_until)
+	{
+		server->block_pause_ms = Min(Max(server->block_pause_ms * 2, FIRST_BLOCK_MS),
+									 LONGEST_BLOCK_MS);
+		server->blocked_until = TimestampTzPlusMilliseconds(now, server->block_pause_ms);
+	}
+	server->probing = true;
+	server->introduced = false;
+	if (server->blocked != NULL && strcmp(server->blocked, reason) == 0)
+		return;
+	if (server->blocked != NULL)
+		pfree(server->blocked);
+	server->blocked = MemoryContextStrdup(GetMemoryChunkContext(server), reason);
+	server->state_changed = true;
+}
+
+void
+server_unblock(Server *server)
+{
+	server->probing = false;
+	server->block_pause_ms = 0;
+	server->blocked_until = 0;
+	if (server->blocked == NULL)
+		return;
+	pfree(server->blocked);
+	server->blocked = NULL;
+	server->state_changed = true;
+}
+
+int
+server_capacity(const Server *server, TimestampTz now)
+{
+	if (!server->exists || now < server->blocked_until)
+		return 0;
+	return (server->probing ? 1 : server->options.max_in_flight) - server->in_flight;
+}
+
+void
+server_rewind(Server *server, int priority, TimestampTz due_at)
+{
+	Lane	   *lane = &server->lanes[priority];
+
+	lane->next_due = Min(lane->next_due, due_at);
+	if (due_at > lane->cursor.due_at)
+		return;
+	/* the smallest place before all rows of that time */
+	lane->cursor.due_at = due_at == DT_NOBEGIN ? DT_NOBEGIN : due_at - 1;
+	memset(&lane->cursor.nudge_id, 0, sizeof(pg_uuid_t));
+}
+
+void
+servers_rewind(dlist_head *servers, TimestampTz due_at)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, servers)
+		for (int priority = 0; priority < PRIORITY_COUNT; priority++)
+			server_rewind(dlist_container(Server, node, iter.cur), priority, due_at);
+}
+
+TimestampTz
+servers_next_look(dlist_head *servers, TimestampTz now)
+{
+	TimestampTz next = DT_NOEND;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, servers)
+	{
+		Server	   *server = dlist_container(Server, node, iter.cur);
+		TimestampTz due = DT_NOEND;
+
+		/* a full server looks again when a nudge ends, which is an event */
+		if (!server->exists || (now >= server->blocked_until && server_capacity(server, now) <= 0))
+			continue;
+		for (int priority = 0; priority < PRIORITY_COUNT; priority++)
+			due = Min(due, server->lanes[priority].next_due);
+		if (due != DT_NOEND)
+			next = Min(next, Max(due, server->blocked_until));
+	}
+	return next;
+}

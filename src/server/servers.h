@@ -1,0 +1,81 @@
+/*
+ * servers.h: the engine's view of the foreign servers: their options, whether
+ * they may be called, and how far their lanes of the schedule were read.
+ */
+#ifndef REENGAGE_SERVERS_H
+#define REENGAGE_SERVERS_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "lib/ilist.h"
+
+#include "link.h"
+#include "options.h"
+#include "store.h"
+
+#define PRIORITY_COUNT 10
+
+/* All due nudges of one server and priority, read in order of their time. */
+typedef struct Lane
+{
+	Cursor		cursor;			/* everything up to here was taken */
+	TimestampTz next_due;		/* no need to look before; DT_NOEND: until woken */
+} Lane;
+
+typedef struct Server
+{
+	dlist_node	node;
+	char		name[NAMEDATALEN];
+	bool		exists;			/* false: it was dropped */
+	ServerOptions options;
+	MemoryContext options_context;
+	Lane		lanes[PRIORITY_COUNT];
+	int			in_flight;		/* nudges that were started and have not ended */
+	bool		introduced;		/* this courier knows its options */
+
+	/* a server that cannot or may not be called */
+	char	   *blocked;		/* why; NULL: it may be called */
+	TimestampTz blocked_until;	/* then one nudge tries it again */
+	int			block_pause_ms;
+	bool		probing;		/* one nudge at a time until one gets through */
+	bool		state_changed;	/* "blocked" is to be written down */
+} Server;
+
+/* Reads names and options anew where the catalog changed; inside a tick. */
+extern void servers_refresh(dlist_head *servers, MemoryContext context);
+
+extern Server *servers_find(dlist_head *servers, const char *name);
+
+/* What the courier is told of a server, without its credentials. */
+extern ServerMessage server_message(const char *name, const ServerOptions *options);
+
+/*
+ * Tells the courier about the server, credentials included.  False: it had to
+ * be blocked, because its credentials cannot be had.
+ */
+extern bool server_introduce(Server *server, Link *link, TimestampTz now);
+
+/* The list was emptied: everything is to be read again. */
+extern void servers_forget_catalog(void);
+
+/* A new courier knows nothing of them. */
+extern void servers_forget_introductions(dlist_head *servers);
+
+/* They are to be sent again, and may be the cure of a blocked server. */
+extern void servers_credentials_changed(dlist_head *servers);
+
+extern void server_block(Server *server, const char *reason, TimestampTz now);
+extern void server_unblock(Server *server);
+
+/* How many more nudges may be started now. */
+extern int	server_capacity(const Server *server, TimestampTz now);
+
+/* Everything from this time on is to be read again. */
+extern void servers_rewind(dlist_head *servers, TimestampTz due_at);
+extern void server_rewind(Server *server, int priority, TimestampTz due_at);
+
+/* The earliest time at which a lane, or a blocked server, wants a look. */
+extern TimestampTz servers_next_look(dlist_head *servers, TimestampTz now);
+
+#endif

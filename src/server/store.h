@@ -1,0 +1,148 @@
+/*
+ * store.h: the tables, as the engine sees them.  store.c is the only file that
+ * speaks SQL.
+ *
+ * Everything here runs inside a tick's transaction and raises ordinary errors.
+ * Results are allocated in the current memory context.
+ */
+#ifndef REENGAGE_STORE_H
+#define REENGAGE_STORE_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "utils/uuid.h"
+
+#include "nudge.h"
+
+/* A place in a lane of the schedule: all rows of one server and priority. */
+typedef struct Cursor
+{
+	int			priority;
+	TimestampTz due_at;			/* look at rows after this place */
+	pg_uuid_t	nudge_id;
+} Cursor;
+
+typedef struct DueRow
+{
+	pg_uuid_t	nudge_id;
+	TimestampTz due_at;
+	int			priority;
+} DueRow;
+
+/* All that is needed to carry out a nudge.  Text is UTF-8. */
+typedef struct LoadedNudge
+{
+	pg_uuid_t	nudge_id;
+	TimestampTz due_at;			/* in the schedule */
+	int			priority;
+	const char *server;
+	const char *conversation_id;	/* as asked for */
+	const char *message;		/* NULL: it cannot be put into UTF-8 */
+	const char *address;
+	const char *channel;
+	bool		skip_when_closed;
+	TimestampTz expires_at;		/* DT_NOEND: never */
+	int			attempt;		/* attempts used up */
+	int			api_calls;
+	const char *root;			/* of its thread */
+	const char *tip;
+	int			generation;		/* of the tip */
+} LoadedNudge;
+
+/* One row of lineage to be. NULL text, 0 time and 0 http_status become null. */
+typedef struct OutcomeRow
+{
+	pg_uuid_t	nudge_id;
+	const char *outcome;
+	const char *reason;
+	const char *step;
+	const char *conversation_id;
+	const char *previous_conversation_id;
+	const char *root_conversation_id;
+	int			generation;
+	const char *status_seen;
+	const char *channel;
+	const char *address_hash;
+	int			attempts;
+	int			api_calls;
+	int			api_calls_saved;
+	int			http_status;
+	const char *error_code;
+	const char *error_message;
+	const char *correlation_id;
+	TimestampTz checked_at;
+	TimestampTz called_at;
+	TimestampTz occurred_at;
+} OutcomeRow;
+
+/* A row of the schedule that moves. */
+typedef struct MoveRow
+{
+	pg_uuid_t	nudge_id;
+	TimestampTz due_at;
+	int			attempt;
+	int			api_calls;
+	const char *waiting_for;
+} MoveRow;
+
+/* One call of an intent. */
+typedef struct IntentRow
+{
+	pg_uuid_t	nudge_id;
+	const char *step;
+	int			attempt;
+	const char *conversation_id;
+	const char *server;
+} IntentRow;
+
+/* What the gates say of an intent. */
+typedef enum Gate
+{
+	GATE_OPEN,
+	GATE_GONE,					/* no longer due: somebody ended it */
+	GATE_IN_DOUBT				/* an earlier create on this conversation is in doubt */
+} Gate;
+
+/* An intent that a dead engine left behind; one for each of its calls. */
+typedef struct LeftIntent
+{
+	pg_uuid_t	intent_id;
+	pg_uuid_t	nudge_id;
+	Step		step;
+	int			attempt;
+	const char *conversation_id;
+} LeftIntent;
+
+/* NULL: sending is allowed here; else why it is not. */
+extern const char *store_fence_complaint(void);
+
+/* Foreign servers of our wrapper: names, as a List of char pointers. */
+extern List *store_servers(void);
+
+/* Sets or, with reason NULL, removes what is known against a server. */
+extern void store_report_server(const char *server, const char *reason);
+
+/* The key of address hashes; *length 0 when there is none. */
+extern uint8 *store_address_key(int *length);
+
+/*
+ * The next rows of each lane after its cursor, at most "limit" of a lane, due
+ * or not, by priority and time.  Returns their number.
+ */
+extern int	store_claim(const char *server, const Cursor *cursors, int ncursors,
+						int limit, DueRow **rows);
+
+/* Those of the nudges that are still due, with their threads. */
+extern int	store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges);
+
+extern void store_check_gates(const IntentRow *rows, int count, Gate *gates);
+extern void store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
+								const IntentRow *rows, int count);
+extern void store_delete_intents(const pg_uuid_t *intent_ids, int count);
+extern int	store_left_intents(LeftIntent **intents);
+
+extern void store_settle(const OutcomeRow *rows, int count);
+extern void store_move(const MoveRow *rows, int count);
+
+#endif

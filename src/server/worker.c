@@ -1,0 +1,129 @@
+/*
+ * worker.c: the process that drives the engine of one database.
+ *
+ * It sleeps until something is due, somebody wakes it at commit, or the
+ * courier answers; asleep it runs no query.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "engine.h"
+#include "shmem.h"
+#include "worker.h"
+
+/*
+ * How long a shutdown waits for POSTs that are on the wire: each one that is
+ * not waited for ends in doubt, and a fast shutdown should be fast.
+ */
+#define SHUTDOWN_GRACE_MS 2000
+
+static WorkerPhase
+phase_of(EngineCondition condition)
+{
+	switch (condition)
+	{
+		case ENGINE_DISPATCHING:
+			return WORKER_RUNNING;
+		case ENGINE_NO_EXTENSION:
+			return WORKER_NO_EXTENSION;
+		case ENGINE_NOT_ALONE:
+			return WORKER_STANDING_BY;
+		case ENGINE_FENCED:
+			return WORKER_FENCED;
+	}
+	return WORKER_RUNNING;
+}
+
+static int64
+ended_so_far(const Engine *engine)
+{
+	const EngineTotals *totals = engine_totals(engine);
+	int64		ended = 0;
+
+	for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++)
+		ended += totals->ended[outcome];
+	return ended;
+}
+
+static void
+report(int place, const Engine *engine, int64 *reported)
+{
+	int64		ended = ended_so_far(engine);
+
+	shmem_report(place, phase_of(engine_condition(engine)), engine_in_flight(engine),
+				 ended - *reported);
+	*reported = ended;
+	/* the health view reads the fence itself */
+	shmem_report_problem(place, engine_condition(engine) == ENGINE_FENCED ?
+						 NULL : engine_problem(engine));
+}
+
+static void
+reload_settings(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+}
+
+static void
+finish_posts(Engine *engine)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_GRACE_MS);
+
+	engine_limit(engine, 0);
+	for (;;)
+	{
+		long		timeout = engine_turn(engine);
+		TimestampTz now = GetCurrentTimestamp();
+
+		if (engine_posts_in_flight(engine) == 0 || now >= deadline)
+			break;
+		engine_wait(engine, Min((unsigned long) timeout, TimestampDifferenceMilliseconds(now, deadline)));
+	}
+	/* once more, for what the last replies said */
+	engine_turn(engine);
+}
+
+void
+reengage_worker_main(Datum arg)
+{
+	int			place = DatumGetInt32(arg);
+	WorkerSlot	slot = shmem_slot(place);
+	Engine	   *engine;
+	int64		reported = 0;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(slot.database, NULL, 0);
+	shmem_attach_worker(place);
+	pgstat_report_appname("reengage worker");
+
+	engine = engine_create(ENGINE_IN_WORKER);
+	while (!ShutdownRequestPending)
+	{
+		TimestampTz rewind_to = shmem_take_rewind(place);
+		long		timeout;
+
+		if (rewind_to != DT_NOEND)
+			engine_rewind(engine, rewind_to);
+		timeout = engine_turn(engine);
+		report(place, engine, &reported);
+		engine_wait(engine, timeout);
+		CHECK_FOR_INTERRUPTS();
+		reload_settings();
+	}
+	finish_posts(engine);
+	engine_destroy(engine);
+	proc_exit(1);
+}

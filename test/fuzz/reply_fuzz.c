@@ -1,0 +1,187 @@
+/*
+ * reply_fuzz.c: whatever an API answers, the courier makes facts of it that
+ * are in range, printable, and safe to act on.
+ *
+ * Input: one byte chooses the reader, two the status, one the flags; then
+ * headers up to a NUL byte, then the body.
+ *
+ *   clang -std=gnu99 -g -O1 -fsanitize=fuzzer,address,undefined
+ *     -fno-sanitize-recover=all -Isrc/common -Isrc/courier
+ *     test/fuzz/reply_fuzz.c src/common/nudge.c
+ *     src/courier/{dialect,dialect_messaging,reading,exchange,oauth}.c
+ *     src/courier/{json,text,headers,memory,exit}.c -ljson-c
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+
+#include "dialect.h"
+#include "headers.h"
+#include "oauth.h"
+
+#define NOW 1000000
+
+/* Never NUL-terminated: a reader that goes one byte too far is caught. */
+typedef struct Input
+{
+	uint8_t		reader;
+	HttpResponse response;
+} Input;
+
+static const Secrets secrets = {{"s3cret", "aWQ6czNjcmV0", "token-1"}};
+
+static void
+check(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+/* Stands in for libcurl's; any answer must do. */
+static time_t
+read_date(const char *text)
+{
+	return text[0] == 'M' ? -1 : (time_t) strlen(text) * 1000000;
+}
+
+static bool
+read_input(const uint8_t *data, size_t size, Input *input)
+{
+	HttpResponse *response = &input->response;
+	const uint8_t *nul;
+
+	if (size < 5)
+		return false;
+	memset(input, 0, sizeof(*input));
+	input->reader = data[0] % 4;
+	response->status = (data[1] << 8 | data[2]) % 1000;
+	if (response->status < 200)
+		response->status = 0;
+	response->sent = (data[3] & 1) || response->status > 0;
+	response->complete = (data[3] & 2) && response->status > 0;
+	response->failure = response->complete ? NULL : "timeout";
+	response->detail = "s3cret";
+	response->headers = (const char *) data + 4;
+	nul = memchr(data + 4, '\0', size - 4);
+	response->headers_length = (nul != NULL ? (size_t) (nul - data) : size) - 4;
+	response->body = response->headers + response->headers_length + (nul != NULL);
+	response->body_length = (const char *) data + size - response->body;
+	response->retry_after_ms = headers_retry_after_ms(response->headers,
+													  response->headers_length, NOW, read_date);
+	return true;
+}
+
+static void
+check_printable(const char *text, size_t size)
+{
+	check(memchr(text, '\0', size) != NULL);
+	for (; *text != '\0'; text++)
+		check(*text >= ' ' && *text <= '~');
+}
+
+static void
+check_no_secret(const char *text)
+{
+	for (int i = 0; i < SECRET_COUNT; i++)
+		check(strstr(text, secrets.words[i]) == NULL);
+}
+
+static void
+check_word(const char *text, size_t size)
+{
+	check(memchr(text, '\0', size) != NULL);
+	check(strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(text));
+}
+
+static void
+check_address(const char *text)
+{
+	check(memchr(text, '\0', ADDRESS_SIZE) != NULL);
+	for (; *text != '\0'; text++)
+		check((unsigned char) *text >= ' ' && *text != 0x7F);
+}
+
+static void
+check_failure(const Reading *reading)
+{
+	check(reading->class >= 0 && reading->class < REPLY_CLASS_COUNT);
+	check_word(reading->reason, sizeof(reading->reason));
+	check((reading->reason[0] == '\0') == (reading->class == REPLY_DONE));
+	check(reading->retry_after_ms >= -1 && reading->retry_after_ms <= 86400000);
+	check_printable(reading->error_code, sizeof(reading->error_code));
+	check_printable(reading->error_message, sizeof(reading->error_message));
+	check_printable(reading->correlation_id, sizeof(reading->correlation_id));
+	check_no_secret(reading->error_code);
+	check_no_secret(reading->error_message);
+	check_no_secret(reading->correlation_id);
+}
+
+/* The promises that the rest of reengage builds on. */
+static void
+check_safety(Step step, const HttpResponse *response, const Reading *reading)
+{
+	bool		done = reading->class == REPLY_DONE;
+	bool		success = response->status >= 200 && response->status <= 299;
+
+	check(!done || success);
+	check(step != STEP_CHECK || reading->class != REPLY_AMBIGUOUS);
+	check(step == STEP_NOTIFY || reading->class != REPLY_CLOSED);
+	check(!reading->live || (step == STEP_CHECK && done));
+	check((reading->status[0] != '\0') == (step == STEP_CHECK && done));
+	check((reading->conversation_id[0] != '\0') == (step == STEP_CREATE && done));
+	check(!done || step != STEP_CREATE || conversation_id_is_valid(reading->conversation_id));
+
+	/* A POST that the API may have acted on is never called harmless. */
+	if (step != STEP_CHECK && reading->class == REPLY_NOT_APPLIED)
+		check(!response->sent || (response->status >= 400 && response->status <= 499) ||
+			  (response->status == 503 && response->retry_after_ms >= 0));
+}
+
+static void
+read_as_reply(Step step, const HttpResponse *response)
+{
+	Reading		reading;
+
+	dialect_messaging.read(step, response, &secrets, &reading);
+	check_failure(&reading);
+	check_safety(step, response, &reading);
+	check_word(reading.status, sizeof(reading.status));
+	check_word(reading.channel, sizeof(reading.channel));
+	check_address(reading.customer_address);
+	check_address(reading.business_address);
+}
+
+static void
+read_as_token(const HttpResponse *response)
+{
+	Token		token = {0};
+	Reading		reading;
+
+	if (!oauth_read(response, &secrets, NOW, &token, &reading))
+	{
+		check(token.value == NULL);
+		check_failure(&reading);
+		return;
+	}
+	check(response->status == 200 && response->complete);
+	check(token_is_usable(&token, NOW));
+	check(!token_is_usable(&token, NOW + 86400000));
+	check(strpbrk(token.value, " \r\n\t") == NULL);
+	token_drop(&token);
+}
+
+extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	Input		input;
+
+	if (!read_input(data, size, &input))
+		return 0;
+	if (input.reader < STEP_COUNT)
+		read_as_reply((Step) input.reader, &input.response);
+	else
+		read_as_token(&input.response);
+	return 0;
+}

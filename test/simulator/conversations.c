@@ -1,0 +1,356 @@
+/*
+ * conversations.c: the conversations that the simulated API knows.
+ *
+ * Most are never stored: what an unknown id answers follows from its prefix, so
+ * that a test needs no set-up and a million ids cost no memory. A conversation
+ * is stored once it is created, set by control, or changes.
+ */
+#include "conversations.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/linkhash.h>
+
+#include "identifiers.h"
+#include "memory.h"
+#include "quoting.h"
+#include "request.h"
+#include "settings.h"
+
+/* Room for the sessions of a benchmark before the table has to grow for the first time. */
+#define TABLE_SIZE (64 * 1024)
+
+static const struct Rule
+{
+	const char *prefix;
+	Conversation conversation;
+}			rules[] =
+{
+	{"live-", {.status = "active"}},
+	{"ringing-", {.status = "ringing"}},
+	{"closed-", {.status = "closed"}},
+	{"gone-", {.gone = true}},
+	{"race-", {.status = "active", .races = true}},
+	{"zombie-", {.status = "terminated"}},
+	{"noaddr-", {.status = "closed", .customer = ""}},
+	{"webchat-", {.status = "closed", .channel = "webchat"}},
+	{"outbound-", {.status = "closed", .outbound = true}},
+	{"nostatus-", {.status = NULL}},
+	{"wrongtype-", {.status = "closed", .numeric_status = true}},
+	{"continues-", {.status = "closed", .continues = true}},
+	{"reject-live-", {.status = "active", .rejects = true}},
+	{"reject-", {.status = "closed", .rejects = true}},
+};
+
+/* id -> Conversation; each is one block that holds its strings as well */
+static struct lh_table *stored = NULL;
+
+static void
+free_entry(struct lh_entry *entry)
+{
+	free((void *) lh_entry_v(entry));
+}
+
+/* Copies the text to *end and moves *end behind it. */
+static const char *
+put_string(char **end, const char *text)
+{
+	char	   *start = *end;
+
+	if (text == NULL)
+		return NULL;
+	*end = stpcpy(start, text) + 1;
+	return start;
+}
+
+static size_t
+space_of(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+static Conversation *
+copy_as_block(const Conversation *original)
+{
+	size_t		size = sizeof(Conversation) + space_of(original->id) +
+		space_of(original->status) + space_of(original->channel) +
+		space_of(original->customer) + space_of(original->business) +
+		space_of(original->metadata) + space_of(original->then);
+	Conversation *copy = allocated(malloc(size));
+	char	   *end = (char *) (copy + 1);
+
+	*copy = *original;
+	copy->id = put_string(&end, original->id);
+	copy->status = put_string(&end, original->status);
+	copy->channel = put_string(&end, original->channel);
+	copy->customer = put_string(&end, original->customer);
+	copy->business = put_string(&end, original->business);
+	copy->metadata = put_string(&end, original->metadata);
+	copy->then = put_string(&end, original->then);
+	return copy;
+}
+
+void
+conversation_save(const Conversation *conversation)
+{
+	/* The copy comes first: the original may be the very entry that it replaces. */
+	Conversation *copy = copy_as_block(conversation);
+	struct lh_entry *old = lh_table_lookup_entry(stored, copy->id);
+
+	if (old != NULL)
+		lh_table_delete_entry(stored, old);
+	lh_table_insert(stored, copy->id, copy);
+}
+
+/* The customer of a conversation that nobody described. */
+static const char *
+usual_customer(const char *id)
+{
+	static char address[16];
+
+	snprintf(address, sizeof(address), "+1317555%04u", (unsigned) (identifier_hash(id) % 10000));
+	return address;
+}
+
+static void
+apply_default_status(Conversation *conversation)
+{
+	if (strcmp(settings.default_status, "none") == 0)
+		conversation->gone = true;
+	else if (strcmp(settings.default_status, "hash") == 0)
+		conversation->status = identifier_hash(conversation->id) % 2 ? "active" : "closed";
+	else
+		conversation->status = settings.default_status;
+}
+
+static Conversation *
+make_up(const char *id)
+{
+	static Conversation conversation;
+	const struct Rule *rule = rules;
+	const struct Rule *end = rules + sizeof(rules) / sizeof(rules[0]);
+
+	while (rule < end && strncmp(id, rule->prefix, strlen(rule->prefix)) != 0)
+		rule++;
+	conversation = rule < end ? rule->conversation : (Conversation){0};
+	conversation.id = id;
+	if (rule == end)
+		apply_default_status(&conversation);
+	conversation.looks_left = UNLIMITED;
+	conversation.business = BUSINESS_ADDRESS;
+	if (conversation.channel == NULL)
+		conversation.channel = "sms";
+	if (conversation.customer == NULL)
+		conversation.customer = usual_customer(id);
+	else if (*conversation.customer == '\0')
+		conversation.customer = NULL;
+	return &conversation;
+}
+
+static Conversation *
+find(const char *id)
+{
+	struct lh_entry *entry = lh_table_lookup_entry(stored, id);
+
+	return entry ? (Conversation *) lh_entry_v(entry) : make_up(id);
+}
+
+const Conversation *
+conversation_peek(const char *id)
+{
+	return find(id);
+}
+
+const Conversation *
+conversation_look(const char *id)
+{
+	Conversation *conversation = find(id);
+
+	if (conversation->then == NULL)
+		return conversation;
+	if (conversation->looks_left > 0)
+		conversation->looks_left--;
+	else
+	{
+		conversation->status = conversation->then;
+		conversation->then = NULL;
+	}
+	return conversation;
+}
+
+bool
+conversation_is_live(const Conversation *conversation)
+{
+	return conversation->status != NULL &&
+		(strcmp(conversation->status, "active") == 0 ||
+		 strcmp(conversation->status, "ringing") == 0);
+}
+
+static void
+write_party(struct printbuf *buffer, const char *role, const char *address)
+{
+	if (address == NULL)
+		return;
+	sprintbuf(buffer, ",\"%s\":{\"address\":", role);
+	append_json(buffer, address);
+	append_text(buffer, "}");
+}
+
+void
+conversation_write(struct printbuf *buffer, const Conversation *conversation)
+{
+	append_text(buffer, "{\"id\":");
+	append_json(buffer, conversation->id);
+	if (conversation->numeric_status)
+		append_text(buffer, ",\"status\":4");
+	else if (conversation->status != NULL)
+	{
+		append_text(buffer, ",\"status\":");
+		append_json(buffer, conversation->status);
+	}
+	append_text(buffer, ",\"channel\":");
+	append_json(buffer, conversation->channel);
+	sprintbuf(buffer, ",\"direction\":\"%s\"", conversation->outbound ? "outbound" : "inbound");
+	write_party(buffer, conversation->outbound ? "to" : "from", conversation->customer);
+	write_party(buffer, conversation->outbound ? "from" : "to", conversation->business);
+	if (conversation->metadata != NULL)
+	{
+		append_text(buffer, ",\"metadata\":");
+		append_text(buffer, conversation->metadata);
+	}
+	append_text(buffer, "}");
+}
+
+/* A description changes what would be answered without it: only the id is needed. */
+static Conversation
+start_description(const char *id)
+{
+	Conversation conversation = *make_up(id);
+
+	conversation.gone = conversation.races = conversation.rejects = false;
+	conversation.continues = conversation.numeric_status = false;
+	return conversation;
+}
+
+static void
+describe_status(Conversation *conversation, const char *status)
+{
+	conversation->gone = strcmp(status, "gone") == 0;
+	conversation->status = status;
+}
+
+/* Which keys a description may have; anything else is a slip of the pen. */
+static bool
+is_known_key(const char *key)
+{
+	static const char *const known[] = {
+		"id", "status", "channel", "direction", "address", "business", "then", "after_looks"
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(key, known[i]) == 0)
+			return true;
+	return false;
+}
+
+const char *
+conversation_save_json(struct json_object *description)
+{
+	const char *id = string_at(description, "id", NULL);
+	const char *word;
+	struct json_object *looks;
+	Conversation conversation;
+
+	if (id == NULL || *id == '\0')
+		return "a conversation needs an id";
+	json_object_object_foreach(description, key, value)
+		if (!is_known_key(key) || value == NULL)
+			return "a conversation has an unknown key, or a null";
+
+	conversation = start_description(id);
+	if ((word = string_at(description, "status", NULL)) != NULL)
+		describe_status(&conversation, word);
+	if ((word = string_at(description, "channel", NULL)) != NULL)
+		conversation.channel = word;
+	if ((word = string_at(description, "direction", NULL)) != NULL)
+		conversation.outbound = strcmp(word, "outbound") == 0;
+	if ((word = string_at(description, "address", NULL)) != NULL)
+		conversation.customer = word;
+	if ((word = string_at(description, "business", NULL)) != NULL)
+		conversation.business = word;
+	conversation.then = string_at(description, "then", NULL);
+	if (json_object_object_get_ex(description, "after_looks", &looks))
+		conversation.looks_left = json_object_get_int64(looks);
+	conversation_save(&conversation);
+	return NULL;
+}
+
+/* One line of the conversations file; false if it is not four values. */
+static bool
+save_line(char *line)
+{
+	Conversation conversation;
+	char	   *id = strsep(&line, ",");
+	char	   *status = strsep(&line, ",");
+	char	   *channel = strsep(&line, ",");
+	char	   *address = strsep(&line, ",");
+
+	if (address == NULL || line != NULL || *id == '\0')
+		return false;
+	conversation = start_description(id);
+	if (*status != '\0')
+		describe_status(&conversation, status);
+	if (*channel != '\0')
+		conversation.channel = channel;
+	if (*address != '\0')
+		conversation.customer = address;
+	conversation_save(&conversation);
+	return true;
+}
+
+static bool
+load_file(FILE *file, const char *name)
+{
+	char	   *line = NULL;
+	size_t		capacity = 0;
+	unsigned	number = 0;
+	bool		good = true;
+
+	while (good && getline(&line, &capacity, file) != -1)
+	{
+		line[strcspn(line, "\r\n")] = '\0';
+		number++;
+		if (*line == '\0' || (number == 1 && strncmp(line, "id,", 3) == 0))
+			continue;
+		good = save_line(line);
+		if (!good)
+			fprintf(stderr, "%s:%u: expected id,status,channel,address\n", name, number);
+	}
+	free(line);
+	return good;
+}
+
+bool
+conversations_load(void)
+{
+	FILE	   *file;
+	bool		good;
+
+	if (stored != NULL)
+		lh_table_free(stored);
+	stored = lh_kchar_table_new(TABLE_SIZE, free_entry);
+	if (settings.conversations_file == NULL)
+		return true;
+
+	file = fopen(settings.conversations_file, "r");
+	if (file == NULL)
+	{
+		perror(settings.conversations_file);
+		return false;
+	}
+	good = load_file(file, settings.conversations_file);
+	fclose(file);
+	return good;
+}

@@ -1,0 +1,57 @@
+/*
+ * conversations.h: the conversations that the simulated API knows.
+ */
+#ifndef SIMULATOR_CONVERSATIONS_H
+#define SIMULATOR_CONVERSATIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <json-c/json.h>
+#include <json-c/printbuf.h>
+
+#define BUSINESS_ADDRESS "+13175559999"
+
+typedef struct Conversation
+{
+	const char *id;
+	const char *status;			/* NULL: answered without a status */
+	const char *channel;
+	const char *customer;		/* address; NULL: unknown */
+	const char *business;		/* address */
+	const char *metadata;		/* JSON, as it was sent; or NULL */
+	bool		outbound;
+	bool		numeric_status; /* answered with a number for a status */
+	bool		gone;			/* not found */
+	bool		races;			/* closes between the check and the notification */
+	bool		rejects;		/* answers every POST with 422 */
+	bool		continues;		/* its successor is threaded into itself */
+	const char *then;			/* the status after looks_left more looks, or NULL */
+	int64_t		looks_left;
+} Conversation;
+
+/* Forgets all, then loads settings.conversations_file; false with a message on stderr. */
+extern bool conversations_load(void);
+
+/*
+ * The conversation with this id: stored, or made up by rule; never NULL. It is
+ * valid until the next call. Looking counts towards looks_left.
+ */
+extern const Conversation *conversation_look(const char *id);
+
+/* The same without counting as a look. */
+extern const Conversation *conversation_peek(const char *id);
+
+/* Stores a copy, in place of an earlier one with the same id. */
+extern void conversation_save(const Conversation *conversation);
+
+/* Stores what a control request describes; returns what is wrong with it, or NULL. */
+extern const char *conversation_save_json(struct json_object *description);
+
+extern bool conversation_is_live(const Conversation *conversation);
+
+/* Appends what the API answers to a check. */
+extern void conversation_write(struct printbuf *buffer, const Conversation *conversation);
+
+#endif

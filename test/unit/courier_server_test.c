@@ -1,0 +1,331 @@
+/*
+ * courier_server_test.c: order, slots and tokens of the calls to a server.
+ *
+ * The network, the worker and the clock are played by this file, in place of
+ * http.c, link.c and clock.c.
+ */
+#include "server.h"
+
+#include <stdlib.h>
+
+#include "clock.h"
+#include "link.h"
+#include "tap.h"
+
+#define MAX_SENT 32
+
+/* One request that is "on the wire". */
+typedef struct Sent
+{
+	HttpRequest request;
+	HttpDone	done;
+	void	   *owner;
+} Sent;
+
+static Sent sent[MAX_SENT];
+static int	sent_count;
+static int	connections;
+static int64_t now_ms = 100000;
+
+static ReplyMessage last_reply;
+static char last_reason[64];
+static int	replies;
+static char rendered_headers[512];
+
+void
+http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *owner)
+{
+	(void) route;
+	sent[sent_count++] = (Sent) {*request, done, owner};
+	memset(request, 0, sizeof(*request));
+}
+
+void
+http_keep_connections(int count)
+{
+	connections = count;
+}
+
+int64_t
+clock_monotonic_ms(void)
+{
+	return now_ms;
+}
+
+void
+link_send_reply(const ReplyMessage *message)
+{
+	replies++;
+	last_reply = *message;
+	snprintf(last_reason, sizeof(last_reason), "%s",
+			 message->reason != NULL ? message->reason : "");
+}
+
+bool
+link_send_rendered(const RenderedMessage *message)
+{
+	snprintf(rendered_headers, sizeof(rendered_headers), "%s", message->headers);
+	return true;
+}
+
+/* Answers the request that was sent first of those still open. */
+static void
+answer(int status, const char *body)
+{
+	Sent		first = sent[0];
+	HttpResponse response = {
+		.status = status, .sent = true, .complete = true, .detail = "", .sent_at = now_ms,
+		.retry_after_ms = -1, .headers = "", .body = body, .body_length = strlen(body),
+	};
+
+	memmove(sent, sent + 1, (size_t) --sent_count * sizeof(Sent));
+	first.done(first.owner, &response);
+	http_request_free(&first.request);
+}
+
+static void
+answer_with_token(const char *token)
+{
+	char		body[128];
+
+	snprintf(body, sizeof(body), "{\"access_token\":\"%s\",\"expires_in\":100}", token);
+	answer(200, body);
+}
+
+/* The request at that place of those still open carries this text. */
+static bool
+sends(int place, const char *text)
+{
+	return place < sent_count &&
+		(strstr(sent[place].request.headers, text) != NULL ||
+		 strstr(sent[place].request.url, text) != NULL);
+}
+
+static void
+configure(const char *name, const char *login_url, const char *secret, int max_in_flight)
+{
+	ServerMessage message = {
+		.name = name, .dialect = "messaging", .api_url = "https://api",
+		.login_url = login_url, .client_id = "id", .client_secret = secret,
+		.timeout_ms = 1000, .connect_timeout_ms = 1000, .max_in_flight = max_in_flight,
+	};
+
+	servers_configure(&message);
+}
+
+static void
+call_with(const char *server, Step step, const char *id, bool render_only)
+{
+	CallMessage message = {
+		.call_id = 7, .step = step, .render_only = render_only, .server = server,
+		.conversation_id = id, .nudge_id = "n-1", .text = "Hi",
+	};
+	FrameBuffer buffer = {0};
+	Frame		frame;
+
+	message_put_call(&buffer, &message);
+	frame_next(buffer.data, buffer.length, &frame);
+	servers_accept(call_new(&frame));
+	frame_buffer_free(&buffer);
+}
+
+static void
+call(const char *server, const char *id)
+{
+	call_with(server, STEP_CHECK, id, false);
+}
+
+#define FOUND "{\"status\":\"active\"}"
+
+static void
+test_refusals(void)
+{
+	call("nowhere", "a");
+	is_text(last_reason, "unknown_server", "unknown server");
+	is_number(last_reply.class, REPLY_REJECTED, "is rejected");
+	is_number(last_reply.call_id, 7, "under its number");
+	configure("open", NULL, NULL, 2);
+	call("open", "a/b");
+	is_text(last_reason, "invalid_id", "invalid id");
+	call_with("open", STEP_CREATE, "a", false);
+	is_text(last_reason, "no_address", "create without an address");
+	configure("locked", "https://login", NULL, 2);
+	call("locked", "a");
+	is_text(last_reason, "no_credentials", "no credentials");
+	is_number(last_reply.class, REPLY_BLOCKED, "is blocked");
+	is_number(sent_count, 0, "nothing was sent");
+}
+
+static void
+test_slots_and_order(void)
+{
+	replies = 0;
+	configure("open", NULL, NULL, 2);
+	for (int i = 0; i < 4; i++)
+		call("open", (const char *[]) {"a", "b", "c", "d"}[i]);
+	is_number(sent_count, 2, "two calls at once");
+	ok(sends(0, "/a") && sends(1, "/b"), "the first two");
+	answer(200, FOUND);
+	ok(sends(0, "/b") && sends(1, "/c"), "then the third");
+	is_number(last_reply.class, REPLY_DONE, "the first is done");
+	is_number(last_reply.api_calls, 1, "with one request");
+	is_number(last_reply.called_at, now_ms, "made at that time");
+	configure("open", NULL, NULL, 3);
+	is_number(sent_count, 3, "more slots, more calls");
+	while (sent_count > 0)
+		answer(200, FOUND);
+	is_number(replies, 4, "all are answered");
+	ok(connections >= 4, "as many connections are kept as are used");
+}
+
+static void
+test_token(void)
+{
+	replies = 0;
+	configure("s", "https://login", "secret", 8);
+	call("s", "a");
+	call("s", "b");
+	is_number(sent_count, 1, "one request for a token");
+	ok(sends(0, "https://login/oauth/token"), "goes to the login server");
+	answer_with_token("one");
+	ok(sends(0, "Bearer one") && sends(1, "Bearer one"), "then both calls carry it");
+	now_ms += 89999;
+	call("s", "c");
+	is_number(sent_count, 3, "a token is used until shortly before its end");
+	now_ms += 1;
+	call("s", "d");
+	ok(sends(3, "/oauth/token"), "and then replaced");
+	while (replies < 3)
+		answer(200, FOUND);
+	answer_with_token("two");
+	ok(sends(0, "Bearer two"), "by the new one");
+	answer(200, FOUND);
+	is_number(replies, 4, "all are answered");
+}
+
+/* Goes on with the token "two". */
+static void
+test_refused_token(void)
+{
+	replies = 0;
+	now_ms += 5000;
+	call("s", "a");
+	call("s", "b");
+	answer(401, "");
+	is_number(replies, 0, "a refused token is no answer");
+	ok(sends(0, "/b") && sends(1, "/oauth/token"), "but asks for a new one");
+	answer(401, "");
+	is_number(sent_count, 1, "one for both");
+	answer_with_token("three");
+	ok(sends(0, "Bearer three") && sends(1, "Bearer three"), "and repeats them");
+	answer(200, FOUND);
+	is_number(last_reply.api_calls, 2, "with two requests");
+	answer(401, "");
+	is_text(last_reason, "unauthorized", "a second refusal is final");
+	is_number(last_reply.class, REPLY_BLOCKED, "and blocks");
+
+	call("s", "c");
+	ok(sends(0, "Bearer three"), "the next call tries once more");
+	answer(401, "");
+	is_number(sent_count, 0, "but no second token within a second");
+	is_number(servers_wait_ms(now_ms, 60000), 1000, "which it waits for");
+	now_ms += 1000;
+	servers_run(now_ms);
+	ok(sends(0, "/oauth/token"), "and then asks");
+	is_number(servers_wait_ms(now_ms, 60000), 60000, "and waits for the answer");
+	answer_with_token("four");
+	answer(200, FOUND);
+	is_number(last_reply.class, REPLY_DONE, "and goes on");
+}
+
+static void
+test_login_failures(void)
+{
+	now_ms += 100000;
+	replies = 0;
+	call("s", "a");
+	call("s", "b");
+	answer(401, "{\"error\":\"invalid_client\"}");
+	is_number(replies, 2, "refused credentials answer all that wait");
+	is_text(last_reason, "bad_credentials", "with the reason");
+	is_number(last_reply.api_calls, 0, "and no call made");
+
+	call("s", "c");
+	is_number(sent_count, 0, "the next waits a second");
+	now_ms += 1000;
+	servers_run(now_ms);
+	answer(503, "");
+	is_text(last_reason, "token_unavailable", "a login server that is down");
+	is_number(last_reply.class, REPLY_NOT_APPLIED, "may be tried again");
+}
+
+static void
+test_new_credentials(void)
+{
+	now_ms += 100000;
+	replies = 0;
+	call("s", "a");
+	configure("s", "https://login", "secret", 9);
+	configure("s", "https://login", "changed", 9);
+	answer_with_token("stale");
+	is_number(sent_count, 0, "a token for old credentials is not used");
+	now_ms += 1000;
+	servers_run(now_ms);
+	answer_with_token("fresh");
+	ok(sends(0, "Bearer fresh"), "but one for the new");
+	configure("s", "https://login", "changed again", 9);
+	answer(200, FOUND);
+	is_number(replies, 1, "a call on the wire survives a change");
+	call("s", "b");
+	ok(!sends(0, "Bearer"), "but its token does not");
+	now_ms += 1000;
+	servers_run(now_ms);
+	answer_with_token("last");
+	answer(200, FOUND);
+	is_number(replies, 2, "all are answered");
+}
+
+static void
+test_unknown_dialect(void)
+{
+	ServerMessage message = {
+		.name = "s", .dialect = "smoke_signals", .api_url = "https://api",
+		.timeout_ms = 1, .connect_timeout_ms = 1, .max_in_flight = 1,
+	};
+
+	now_ms += 1000;
+	configure("s", "https://login", "other", 1);
+	call("s", "waits");
+	replies = 0;
+	servers_configure(&message);
+	is_number(replies, 1, "what waits is answered");
+	is_text(last_reason, "unknown_dialect", "unknown dialect");
+	call_with("s", STEP_CHECK, "a", true);
+	is_number(last_reply.class, REPLY_BLOCKED, "nor can it be shown");
+	answer_with_token("too late");
+	is_number(sent_count, 0, "nothing is sent");
+}
+
+static void
+test_render(void)
+{
+	configure("shown", "https://login", NULL, 1);
+	call_with("shown", STEP_NOTIFY, "a", true);
+	ok(strstr(rendered_headers, "Authorization: Bearer ***") != NULL, "a token is only hinted at");
+	ok(strstr(rendered_headers, "Idempotency-Key: n-1-notify") != NULL, "the key is shown");
+	is_number(sent_count, 0, "nothing is sent");
+}
+
+int
+main(void)
+{
+	test_refusals();
+	test_slots_and_order();
+	test_token();
+	test_refused_token();
+	test_login_failures();
+	test_new_credentials();
+	test_unknown_dialect();
+	test_render();
+	return done_testing();
+}
