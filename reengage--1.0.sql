@@ -717,7 +717,7 @@ GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.intents TO reengage_worker;
 GRANT SELECT, INSERT ON reengage.lineage TO reengage_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON reengage.server_state TO reengage_worker;
-GRANT EXECUTE ON FUNCTION reengage.uuid_v7() TO reengage_worker;
+GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.fence_complaint() TO reengage_worker;
 
 -- A preloaded worker that waits for the extension can begin.
 SELECT reengage.wake('-infinity');

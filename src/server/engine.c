@@ -234,6 +234,23 @@ after_dispatching(Engine *engine)
 	calls_make(&engine->calls, &engine->flights.to_start);
 }
 
+/* What was written down of a server is said once, to whoever is there to hear it. */
+static void
+say_state(Engine *engine, Server *server)
+{
+	int			level = engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG;
+
+	if (server->blocked != NULL)
+		ereport(level,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("server \"%s\" is blocked: %s", server->name, server->blocked),
+				 errdetail("Its nudges stay due; it is tried again from time to time.")));
+	else if (server->said_blocked)
+		ereport(LOG, (errmsg("server \"%s\" is called again", server->name)));
+	server->said_blocked = server->blocked != NULL;
+	server->state_changed = false;
+}
+
 static void
 after_commit(Engine *engine)
 {
@@ -242,7 +259,12 @@ after_commit(Engine *engine)
 	for (int i = 0; i < engine->nending; i++)
 		land(engine, engine->ending[i]);
 	dlist_foreach(iter, &engine->servers)
-		dlist_container(Server, node, iter.cur)->state_changed = false;
+	{
+		Server	   *server = dlist_container(Server, node, iter.cur);
+
+		if (server->state_changed)
+			say_state(engine, server);
+	}
 	if (engine->condition == ENGINE_DISPATCHING)
 		after_dispatching(engine);
 	else

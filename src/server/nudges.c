@@ -54,6 +54,19 @@ text_column(const Row *row, const char *name)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
+/* The server's own message for a null would put the whole row into the log. */
+static char *
+required_text(const Row *row, const char *name)
+{
+	char	   *value = text_column(row, name);
+
+	if (value == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("%s of a nudge must not be null", name)));
+	return value;
+}
+
 static TimestampTz
 time_column(const Row *row, const char *name, TimestampTz if_null)
 {
@@ -112,14 +125,13 @@ static void
 check_words(const Row *row)
 {
 	const char *channel = text_column(row, "channel");
-	const char *when_closed = text_column(row, "when_closed");
+	const char *when_closed = required_text(row, "when_closed");
 
 	if (channel != NULL &&
 		(strlen(channel) > WORD_MAX || channel[0] == '\0' ||
 		 strspn(channel, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(channel)))
 		refuse("channel", channel, "It must be a lower-case word, for example sms.");
-	if (when_closed != NULL &&
-		strcmp(when_closed, "new_session") != 0 && strcmp(when_closed, "skip") != 0)
+	if (strcmp(when_closed, "new_session") != 0 && strcmp(when_closed, "skip") != 0)
 		refuse("when_closed", when_closed, "It must be new_session or skip.");
 }
 
@@ -195,7 +207,6 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	Row			row;
 	const char *conversation_id;
-	const char *server;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
 		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
@@ -205,11 +216,11 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 	row.tuple = trigger->tg_trigtuple;
 	row.descriptor = RelationGetDescr(trigger->tg_relation);
 
-	conversation_id = text_column(&row, "conversation_id");
-	if (conversation_id != NULL && !conversation_id_is_valid(conversation_id))
+	conversation_id = required_text(&row, "conversation_id");
+	if (!conversation_id_is_valid(conversation_id))
 		refuse("conversation_id", conversation_id,
 			   "It must have 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and not be \".\" or \"..\".");
-	check_text("message", text_column(&row, "message"), MESSAGE_MAX, "\t\n\r");
+	check_text("message", required_text(&row, "message"), MESSAGE_MAX, "\t\n\r");
 	check_text("address", text_column(&row, "address"), TEXT_MAX, "");
 	check_text("campaign", text_column(&row, "campaign"), TEXT_MAX, "");
 	check_words(&row);
@@ -222,11 +233,9 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 	 * A row with another requested_at comes out of a dump; to refuse it now
 	 * would be to lose it.
 	 */
-	server = text_column(&row, "server");
 	if (time_column(&row, "requested_at", 0) == GetCurrentTransactionStartTimestamp())
 	{
-		if (server != NULL)
-			check_server(server);
+		check_server(required_text(&row, "server"));
 		check_time_zone(text_column(&row, "time_zone"));
 	}
 	return PointerGetDatum(row.tuple);

@@ -114,16 +114,19 @@ check_condition(Engine *engine)
 				 errmsg("%s", engine_problem(engine))));
 }
 
-static void
-step(Engine *engine, long at_most)
+static long
+turn(Engine *engine)
 {
 	long		timeout = engine_turn(engine);
 
 	check_condition(engine);
-	if (timeout < 0 || timeout > at_most)
-		timeout = at_most;
-	if (timeout > 0 && engine_condition(engine) != ENGINE_NOT_ALONE)
-		engine_wait(engine, timeout);
+	return timeout;
+}
+
+static void
+wait_at_most(Engine *engine, long timeout, long most)
+{
+	engine_wait(engine, timeout < 0 ? most : Min(timeout, most));
 }
 
 /* Before a cancel takes effect: what is on the wire would end in doubt. */
@@ -134,10 +137,16 @@ finish_posts(Engine *engine)
 
 	QueryCancelPending = false;
 	engine_limit(engine, 0);
-	do
-		step(engine, 100);
-	while (engine_posts_in_flight(engine) > 0 && GetCurrentTimestamp() < deadline);
-	step(engine, 0);
+	for (;;)
+	{
+		long		timeout = turn(engine);
+
+		if (engine_posts_in_flight(engine) == 0 || GetCurrentTimestamp() >= deadline)
+			break;
+		wait_at_most(engine, timeout, CANCEL_GRACE_MS / 10);
+	}
+	/* what the last replies said is still to be written */
+	turn(engine);
 	QueryCancelPending = true;
 	InterruptPending = true;
 }
@@ -151,21 +160,26 @@ run(Engine *engine, Limits limits)
 	engine_limit(engine, limits.nudges);
 	for (;;)
 	{
+		long		timeout;
+
 		if (GetCurrentTimestamp() >= limits.deadline)
 			engine_limit(engine, 0);
-		step(engine, 1000);
+		timeout = turn(engine);
 		if (engine_condition(engine) == ENGINE_NOT_ALONE)
 			return;
+		if (!engine_is_idle(engine))
+			wait_at_most(engine, timeout, 1000);
+		else if (engine_totals(engine)->started == started_before_sweep)
+			return;
+		else
+		{
+			/* once more from the start, for what was committed behind the cursors */
+			started_before_sweep = engine_totals(engine)->started;
+			engine_rewind(engine, DT_NOBEGIN);
+		}
 		if (QueryCancelPending)
 			finish_posts(engine);
 		CHECK_FOR_INTERRUPTS();
-		if (!engine_is_idle(engine))
-			continue;
-		/* once more from the start, for what was committed behind the cursor */
-		if (engine_totals(engine)->started == started_before_sweep)
-			return;
-		started_before_sweep = engine_totals(engine)->started;
-		engine_rewind(engine, DT_NOBEGIN);
 	}
 }
 
@@ -196,7 +210,8 @@ say_what_happened(const Engine *engine)
 	if (totals->moved > 0)
 		appendStringInfo(&list, "%s" INT64_FORMAT " put off", list.len > 0 ? ", " : "", totals->moved);
 	ereport(NOTICE,
-			(errmsg(INT64_FORMAT " nudges ended%s%s", ended, list.len > 0 ? ": " : "", list.data)));
+			(errmsg_plural("%ld nudge ended%s%s", "%ld nudges ended%s%s", (unsigned long) ended,
+						   (long) ended, list.len > 0 ? ": " : "", list.data)));
 }
 
 Datum

@@ -51,6 +51,8 @@ add_server(dlist_head *servers, const char *name)
 		server->lanes[priority].cursor.priority = priority;
 		server_rewind(server, priority, DT_NOBEGIN);
 	}
+	/* an engine before this one may have written something down */
+	server->state_changed = true;
 	dlist_push_tail(servers, &server->node);
 	return server;
 }

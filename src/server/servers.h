@@ -40,6 +40,7 @@ typedef struct Server
 	int			block_pause_ms;
 	bool		probing;		/* one nudge at a time until one gets through */
 	bool		state_changed;	/* "blocked" is to be written down */
+	bool		said_blocked;	/* and to be said */
 } Server;
 
 /* Reads names and options anew where the catalog changed; inside a tick. */

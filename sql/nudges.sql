@@ -1,0 +1,120 @@
+-- Asking: what INSERT takes, what it refuses, who may.
+CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'https://api.example.com');
+CREATE FOREIGN DATA WRAPPER other;
+CREATE SERVER elsewhere FOREIGN DATA WRAPPER other;
+
+-- defaults
+INSERT INTO reengage.nudges (conversation_id, message) VALUES ('a', 'hi');
+SET reengage.default_server = 'genesys';
+INSERT INTO reengage.nudges (conversation_id, message) VALUES ('abc-123~DEF_4.5', E'Are you\nstill there? ☕');
+SELECT server, conversation_id, when_closed, priority, due_at = requested_at AS due_now, requested_by = current_user AS mine
+FROM reengage.nudges;
+SELECT server, priority, attempt, api_calls, waiting_for FROM reengage.due;
+
+-- servers
+INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('nowhere', 'a', 'hi');
+INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('elsewhere', 'a', 'hi');
+
+-- ids
+INSERT INTO reengage.nudges (conversation_id, message) VALUES ('', 'hi');
+INSERT INTO reengage.nudges (conversation_id, message) VALUES ('a/b', 'hi');
+INSERT INTO reengage.nudges (conversation_id, message) VALUES ('..', 'hi');
+INSERT INTO reengage.nudges (conversation_id, message) VALUES ('.', 'hi');
+INSERT INTO reengage.nudges (conversation_id, message) VALUES (E'a\x01b', 'hi');
+INSERT INTO reengage.nudges (conversation_id, message) VALUES ('a%2e', 'hi');
+INSERT INTO reengage.nudges (conversation_id, message) VALUES (repeat('x', 300), 'hi');
+INSERT INTO reengage.nudges (conversation_id, message) VALUES (NULL, 'hi');
+
+-- texts
+INSERT INTO reengage.nudges (conversation_id, message) VALUES ('a', '');
+INSERT INTO reengage.nudges (conversation_id, message) VALUES ('a', E' \n\t ');
+INSERT INTO reengage.nudges (conversation_id, message) VALUES ('a', repeat('ä', 4097));
+INSERT INTO reengage.nudges (conversation_id, message) VALUES ('a', E'bell\x07');
+INSERT INTO reengage.nudges (conversation_id, message, address) VALUES ('a', 'hi', E'+1\n2');
+INSERT INTO reengage.nudges (conversation_id, message, channel) VALUES ('a', 'hi', 'Web Chat');
+INSERT INTO reengage.nudges (conversation_id, message, campaign) VALUES ('a', 'hi', repeat('c', 257));
+INSERT INTO reengage.nudges (conversation_id, message, when_closed) VALUES ('a', 'hi', 'reopen');
+
+-- numbers and times
+INSERT INTO reengage.nudges (conversation_id, message, priority) VALUES ('a', 'hi', 12);
+INSERT INTO reengage.nudges (conversation_id, message, priority) VALUES ('a', 'hi', -1);
+SET timezone = 'UTC';
+INSERT INTO reengage.nudges (conversation_id, message, due_at, expires_at)
+VALUES ('a', 'hi', '2030-01-02 00:00Z', '2030-01-01 00:00Z');
+INSERT INTO reengage.nudges (conversation_id, message, due_at) VALUES ('a', 'hi', 'infinity');
+INSERT INTO reengage.nudges (conversation_id, message, time_zone) VALUES ('a', 'hi', 'Mars/Olympus');
+INSERT INTO reengage.nudges (conversation_id, message, time_zone) VALUES ('a', 'hi', '');
+
+-- detail: 1 MB
+INSERT INTO reengage.nudges (conversation_id, message, detail)
+VALUES ('a', 'hi', jsonb_build_object('x', repeat('y', 1024 * 1024)));
+
+-- nothing of all that stayed
+SELECT count(*) FROM reengage.nudges;
+SELECT count(*) FROM reengage.due;
+
+-- everything at once, in a batch
+INSERT INTO reengage.nudges (conversation_id, message, address, channel, when_closed, priority,
+							 due_at, expires_at, time_zone, campaign, detail)
+SELECT 'batch-' || n, 'hi', '+13175550142', 'sms', 'skip', n % 10, '2030-01-01 00:00Z', '2030-01-02 00:00Z',
+	   'Europe/Berlin', 'winter', '{"cart": "C-1"}'
+FROM generate_series(1, 20) n;
+SELECT priority, count(*), min(due_at), max(due_at) FROM reengage.due WHERE due_at > '2029-01-01' GROUP BY priority ORDER BY priority;
+
+-- asking twice with the same id is asking once
+SELECT reengage.nudge('twice', 'hi', nudge_id => '01900000-0000-7000-8000-000000000001');
+SELECT reengage.nudge('twice', 'hi', nudge_id => '01900000-0000-7000-8000-000000000001');
+INSERT INTO reengage.nudges (nudge_id, conversation_id, message)
+VALUES ('01900000-0000-7000-8000-000000000001', 'twice', 'hi') ON CONFLICT DO NOTHING;
+SELECT count(*) FROM reengage.nudges WHERE conversation_id = 'twice';
+SELECT count(*) FROM reengage.due WHERE nudge_id = '01900000-0000-7000-8000-000000000001';
+
+-- a rolled back nudge was never asked for
+BEGIN;
+SELECT reengage.nudge('rolled-back', 'hi') IS NOT NULL AS asked;
+ROLLBACK;
+SELECT count(*) FROM reengage.nudges WHERE conversation_id = 'rolled-back';
+
+-- history is not rewritten
+UPDATE reengage.nudges SET message = 'other';
+DELETE FROM reengage.nudges;
+TRUNCATE reengage.nudges;
+UPDATE reengage.lineage SET outcome = 'notified';
+DELETE FROM reengage.lineage;
+TRUNCATE reengage.lineage;
+
+-- an application inserts, and sees its own
+CREATE ROLE regress_reengage_app IN ROLE reengage_application;
+CREATE ROLE regress_reengage_stranger;
+SET ROLE regress_reengage_app;
+SELECT reengage.nudge('of-the-app', 'hi', 'genesys', campaign => 'app') IS NOT NULL AS asked;
+INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('genesys', 'of-the-app-2', 'hi');
+SELECT requested_conversation_id, campaign, state, reason, attempts, requested_by FROM reengage.nudge_status ORDER BY 1;
+-- but not who asked, or when
+INSERT INTO reengage.nudges (server, conversation_id, message, requested_by) VALUES ('genesys', 'a', 'hi', 'somebody');
+INSERT INTO reengage.nudges (server, conversation_id, message, requested_at) VALUES ('genesys', 'a', 'hi', now() - interval '1 day');
+SELECT count(*) FROM reengage.nudges;
+SELECT count(*) FROM reengage.lineage;
+SELECT reengage.arm();
+CALL reengage.run();
+SET ROLE regress_reengage_stranger;
+SELECT reengage.nudge('of-a-stranger', 'hi', 'genesys');
+SELECT * FROM reengage.nudge_status;
+RESET ROLE;
+
+-- a row that comes out of a dump is not refused for what changed since, and
+-- is due only if it has no outcome
+INSERT INTO reengage.lineage (nudge_id, server, outcome, requested_conversation_id, conversation_id,
+	root_conversation_id, generation, attempts, api_calls, api_calls_saved, requested_at, due_at, occurred_at)
+VALUES ('01900000-0000-7000-8000-000000000002', 'gone', 'notified', 'r1', 'r1', 'r1', 0, 1, 2, 0,
+	'2025-01-01', '2025-01-01', '2025-01-01');
+INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message, time_zone, requested_at) VALUES
+	('01900000-0000-7000-8000-000000000002', 'gone', 'r1', 'hi', 'Mars/Olympus', '2025-01-01'),
+	('01900000-0000-7000-8000-000000000003', 'gone', 'r2', 'hi', 'Mars/Olympus', '2025-01-01');
+SELECT nudge_id, server FROM reengage.due WHERE server = 'gone';
+SELECT subject, state, detail, remedy FROM reengage.health WHERE subject LIKE 'backlog of%';
+
+DROP OWNED BY regress_reengage_app, regress_reengage_stranger;
+DROP ROLE regress_reengage_app, regress_reengage_stranger;
+DROP EXTENSION reengage CASCADE;
+DROP FOREIGN DATA WRAPPER other CASCADE;

@@ -1,0 +1,49 @@
+-- CREATE SERVER: every option is checked when it is set.
+CREATE SERVER good FOREIGN DATA WRAPPER reengage OPTIONS (
+	dialect 'messaging', api_url 'https://api.example.com/base/', login_url 'https://login.example.com',
+	auth 'client_credentials', from_address '+13175559999', proactive_channels 'sms,whatsapp',
+	max_in_flight '10', timeout '10s', connect_timeout '500ms', max_attempts '3',
+	ca_file '/etc/ssl/ca.pem', proxy 'http://127.0.0.1:3128');
+ALTER SERVER good OPTIONS (SET timeout '1min');
+
+-- options that do not exist
+ALTER SERVER good OPTIONS (ADD api_uri 'https://api.example.com');
+ALTER SERVER good OPTIONS (DROP api_url);
+CREATE SERVER empty FOREIGN DATA WRAPPER reengage;
+CREATE USER MAPPING FOR CURRENT_USER SERVER good OPTIONS (client_secret 'x');
+ALTER FOREIGN DATA WRAPPER reengage OPTIONS (ADD timeout '1s');
+
+-- URLs
+ALTER SERVER good OPTIONS (SET api_url 'ftp://api.example.com');
+ALTER SERVER good OPTIONS (SET api_url 'https://');
+ALTER SERVER good OPTIONS (SET api_url 'http://api.example.com');
+ALTER SERVER good OPTIONS (SET api_url 'http://127.evil.example');
+ALTER SERVER good OPTIONS (SET api_url 'https://user:pw@api.example.com');
+ALTER SERVER good OPTIONS (SET api_url 'https://api.example.com/?x=1');
+ALTER SERVER good OPTIONS (SET api_url 'https://api.example.com:99999');
+ALTER SERVER good OPTIONS (SET api_url 'https://api.example.com/../x');
+ALTER SERVER good OPTIONS (SET api_url 'https://api example.com');
+ALTER SERVER good OPTIONS (SET login_url 'http://10.0.0.1');
+ALTER SERVER good OPTIONS (SET api_url 'http://[::1]:8080');
+ALTER SERVER good OPTIONS (SET api_url 'http://localhost:8080');
+
+-- words and numbers
+ALTER SERVER good OPTIONS (SET dialect 'smoke_signals');
+ALTER SERVER good OPTIONS (SET auth 'basic');
+ALTER SERVER good OPTIONS (SET max_in_flight '0');
+ALTER SERVER good OPTIONS (SET max_in_flight 'many');
+ALTER SERVER good OPTIONS (SET max_attempts '101');
+ALTER SERVER good OPTIONS (SET timeout '0');
+ALTER SERVER good OPTIONS (SET timeout '1 fortnight');
+ALTER SERVER good OPTIONS (SET connect_timeout '2h');
+ALTER SERVER good OPTIONS (SET proactive_channels 'SMS, web chat');
+ALTER SERVER good OPTIONS (SET from_address '');
+ALTER SERVER good OPTIONS (SET ca_file 'relative.pem');
+ALTER SERVER good OPTIONS (SET proxy 'socks5://127.0.0.1');
+DROP SERVER good;
+
+-- settings
+ALTER SYSTEM SET reengage.credentials_file = 'relative/path';
+ALTER SYSTEM SET reengage.databases = 'a,,b';
+SET reengage.databases = 'postgres';
+SET reengage.no_such_setting = 1;

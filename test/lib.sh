@@ -1,0 +1,86 @@
+# Sourced by the scripts that need the extension built, installed in a place of
+# its own, and a server's user to run PostgreSQL as.  Sets:
+#
+#   $stage    a private folder: $stage/root is what make install installed,
+#             $stage/work is writable by the server's user
+#   $bindir   PostgreSQL's programs
+#
+# PostgreSQL refuses to run as root, so root uses the account "postgres" or
+# "nobody"; everybody else uses their own.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+pg_config=${PG_CONFIG:-pg_config}
+bindir=$("$pg_config" --bindir)
+stage=
+
+as_server_user() {
+  if [ "$(id -u)" != 0 ]; then
+    "$@"
+  else
+    (cd / && setpriv --reuid="$server_user" --regid="$(id -g "$server_user")" --clear-groups \
+      env HOME="$stage/work" "$@")
+  fi
+}
+
+build() {
+  make -s -C "$top" all "$@" >&2
+  make -s -C "$top/test/simulator" >&2
+}
+
+# Makes the stage and installs into it.
+make_stage() {
+  server_user=$(id -un)
+  if [ "$server_user" = root ]; then
+    server_user=postgres
+    id postgres >/dev/null 2>&1 || server_user=nobody
+  fi
+  stage=$(mktemp -d "${TMPDIR:-/tmp}/reengage.XXXXXX")
+  mkdir "$stage/root" "$stage/work"
+  make -s -C "$top" install DESTDIR="$stage/root" >/dev/null
+  cp "$top/test/simulator/reengage-simulator" "$stage/"
+  chmod 755 "$stage"
+  [ "$(id -u)" != 0 ] || chown -R "$server_user" "$stage"
+}
+
+# Settings with which a server finds the extension in the stage.  Debian's
+# PostgreSQL and version 18 can; others need a real installation.
+stage_settings() {
+  local sharedir pkglibdir version
+  sharedir=$("$pg_config" --sharedir)
+  pkglibdir=$("$pg_config" --pkglibdir)
+  version=$("$pg_config" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
+  if [ "$version" -ge 18 ]; then
+    echo "extension_control_path = '$stage/root$sharedir:\$system'"
+  elif "$bindir/postgres" --describe-config | grep -q '^extension_destdir'; then
+    echo "extension_destdir = '$stage/root'"
+  else
+    echo "this PostgreSQL finds extensions only where it is installed: installing there" >&2
+    if [ -w "$pkglibdir" ]; then make -s -C "$top" install >/dev/null; else sudo make -s -C "$top" install >/dev/null; fi
+    return
+  fi
+  echo "dynamic_library_path = '$stage/root$pkglibdir:\$libdir'"
+}
+
+# Waits, without end but watched by whoever runs us, until a command succeeds.
+wait_until() {
+  until "$@" >/dev/null 2>&1; do sleep 0.05; done
+}
+
+# Starts the simulator and sets $simulator_port.  Further arguments are its options.
+start_simulator() {
+  as_server_user "$stage/reengage-simulator" --port 0 --port-file "$stage/work/port" "$@" \
+    >"$stage/work/simulator.log" 2>&1 &
+  simulator_pid=$!
+  wait_until test -s "$stage/work/port"
+  simulator_port=$(cat "$stage/work/port")
+}
+
+# What must not outlive the script; call it from a trap on EXIT.
+clean_up() {
+  trap - EXIT
+  [ ! -f "$stage/work/data/postmaster.pid" ] ||
+    as_server_user "$bindir/pg_ctl" -D "$stage/work/data" -m immediate stop >/dev/null 2>&1 || true
+  [ -z "${simulator_pid:-}" ] || kill "$simulator_pid" 2>/dev/null || true
+  wait 2>/dev/null || true
+  [ -z "$stage" ] || rm -rf "$stage"
+}

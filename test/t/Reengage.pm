@@ -1,0 +1,457 @@
+# What the TAP tests share: a server with the extension, the simulator, and the
+# comparison of what the one recorded with what the other saw.
+package Reengage;
+
+use strict;
+use warnings FATAL => 'all';
+
+# Before 16 the tests' folder has another name, and is not made.
+BEGIN
+{
+	mkdir $ENV{TESTDATADIR} if $ENV{TESTDATADIR};
+	$ENV{TESTDIR} //= $ENV{TESTDATADIR} if $ENV{TESTDATADIR};
+}
+
+use HTTP::Tiny;
+use IPC::Run ();
+use JSON::PP ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+use Exporter 'import';
+our @EXPORT_OK = qw(start_simulator new_node set_credentials create_extension wait_for
+  nudge wait_until_ended lineage outcome due_row count_due health worker_pid courier_pid
+  process_is_alive log_size log_lines start_psql finish_psql psql_stderr lasts customer_address
+  ledger_matches_lineage);
+
+my @simulators;
+
+# ---- the simulator ---------------------------------------------------------
+
+# A simulator: ->{url}, ->{port}; control it with the functions below.
+sub start_simulator
+{
+	my (@options) = @_;
+	my $port_file = PostgreSQL::Test::Utils::tempdir() . '/port';
+	my $pid = fork() // die "could not fork: $!";
+
+	if ($pid == 0)
+	{
+		open STDOUT, '>', '/dev/null';
+		exec $ENV{SIMULATOR}, '--port', 0, '--port-file', $port_file, '--die-with-parent', @options;
+		die "could not start $ENV{SIMULATOR}: $!";
+	}
+	push @simulators, $pid;
+	wait_for(sub { -s $port_file }, 'the simulator listens');
+	chomp(my $port = PostgreSQL::Test::Utils::slurp_file($port_file));
+	my $self = { pid => $pid, port => $port, url => "http://127.0.0.1:$port" };
+	return bless $self, 'Reengage';
+}
+
+END
+{
+	my $status = $?;
+	kill 'TERM', $_ for @simulators;
+	waitpid $_, 0 for @simulators;
+	$? = $status;
+}
+
+# $simulator->control('POST', 'faults', {...}): the answer, decoded.
+sub control
+{
+	my ($self, $method, $path, $body) = @_;
+	my $options = defined $body ? { content => JSON::PP::encode_json($body) } : {};
+	my $reply = HTTP::Tiny->new(timeout => 60)->request($method, "$self->{url}/_sim/$path", $options);
+
+	die "simulator: $method $path: $reply->{status} $reply->{content}" unless $reply->{success};
+	return JSON::PP::decode_json($reply->{content} || 'null');
+}
+
+# $simulator->fault(verb => 'notify', action => 'hang', ...)
+sub fault { my ($self, %rule) = @_; return $self->control('POST', 'faults', \%rule); }
+
+# No more faults; what hangs is closed.
+sub clear_faults { my ($self) = @_; return $self->control('DELETE', 'faults'); }
+
+sub set { my ($self, %settings) = @_; return $self->control('POST', 'settings', \%settings); }
+
+# The effects, or the requests, of one conversation or of all.
+sub effects  { my ($self, $query) = @_; return $self->ledger('effects', $query); }
+sub requests { my ($self, $query) = @_; return $self->ledger('requests', $query); }
+
+# "check notify create": the verbs of the requests, in order, without tokens.
+sub verbs
+{
+	my ($self, $query) = @_;
+	return join ' ', grep { $_ ne 'token' } map { $_->{verb} } $self->requests($query);
+}
+
+sub ledger
+{
+	my ($self, $what, $query) = @_;
+	my $list = $self->control('GET', $what . ($query ? "?$query" : ''));
+
+	return ref $list eq 'HASH' ? @{ $list->{$what} } : @$list;
+}
+
+sub counts { my ($self) = @_; return $self->control('GET', 'counts'); }
+
+# Waits until this many requests hang.
+sub wait_hanging
+{
+	my ($self, $count) = @_;
+	return wait_for(sub { $self->counts->{hanging} == $count }, "$count requests hang");
+}
+
+# The customer of a conversation that nobody described, as the simulator
+# computes it: FNV-1a with a final mix.
+sub customer_address
+{
+	my ($id) = @_;
+	my $hash = 0xcbf29ce484222325;
+
+	for my $byte (unpack 'C*', $id)
+	{
+		$hash ^= $byte;
+		{ use integer; $hash *= 0x100000001b3; }
+	}
+	$hash ^= $hash >> 33;
+	{ use integer; $hash *= 0xff51afd7ed558ccd; }
+	$hash ^= $hash >> 33;
+	return sprintf '+1317555%04u', $hash % 10000;
+}
+
+# ---- the server --------------------------------------------------------------
+
+# The credentials file: the text, or one section for each server named.
+sub set_credentials
+{
+	my ($node, %options) = @_;
+	my $file = $node->basedir . '/credentials';
+	my $text = $options{text};
+
+	$text //= join '', map { "[$_]\nclient_id = demo\nclient_secret = secret\n" }
+	  @{ $options{servers} // ['genesys'] };
+	open my $handle, '>', "$file.new" or die "could not write $file.new: $!";
+	print $handle $text;
+	close $handle;
+	chmod $options{mode} // 0600, "$file.new";
+	rename "$file.new", $file or die "could not rename $file.new: $!";
+	return $file;
+}
+
+# A running server with the extension in its path.  Further lines go into its
+# configuration; "preload" loads the library and serves the database postgres.
+sub new_node
+{
+	my ($name, %options) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(%{ $options{init} // {} });
+	my $credentials = set_credentials($node, servers => $options{servers} // ['genesys']);
+	$node->append_conf('postgresql.conf', $ENV{STAGE_SETTINGS});
+	$node->append_conf('postgresql.conf', "reengage.credentials_file = '$credentials'");
+	$node->append_conf('postgresql.conf', "reengage.default_server = 'genesys'");
+	# what a commit or the clock did not announce is never found by chance
+	$node->append_conf('postgresql.conf', 'reengage.sweep_interval = 0');
+	$node->append_conf('postgresql.conf',
+		"shared_preload_libraries = 'reengage'\nreengage.databases = 'postgres'")
+	  if $options{preload};
+	$node->append_conf('postgresql.conf', $options{conf}) if $options{conf};
+	$node->start unless $options{stopped};
+	return $node;
+}
+
+# The extension with the server "genesys", armed unless told otherwise.
+sub create_extension
+{
+	my ($node, $simulator, %options) = @_;
+	my $extra = $options{server_options} ? ", $options{server_options}" : '';
+
+	$node->safe_psql($options{database} // 'postgres', qq{
+		CREATE EXTENSION reengage;
+		CREATE SERVER genesys FOREIGN DATA WRAPPER reengage
+			OPTIONS (api_url '$simulator->{url}'$extra);
+	});
+	$node->safe_psql($options{database} // 'postgres', 'SELECT reengage.arm()')
+	  unless $options{disarmed};
+	return;
+}
+
+# ---- nudges -------------------------------------------------------------------
+
+sub quote
+{
+	my ($text) = @_;
+	$text =~ s/'/''/g;
+	return "'$text'";
+}
+
+# Inserts one nudge and returns its id.  Columns are given as SQL expressions:
+# nudge($node, 'live-1', due_at => "now() + '1 s'", address => "'+1317'").
+sub nudge
+{
+	my ($node, $conversation, %columns) = @_;
+	my $database = delete $columns{database} // 'postgres';
+	my @names = sort keys %columns;
+
+	$columns{conversation_id} = quote($conversation);
+	$columns{message} //= "'Are you still there?'";
+	@names = sort keys %columns;
+	return $node->safe_psql($database,
+		    'INSERT INTO reengage.nudges (' . join(', ', @names) . ') VALUES ('
+		  . join(', ', @columns{@names}) . ') RETURNING nudge_id');
+}
+
+# Waits until every nudge (that fulfills the condition) has an outcome.
+sub wait_until_ended
+{
+	my ($node, %options) = @_;
+	my $where = $options{where} // 'true';
+
+	return $node->poll_query_until($options{database} // 'postgres', qq{
+		SELECT NOT EXISTS (SELECT FROM reengage.nudges n WHERE ($where) AND NOT EXISTS (
+			SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id))}) || do {
+		fail("waited in vain: all nudges end ($where)");
+		diag($node->safe_psql($options{database} // 'postgres',
+			'TABLE reengage.health; SELECT * FROM reengage.due LIMIT 5'));
+		0;
+	};
+}
+
+# Rows of lineage as hashes, in their order; the condition is SQL.
+sub lineage
+{
+	my ($node, $where, %options) = @_;
+
+	$where //= 'true';
+	return @{ JSON::PP::decode_json($node->safe_psql($options{database} // 'postgres',
+		"SELECT coalesce(json_agg(l ORDER BY l.lineage_id), '[]') FROM reengage.lineage l WHERE $where")) };
+}
+
+# "outcome reason step" of the nudges that named a conversation; "-" for null.
+sub outcome
+{
+	my ($node, $conversation, %options) = @_;
+
+	return join ', ', map { join ' ', map { $_ // '-' } @$_{qw(outcome reason step)} }
+	  lineage($node, 'l.requested_conversation_id = ' . quote($conversation), %options);
+}
+
+# A row of the schedule as a hash, by conversation.
+sub due_row
+{
+	my ($node, $conversation, %options) = @_;
+	my $json = $node->safe_psql($options{database} // 'postgres',
+		'SELECT row_to_json(d) FROM reengage.due d JOIN reengage.nudges n USING (nudge_id)'
+		  . ' WHERE n.conversation_id = ' . quote($conversation));
+	return $json eq '' ? undef : JSON::PP::decode_json($json);
+}
+
+sub count_due
+{
+	my ($node, $database) = @_;
+	return $node->safe_psql($database // 'postgres', 'SELECT count(*) FROM reengage.due');
+}
+
+# "state: detail" of one subject of the health view.
+sub health
+{
+	my ($node, $subject, $database) = @_;
+	return $node->safe_psql($database // 'postgres',
+		"SELECT state || ': ' || detail FROM reengage.health WHERE subject = " . quote($subject));
+}
+
+# ---- processes and the log -------------------------------------------------------
+
+# The worker of a database, or of none: an empty string.
+sub worker_pid
+{
+	my ($node, $database) = @_;
+	return $node->safe_psql('template1',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'reengage worker' AND datname = "
+		  . quote($database // 'postgres'));
+}
+
+# The courier of a process, or undef.
+sub courier_pid
+{
+	my ($parent) = @_;
+
+	for (`ps -A -o pid= -o ppid= -o args=`)
+	{
+		return $1 if /^\s*(\d+)\s+\Q$parent\E\s+reengage-courier\s*$/;
+	}
+	return undef;
+}
+
+sub process_is_alive { my ($pid) = @_; return kill(0, $pid) == 1; }
+
+sub log_size { my ($node) = @_; return -s $node->logfile; }
+
+# Lines of the log that match, without those that only repeat a statement.
+sub log_lines
+{
+	my ($node, $offset, $pattern) = @_;
+	return grep { $_ =~ $pattern && !/statement: / }
+	  split /\n/, PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset);
+}
+
+# ---- sessions -----------------------------------------------------------------------
+
+# A statement in a session of its own; finish_psql() waits for its end and
+# returns what it printed and said.
+sub start_psql
+{
+	my ($node, $sql, %options) = @_;
+	my $self = { out => '', err => '', started => time };
+
+	$self->{harness} = IPC::Run::start(
+		[ 'psql', '-XAtq', '-d', $node->connstr($options{database} // 'postgres'), '-c', $sql ],
+		'>', \$self->{out}, '2>', \$self->{err},
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	return $self;
+}
+
+sub finish_psql
+{
+	my ($self) = @_;
+	$self->{harness}->finish;
+	$self->{lasted} = time - $self->{started};
+	return $self->{out} . $self->{err};
+}
+
+# What a statement says besides its result: notices, warnings, errors.
+sub psql_stderr
+{
+	my ($node, $sql, %options) = @_;
+	my ($out, $err) = ('', '');
+
+	$node->psql($options{database} // 'postgres', $sql, stdout => \$out, stderr => \$err,
+		%{ $options{psql} // {} });
+	return $err;
+}
+
+# Seconds that the code takes.
+sub lasts
+{
+	my ($code) = @_;
+	my $started = time;
+
+	$code->();
+	return time - $started;
+}
+
+# Waits for a condition; gives up, and fails, after a time that only a broken
+# system needs.
+sub wait_for
+{
+	my ($condition, $what) = @_;
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+
+	while (time < $deadline)
+	{
+		return 1 if $condition->();
+		select undef, undef, undef, 0.02;
+	}
+	fail("waited in vain: $what");
+	return 0;
+}
+
+# ---- the ledger and the lineage --------------------------------------------------------
+
+my %effect_of_outcome =
+  (notified => 'notified', session_created => 'created', session_continued => 'created');
+
+# A nudge with an outcome: has it the effect that the outcome claims?
+sub check_effect_of
+{
+	my ($row, @effects) = @_;
+	my $wanted = $effect_of_outcome{ $row->{outcome} };
+	my $effect = $effects[0];
+
+	return ('has ' . @effects . ' effects') if @effects > 1;
+	if (!$wanted)
+	{
+		return () if !$effect;
+		return ("is $row->{outcome} but was $effect->{effect}") if $row->{outcome} ne 'in_doubt';
+		return ("was $effect->{effect}, the doubt is about a $row->{step}")
+		  if ($row->{step} // '') ne ($effect->{effect} eq 'created' ? 'create' : 'notify');
+		return ();
+	}
+	return ("is $row->{outcome} without an effect") if !$effect;
+	return ("is $row->{outcome} but was $effect->{effect}") if $effect->{effect} ne $wanted;
+	return ("was $wanted in $effect->{conversation_id}, not in $row->{conversation_id}")
+	  if $effect->{conversation_id} ne $row->{conversation_id};
+	return () if $wanted eq 'notified';
+
+	my $previous = $row->{previous_conversation_id} // $row->{conversation_id};
+	return ("follows $effect->{previous_id}, not $previous")
+	  if ($effect->{previous_id} // '') ne $previous;
+	return ();
+}
+
+# P2 and P4 of the requests of one nudge: looked before each POST, and at most
+# one POST that was not certainly refused.
+sub check_requests_of
+{
+	my (@requests) = @_;
+	my @complaints;
+	my $open = 0;
+
+	for my $request (sort { $a->{sequence} <=> $b->{sequence} } @requests)
+	{
+		next if $request->{verb} eq 'check';
+		my $looked_at =
+		  $request->{verb} eq 'create' ? $request->{previous_id} : $request->{conversation_id};
+
+		push @complaints, "$request->{verb} without a look at $looked_at"
+		  unless $request->{looked_at}{$looked_at};
+		push @complaints, "$request->{verb} with the key $request->{key}"
+		  if $request->{key} ne "$request->{nudge_id}-$request->{verb}";
+		push @complaints, 'another POST after one that may have had an effect' if $open;
+		$open = 1 unless $request->{status} >= 400 && $request->{status} < 500 || $request->{status} == 503;
+	}
+	return @complaints;
+}
+
+# Compares, nudge by nudge, what the simulator saw with what the database says.
+# One test.  Nudges without an outcome must have had no effect.
+sub ledger_matches_lineage
+{
+	my ($node, $simulator, $name, %options) = @_;
+	my (%rows, %effects, %requests, %looked, @complaints);
+
+	push @{ $rows{ $_->{nudge_id} } }, $_
+	  for lineage($node, 'l.resolves IS NULL', database => $options{database});
+	push @{ $effects{ $_->{nudge_id} // '?' } }, $_ for $simulator->effects;
+	for my $request (sort { $a->{sequence} <=> $b->{sequence} } $simulator->requests)
+	{
+		$looked{ $request->{conversation_id} } = 1 if $request->{verb} eq 'check';
+		next if $request->{verb} !~ /^(notify|create)$/;
+		$request->{looked_at} = {%looked} if keys %looked < 100;
+		$request->{looked_at} //= \%looked;
+		push @{ $requests{ $request->{nudge_id} // '?' } }, $request;
+	}
+
+	for my $nudge_id (sort keys %rows)
+	{
+		my @of_nudge = @{ $rows{$nudge_id} };
+
+		push @complaints, "$nudge_id has " . @of_nudge . ' outcomes' if @of_nudge != 1;
+		push @complaints, map { "$nudge_id ($of_nudge[0]{requested_conversation_id}) $_" }
+		  check_effect_of($of_nudge[0], @{ $effects{$nudge_id} // [] });
+	}
+	push @complaints, map { "$_ had an effect and has no outcome" }
+	  grep { !$rows{$_} } sort keys %effects;
+	for my $nudge_id (sort keys %requests)
+	{
+		push @complaints, map { "$nudge_id: $_" } check_requests_of(@{ $requests{$nudge_id} });
+	}
+	splice @complaints, 20 if @complaints > 20;
+	return is_deeply(\@complaints, [], $name);
+}
+
+1;
