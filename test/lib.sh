@@ -68,9 +68,9 @@ wait_until() {
 
 # Starts the simulator and sets $simulator_port.  Further arguments are its options.
 start_simulator() {
-  as_server_user "$stage/reengage-simulator" --port 0 --port-file "$stage/work/port" "$@" \
+  as_server_user sh -c 'echo $$ >"$0"; exec "$@"' "$stage/work/simulator.pid" \
+    "$stage/reengage-simulator" --port 0 --port-file "$stage/work/port" "$@" \
     >"$stage/work/simulator.log" 2>&1 &
-  simulator_pid=$!
   wait_until test -s "$stage/work/port"
   simulator_port=$(cat "$stage/work/port")
 }
@@ -80,7 +80,7 @@ clean_up() {
   trap - EXIT
   [ ! -f "$stage/work/data/postmaster.pid" ] ||
     as_server_user "$bindir/pg_ctl" -D "$stage/work/data" -m immediate stop >/dev/null 2>&1 || true
-  [ -z "${simulator_pid:-}" ] || kill "$simulator_pid" 2>/dev/null || true
+  [ ! -f "$stage/work/simulator.pid" ] || kill "$(cat "$stage/work/simulator.pid")" 2>/dev/null || true
   wait 2>/dev/null || true
   [ -z "$stage" ] || rm -rf "$stage"
 }

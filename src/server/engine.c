@@ -409,6 +409,9 @@ engine_turn(Engine *engine)
 		next = Min(next, Max(engine->calls.not_before, now));
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(engine->turn_context);
+	/* infinite times have no difference */
+	if (next <= now)
+		return 0;
 	if (next == DT_NOEND)
 		return -1;
 	return TimestampDifferenceMilliseconds(now, next);

@@ -22,7 +22,7 @@ use Time::HiRes qw(time);
 
 use Exporter 'import';
 our @EXPORT_OK = qw(start_simulator new_node set_credentials create_extension wait_for
-  nudge wait_until_ended lineage outcome due_row count_due health worker_pid courier_pid
+  nudge wait_until_ended lineage outcome due_row count_due health worker_pid launcher_pid courier_pid
   process_is_alive log_size log_lines start_psql finish_psql psql_stderr lasts customer_address
   ledger_matches_lineage);
 
@@ -93,7 +93,10 @@ sub ledger
 	my ($self, $what, $query) = @_;
 	my $list = $self->control('GET', $what . ($query ? "?$query" : ''));
 
-	return ref $list eq 'HASH' ? @{ $list->{$what} } : @$list;
+	$list = $list->{$what} if ref $list eq 'HASH';
+	# a request for a token, or for a new session, has none
+	$_->{conversation_id} //= '' for @$list;
+	return @$list;
 }
 
 sub counts { my ($self) = @_; return $self->control('GET', 'counts'); }
@@ -110,6 +113,7 @@ sub wait_hanging
 sub customer_address
 {
 	my ($id) = @_;
+	no warnings 'portable';
 	my $hash = 0xcbf29ce484222325;
 
 	for my $byte (unpack 'C*', $id)
@@ -195,11 +199,10 @@ sub nudge
 {
 	my ($node, $conversation, %columns) = @_;
 	my $database = delete $columns{database} // 'postgres';
-	my @names = sort keys %columns;
 
 	$columns{conversation_id} = quote($conversation);
 	$columns{message} //= "'Are you still there?'";
-	@names = sort keys %columns;
+	my @names = sort keys %columns;
 	return $node->safe_psql($database,
 		    'INSERT INTO reengage.nudges (' . join(', ', @names) . ') VALUES ('
 		  . join(', ', @columns{@names}) . ') RETURNING nudge_id');
@@ -275,17 +278,24 @@ sub worker_pid
 		  . quote($database // 'postgres'));
 }
 
-# The courier of a process, or undef.
-sub courier_pid
+# A process by its parent and its title, or undef.
+sub child_pid
 {
-	my ($parent) = @_;
+	my ($parent, $title) = @_;
 
-	for (`ps -A -o pid= -o ppid= -o args=`)
+	for (`ps -A -ww -o pid= -o ppid= -o args=`)
 	{
-		return $1 if /^\s*(\d+)\s+\Q$parent\E\s+reengage-courier\s*$/;
+		my ($pid, $ppid, $args) = /^\s*(\d+)\s+(\d+)\s+(.*)$/ or next;
+		return $pid if $ppid == $parent && $args =~ $title;
 	}
 	return undef;
 }
+
+# The courier of a process, or undef.
+sub courier_pid { my ($parent) = @_; return child_pid($parent, qr/^reengage-courier\s*$/); }
+
+# It is connected to no database, so no view shows it.
+sub launcher_pid { my ($node) = @_; return child_pid($node->{_pid}, qr/reengage launcher/); }
 
 sub process_is_alive { my ($pid) = @_; return kill(0, $pid) == 1; }
 
@@ -397,7 +407,7 @@ sub check_effect_of
 # one POST that was not certainly refused.
 sub check_requests_of
 {
-	my (@requests) = @_;
+	my ($looked, @requests) = @_;
 	my @complaints;
 	my $open = 0;
 
@@ -408,11 +418,11 @@ sub check_requests_of
 		  $request->{verb} eq 'create' ? $request->{previous_id} : $request->{conversation_id};
 
 		push @complaints, "$request->{verb} without a look at $looked_at"
-		  unless $request->{looked_at}{$looked_at};
+		  unless ($looked->{$looked_at} // 'inf') < $request->{sequence};
 		push @complaints, "$request->{verb} with the key $request->{key}"
 		  if $request->{key} ne "$request->{nudge_id}-$request->{verb}";
 		push @complaints, 'another POST after one that may have had an effect' if $open;
-		$open = 1 unless $request->{status} >= 400 && $request->{status} < 500 || $request->{status} == 503;
+		$open = 1 unless $request->{status} =~ /^4(?!08)|^503/;
 	}
 	return @complaints;
 }
@@ -429,10 +439,8 @@ sub ledger_matches_lineage
 	push @{ $effects{ $_->{nudge_id} // '?' } }, $_ for $simulator->effects;
 	for my $request (sort { $a->{sequence} <=> $b->{sequence} } $simulator->requests)
 	{
-		$looked{ $request->{conversation_id} } = 1 if $request->{verb} eq 'check';
+		$looked{ $request->{conversation_id} } //= $request->{sequence} if $request->{verb} eq 'check';
 		next if $request->{verb} !~ /^(notify|create)$/;
-		$request->{looked_at} = {%looked} if keys %looked < 100;
-		$request->{looked_at} //= \%looked;
 		push @{ $requests{ $request->{nudge_id} // '?' } }, $request;
 	}
 
@@ -448,7 +456,7 @@ sub ledger_matches_lineage
 	  grep { !$rows{$_} } sort keys %effects;
 	for my $nudge_id (sort keys %requests)
 	{
-		push @complaints, map { "$nudge_id: $_" } check_requests_of(@{ $requests{$nudge_id} });
+		push @complaints, map { "$nudge_id: $_" } check_requests_of(\%looked, @{ $requests{$nudge_id} });
 	}
 	splice @complaints, 20 if @complaints > 20;
 	return is_deeply(\@complaints, [], $name);

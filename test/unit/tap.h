@@ -28,6 +28,7 @@ ok(bool passed, const char *name,...)
 	vprintf(name, arguments);
 	va_end(arguments);
 	printf("\n");
+	fflush(stdout);				/* a crash must not take the results with it */
 	return passed;
 }
 

@@ -1,0 +1,244 @@
+/*
+ * url_test.c: which base URLs are taken, and which hosts are loopback.
+ */
+#include "url.h"
+
+#include "tap.h"
+
+/* What the complaint is about; the exact words are for people. */
+#define GOOD NULL
+#define SCHEME "must begin with"
+#define PRINTABLE "printable"
+#define EXTRAS "must not have a user"
+#define HOST "must name a host"
+#define PORT "must have a port"
+#define DOTS "dot segments"
+#define PLAIN "must use https"
+#define ANY "must"
+
+typedef struct UrlCase
+{
+	const char *url;
+	const char *complaint;		/* part of it; NULL: the URL is taken */
+} UrlCase;
+
+static const UrlCase url_cases[] = {
+	{"https://api.example.com", GOOD},
+	{"https://api.example.com/", GOOD},
+	{"https://api.example.com/v2/base", GOOD},
+	{"https://api.example.com//v2", GOOD},
+	{"HTTPS://API.EXAMPLE.COM", GOOD},
+	{"https://api_1.my-org.example", GOOD},
+	{"https://10.1.2.3", GOOD},
+	{"https://a", GOOD},
+
+	/* scheme */
+	{"", SCHEME},
+	{"/", SCHEME},
+	{"api.example.com", SCHEME},
+	{"//api.example.com", SCHEME},
+	{"https:", SCHEME},
+	{"https:/api.example.com", SCHEME},
+	{"https:api.example.com", SCHEME},
+	{" https://api.example.com", SCHEME},
+	{"ftp://api.example.com", SCHEME},
+	{"file:///etc/passwd", SCHEME},
+	{"httpss://api.example.com", SCHEME},
+	{"javascript:alert(1)", SCHEME},
+	{"https\t://api.example.com", SCHEME},
+
+	/* host */
+	{"https://", HOST},
+	{"https:///", HOST},
+	{"https:///path", HOST},
+	{"https://:443", HOST},
+	{"https://:443/path", HOST},
+	{"https://a,b", HOST},
+	{"https://a;b", HOST},
+	{"https://a=b", HOST},
+	{"https://a'b", HOST},
+	{"https://a*b", HOST},
+	{"https://{a}", HOST},
+
+	/* user information and other things that two parsers read differently */
+	{"https://user@api.example.com", EXTRAS},
+	{"https://user:password@api.example.com", EXTRAS},
+	{"https://@api.example.com", EXTRAS},
+	{"https://api.example.com@evil.example", EXTRAS},
+	{"https://api.example.com:443@evil.example/", EXTRAS},
+	{"https://api.example.com/path@evil", EXTRAS},
+	{"http://127.0.0.1@evil.example", EXTRAS},
+	{"http://localhost:80@evil.example", EXTRAS},
+	{"http://localhost#@evil.example", EXTRAS},
+	{"http://localhost?@evil.example", EXTRAS},
+	{"http://localhost\\@evil.example", EXTRAS},
+	{"https://api.example.com\\path", EXTRAS},
+	{"https://api.example.com?", EXTRAS},
+	{"https://api.example.com?a=b", EXTRAS},
+	{"https://api.example.com/?a=b", EXTRAS},
+	{"https://api.example.com#", EXTRAS},
+	{"https://api.example.com/#part", EXTRAS},
+	{"https://api%2eexample.com", EXTRAS},
+	{"https://api.example.com/%2e%2e/", EXTRAS},
+	{"https://api.example.com/%", EXTRAS},
+
+	/* bytes */
+	{"https://api.example.com/a b", PRINTABLE},
+	{"https://api.example.com ", PRINTABLE},
+	{"https:// api.example.com", PRINTABLE},
+	{"https://api.example.com\n", PRINTABLE},
+	{"https://api.example.com\r\nHost: evil", PRINTABLE},
+	{"https://api.example.com/\t", PRINTABLE},
+	{"https://api.example.com/\x01", PRINTABLE},
+	{"https://api.example.com/\x7f", PRINTABLE},
+	{"https://\xc3\xa4.example", PRINTABLE},
+	{"https://a\xe3\x80\x82" "b", PRINTABLE},
+
+	/* ports */
+	{"https://api.example.com:1", GOOD},
+	{"https://api.example.com:443", GOOD},
+	{"https://api.example.com:65535", GOOD},
+	{"https://api.example.com:8443/v2", GOOD},
+	{"https://api.example.com:0", PORT},
+	{"https://api.example.com:00000", PORT},
+	{"https://api.example.com:65536", PORT},
+	{"https://api.example.com:99999", PORT},
+	{"https://api.example.com:100000", PORT},
+	{"https://api.example.com:4294967739", PORT},
+	{"https://api.example.com:", PORT},
+	{"https://api.example.com:/", PORT},
+	{"https://api.example.com:-1", PORT},
+	{"https://api.example.com:+80", PORT},
+	{"https://api.example.com:80a", PORT},
+	{"https://api.example.com:a", PORT},
+	{"https://api.example.com:80:80", PORT},
+	{"https://::1", HOST},
+
+	/* paths */
+	{"https://api.example.com/a.b", GOOD},
+	{"https://api.example.com/...", GOOD},
+	{"https://api.example.com/.a", GOOD},
+	{"https://api.example.com/..a", GOOD},
+	{"https://api.example.com/a..", GOOD},
+	{"https://api.example.com/.", DOTS},
+	{"https://api.example.com/..", DOTS},
+	{"https://api.example.com/./", DOTS},
+	{"https://api.example.com/../", DOTS},
+	{"https://api.example.com/a/.", DOTS},
+	{"https://api.example.com/a/..", DOTS},
+	{"https://api.example.com/a/./b", DOTS},
+	{"https://api.example.com/a/../b", DOTS},
+	{"https://api.example.com//..", DOTS},
+
+	/* IPv6 */
+	{"https://[::1]", GOOD},
+	{"https://[2001:db8::1]", GOOD},
+	{"https://[2001:DB8::1]:8443/v2", GOOD},
+	{"https://[::ffff:192.0.2.1]", GOOD},
+	{"https://[]", HOST},
+	{"https://[", HOST},
+	{"https://]", HOST},
+	{"https://[::1", HOST},
+	{"https://[:", HOST},
+	{"https://::1]", HOST},
+	{"https://[::1/]", HOST},
+	{"https://[::1]evil.example", HOST},
+	{"https://[::1].evil.example", HOST},
+	{"https://[::1]]", HOST},
+	{"https://[[::1]]", HOST},
+	{"https://a[::1]", HOST},
+	{"https://[api.example.com]", HOST},
+	{"https://[fe80::1-eth0]", HOST},
+	{"https://[::1]:0", PORT},
+	{"https://[::1]:", PORT},
+	{"https://[::1]:65536", PORT},
+
+	/* plain http: to loopback hosts only */
+	{"http://localhost", GOOD},
+	{"HTTP://LocalHost:8080/v2", GOOD},
+	{"http://127.0.0.1", GOOD},
+	{"http://127.0.0.1:8080", GOOD},
+	{"http://127.0.0.1/v2", GOOD},
+	{"http://127.255.255.254", GOOD},
+	{"http://[::1]", GOOD},
+	{"http://[::1]:8080/v2", GOOD},
+	{"http://api.example.com", PLAIN},
+	{"http://localhost.evil.example", PLAIN},
+	{"http://localhost.", PLAIN},
+	{"http://notlocalhost", PLAIN},
+	{"http://localhos", PLAIN},
+	{"http://127.evil.example", PLAIN},
+	{"http://127.0.0.1.evil.example", PLAIN},
+	{"http://127.0.0.1-evil.example", PLAIN},
+	{"http://127-0-0-1.evil.example", PLAIN},
+	{"http://1270.0.0.1", PLAIN},
+	{"http://128.0.0.1", PLAIN},
+	{"http://126.255.255.255", PLAIN},
+	{"http://10.0.0.1", PLAIN},
+	{"http://0.0.0.0", PLAIN},
+	{"http://2130706433", PLAIN},
+	{"http://0x7f000001", PLAIN},
+	{"http://0177.0.0.1", PLAIN},
+	{"http://[::]", PLAIN},
+	{"http://[::2]", PLAIN},
+	{"http://[::10]", PLAIN},
+	{"http://[1::1]", PLAIN},
+	{"http://[fe80::1]", PLAIN},
+	{"http://[::ffff:7f00:1]", PLAIN},
+
+	/* digits and dots that are no address are a name, which may lead anywhere */
+	{"http://127.0.0.256", ANY},
+	{"http://127.0.0.1.1", ANY},
+	{"http://127.999.999.999", ANY},
+	{"http://127......", ANY},
+	{"http://127.0.0.1.", ANY},
+};
+
+typedef struct LoopbackCase
+{
+	const char *url;
+	bool		loopback;
+} LoopbackCase;
+
+static const LoopbackCase loopback_cases[] = {
+	{"https://localhost", true},
+	{"https://LOCALHOST:443/path", true},
+	{"http://localhost/", true},
+	{"https://127.0.0.1", true},
+	{"https://127.1.2.3:65535", true},
+	{"https://[::1]", true},
+	{"https://[::1]:443/", true},
+	{"https://api.example.com", false},
+	{"https://api.example.com/localhost", false},
+	{"https://localhost.example.com", false},
+	{"https://127.evil.example", false},
+	{"https://127.0.0.256", false},
+	{"https://127.0.0.1.1", false},
+	{"https://128.0.0.1", false},
+	{"https://[::2]", false},
+	{"https://[2001:db8::1]", false},
+	{"ftp://localhost", false},
+	{"localhost", false},
+	{"", false},
+};
+
+int
+main(void)
+{
+	for (size_t i = 0; i < sizeof(url_cases) / sizeof(url_cases[0]); i++)
+	{
+		const UrlCase *c = &url_cases[i];
+		const char *got = url_complaint(c->url);
+
+		if (!ok(c->complaint == NULL ? got == NULL :
+				got != NULL && strstr(got, c->complaint) != NULL,
+				"URL %zu is %s", i, c->complaint == NULL ? "taken" : "refused"))
+			printf("#   \"%s\"\n#   got:    %s\n#   wanted: %s\n", c->url,
+				   got != NULL ? got : "no complaint",
+				   c->complaint != NULL ? c->complaint : "no complaint");
+	}
+	for (size_t i = 0; i < sizeof(loopback_cases) / sizeof(loopback_cases[0]); i++)
+		ok(url_is_loopback(loopback_cases[i].url) == loopback_cases[i].loopback,
+		   "%s is %sloopback", loopback_cases[i].url, loopback_cases[i].loopback ? "" : "not ");
+	return done_testing();
+}
