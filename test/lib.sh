@@ -45,13 +45,14 @@ make_stage() {
 # Settings with which a server finds the extension in the stage.  Debian's
 # PostgreSQL and version 18 can; others need a real installation.
 stage_settings() {
-  local sharedir pkglibdir version
+  local sharedir pkglibdir version settings
   sharedir=$("$pg_config" --sharedir)
   pkglibdir=$("$pg_config" --pkglibdir)
   version=$("$pg_config" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
+  settings=$("$bindir/postgres" --describe-config)
   if [ "$version" -ge 18 ]; then
     echo "extension_control_path = '$stage/root$sharedir:\$system'"
-  elif "$bindir/postgres" --describe-config | grep -q '^extension_destdir'; then
+  elif grep -q '^extension_destdir' <<<"$settings"; then
     echo "extension_destdir = '$stage/root'"
   else
     echo "this PostgreSQL finds extensions only where it is installed: installing there" >&2

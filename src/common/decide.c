@@ -153,10 +153,16 @@ bool
 choose_recipient(const Facts *facts, const Terms *terms,
 				 Recipient *recipient, const char **reason)
 {
-	const char *channel = facts->channel ? facts->channel : terms->channel;
-	bool		proactive = channel != NULL &&
-		channel_is_listed(terms->proactive_channels, channel);
+	const char *channel = facts->channel;
+	bool		proactive;
 
+	/*
+	 * Where the old channel is unknown, the nudge's own stands in for it,
+	 * unless that belongs to an address of its own.
+	 */
+	if (channel == NULL && terms->address == NULL)
+		channel = terms->channel;
+	proactive = channel != NULL && channel_is_listed(terms->proactive_channels, channel);
 	recipient->from_address = facts->business_address ?
 		facts->business_address : terms->from_address;
 	if (facts->customer_address != NULL && proactive)
@@ -190,7 +196,8 @@ channel_is_listed(const char *channels, const char *channel)
 {
 	size_t		length = strlen(channel);
 
-	while (channels != NULL && *channels != '\0')
+	/* commas that follow each other enclose nothing */
+	while (length > 0 && channels != NULL && *channels != '\0')
 	{
 		size_t		item = strcspn(channels, ",");
 

@@ -133,6 +133,7 @@ frame_end(FrameBuffer *buffer)
 
 	if (buffer->failed || body > FRAME_MAX)
 	{
+		wipe(buffer->data + buffer->start, buffer->length - buffer->start);
 		buffer->length = buffer->start;
 		return false;
 	}

@@ -22,6 +22,8 @@ retry_delay_ms(int attempt, int64_t retry_after_ms, double random)
 	 * Nudges that were told the same Retry-After must not come back in one
 	 * burst, so the jitter is added to it.
 	 */
+	if (retry_after_ms > RETRY_AFTER_CAP_MS)
+		retry_after_ms = RETRY_AFTER_CAP_MS;
 	if (retry_after_ms >= 0)
 		return retry_after_ms + (int64_t) (random * RETRY_BASE_MS);
 	return (int64_t) (random * (double) ceiling);

@@ -72,6 +72,29 @@ host_is_sound(const Authority *authority)
 	return length >= 1 && strspn(authority->host, name) >= length;
 }
 
+/* 127.a.b.c with a, b, c from 0 to 255; 127.evil.example is a name. */
+static bool
+is_loopback_address(const char *host, size_t length)
+{
+	const char *end = host + length;
+	int			octets = 0;
+
+	for (const char *at = host; at < end; octets++)
+	{
+		int			value = 0;
+		int			digits = 0;
+
+		for (; at < end && *at >= '0' && *at <= '9' && digits < 4; at++, digits++)
+			value = value * 10 + (*at - '0');
+		if (digits < 1 || digits > 3 || value > 255 || (octets == 0 && value != 127))
+			return false;
+		/* a dot must be followed by another octet */
+		if (at < end && (*at != '.' || ++at == end))
+			return false;
+	}
+	return octets == 4;
+}
+
 static bool
 host_is_loopback(const Authority *authority)
 {
@@ -82,9 +105,7 @@ host_is_loopback(const Authority *authority)
 		return true;
 	if (length == 5 && strncmp(host, "[::1]", 5) == 0)
 		return true;
-	/* only digits and dots: 127.evil.example is a name, not an address */
-	return length >= 9 && strncmp(host, "127.", 4) == 0 &&
-		strspn(host, "0123456789.") >= length;
+	return is_loopback_address(host, length);
 }
 
 bool

@@ -131,20 +131,6 @@ refresh_servers(Engine *engine)
 }
 
 static void
-report_servers(Engine *engine)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &engine->servers)
-	{
-		Server	   *server = dlist_container(Server, node, iter.cur);
-
-		if (server->state_changed)
-			store_report_server(server->name, server->blocked);
-	}
-}
-
-static void
 tick_body(void *argument)
 {
 	Engine	   *engine = argument;
@@ -177,7 +163,7 @@ tick_body(void *argument)
 		}
 	}
 	intents_close(&engine->intents, engine->ending, engine->nending);
-	report_servers(engine);
+	servers_write_states(&engine->servers);
 }
 
 /* --- after its commit ----------------------------------------------------------- */
@@ -234,37 +220,12 @@ after_dispatching(Engine *engine)
 	calls_make(&engine->calls, &engine->flights.to_start);
 }
 
-/* What was written down of a server is said once, to whoever is there to hear it. */
-static void
-say_state(Engine *engine, Server *server)
-{
-	int			level = engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG;
-
-	if (server->blocked != NULL)
-		ereport(level,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("server \"%s\" is blocked: %s", server->name, server->blocked),
-				 errdetail("Its nudges stay due; it is tried again from time to time.")));
-	else if (server->said_blocked)
-		ereport(LOG, (errmsg("server \"%s\" is called again", server->name)));
-	server->said_blocked = server->blocked != NULL;
-	server->state_changed = false;
-}
-
 static void
 after_commit(Engine *engine)
 {
-	dlist_iter	iter;
-
 	for (int i = 0; i < engine->nending; i++)
 		land(engine, engine->ending[i]);
-	dlist_foreach(iter, &engine->servers)
-	{
-		Server	   *server = dlist_container(Server, node, iter.cur);
-
-		if (server->state_changed)
-			say_state(engine, server);
-	}
+	servers_say_states(&engine->servers, engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG);
 	if (engine->condition == ENGINE_DISPATCHING)
 		after_dispatching(engine);
 	else

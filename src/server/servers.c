@@ -223,6 +223,48 @@ server_unblock(Server *server)
 	server->state_changed = true;
 }
 
+void
+servers_write_states(dlist_head *servers)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, servers)
+	{
+		Server	   *server = dlist_container(Server, node, iter.cur);
+
+		if (server->state_changed)
+			store_report_server(server->name, server->blocked);
+	}
+}
+
+static void
+say_state(Server *server, int level)
+{
+	if (server->blocked != NULL)
+		ereport(level,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("server \"%s\" is blocked: %s", server->name, server->blocked),
+				 errdetail("Its nudges stay due; it is tried again from time to time.")));
+	else if (server->said_blocked)
+		ereport(LOG, (errmsg("server \"%s\" is called again", server->name)));
+	server->said_blocked = server->blocked != NULL;
+	server->state_changed = false;
+}
+
+void
+servers_say_states(dlist_head *servers, int level)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, servers)
+	{
+		Server	   *server = dlist_container(Server, node, iter.cur);
+
+		if (server->state_changed)
+			say_state(server, level);
+	}
+}
+
 int
 server_capacity(const Server *server, TimestampTz now)
 {

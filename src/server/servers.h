@@ -69,6 +69,12 @@ extern void servers_credentials_changed(dlist_head *servers);
 extern void server_block(Server *server, const char *reason, TimestampTz now);
 extern void server_unblock(Server *server);
 
+/* Inside a tick: writes down what has changed since the last committed one. */
+extern void servers_write_states(dlist_head *servers);
+
+/* After its commit: says the same, at "level" or, if it is good news, as LOG. */
+extern void servers_say_states(dlist_head *servers, int level);
+
 /* How many more nudges may be started now. */
 extern int	server_capacity(const Server *server, TimestampTz now);
 

@@ -1,16 +1,10 @@
 /*
- * decide_test.c: what follows from a reply, as a table and as laws.
+ * decide_test.c: what follows from a reply, as a table.
  */
-#include "decide.h"
-
-#include "retry.h"
+#include "decide_samples.h"
 #include "tap.h"
 
-#define NOW INT64_C(1000000000)
-#define SECOND INT64_C(1000000)
 #define COUNT(array) ((int) (sizeof(array) / sizeof((array)[0])))
-
-/* --- the table ----------------------------------------------------------- */
 
 /* Half of the first second: what a retry waits with random = 0.5. */
 #define SOON (NOW + SECOND / 2)
@@ -37,24 +31,6 @@ static Decision
 blocks(void)
 {
 	return (Decision) {.kind = DECIDE_BLOCK, .reason = "why"};
-}
-
-static Facts
-some_facts(ReplyClass class)
-{
-	return (Facts) {
-		.class = class, .reason = "why", .retry_after_ms = -1, .channel = "sms",
-		.customer_address = "+1customer", .business_address = "+1business",
-	};
-}
-
-static Terms
-some_terms(void)
-{
-	return (Terms) {
-		.attempt = 1, .max_attempts = 12, .now = NOW, .expires_at = INT64_MAX, .random = 0.5,
-		.from_address = "+1server", .proactive_channels = "sms,whatsapp",
-	};
 }
 
 static void
@@ -402,203 +378,6 @@ test_channel_is_listed(void)
 		   list_cases[i].channels != NULL ? list_cases[i].channels : "NULL");
 }
 
-/* --- laws that hold for every combination ---------------------------------- */
-
-typedef enum Law
-{
-	LAW_ONE_NOTIFY,
-	LAW_NO_SECOND_CHECK,
-	LAW_DOUBT,
-	LAW_RETRY_HARMLESS,
-	LAW_RETRY_IN_TIME,
-	LAW_RETRY_NOT_EARLY,
-	LAW_RETRY_COUNTED,
-	LAW_CREATE,
-	LAW_RECIPIENT,
-	LAW_SKIP,
-	LAW_BLOCK,
-	LAW_DONE,
-	LAW_EXHAUSTED,
-	LAW_EXPIRED,
-	LAW_REASON,
-	LAW_PURE,
-	LAW_COUNT
-} Law;
-
-static const char *const law_names[LAW_COUNT] = {
-	"a notify follows only a check that found it live: never a second one",
-	"no check follows from a reply",
-	"in doubt if and only if a POST is ambiguous: a check never is",
-	"only what had no effect is retried",
-	"no retry at or after the end",
-	"no retry before now or before Retry-After",
-	"no retry beyond the attempts that are allowed",
-	"a create follows a closed or unknown conversation only, and needs a recipient",
-	"a recipient has an address and a proactive channel",
-	"skip never creates, and only skip skips",
-	"blocked if and only if the reply says so",
-	"notified, created, continued if and only if the POST was done",
-	"exhausted only when the attempts are used up",
-	"expired only when the next try would come too late",
-	"who is refused, is told why",
-	"the same question has the same answer",
-};
-
-static int	violations[LAW_COUNT];
-static int	combinations;
-
-static void
-law(Law which, bool holds, Step step, const Facts *facts, const Terms *terms)
-{
-	if (holds || violations[which]++ > 0)
-		return;
-	printf("# broken first by %s, %s, live %d, attempt %d of %d, Retry-After %" PRId64
-		   ", expires_at %" PRId64 ", random %f\n", step_name(step), reply_class_name(facts->class),
-		   facts->live, terms->attempt, terms->max_attempts, facts->retry_after_ms,
-		   terms->expires_at, terms->random);
-}
-
-static bool
-is_harmless(Step step, ReplyClass class)
-{
-	return class == REPLY_NOT_APPLIED ||
-		(step == STEP_CHECK && (class == REPLY_AMBIGUOUS || class == REPLY_CLOSED));
-}
-
-static void
-check_retry_laws(Step step, const Facts *facts, const Terms *terms, Decision got)
-{
-	bool		retry = got.kind == DECIDE_RETRY;
-	bool		settled = got.kind == DECIDE_SETTLE;
-	bool		harmless = is_harmless(step, facts->class);
-	bool		used_up = terms->attempt >= terms->max_attempts;
-	int64_t		asked = facts->retry_after_ms > 0 ? facts->retry_after_ms * 1000 : 0;
-	int64_t		latest = facts->retry_after_ms >= 0 ? asked + SECOND : RETRY_CAP_MS * INT64_C(1000);
-
-	law(LAW_RETRY_HARMLESS, !retry || harmless, step, facts, terms);
-	law(LAW_RETRY_IN_TIME, !retry || got.retry_at < terms->expires_at, step, facts, terms);
-	law(LAW_RETRY_NOT_EARLY, !retry || got.retry_at >= terms->now + asked, step, facts, terms);
-	law(LAW_RETRY_COUNTED, !retry || !used_up, step, facts, terms);
-	law(LAW_EXHAUSTED, (settled && got.outcome == OUTCOME_EXHAUSTED) == (harmless && used_up),
-		step, facts, terms);
-	law(LAW_EXPIRED, !settled || got.outcome != OUTCOME_EXPIRED ||
-		(harmless && !used_up && terms->now + latest >= terms->expires_at), step, facts, terms);
-}
-
-static void
-check_create_laws(Step step, const Facts *facts, const Terms *terms, Decision got)
-{
-	bool		create = got.kind == DECIDE_CALL && got.step == STEP_CREATE;
-	bool		skipped = got.kind == DECIDE_SETTLE && got.outcome == OUTCOME_SKIPPED_CLOSED;
-	bool		gone = (step == STEP_CHECK && facts->class == REPLY_DONE && !facts->live) ||
-		(step == STEP_CHECK && facts->class == REPLY_NOT_FOUND) ||
-		(step == STEP_NOTIFY && facts->class == REPLY_CLOSED);
-	Recipient	recipient = {0};
-	const char *reason = NULL;
-	bool		found = choose_recipient(facts, terms, &recipient, &reason);
-
-	law(LAW_CREATE, !create || (gone && found), step, facts, terms);
-	law(LAW_SKIP, !(create && terms->skip_when_closed) &&
-		(!skipped || (gone && terms->skip_when_closed)), step, facts, terms);
-	law(LAW_RECIPIENT, found ? recipient.to_address != NULL && recipient.channel != NULL &&
-		channel_is_listed(terms->proactive_channels, recipient.channel) : reason != NULL,
-		step, facts, terms);
-}
-
-static void
-check_laws(Step step, const Facts *facts, const Terms *terms)
-{
-	Decision	got = decide(step, facts, terms);
-	Decision	again = decide(step, facts, terms);
-	bool		settled = got.kind == DECIDE_SETTLE;
-	bool		done = facts->class == REPLY_DONE;
-
-	combinations++;
-	law(LAW_ONE_NOTIFY, got.kind != DECIDE_CALL || got.step != STEP_NOTIFY ||
-		(step == STEP_CHECK && done && facts->live), step, facts, terms);
-	law(LAW_NO_SECOND_CHECK, got.kind != DECIDE_CALL || got.step != STEP_CHECK, step, facts, terms);
-	law(LAW_DOUBT, (settled && got.outcome == OUTCOME_IN_DOUBT) ==
-		(step != STEP_CHECK && facts->class == REPLY_AMBIGUOUS), step, facts, terms);
-	law(LAW_BLOCK, (got.kind == DECIDE_BLOCK) == (facts->class == REPLY_BLOCKED), step, facts, terms);
-	law(LAW_DONE, (settled && got.outcome == OUTCOME_NOTIFIED) == (step == STEP_NOTIFY && done) &&
-		(settled && got.outcome == OUTCOME_SESSION_CREATED) ==
-		(step == STEP_CREATE && done && !facts->same_conversation) &&
-		(settled && got.outcome == OUTCOME_SESSION_CONTINUED) ==
-		(step == STEP_CREATE && done && facts->same_conversation), step, facts, terms);
-	law(LAW_REASON, !settled || got.outcome != OUTCOME_REFUSED || got.reason != NULL,
-		step, facts, terms);
-	law(LAW_PURE, got.kind == again.kind && got.step == again.step && got.outcome == again.outcome &&
-		got.reason == again.reason && got.retry_at == again.retry_at, step, facts, terms);
-	check_retry_laws(step, facts, terms, got);
-	check_create_laws(step, facts, terms, got);
-}
-
-/* Every combination of what is known of the two conversations and the nudge. */
-static void
-try_people(Step step, Facts *facts, Terms *terms)
-{
-	static const char *const channels[] = {NULL, "sms", "webchat"};
-	static const char *const lists[] = {NULL, "", "sms", "whatsapp,sms,webchat"};
-
-	for (int bits = 0; bits < 64; bits++)
-		for (int old = 0; old < COUNT(channels); old++)
-			for (int own = 0; own < COUNT(channels); own++)
-				for (int list = 0; list < COUNT(lists); list++)
-				{
-					terms->skip_when_closed = bits & 1;
-					facts->live = bits & 2;
-					facts->same_conversation = bits & 4;
-					facts->customer_address = bits & 8 ? "+1c" : NULL;
-					facts->business_address = bits & 16 ? "+1b" : NULL;
-					terms->address = bits & 32 ? "+1o" : NULL;
-					facts->channel = channels[old];
-					terms->channel = channels[own];
-					terms->proactive_channels = lists[list];
-					check_laws(step, facts, terms);
-				}
-}
-
-/* Every combination of attempts, times and luck. */
-static void
-try_times(Step step, Facts *facts, Terms *terms)
-{
-	static const int attempts[] = {0, 1, 2, 11, 12, 13, 1000000};
-	static const int64_t asked[] = {-1, 0, 1, 60000, 86400000};
-	static const int64_t ends_in[] = {-SECOND, 0, 1, SECOND / 2, SECOND, 60 * SECOND, 86400 * SECOND};
-	static const double luck[] = {0.0, 0.25, 0.5, 0.999999};
-
-	for (int a = 0; a < COUNT(attempts); a++)
-		for (int r = 0; r < COUNT(asked); r++)
-			for (int e = 0; e <= COUNT(ends_in); e++)
-				for (int l = 0; l < COUNT(luck); l++)
-				{
-					terms->attempt = attempts[a];
-					facts->retry_after_ms = asked[r];
-					terms->expires_at = e == COUNT(ends_in) ? INT64_MAX : terms->now + ends_in[e];
-					terms->random = luck[l];
-					check_laws(step, facts, terms);
-				}
-}
-
-static void
-test_laws(void)
-{
-	for (int step = 0; step < STEP_COUNT; step++)
-		for (int class = 0; class < REPLY_CLASS_COUNT; class++)
-		{
-			Facts		facts = some_facts((ReplyClass) class);
-			Terms		terms = some_terms();
-
-			try_people((Step) step, &facts, &terms);
-			facts = some_facts((ReplyClass) class);
-			terms = some_terms();
-			try_times((Step) step, &facts, &terms);
-		}
-	for (int i = 0; i < LAW_COUNT; i++)
-		is_number(violations[i], 0, law_names[i]);
-	printf("# %d combinations\n", combinations);
-}
-
 /* Out of a message that nothing bounds; a retry must not land in the past. */
 static void
 test_endless_retry_after(void)
@@ -624,7 +403,6 @@ main(void)
 	test_retries();
 	test_recipient();
 	test_channel_is_listed();
-	test_laws();
 	test_endless_retry_after();
 	return done_testing();
 }

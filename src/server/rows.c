@@ -1,0 +1,152 @@
+/*
+ * rows.c: C structs to arguments of SPI, and its results to C.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "rows.h"
+
+static Datum
+column_value(const Column *column, const char *row, bool *isnull)
+{
+	const void *field = row + column->offset;
+
+	*isnull = false;
+	switch (column->type)
+	{
+		case COLUMN_UUID:
+			return UUIDPGetDatum(field);
+		case COLUMN_TEXT:
+			*isnull = *(const char *const *) field == NULL;
+			return *isnull ? (Datum) 0 : CStringGetTextDatum(*(const char *const *) field);
+		case COLUMN_INTEGER:
+			return Int32GetDatum(*(const int *) field);
+		case COLUMN_INTEGER_OR_NULL:
+			*isnull = *(const int *) field == 0;
+			return Int32GetDatum(*(const int *) field);
+		case COLUMN_TIME:
+			*isnull = *(const TimestampTz *) field == 0;
+			return TimestampTzGetDatum(*(const TimestampTz *) field);
+	}
+	return (Datum) 0;
+}
+
+static Datum
+make_array(ColumnType type, Datum *values, bool *nulls, int count)
+{
+	int			lower_bound = 1;
+	Oid			element = TEXTOID;
+	int16		length = -1;
+	bool		by_value = false;
+	char		alignment = TYPALIGN_INT;
+
+	switch (type)
+	{
+		case COLUMN_UUID:
+			element = UUIDOID, length = UUID_LEN, alignment = TYPALIGN_CHAR;
+			break;
+		case COLUMN_TEXT:
+			break;
+		case COLUMN_INTEGER:
+		case COLUMN_INTEGER_OR_NULL:
+			element = INT4OID, length = sizeof(int32), by_value = true;
+			break;
+		case COLUMN_TIME:
+			element = TIMESTAMPTZOID, length = sizeof(TimestampTz);
+			by_value = FLOAT8PASSBYVAL, alignment = TYPALIGN_DOUBLE;
+			break;
+	}
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower_bound,
+											  element, length, by_value, alignment));
+}
+
+void
+make_arguments(Datum *arguments, const Column *columns, int ncolumns,
+			   const void *rows, size_t size, int count)
+{
+	Datum	   *values = palloc(sizeof(Datum) * Max(count, 1));
+	bool	   *nulls = palloc(sizeof(bool) * Max(count, 1));
+
+	for (int c = 0; c < ncolumns; c++)
+	{
+		for (int r = 0; r < count; r++)
+			values[r] = column_value(&columns[c], (const char *) rows + r * size, &nulls[r]);
+		arguments[c] = make_array(columns[c].type, values, nulls, count);
+	}
+}
+
+Datum
+uuid_array(const pg_uuid_t *uuids, int count)
+{
+	static const Column column = {COLUMN_UUID, 0};
+	Datum		array;
+
+	make_arguments(&array, &column, 1, uuids, sizeof(pg_uuid_t), count);
+	return array;
+}
+
+Datum
+result(int row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+char *
+result_text(int row, int column)
+{
+	bool		isnull;
+	Datum		value = result(row, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+int
+result_integer(int row, int column)
+{
+	bool		isnull;
+
+	return DatumGetInt32(result(row, column, &isnull));
+}
+
+TimestampTz
+result_time(int row, int column, TimestampTz if_null)
+{
+	bool		isnull;
+	Datum		value = result(row, column, &isnull);
+
+	return isnull ? if_null : DatumGetTimestampTz(value);
+}
+
+pg_uuid_t
+result_uuid(int row, int column)
+{
+	bool		isnull;
+
+	return *DatumGetUUIDP(result(row, column, &isnull));
+}
+
+bool
+result_bool(int row, int column)
+{
+	bool		isnull;
+
+	return DatumGetBool(result(row, column, &isnull));
+}
+
+char *
+result_utf8(int row, int column)
+{
+	char	   *text = result_text(row, column);
+
+	if (text == NULL)
+		return NULL;
+	text = pg_server_to_any(text, strlen(text), PG_UTF8);
+	/* a SQL_ASCII database takes any bytes */
+	return pg_verify_mbstr(PG_UTF8, text, strlen(text), true) ? text : NULL;
+}
