@@ -107,9 +107,9 @@ is(outcome($node, 'live-killed-courier'), 'in_doubt courier_lost notify, notifie
 
 # --- the server is stopped without a chance to say good-bye ----------------------------------
 
-for my $action ('hang', 'hang_after')
+for my $case ([ 'stopped-before-effect', 'hang' ], [ 'stopped-after-effect', 'hang_after' ])
 {
-	my $name = "immediate-$action" =~ tr/_/-/r;
+	my ($name, $action) = @$case;
 
 	put_on_the_wire($name, $action);
 	$courier = courier_pid(worker_pid($node));
@@ -118,8 +118,8 @@ for my $action ('hang', 'hang_after')
 	$node->start;
 	check_outcomes($name, 'crash');
 }
-is((lineage($node, q(l.requested_conversation_id = 'closed-immediate-hang')))[0]{conversation_id},
-	'closed-immediate-hang', 'in doubt, the customer is still where he was');
+is((lineage($node, q(l.requested_conversation_id = 'closed-stopped-before-effect')))[0]{conversation_id},
+	'closed-stopped-before-effect', 'in doubt, the customer is still where he was');
 
 # --- a worker is killed, which restarts the cluster ---------------------------------------------
 

@@ -1,0 +1,258 @@
+# An API that fails in every way that the simulator can: what becomes of a look,
+# a notification and a creation.
+
+use strict;
+use warnings FATAL => 'all';
+
+use POSIX qw(strftime);
+use Reengage qw(start_simulator new_node set_credentials create_extension nudge wait_until_ended wait_for
+  lineage outcome due_row health log_size log_lines ledger_matches_lineage);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $simulator = start_simulator();
+my $node = new_node('main', preload => 1);
+create_extension($node, $simulator, server_options => "timeout '2s', max_attempts '3'");
+
+# --- every fault of every call, once ---------------------------------------------------
+
+# name, rule, and what becomes of a nudge whose look, notification or creation
+# meets it: outcome and reason, then the requests.
+my @again = ('notified -', 'check check notify');
+my @notify_again = ('notified -', 'check notify check notify');
+my @create_again = ('session_created -', 'check create check create');
+my $once_notified = 'check notify';
+my $once_created = 'check create';
+
+my %refused_once = map { $_ => 1 } qw(400 422);
+my @cases = (
+	# without an effect, and certainly so
+	[ '429', { action => 'status', status => 429 }, [@again], [@notify_again], [@create_again] ],
+	[ '425', { action => 'status', status => 425 }, [@again], [@notify_again], [@create_again] ],
+	[ '503-later', { action => 'status', status => 503, retry_after => '0' }, [@again], [@notify_again], [@create_again] ],
+	[ 'expired-token', { action => 'expire_token' }, [@again],
+		[ 'notified -', 'check notify notify' ], [ 'session_created -', 'check create create' ] ],
+	# the API says never
+	[ '400', { action => 'status', status => 400, body => '{"message":"no"}' }, [ 'refused http_400', 'check' ],
+		[ 'refused http_400', $once_notified ], [ 'refused http_400', $once_created ] ],
+	[ '404', { action => 'status', status => 404 }, [ 'refused conversation_not_found', 'check' ],
+		[ 'refused conversation_not_found', $once_notified ], [ 'refused not_found', $once_created ] ],
+	[ '409', { action => 'status', status => 409, body => '{"message":"no"}' }, [ 'refused http_409', 'check' ],
+		[ 'refused http_409', $once_notified ], [ 'refused http_409', $once_created ] ],
+	[ 'redirect', { action => 'redirect', location => "$simulator->{url}/elsewhere" }, [@again],
+		[ 'refused redirect', $once_notified ], [ 'refused redirect', $once_created ] ],
+	# nobody can tell
+	(map { my $status = $_; [ $status, { action => 'status', status => $status }, [@again],
+		[ "in_doubt http_$status", $once_notified ], [ "in_doubt http_$status", $once_created ] ] }
+		408, 500, 502, 503, 504),
+	[ '500-after', { action => 'status_after', status => 500 }, [@again],
+		[ 'in_doubt http_500', $once_notified ], [ 'in_doubt http_500', $once_created ] ],
+	(map { my $action = $_; [ $action, { action => $action }, [@again],
+		[ 'in_doubt connection_lost', $once_notified ], [ 'in_doubt connection_lost', $once_created ] ] }
+		'close_before', 'close_after'),
+	(map { my $action = $_; [ $action, { action => $action }, [@again],
+		[ 'in_doubt timeout', $once_notified ], [ 'in_doubt timeout', $once_created ] ] }
+		'hang', 'hang_after'),
+	# done, and said badly: a notification needs no answer but its status
+	(map { my $action = $_; [ $action, { action => $action }, [@again],
+		[ 'notified -', $once_notified ], [ 'in_doubt unreadable', $once_created ] ] }
+		'drip', 'truncate', 'huge', 'garbage', 'wrong_type', 'empty'),
+	# done, and late
+	[ 'delay', { action => 'delay', ms => 700 }, [ 'notified -', $once_notified ],
+		[ 'notified -', $once_notified ], [ 'session_created -', $once_created ] ],
+);
+
+my %verb_of = (look => 'check', notify => 'notify', create => 'create');
+my (@rules, @ids, %wanted);
+for my $case (@cases)
+{
+	my ($name, $rule, @outcomes) = @$case;
+
+	for my $call ('look', 'notify', 'create')
+	{
+		my $id = ($call eq 'create' ? 'closed' : 'live') . "-$call-$name.";
+
+		push @rules, { %$rule, verb => $verb_of{$call}, id => $id, times => 1 };
+		push @ids, $id;
+		$wanted{$id} = [ $call, $name, @{ shift @outcomes } ];
+	}
+}
+# what reports nothing to the ledger but its beginning
+push @rules, { action => 'close_unread', verb => 'notify', id => 'live-notify-close_unread.', times => 1 };
+push @ids, 'live-notify-close_unread.';
+$wanted{'live-notify-close_unread.'} = [ 'notify', 'close_unread', 'in_doubt connection_lost', $once_notified ];
+
+$simulator->control('POST', 'faults', \@rules);
+$node->safe_psql('postgres', 'INSERT INTO reengage.nudges (conversation_id, message) VALUES '
+	  . join ', ', map { "('$_', 'x')" } @ids);
+wait_until_ended($node);
+for my $id (@ids)
+{
+	my ($call, $name, $outcome, $verbs) = @{ $wanted{$id} };
+	my ($row) = lineage($node, "l.requested_conversation_id = '$id'");
+
+	is("$row->{outcome} " . ($row->{reason} // '-'), $outcome, "$call meets $name: $outcome");
+	is($simulator->verbs("id=$id"), $verbs, "$call meets $name: the requests are $verbs");
+}
+ledger_matches_lineage($node, $simulator, 'P5: none of them had two effects');
+is((grep { ($_->{path} // '') =~ /elsewhere/ } $simulator->requests), 0, 'no redirect is followed');
+my ($row) = lineage($node, q(l.requested_conversation_id = 'live-notify-429.'));
+is("$row->{attempts} $row->{api_calls}", '2 4', 'all attempts and all requests are counted');
+($row) = lineage($node, q(l.requested_conversation_id = 'live-notify-expired-token.'));
+is("$row->{attempts} $row->{api_calls}", '1 3', 'a new token is not a new attempt');
+($row) = lineage($node, q(l.requested_conversation_id = 'live-notify-400.'));
+is("$row->{http_status} $row->{api_error_message}", '400 no', "the API's own words are kept");
+$simulator->clear_faults;
+
+# --- a refusal as closed, in other words --------------------------------------------------
+
+for my $case ([ 403, 'The conversation is closed.' ], [ 409, 'Conversation is not in a state that allows this.' ])
+{
+	my ($status, $message) = @$case;
+	my $id = "live-closed-$status";
+
+	$simulator->fault(verb => 'notify', id => $id, action => 'status', status => $status,
+		body => qq({"message":"$message"}), times => 1);
+	nudge($node, $id);
+	wait_until_ended($node);
+	is(outcome($node, $id), 'session_created - create', "a notification refused with $status \"$message\" is followed");
+	is($simulator->verbs("id=$id"), 'check notify create', 'by a new session and no second notification');
+}
+
+# --- P4: a reused connection that dies under a POST -----------------------------------------
+
+for my $action ('close_after', 'close_before')
+{
+	$simulator->fault(verb => $_, id => 'live-p4', action => $action, connection => 'reused') for 'notify';
+	$simulator->fault(verb => 'create', id => 'closed-p4', action => $action, connection => 'reused');
+	for my $id ("live-p4-$action", "closed-p4-$action")
+	{
+		nudge($node, $id);
+		wait_until_ended($node);
+		my @posts = grep { $_->{verb} ne 'check' } $simulator->requests("id=$id");
+
+		is(scalar @posts, 1, "P4: $action on a reused connection: one POST reached the API ($id)");
+		ok($posts[0]{reused}, 'P4: and the connection was a reused one');
+		like(outcome($node, $id), qr/^in_doubt connection_lost/, 'P4: its nudge is in doubt');
+	}
+	$simulator->clear_faults;
+}
+
+# --- Retry-After ------------------------------------------------------------------------------
+
+sub seconds_between
+{
+	my ($id, $verb) = @_;
+	my @times = map { $_->{arrived_us} / 1e6 } $simulator->requests("id=$id&verb=$verb");
+	return $times[1] - $times[0];
+}
+
+my $date = time + 3;
+$simulator->control('POST', 'faults', [
+	{ verb => 'check', id => 'live-after-1', action => 'status', status => 429, retry_after => '2', times => 1 },
+	{ verb => 'notify', id => 'live-after-2', action => 'status', status => 429, retry_after => '2', times => 1 },
+	{ verb => 'create', id => 'closed-after-3', action => 'status', status => 503, retry_after => '2', times => 1 },
+	{ verb => 'notify', id => 'live-after-4', action => 'status', status => 429, times => 1,
+		retry_after => strftime('%a, %d %b %Y %H:%M:%S GMT', gmtime $date) },
+	{ verb => 'check', id => 'live-after-5', action => 'status', status => 503, retry_after => 'soon', times => 1 },
+]);
+nudge($node, $_) for qw(live-after-1 live-after-2 closed-after-3 live-after-4 live-after-5);
+wait_for(sub { my $row = due_row($node, 'live-after-2'); $row && ($row->{waiting_for} // '') eq 'retry after rate_limited' },
+	'the schedule says why a nudge waits');
+wait_until_ended($node);
+cmp_ok(seconds_between('live-after-1', 'check'), '>=', 2, '429 with Retry-After: a look is repeated not before');
+cmp_ok(seconds_between('live-after-2', 'notify'), '>=', 2, '429 with Retry-After: a notification is repeated not before');
+cmp_ok(seconds_between('closed-after-3', 'create'), '>=', 2, '503 with Retry-After: a creation is repeated not before');
+cmp_ok(($simulator->requests('id=live-after-4&verb=notify'))[1]{arrived_us} / 1e6, '>=', $date,
+	'Retry-After may be a date');
+is(join(', ', map { outcome($node, $_) } qw(live-after-1 live-after-2 closed-after-3 live-after-4 live-after-5)),
+	'notified - notify, notified - notify, session_created - create, notified - notify, notified - notify',
+	'and all end well');
+$simulator->clear_faults;
+
+# --- attempts and time run out -----------------------------------------------------------------
+
+$simulator->fault(verb => 'check', id => 'live-always-500', action => 'status', status => 500);
+$simulator->fault(verb => 'notify', id => 'live-always-429', action => 'status', status => 429);
+$simulator->fault(verb => 'create', id => 'closed-always-429', action => 'status', status => 429);
+$simulator->fault(verb => 'check', id => 'live-until-expiry', action => 'status', status => 503, retry_after => '30');
+nudge($node, $_) for qw(live-always-500 live-always-429 closed-always-429);
+nudge($node, 'live-until-expiry', expires_at => q(now() + '20 s'));
+wait_until_ended($node);
+is(outcome($node, 'live-always-500'), 'exhausted http_500 -', 'a look that always fails: exhausted');
+is($simulator->verbs('id=live-always-500'), 'check check check', 'after max_attempts looks');
+is(outcome($node, 'live-always-429'), 'exhausted rate_limited notify', 'a notification that is always postponed: exhausted');
+is($simulator->verbs('id=live-always-429'), join(' ', ('check notify') x 3), 'after max_attempts');
+is(outcome($node, 'closed-always-429'), 'exhausted rate_limited create', 'a creation that is always postponed: exhausted');
+is(outcome($node, 'live-until-expiry'), 'expired http_503 -',
+	'a nudge whose next attempt would come after its expiry has expired');
+is($simulator->verbs('id=live-until-expiry'), 'check', 'at once');
+$simulator->clear_faults;
+
+# --- our client may not ----------------------------------------------------------------------------
+
+my $offset = log_size($node);
+for my $case ([ 'check', 'live-forbidden-look', 'check' ], [ 'notify', 'live-forbidden', 'check notify' ],
+	[ 'create', 'closed-forbidden', 'check create' ])
+{
+	my ($verb, $id, $verbs) = @$case;
+
+	$simulator->fault(verb => $verb, id => $id, action => 'forbidden');
+	nudge($node, $id);
+	wait_for(sub { health($node, 'server genesys') =~ /^blocked/ }, "the server is blocked by a $verb");
+	like(health($node, 'server genesys'), qr/^blocked: the API refused to $verb \(forbidden, HTTP status 403\): .+/,
+		"403 to a $verb blocks the server, and the health view has the API's words");
+	nudge($node, "live-behind-$verb");
+	is(due_row($node, $id)->{attempt}, 0, 'the nudge stays due, and no attempt is used up');
+	like($node->safe_psql('postgres', "SELECT state, reason FROM reengage.nudge_status WHERE requested_conversation_id = '$id'"),
+		qr/^due\|server blocked: the API refused/, 'nudge_status says what it waits for');
+	is($simulator->verbs("id=$id"), $verbs, 'nothing is repeated meanwhile');
+	is($simulator->verbs("id=live-behind-$verb"), '', 'nor anything else begun');
+	$simulator->clear_faults;
+	$node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (SET timeout '2s')});
+	wait_until_ended($node);
+	like(outcome($node, $id), qr/^(notified - notify|session_created - create)$/, 'when it may again, it is delivered');
+	is(outcome($node, "live-behind-$verb"), 'notified - notify', 'as are those behind it');
+	is(health($node, 'server genesys'), 'ok: nothing is known against it', 'and the health view agrees');
+}
+cmp_ok(scalar log_lines($node, $offset, qr/LOG:  reengage/), '<=', 12, 'the log says little about it');
+
+# --- no token ------------------------------------------------------------------------------------------
+
+sub forget_token
+{
+	$simulator->control('POST', 'expire-tokens');
+	return;
+}
+
+my $n = 0;
+for my $rule ({ action => 'status', status => 500 }, { action => 'status', status => 429, retry_after => '1' },
+	{ action => 'close_after' }, { action => 'garbage' }, { action => 'wrong_type', status => 200 }, { action => 'empty' },
+	{ action => 'truncate' }, { action => 'huge' }, { action => 'redirect', location => '/' }, { action => 'hang' })
+{
+	$simulator->fault(%$rule, verb => 'token', times => 1) unless $rule->{action} eq 'wrong_type';
+	forget_token();
+	nudge($node, 'live-token-' . ++$n);
+	wait_until_ended($node);
+	is(outcome($node, "live-token-$n"), 'notified - notify',
+		'a token server that answers ' . ($rule->{status} // $rule->{action}) . ' once only delays');
+	$simulator->clear_faults;
+}
+
+set_credentials($node, text => "[genesys]\nclient_id = demo\nclient_secret = hunter2\n");
+nudge($node, 'live-bad-secret');
+wait_for(sub { health($node, 'server genesys') =~ /^blocked/ }, 'bad credentials block the server');
+like(health($node, 'server genesys'), qr/bad_credentials.*HTTP status 40[01]/, 'the health view says so');
+is(due_row($node, 'live-bad-secret')->{attempt}, 0, 'no attempt is used up');
+set_credentials($node);
+wait_until_ended($node);
+is(outcome($node, 'live-bad-secret'), 'notified - notify', 'with the right ones it goes on, without a restart');
+is(scalar log_lines($node, 0, qr/hunter2|Basic |Bearer /), 0, 'P13: no secret in the log');
+is($node->safe_psql('postgres', q{
+	SELECT count(*) FROM (SELECT l::text FROM reengage.lineage l UNION ALL SELECT s::text FROM reengage.server_state s
+		UNION ALL SELECT h::text FROM reengage.health h) t (t) WHERE t ~ 'hunter2|Bearer [0-9a-f]'}), 0,
+	'P13: nor in a table');
+
+ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree in the end');
+$node->stop;
+done_testing();
