@@ -172,13 +172,6 @@ message_put_rendered(FrameBuffer *buffer, const RenderedMessage *message)
 }
 
 bool
-message_put_stop(FrameBuffer *buffer)
-{
-	frame_begin(buffer, MESSAGE_STOP);
-	return frame_end(buffer);
-}
-
-bool
 message_get_hello(const Frame *frame, HelloMessage *message)
 {
 	return get(frame, &hello, message);

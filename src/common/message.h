@@ -1,7 +1,7 @@
 /*
  * message.h: what the worker and the courier say to each other.
  *
- *   worker -> courier:  SERVER (settings and credentials), CALL, STOP
+ *   worker -> courier:  SERVER (settings and credentials), CALL
  *   courier -> worker:  HELLO (once, at start), REPLY, RENDERED
  *
  * One table of fields per message serves both directions, so the two ends
@@ -25,8 +25,7 @@ typedef enum MessageKind
 	MESSAGE_SERVER,
 	MESSAGE_CALL,
 	MESSAGE_REPLY,
-	MESSAGE_RENDERED,
-	MESSAGE_STOP
+	MESSAGE_RENDERED
 } MessageKind;
 
 typedef struct HelloMessage
@@ -105,7 +104,6 @@ extern bool message_put_server(FrameBuffer *buffer, const ServerMessage *message
 extern bool message_put_call(FrameBuffer *buffer, const CallMessage *message);
 extern bool message_put_reply(FrameBuffer *buffer, const ReplyMessage *message);
 extern bool message_put_rendered(FrameBuffer *buffer, const RenderedMessage *message);
-extern bool message_put_stop(FrameBuffer *buffer);
 
 /*
  * Read one message out of a complete frame of its kind.  False: a field that

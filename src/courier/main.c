@@ -67,8 +67,7 @@ accept_call(const Frame *frame)
 	servers_accept(call);
 }
 
-/* False: the worker said stop. */
-static bool
+static void
 handle_messages(void)
 {
 	Frame		frame;
@@ -76,9 +75,7 @@ handle_messages(void)
 
 	while ((status = link_next(&frame)) == FRAME_COMPLETE)
 	{
-		if (frame.kind == MESSAGE_STOP)
-			return false;
-		else if (frame.kind == MESSAGE_SERVER)
+		if (frame.kind == MESSAGE_SERVER)
 			learn_of_server(&frame);
 		else if (frame.kind == MESSAGE_CALL)
 			accept_call(&frame);
@@ -86,7 +83,6 @@ handle_messages(void)
 			require_well_formed(false);
 	}
 	require_well_formed(status == FRAME_INCOMPLETE);
-	return true;
 }
 
 /* Ends without cleaning up, as a thread may still be resolving a name. */
@@ -96,8 +92,9 @@ main(void)
 	ignore_signals();
 	http_start();
 	say_hello();
-	while (link_receive() && handle_messages())
+	while (link_receive())
 	{
+		handle_messages();
 		http_run();
 		servers_run(clock_monotonic_ms());
 		if (!link_flush())

@@ -318,18 +318,6 @@ test_ranges(void)
 	}
 }
 
-static void
-test_stop(void)
-{
-	FrameBuffer buffer = {0};
-	Frame		frame;
-
-	ok(message_put_stop(&buffer), "stop is written");
-	ok(frame_next(buffer.data, buffer.length, &frame) == FRAME_COMPLETE &&
-	   frame.kind == MESSAGE_STOP && frame.fields_length == 0, "it is a kind and nothing else");
-	frame_buffer_free(&buffer);
-}
-
 /* All messages one behind the other, as they travel. */
 static void
 test_stream(void)
@@ -375,7 +363,6 @@ main(void)
 		test_huge_text(type);
 	}
 	test_ranges();
-	test_stop();
 	test_stream();
 	return done_testing();
 }
