@@ -156,8 +156,9 @@ is_refused_as_closed(int status, const char *code, const char *message)
 }
 
 /*
- * What is there to tell of a failure: the API's message; if it has none, the
- * page it sent instead; if there was no answer, what the network said.
+ * What is there to tell of a failure: the API's message; if it sent a page
+ * instead, that; if there was no answer, what the network said.  Never the
+ * content of an answer that is not about an error, and never an address.
  */
 static void
 read_error(const JsonObject *body, const HttpResponse *response,
@@ -168,11 +169,12 @@ read_error(const JsonObject *body, const HttpResponse *response,
 	text_clean(reading->error_code, WORD_SIZE, json_member_text(body, "code"), secrets);
 	if (message != NULL)
 		text_clean(reading->error_message, ERROR_MESSAGE_SIZE, message, secrets);
-	else if (response->body_length > 0)
+	else if (response->status >= 400 && body == NULL && response->body_length > 0)
 		text_clean_bytes(reading->error_message, ERROR_MESSAGE_SIZE,
 						 response->body, response->body_length, secrets);
 	else
 		text_clean(reading->error_message, ERROR_MESSAGE_SIZE, response->detail, secrets);
+	text_hide_addresses(reading->error_message);
 }
 
 static void

@@ -82,6 +82,71 @@ text_clean(char *to, size_t size, const char *from, const Secrets *secrets)
 	text_clean_bytes(to, size, from, from != NULL ? strlen(from) : 0, secrets);
 }
 
+/* The digits from here on that belong together, and in *end what is behind them. */
+static int
+count_digits(const char *from, const char *between, const char **end)
+{
+	int			digits = 0;
+
+	*end = from;
+	for (; *from != '\0' && (strchr("0123456789", *from) || strchr(between, *from)); from++)
+		if (*from >= '0' && *from <= '9')
+		{
+			digits++;
+			*end = from + 1;
+		}
+	return digits;
+}
+
+static void
+star_out(char *from, const char *end)
+{
+	for (; from < end; from++)
+		if (*from != ' ')
+			*from = '*';
+}
+
+static void
+hide_numbers(char *text)
+{
+	/* national numbers have 7 digits or more; years, codes and ports have less */
+	const int	shortest = 7;
+
+	while (*text != '\0')
+	{
+		const char *end;
+		bool		international = *text == '+';
+		int			digits = count_digits(text + international, international ? " -().": "", &end);
+
+		if (digits >= shortest)
+			star_out(text, end);
+		text = (char *) (end > text ? end : text + 1);
+	}
+}
+
+static void
+hide_mail_addresses(char *text)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+-";
+
+	for (char *at = strchr(text, '@'); at != NULL; at = strchr(at + 1, '@'))
+	{
+		char	   *start = at;
+
+		while (start > text && strchr(alphabet, start[-1]) != NULL)
+			start--;
+		star_out(start, at + 1 + strspn(at + 1, alphabet));
+	}
+}
+
+void
+text_hide_addresses(char *text)
+{
+	hide_mail_addresses(text);
+	hide_numbers(text);
+}
+
 bool
 text_copy_word(char *to, size_t size, const char *from)
 {

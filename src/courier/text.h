@@ -30,6 +30,13 @@ extern void text_clean_bytes(char *to, size_t size, const char *from, size_t len
 extern void text_clean(char *to, size_t size, const char *from, const Secrets *secrets);
 
 /*
+ * Makes unreadable, in place, what may be a customer's address: the digits of
+ * a number of 7 or more, written together or as an international one, and the
+ * letters of an e-mail address.
+ */
+extern void text_hide_addresses(char *text);
+
+/*
  * Copies a word, lower-cased.  False, and an empty copy, unless it is 1 to
  * "size" - 1 characters out of [A-Za-z0-9_-].
  */

@@ -148,16 +148,18 @@ is($simulator->verbs('id=race-killed'), 'check notify create', 'which was made o
 
 # --- many on the wire ------------------------------------------------------------------------------
 
-$simulator->fault(verb => 'notify', id => 'live-many', action => 'hang_after', rate => 0.3);
+$simulator->fault(verb => 'notify', id => 'live-many', action => 'hang_after', rate => 0.5);
 $simulator->set(latency_ms => 5);
 $node->safe_psql('postgres', q{
 	INSERT INTO reengage.nudges (conversation_id, message)
-	SELECT CASE WHEN i % 2 = 0 THEN 'live-many-' ELSE 'closed-many-' END || i, 'x' FROM generate_series(1, 300) i});
-for my $round (1 .. 3)
+	SELECT CASE WHEN i % 2 = 0 THEN 'live-many-' ELSE 'closed-many-' END || i, 'x' FROM generate_series(1, 1000) i});
+for my $round (1 .. 2)
 {
 	wait_for(sub { $simulator->counts->{hanging} >= 5 }, 'some calls hang');
-	kill 'KILL', courier_pid(worker_pid($node)) // next;
+	kill 'KILL', courier_pid(worker_pid($node));
+	wait_for(sub { $simulator->counts->{hanging} == 0 }, 'the API notices');
 }
+wait_for(sub { $simulator->counts->{hanging} >= 5 }, 'some calls hang again');
 $node->stop('immediate');
 $node->start;
 $simulator->clear_faults;
@@ -166,7 +168,7 @@ cmp_ok($node->safe_psql('postgres', q{
 	SELECT count(*) FROM reengage.lineage WHERE outcome = 'in_doubt' AND requested_conversation_id LIKE '%many%'}),
 	'>', 5, 'among hundreds of nudges, those on the wire are in doubt');
 is($node->safe_psql('postgres', q{
-	SELECT count(*) FROM reengage.lineage WHERE requested_conversation_id LIKE '%many%'}), 300,
+	SELECT count(*) FROM reengage.lineage WHERE requested_conversation_id LIKE '%many%'}), 1000,
 	'and all have one outcome');
 ledger_matches_lineage($node, $simulator, 'P5: after all these deaths, no nudge had two effects');
 

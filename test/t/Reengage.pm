@@ -305,7 +305,7 @@ sub log_size { my ($node) = @_; return -s $node->logfile; }
 sub log_lines
 {
 	my ($node, $offset, $pattern) = @_;
-	return grep { $_ =~ $pattern && !/statement: / }
+	return grep { $_ =~ $pattern && /^\d{4}-\d\d-\d\d .* [A-Z]+:  / && !/(statement|STATEMENT): / }
 	  split /\n/, PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset);
 }
 

@@ -65,7 +65,7 @@ static const TokenCase token_cases[] = {
 	"{\"access_token\":\"t\",\"token_type\":\"Bearer\",\"expires_in\":100}", 90000},
 	{"a token that says no more", "{\"access_token\":\"t\"}", 270000},
 	{"a token for no time", "{\"access_token\":\"t\",\"expires_in\":0}", 900},
-	{"a token for ever", "{\"access_token\":\"t\",\"expires_in\":99999999999999999999}", 86340000},
+	{"a token for ever", "{\"access_token\":\"t\",\"expires_in\":999999999999}", 86340000},
 	{"no token", "{\"expires_in\":86400}", -1},
 	{"an empty token", "{\"access_token\":\"\"}", -1},
 	{"a token with a space", "{\"access_token\":\"a b\"}", -1},

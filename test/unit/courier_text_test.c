@@ -103,9 +103,39 @@ test_base64(void)
 	}
 }
 
+static const struct
+{
+	const char *text;
+	const char *hidden;
+}			address_cases[] = {
+	{"cannot send to +13175550142 now", "cannot send to ************ now"},
+	{"cannot send to +1 (317) 555-0142.", "cannot send to ** ***** ********."},
+	{"number 3175550142", "number **********"},
+	{"number 123456", "number 123456"},
+	{"on 2026-11-22 at 10:15, port 8080", "on 2026-11-22 at 10:15, port 8080"},
+	{"mail ann.lee+x@example.com bounced", "mail ********************** bounced"},
+	{"@", "*"},
+	{"+", "+"},
+	{"", ""},
+};
+
+static void
+test_hiding(void)
+{
+	for (size_t i = 0; i < sizeof(address_cases) / sizeof(address_cases[0]); i++)
+	{
+		char		text[100];
+
+		strcpy(text, address_cases[i].text);
+		text_hide_addresses(text);
+		is_text(text, address_cases[i].hidden, "addresses are hidden in \"%s\"", address_cases[i].text);
+	}
+}
+
 int
 main(void)
 {
+	test_hiding();
 	test_clean();
 	test_word();
 	test_line();
