@@ -128,7 +128,7 @@ test_hiding(void)
 
 		strcpy(text, address_cases[i].text);
 		text_hide_addresses(text);
-		is_text(text, address_cases[i].hidden, "addresses are hidden in \"%s\"", address_cases[i].text);
+		is_text(text, address_cases[i].hidden, address_cases[i].text);
 	}
 }
 
