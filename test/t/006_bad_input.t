@@ -68,6 +68,8 @@ for (@files)
 	$spoil->();
 	my $id = check_trouble($what, 'server genesys', $pattern);
 	set_credentials($_) for $node, $runner;
+	# the next nudge makes the worker look; without one it looks by itself, after a pause
+	nudge($node, "$id-next") if $number > 1;
 	check_repair($what, $id, $offset, 3);
 }
 is(scalar(log_lines($node, 0, qr/hunter2/), log_lines($runner, 0, qr/hunter2/)), 0, 'P13: what the file says is not in the log');

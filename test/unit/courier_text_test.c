@@ -113,7 +113,7 @@ static const struct
 	{"number 3175550142", "number **********"},
 	{"number 123456", "number 123456"},
 	{"on 2026-11-22 at 10:15, port 8080", "on 2026-11-22 at 10:15, port 8080"},
-	{"mail ann.lee+x@example.com bounced", "mail ********************** bounced"},
+	{"mail ann.lee+x@example.com bounced", "mail ********************* bounced"},
 	{"@", "*"},
 	{"+", "+"},
 	{"", ""},
