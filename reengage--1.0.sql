@@ -20,6 +20,11 @@ BEGIN
 		IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = role_name) THEN
 			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
 		END IF;
+		IF EXISTS (SELECT FROM pg_catalog.pg_roles r
+				   WHERE r.rolname = role_name AND (r.rolcanlogin OR r.rolsuper)) THEN
+			RAISE EXCEPTION 'role "%" exists and can log in or is a superuser', role_name
+				USING HINT = 'Drop or alter it: it must be NOLOGIN NOSUPERUSER.';
+		END IF;
 	END LOOP;
 END
 $$;
@@ -109,6 +114,7 @@ CREATE TABLE reengage.due (
 	api_calls integer NOT NULL DEFAULT 0,
 	priority smallint NOT NULL,
 	attempt smallint NOT NULL DEFAULT 0,
+	round integer NOT NULL DEFAULT 0,
 	server text NOT NULL,
 	waiting_for text,
 	CONSTRAINT due_pkey PRIMARY KEY (nudge_id)
@@ -125,6 +131,7 @@ COMMENT ON COLUMN reengage.due.due_at IS 'the earliest time of the next attempt'
 COMMENT ON COLUMN reengage.due.api_calls IS 'requests made to the API so far, tokens excluded';
 COMMENT ON COLUMN reengage.due.priority IS '0 (most urgent) to 9';
 COMMENT ON COLUMN reengage.due.attempt IS 'attempts that were made and had no effect';
+COMMENT ON COLUMN reengage.due.round IS 'how often it was put back, for whatever reason; what an intent of an earlier round may have had on the wire had no effect';
 COMMENT ON COLUMN reengage.due.server IS 'the foreign server';
 COMMENT ON COLUMN reengage.due.waiting_for IS 'why due_at was moved; null: nothing but its time';
 
@@ -137,7 +144,7 @@ CREATE TABLE reengage.intents (
 	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	nudge_ids uuid[] NOT NULL,
 	steps text[] NOT NULL,
-	attempts smallint[] NOT NULL,
+	rounds integer[] NOT NULL,
 	conversation_ids text[] NOT NULL,
 	CONSTRAINT intents_pkey PRIMARY KEY (intent_id)
 );
@@ -148,7 +155,7 @@ COMMENT ON COLUMN reengage.intents.epoch IS 'start of the engine that recorded i
 COMMENT ON COLUMN reengage.intents.recorded_at IS 'when it was recorded';
 COMMENT ON COLUMN reengage.intents.nudge_ids IS 'the nudges of the batch; the other arrays run in parallel';
 COMMENT ON COLUMN reengage.intents.steps IS 'notify or create';
-COMMENT ON COLUMN reengage.intents.attempts IS 'the attempt of the nudge, counted from 1';
+COMMENT ON COLUMN reengage.intents.rounds IS 'the round of the nudge in due';
 COMMENT ON COLUMN reengage.intents.conversation_ids IS 'the tip that is notified or followed';
 
 --
@@ -466,7 +473,7 @@ BEGIN
 	-- What has an outcome is not due; what has none is.
 	DELETE FROM reengage.due d USING reengage.lineage l WHERE l.nudge_id = d.nudge_id;
 	INSERT INTO reengage.due (nudge_id, server, priority, due_at)
-	SELECT n.nudge_id, n.server, n.priority, n.due_at
+	SELECT n.nudge_id, n.server, n.priority, greatest(n.due_at, now())
 	FROM reengage.nudges n
 	WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
 	  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id);
@@ -492,7 +499,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION reengage.disarm() IS
-	'stops sending: no call begins after the commit; calls on the wire are still settled';
+	'stops sending: after the commit no call is handed to the courier; those that were are still settled';
 
 --
 -- Running

@@ -4,7 +4,6 @@
 #include "postgres.h"
 
 #include "common/pg_prng.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -12,10 +11,17 @@
 
 #include "calls.h"
 #include "message.h"
+#include "rows.h"
 
 /* Pauses before a new courier. */
 #define FIRST_PAUSE_MS 1000
 #define LONGEST_PAUSE_MS (60 * 1000)
+
+/* A courier says hello within milliseconds, on a busy machine seconds. */
+#define HELLO_MS (10 * 1000)
+
+/* What a call may take longer than its requests, for the same reason. */
+#define ANSWER_MARGIN_MS (10 * 1000)
 
 void
 calls_init(Calls *calls, MemoryContext context, Flights *flights, dlist_head *servers)
@@ -103,6 +109,27 @@ note_reply(Flight *flight, const ReplyMessage *reply)
 			(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 }
 
+/*
+ * Whether the API threaded a new session into a conversation that the thread
+ * has been through; that one has a successor, and gets no other.
+ */
+static bool
+is_on_path(const char *path, const char *id)
+{
+	size_t		length = strlen(id);
+
+	while (*path != '\0')
+	{
+		size_t		item = strcspn(path, " ");
+
+		if (item == length && memcmp(path, id, length) == 0)
+			return true;
+		path += item;
+		path += strspn(path, " ");
+	}
+	return false;
+}
+
 /* The id that a create answered must be one that we can check again. */
 static void
 read_new_conversation(Flight *flight, const ReplyMessage *reply, Facts *facts)
@@ -116,7 +143,7 @@ read_new_conversation(Flight *flight, const ReplyMessage *reply, Facts *facts)
 		return;
 	}
 	flight->new_conversation_id = flight_keep(flight, reply->conversation_id);
-	facts->same_conversation = strcmp(reply->conversation_id, flight->nudge.tip) == 0;
+	facts->same_conversation = is_on_path(flight->nudge.path, reply->conversation_id);
 }
 
 static void
@@ -124,7 +151,7 @@ block_server(Flight *flight, const ReplyMessage *reply)
 {
 	const char *said = keep_ascii(flight, reply->error_message);
 
-	server_block(flight->server,
+	server_block(flight->server, flight->step,
 				 psprintf("the API refused to %s (%s, HTTP status %d)%s%s",
 						  step_name(flight->step), flight->end.reason ? flight->end.reason : "blocked",
 						  (int) reply->http_status, said ? ": " : "", said ? said : ""),
@@ -147,7 +174,7 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
 	read_new_conversation(flight, reply, &facts);
 	decision = decide(flight->step, &facts, &terms);
 	if (facts.class == REPLY_DONE)
-		server_unblock(flight->server);
+		server_note_success(flight->server, flight->step);
 
 	switch (decision.kind)
 	{
@@ -258,6 +285,21 @@ calls_take_replies(Calls *calls, TimestampTz now)
 	}
 }
 
+void
+calls_watch(Calls *calls, TimestampTz now)
+{
+	dlist_iter	iter;
+
+	if (calls->link == NULL)
+		return;
+	if (!link_is_ready(calls->link) &&
+		TimestampDifferenceExceeds(calls->opened_at, now, HELLO_MS))
+		link_give_up(calls->link, "the courier did not start in time");
+	dlist_foreach(iter, &calls->flights->calling)
+		if (dlist_container(Flight, node, iter.cur)->answer_by < now)
+			link_give_up(calls->link, "the courier did not answer in time");
+}
+
 /* --- making calls --------------------------------------------------------------- */
 
 static CallMessage
@@ -267,10 +309,9 @@ call_of(Flight *flight)
 	Facts		facts = facts_of(flight);
 	Recipient	recipient;
 	const char *reason;
-	const char *server = flight->server->name;
 	CallMessage call = {
 		.step = flight->step,
-		.server = pg_server_to_any(server, strlen(server), PG_UTF8),
+		.server = to_utf8(flight->server->name),
 		.conversation_id = flight->nudge.tip,
 		.nudge_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&flight->nudge_id))),
 	};
@@ -286,6 +327,17 @@ call_of(Flight *flight)
 		flight->channel = recipient.channel;
 	}
 	return call;
+}
+
+/*
+ * A call may wait for a token and be repeated with another one: four requests
+ * in all, each of which the courier ends by the server's timeout.
+ */
+static TimestampTz
+answer_by(const Flight *flight, TimestampTz now)
+{
+	return TimestampTzPlusMilliseconds(now, 4 * (int64) flight->server->options.timeout_ms +
+									   ANSWER_MARGIN_MS);
 }
 
 static void
@@ -322,6 +374,7 @@ make_call(Calls *calls, Flight *flight)
 		flight->posted = true;
 		flight->last_post = flight->step;
 	}
+	flight->answer_by = answer_by(flight, now);
 	flights_call_begins(calls->flights, flight, call.call_id);
 	link_send_call(calls->link, &call);
 }
@@ -334,4 +387,19 @@ calls_make(Calls *calls, dlist_head *list)
 
 	for (int i = 0; i < count; i++)
 		make_call(calls, flights[i]);
+}
+
+void
+calls_make_posts(Calls *calls, XLogRecPtr safe_up_to, bool may)
+{
+	int			count;
+	Flight	  **flights = flights_in(&calls->flights->to_post, &count);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (!may)
+			flights_put_back(calls->flights, flights[i], flights[i]->due_at, NULL);
+		else if (flights[i]->intent->committed_at <= safe_up_to)
+			make_call(calls, flights[i]);
+	}
 }

@@ -18,7 +18,7 @@ typedef struct Calls
 	TimestampTz opened_at;
 	TimestampTz not_before;		/* of the next courier */
 	int			pause_ms;
-	int			failures;		/* couriers lost before one said hello */
+	int			failures;		/* couriers lost since one said hello */
 	char	   *problem;		/* what became of the last one; NULL: all is well */
 } Calls;
 
@@ -39,7 +39,17 @@ extern bool calls_can_be_made(const Calls *calls);
  */
 extern void calls_take_replies(Calls *calls, TimestampTz now);
 
+/* A courier that neither answers nor dies is taken for dead. */
+extern void calls_watch(Calls *calls, TimestampTz now);
+
 /* Makes the next call of every flight in the list. */
 extern void calls_make(Calls *calls, dlist_head *list);
+
+/*
+ * Makes the POSTs whose intent was committed at or before "safe_up_to" in the
+ * WAL; the others wait.  If none "may" leave any more, all go back into the
+ * schedule.
+ */
+extern void calls_make_posts(Calls *calls, XLogRecPtr safe_up_to, bool may);
 
 #endif

@@ -2,8 +2,8 @@
  * claims.c: reading the lanes of the schedule from where we stopped.
  *
  * A lane is read by a cursor held in memory, so rows that were taken before,
- * dead or alive, are never scanned again: the cost of a claim depends neither
- * on the backlog nor on an old snapshot that keeps dead rows.
+ * dead or alive, are not scanned again but for a rewind: the cost of a claim
+ * depends neither on the backlog nor on an old snapshot that keeps dead rows.
  */
 #include "postgres.h"
 
@@ -11,20 +11,6 @@
 
 #include "claims.h"
 #include "store.h"
-
-/* Parked nudges cost 1 kB each; beyond this, claiming pauses. */
-#define PARKED_MAX 65536
-
-static int
-count_ready(Flights *flights, const Server *server)
-{
-	int			count = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &flights->ready)
-		count += dlist_container(Flight, node, iter.cur)->server == server;
-	return count;
-}
 
 /* The cursors of the lanes that may have something due. */
 static int
@@ -127,12 +113,11 @@ claims_take(Flights *flights, dlist_head *servers, Link *link, TimestampTz now, 
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
 		int			room = Min(server_capacity(server, now), most - departed);
-		int			unclaimed = room - count_ready(flights, server);
 
 		if (room <= 0 || !server_introduce(server, link, now))
 			continue;
-		if (unclaimed > 0 && flights->parked < PARKED_MAX)
-			claim_from(flights, server, unclaimed, now);
+		if (room > server->ready)
+			claim_from(flights, server, room - server->ready, now);
 		departed += depart(flights, server, room);
 	}
 	return departed;

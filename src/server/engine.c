@@ -13,14 +13,15 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "storage/lock.h"
+#include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "calls.h"
 #include "claims.h"
+#include "dispatcher_lock.h"
 #include "engine.h"
 #include "flights.h"
 #include "intents.h"
@@ -31,16 +32,21 @@
 #include "store.h"
 #include "tick.h"
 
-/* The key of the advisory lock: pg_locks shows it as classid and objid. */
-#define LOCK_CLASS 0x7265656e	/* "reen" */
-#define LOCK_OBJECT 1
-
 /* Pauses after a failed tick. */
 #define FIRST_PAUSE_MS 1000
 #define LONGEST_PAUSE_MS (60 * 1000)
 
 /* How often to ask for the lock that another session holds. */
 #define NOT_ALONE_MS 5000
+
+/* How often to look after a courier that owes an answer. */
+#define WATCH_MS 1000
+
+/*
+ * How often to ask whether the synchronous standby has confirmed an intent:
+ * nobody tells us, and a standby takes about as long.
+ */
+#define STANDBY_POLL_MS 2
 
 /* A create that doubt holds back waits for an operator; look again hourly. */
 #define DOUBT_HOLD_MS (60 * 60 * 1000)
@@ -54,16 +60,17 @@ struct Engine
 	EngineCondition condition;
 	char	   *complaint;		/* why it is fenced */
 	char	   *problem;		/* of the last tick; NULL: it went well */
-	bool		has_lock;
 	bool		recovered;		/* what dead engines left was taken over */
 	bool		woken;			/* the tables are to be looked at */
+	bool		closing;		/* no call is begun any more */
 	int64		limit;			/* nudges that may still be started */
 	dlist_head	servers;
 	Flights		flights;
 	Calls		calls;
 	TimestampTz not_before;		/* of the next tick, after one failed */
 	int			pause_ms;
-	TimestampTz next_sweep;
+	int			failures;		/* ticks in a row */
+	TimestampTz last_sweep;
 	uint64		secrets_stamp;
 	EngineTotals totals;
 
@@ -71,31 +78,10 @@ struct Engine
 	Flight	  **ending;
 	int			nending;
 	IntentBatch intents;
+	int			departed;
 };
 
 /* --- the body of a tick ------------------------------------------------------- */
-
-static bool
-have_lock(Engine *engine)
-{
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, LOCK_OBJECT, 2);
-	if (!engine->has_lock)
-		engine->has_lock = LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
-	return engine->has_lock;
-}
-
-static void
-release_lock(Engine *engine)
-{
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, LOCK_OBJECT, 2);
-	if (engine->has_lock)
-		LockRelease(&tag, ExclusiveLock, true);
-	engine->has_lock = false;
-}
 
 static void
 set_text(Engine *engine, char **target, const char *text)
@@ -112,7 +98,7 @@ find_condition(Engine *engine)
 {
 	const char *complaint;
 
-	if (!have_lock(engine))
+	if (!dispatcher_lock_take())
 		return ENGINE_NOT_ALONE;
 	complaint = store_fence_complaint();
 	set_text(engine, &engine->complaint, complaint);
@@ -149,18 +135,13 @@ tick_body(void *argument)
 							recovered)));
 	}
 	outcomes_write(engine->ending, engine->nending);
-	if (engine->condition == ENGINE_DISPATCHING)
+	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
 	{
 		intents_record(&engine->intents, engine->epoch);
 		if (calls_can_be_made(&engine->calls) && engine->limit > 0)
-		{
-			int			departed = claims_take(&engine->flights, &engine->servers,
-											   engine->calls.link, GetCurrentTimestamp(),
-											   (int) Min(engine->limit, PG_INT32_MAX));
-
-			engine->totals.started += departed;
-			engine->limit -= departed;
-		}
+			engine->departed = claims_take(&engine->flights, &engine->servers,
+										   engine->calls.link, GetCurrentTimestamp(),
+										   (int) Min(engine->limit, PG_INT32_MAX));
 	}
 	intents_close(&engine->intents, engine->ending, engine->nending);
 	servers_write_states(&engine->servers);
@@ -171,6 +152,11 @@ tick_body(void *argument)
 static void
 land(Engine *engine, Flight *flight)
 {
+	if (!flight->written)
+	{
+		flights_move_to(flight, &engine->flights.unwritable);
+		return;
+	}
 	if (flight->end.kind == DECIDE_SETTLE)
 		engine->totals.ended[flight->end.outcome]++;
 	else
@@ -182,17 +168,19 @@ land(Engine *engine, Flight *flight)
 	flights_land(&engine->flights, flight);
 }
 
-/* Flights whose intent was not recorded end in the next tick. */
+/* What becomes of a flight that wanted to call, by what its gate said. */
 static void
-turn_back(Engine *engine, Flight *flight, Gate gate)
+pass_gate(Engine *engine, Flight *flight, Gate gate)
 {
 	TimestampTz later = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DOUBT_HOLD_MS);
 
 	switch (gate)
 	{
 		case GATE_OPEN:
+			flights_move_to(flight, &engine->flights.to_post);
 			break;
-		case GATE_GONE:
+		case GATE_CLOSED:
+		case GATE_OUTDATED:
 			flights_put_back(&engine->flights, flight, flight->due_at, NULL);
 			break;
 		case GATE_IN_DOUBT:
@@ -203,35 +191,33 @@ turn_back(Engine *engine, Flight *flight, Gate gate)
 }
 
 static void
-after_dispatching(Engine *engine)
+after_commit(Engine *engine)
 {
 	IntentBatch *batch = &engine->intents;
 
-	engine->recovered = true;
-	intents_committed(batch, engine->flights.context);
-	for (int i = 0; i < batch->count; i++)
-	{
-		if (batch->gates[i] == GATE_OPEN)
-			flights_move_to(batch->flights[i], &engine->flights.to_post);
-		else
-			turn_back(engine, batch->flights[i], batch->gates[i]);
-	}
-	calls_make(&engine->calls, &engine->flights.to_post);
-	calls_make(&engine->calls, &engine->flights.to_start);
-}
-
-static void
-after_commit(Engine *engine)
-{
 	for (int i = 0; i < engine->nending; i++)
 		land(engine, engine->ending[i]);
 	servers_say_states(&engine->servers, engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG);
+	intents_committed(batch, XactLastCommitEnd, engine->flights.context);
+	for (int i = 0; i < batch->count; i++)
+		pass_gate(engine, batch->flights[i], batch->gates[i]);
+	engine->totals.started += engine->departed;
+	engine->limit -= engine->departed;
 	if (engine->condition == ENGINE_DISPATCHING)
-		after_dispatching(engine);
-	else
-		for (int i = 0; i < engine->intents.count; i++)
-			flights_put_back(&engine->flights, engine->intents.flights[i],
-							 engine->intents.flights[i]->due_at, NULL);
+	{
+		engine->recovered = true;
+		calls_make(&engine->calls, &engine->flights.to_start);
+	}
+}
+
+/* P3: a POST leaves when its intent is safe, on the synchronous standby too. */
+static void
+make_posts(Engine *engine)
+{
+	bool		may = engine->condition == ENGINE_DISPATCHING && !engine->closing;
+
+	if (!dlist_is_empty(&engine->flights.to_post))
+		calls_make_posts(&engine->calls, may ? tick_confirmed_up_to() : InvalidXLogRecPtr, may);
 }
 
 /* The extension was dropped: nothing is left to write to. */
@@ -257,10 +243,16 @@ forget_everything(Engine *engine)
 static void
 note_failure(Engine *engine, ErrorData *error)
 {
+	engine->failures++;
 	engine->pause_ms = Min(Max(engine->pause_ms * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
 	engine->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), engine->pause_ms);
+	/* what the failed tick read of the catalog is not to be trusted */
+	servers_forget_catalog();
+	/* a cancel that met the tick is for whoever called run() */
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && engine->host == ENGINE_IN_PROCEDURE)
+		QueryCancelPending = InterruptPending = true;
 	/* the same failure again and again is one line in the log */
-	if (engine->problem == NULL || strcmp(engine->problem, error->message) != 0)
+	else if (engine->problem == NULL || strcmp(engine->problem, error->message) != 0)
 	{
 		error->elevel = LOG;
 		ThrowErrorData(error);
@@ -268,86 +260,100 @@ note_failure(Engine *engine, ErrorData *error)
 	set_text(engine, &engine->problem, error->message);
 }
 
-static bool
-try_tick(Engine *engine)
-{
-	volatile bool committed = false;
-
-	PG_TRY();
-	{
-		if (!tick_run(engine->host, tick_body, engine))
-			engine->condition = ENGINE_NO_EXTENSION;
-		committed = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		/* whoever called run() is there to see the error */
-		if (engine->host == ENGINE_IN_PROCEDURE)
-			PG_RE_THROW();
-		HOLD_INTERRUPTS();
-		MemoryContextSwitchTo(engine->turn_context);
-		error = CopyErrorData();
-		AbortCurrentTransaction();
-		FlushErrorState();
-		MemoryContextSwitchTo(engine->turn_context);
-		note_failure(engine, error);
-		RESUME_INTERRUPTS();
-	}
-	PG_END_TRY();
-	return committed;
-}
-
 static void
 tick(Engine *engine)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	ErrorData  *error;
+	bool		installed;
 
 	engine->ending = flights_in(&engine->flights.to_end, &engine->nending);
 	engine->intents.flights = flights_in(&engine->flights.to_intend, &engine->intents.count);
-	if (!try_tick(engine))
+	engine->intents.gates = palloc0(sizeof(Gate) * (engine->intents.count + 1));
+	engine->intents.nopen = 0;
+	engine->departed = 0;
+	installed = tick_run(engine->host, tick_body, engine, &error);
+	/* whoever set the latch while the tick waited for something is not lost */
+	SetLatch(MyLatch);
+	if (error != NULL)
+	{
+		note_failure(engine, error);
 		return;
-	MemoryContextSwitchTo(engine->turn_context);
+	}
+	engine->failures = 0;
 	engine->pause_ms = 0;
 	set_text(engine, &engine->problem, NULL);
 	engine->woken = false;
-	if (engine->condition == ENGINE_NO_EXTENSION)
+	if (!installed)
+	{
+		engine->condition = ENGINE_NO_EXTENSION;
 		forget_everything(engine);
-	else if (engine->condition != ENGINE_NOT_ALONE)
+	}
+	else if (engine->condition == ENGINE_NOT_ALONE)
+		engine->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), NOT_ALONE_MS);
+	else
 		after_commit(engine);
-	if (engine->condition == ENGINE_NOT_ALONE)
-		engine->not_before = TimestampTzPlusMilliseconds(now, NOT_ALONE_MS);
 }
 
 /* The earliest time that wants a tick; DT_NOBEGIN: now. */
 static TimestampTz
 next_tick(Engine *engine, TimestampTz now)
 {
-	TimestampTz next = engine->next_sweep;
+	TimestampTz next = DT_NOEND;
 
 	if (engine->woken || !dlist_is_empty(&engine->flights.to_end) ||
 		!dlist_is_empty(&engine->flights.to_intend) ||
 		engine->condition == ENGINE_NOT_ALONE)
 		next = DT_NOBEGIN;
 	else if (engine->condition == ENGINE_DISPATCHING && engine->limit > 0 &&
-			 calls_can_be_made(&engine->calls))
-	{
-		if (!dlist_is_empty(&engine->flights.ready))
-			next = DT_NOBEGIN;
-		next = Min(next, servers_next_look(&engine->servers, now));
-	}
-	return Max(next, engine->not_before);
+			 !engine->closing && calls_can_be_made(&engine->calls))
+		next = servers_next_look(&engine->servers, now);
+	/* unless the clock was set back */
+	if (!TimestampDifferenceExceeds(now, engine->not_before, LONGEST_PAUSE_MS + 1000))
+		next = Max(next, engine->not_before);
+	return next;
 }
 
+static TimestampTz
+next_sweep(const Engine *engine, TimestampTz now)
+{
+	if (engine->last_sweep == DT_NOBEGIN || engine->last_sweep > now)
+		return now;
+	if (reengage_sweep_interval == 0)
+		return DT_NOEND;
+	return TimestampTzPlusMilliseconds(engine->last_sweep,
+									   reengage_sweep_interval * INT64CONST(1000));
+}
+
+/* Looks at everything that is due, and tries what could not be written again. */
 static void
 sweep(Engine *engine, TimestampTz now)
 {
-	if (now < engine->next_sweep)
-		return;
+	int			count;
+	Flight	  **unwritable = flights_in(&engine->flights.unwritable, &count);
+
+	engine->last_sweep = now;
 	engine_rewind(engine, DT_NOBEGIN);
-	engine->next_sweep = reengage_sweep_interval == 0 ? DT_NOEND :
-		TimestampTzPlusMilliseconds(now, reengage_sweep_interval * INT64CONST(1000));
+	for (int i = 0; i < count; i++)
+		flights_move_to(unwritable[i], &engine->flights.to_end);
+}
+
+/* What makes the engine wake up when nothing happens. */
+static TimestampTz
+next_turn(Engine *engine, TimestampTz now)
+{
+	TimestampTz next = Min(next_tick(engine, now), next_sweep(engine, now));
+	Link	   *link = engine->calls.link;
+
+	if (link == NULL && engine->condition == ENGINE_DISPATCHING && !engine->closing)
+		next = Min(next, engine->calls.not_before);
+	if (link != NULL && link_has_failed(link))
+		next = now;
+	/* the courier is watched while it owes us something */
+	if (link != NULL && (!link_is_ready(link) || !dlist_is_empty(&engine->flights.calling)))
+		next = Min(next, TimestampTzPlusMilliseconds(now, WATCH_MS));
+	if (!dlist_is_empty(&engine->flights.to_post))
+		next = Min(next, TimestampTzPlusMilliseconds(now, STANDBY_POLL_MS));
+	return next;
 }
 
 long
@@ -357,17 +363,18 @@ engine_turn(Engine *engine)
 	MemoryContext old = MemoryContextSwitchTo(engine->turn_context);
 	TimestampTz next;
 
+	calls_watch(&engine->calls, now);
 	calls_take_replies(&engine->calls, now);
-	sweep(engine, now);
+	if (next_sweep(engine, now) <= now)
+		sweep(engine, now);
 	if (next_tick(engine, now) <= now)
 		tick(engine);
+	make_posts(engine);
 	now = GetCurrentTimestamp();
-	if (engine->condition == ENGINE_DISPATCHING && engine->recovered)
+	if (engine->condition == ENGINE_DISPATCHING && engine->recovered && !engine->closing)
 		calls_keep_link(&engine->calls, now);
 
-	next = next_tick(engine, now);
-	if (engine->calls.link == NULL && engine->condition == ENGINE_DISPATCHING)
-		next = Min(next, Max(engine->calls.not_before, now));
+	next = next_turn(engine, now);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(engine->turn_context);
 	/* infinite times have no difference */
@@ -404,8 +411,7 @@ engine_create(EngineHost host)
 	servers_forget_catalog();
 	flights_init(&engine->flights, state);
 	calls_init(&engine->calls, context, &engine->flights, &engine->servers);
-	engine->not_before = DT_NOBEGIN;
-	engine->next_sweep = DT_NOBEGIN;
+	engine->last_sweep = DT_NOBEGIN;
 	return engine;
 }
 
@@ -413,7 +419,7 @@ void
 engine_destroy(Engine *engine)
 {
 	calls_close(&engine->calls);
-	release_lock(engine);
+	dispatcher_lock_release();
 	MemoryContextDelete(engine->context);
 }
 
@@ -433,12 +439,7 @@ engine_limit(Engine *engine, int64 nudges)
 int
 engine_posts_in_flight(const Engine *engine)
 {
-	int			count = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, unconstify(dlist_head *, &engine->flights.calling))
-		count += dlist_container(Flight, node, iter.cur)->step != STEP_CHECK;
-	return count;
+	return flights_posting(&engine->flights);
 }
 
 int
@@ -450,12 +451,19 @@ engine_in_flight(const Engine *engine)
 bool
 engine_is_idle(const Engine *engine)
 {
-	return engine->flights.under_way == 0 && !engine->woken &&
-		(engine->limit == 0 ||
-		 (dlist_is_empty(unconstify(dlist_head *, &engine->flights.ready)) &&
-		  calls_can_be_made(&engine->calls) &&
-		  servers_next_look(unconstify(dlist_head *, &engine->servers),
-							GetCurrentTimestamp()) > GetCurrentTimestamp()));
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (engine->flights.under_way > 0 || engine->woken)
+		return false;
+	return engine->limit == 0 ||
+		(calls_can_be_made(&engine->calls) &&
+		 servers_next_look(unconstify(dlist_head *, &engine->servers), now) > now);
+}
+
+void
+engine_close(Engine *engine)
+{
+	engine->closing = true;
 }
 
 EngineCondition
@@ -472,6 +480,12 @@ engine_problem(const Engine *engine)
 	if (engine->condition == ENGINE_FENCED)
 		return engine->complaint;
 	return engine->calls.problem;
+}
+
+int
+engine_tick_failures(const Engine *engine)
+{
+	return engine->failures;
 }
 
 int

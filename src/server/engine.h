@@ -62,6 +62,9 @@ extern void engine_rewind(Engine *engine, TimestampTz due_at);
 /* Start at most this many more nudges; what is under way goes on. */
 extern void engine_limit(Engine *engine, int64 nudges);
 
+/* Begin no call any more: what wanted to goes back into the schedule. */
+extern void engine_close(Engine *engine);
+
 /* POSTs that were handed over and have not been settled. */
 extern int	engine_posts_in_flight(const Engine *engine);
 
@@ -75,6 +78,9 @@ extern EngineCondition engine_condition(const Engine *engine);
 
 /* What keeps it from working, in one sentence; NULL: nothing. */
 extern const char *engine_problem(const Engine *engine);
+
+/* Ticks in a row that failed. */
+extern int	engine_tick_failures(const Engine *engine);
 
 /* Couriers in a row that ended before they could do anything. */
 extern int	engine_courier_failures(const Engine *engine);

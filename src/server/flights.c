@@ -9,17 +9,25 @@
 #include "flights.h"
 #include "nudge.h"
 
+/*
+ * How many may wait behind one nudge: the rest waits in the schedule, so that
+ * a thousand nudges of one conversation cost a megabyte and a million no more.
+ */
+#define PARKED_MAX 1024
+
 /* Wide enough for any conversation id; padded with zeros, as it is hashed whole. */
 typedef struct ThreadKey
 {
 	Server	   *server;
-	char		root[CONVERSATION_ID_MAX + 1];
+	char		tip[CONVERSATION_ID_MAX + 1];
 } ThreadKey;
 
 struct Thread
 {
 	ThreadKey	key;
 	dlist_head	parked;			/* behind the one that is under way */
+	int			nparked;
+	bool		overflowed;		/* and some more wait in the schedule */
 };
 
 typedef struct CallEntry
@@ -50,6 +58,14 @@ flights_init(Flights *flights, MemoryContext context)
 	dlist_init(&flights->to_post);
 	dlist_init(&flights->calling);
 	dlist_init(&flights->to_end);
+	dlist_init(&flights->unwritable);
+}
+
+static void
+make_ready(Flights *flights, Flight *flight)
+{
+	flight->server->ready++;
+	dlist_push_tail(&flights->ready, &flight->node);
 }
 
 Flight *
@@ -65,22 +81,26 @@ flights_take(Flights *flights, Server *server, const DueRow *row)
 	flight->server = server;
 	flight->priority = row->priority;
 	flight->due_at = row->due_at;
-	dlist_push_tail(&flights->ready, &flight->node);
+	make_ready(flights, flight);
 	return flight;
 }
 
 static Thread *
-find_thread(Flights *flights, Server *server, const char *root, bool *found)
+find_thread(Flights *flights, Server *server, const char *tip, bool *found)
 {
 	ThreadKey	key;
 	Thread	   *thread;
 
 	memset(&key, 0, sizeof(key));
 	key.server = server;
-	strlcpy(key.root, root, sizeof(key.root));
+	strlcpy(key.tip, tip, sizeof(key.tip));
 	thread = hash_search(flights->threads, &key, HASH_ENTER, found);
 	if (!*found)
+	{
 		dlist_init(&thread->parked);
+		thread->nparked = 0;
+		thread->overflowed = false;
+	}
 	return thread;
 }
 
@@ -100,28 +120,69 @@ keep_nudge(Flight *flight, const LoadedNudge *nudge)
 	flight->nudge.address = flight_keep(flight, nudge->address);
 	flight->nudge.channel = flight_keep(flight, nudge->channel);
 	flight->nudge.root = flight_keep(flight, nudge->root);
-	flight->nudge.tip = flight_keep(flight, nudge->tip);
+	flight->nudge.path = flight_keep(flight, nudge->path);
+	flight->nudge.tip = flight->nudge.path + (nudge->tip - nudge->path);
 	flight->api_calls = nudge->api_calls;
+}
+
+/* Behind the one that is under way.  False: too many wait there already. */
+static bool
+park(Thread *thread, Flight *flight)
+{
+	if (thread->nparked >= PARKED_MAX)
+	{
+		/* it is still in the schedule, and will be found there again */
+		thread->overflowed = true;
+		return false;
+	}
+	dlist_push_tail(&thread->parked, &flight->node);
+	thread->nparked++;
+	return true;
+}
+
+/* Those that wait behind one tip go on waiting behind another. */
+static void
+move_parked(Thread *from, Thread *to)
+{
+	while (!dlist_is_empty(&from->parked))
+		dlist_push_tail(&to->parked, dlist_pop_head_node(&from->parked));
+	to->nparked += from->nparked;
+	to->overflowed |= from->overflowed;
+}
+
+/*
+ * Takes the thread with this tip for the flight, or parks the flight behind
+ * the one that has it.  A flight that was parked holds the thread of the tip
+ * that it waited for, which may have a successor now: then all that waited
+ * there follow it.
+ */
+static bool
+take_thread(Flights *flights, Flight *flight, const char *tip)
+{
+	bool		taken;
+	Thread	   *held = flight->thread;
+	Thread	   *thread = find_thread(flights, flight->server, tip, &taken);
+
+	if (thread == held)
+		return true;
+	flight->thread = taken ? NULL : thread;
+	if (taken && !park(thread, flight))
+		hash_search(flights->by_nudge, &flight->nudge_id, HASH_REMOVE, NULL);
+	if (held != NULL)
+	{
+		move_parked(held, thread);
+		hash_search(flights->threads, &held->key, HASH_REMOVE, NULL);
+	}
+	return !taken;
 }
 
 bool
 flights_depart(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 {
 	dlist_delete(&flight->node);
-	if (flight->thread == NULL)
-	{
-		bool		busy;
-		Thread	   *thread = find_thread(flights, flight->server, nudge->root, &busy);
-
-		if (busy)
-		{
-			/* only its place is kept: by the time it flies, the tip has moved */
-			dlist_push_tail(&thread->parked, &flight->node);
-			flights->parked++;
-			return false;
-		}
-		flight->thread = thread;
-	}
+	flight->server->ready--;
+	if (!take_thread(flights, flight, nudge->tip))
+		return false;
 	flight->memory = AllocSetContextCreate(flights->context, "reengage flight",
 										   ALLOCSET_SMALL_SIZES);
 	keep_nudge(flight, nudge);
@@ -132,21 +193,23 @@ flights_depart(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 	return true;
 }
 
+/* Passes the thread on to the one that waited longest. */
 static void
 leave_thread(Flights *flights, Thread *thread)
 {
 	Flight	   *next;
 
-	if (!dlist_is_empty(&thread->parked))
+	if (dlist_is_empty(&thread->parked))
 	{
-		/* the thread stays taken, for the one that waited longest */
-		next = dlist_container(Flight, node, dlist_pop_head_node(&thread->parked));
-		flights->parked--;
-		next->thread = thread;
-		dlist_push_tail(&flights->ready, &next->node);
+		if (thread->overflowed)
+			server_rewind_all(thread->key.server, DT_NOBEGIN);
+		hash_search(flights->threads, &thread->key, HASH_REMOVE, NULL);
 		return;
 	}
-	hash_search(flights->threads, &thread->key, HASH_REMOVE, NULL);
+	next = dlist_container(Flight, node, dlist_pop_head_node(&thread->parked));
+	thread->nparked--;
+	next->thread = thread;
+	make_ready(flights, next);
 }
 
 void
@@ -163,6 +226,8 @@ flights_land(Flights *flights, Flight *flight)
 		flights->under_way--;
 		MemoryContextDelete(flight->memory);
 	}
+	else
+		flight->server->ready--;
 	hash_search(flights->by_nudge, &flight->nudge_id, HASH_REMOVE, NULL);
 }
 
@@ -190,6 +255,17 @@ flights_call_ended(Flights *flights, Flight *flight)
 {
 	hash_search(flights->by_call, &flight->call_id, HASH_REMOVE, NULL);
 	flight->call_id = 0;
+}
+
+int
+flights_posting(const Flights *flights)
+{
+	int			count = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &flights->calling))
+		count += dlist_container(Flight, node, iter.cur)->step != STEP_CHECK;
+	return count;
 }
 
 void

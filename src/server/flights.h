@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "access/xlogdefs.h"
 #include "lib/ilist.h"
 #include "utils/hsearch.h"
 
@@ -21,6 +22,7 @@
 typedef struct Intent
 {
 	pg_uuid_t	intent_id;
+	XLogRecPtr	committed_at;	/* end of its commit in the WAL */
 	int			open;			/* calls that have not settled */
 	int			settling;		/* of these, settled in the tick that is being made */
 } Intent;
@@ -41,6 +43,7 @@ typedef struct Flight
 	Thread	   *thread;
 	Step		step;			/* that is made, or is to be made */
 	int64		call_id;		/* 0: no call is outstanding */
+	TimestampTz answer_by;		/* of that call; later means that the courier hangs */
 	Intent	   *intent;			/* of its last POST; NULL: none */
 	bool		called;			/* this attempt has made a call */
 	bool		posted;			/* ... and a POST: */
@@ -68,6 +71,7 @@ typedef struct Flight
 	Decision	end;
 	TimestampTz move_to;
 	int			move_attempt;
+	bool		written;		/* in the tick that is being made */
 } Flight;
 
 typedef struct Flights
@@ -82,7 +86,7 @@ typedef struct Flights
 	dlist_head	to_post;		/* its intent is recorded */
 	dlist_head	calling;		/* with the courier */
 	dlist_head	to_end;			/* to be settled or moved */
-	int			parked;
+	dlist_head	unwritable;		/* their outcome is refused by the database */
 	int			under_way;
 } Flights;
 
@@ -105,6 +109,9 @@ extern Flight *flights_of_call(Flights *flights, int64 call_id);
 /* Marks the call as handed to the courier, or as answered. */
 extern void flights_call_begins(Flights *flights, Flight *flight, int64 call_id);
 extern void flights_call_ended(Flights *flights, Flight *flight);
+
+/* POSTs that are with the courier. */
+extern int	flights_posting(const Flights *flights);
 
 /* It ends as decided: settled, or due again later with an attempt used up. */
 extern void flights_end(Flights *flights, Flight *flight, Decision end);

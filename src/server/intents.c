@@ -18,8 +18,6 @@ intents_record(IntentBatch *batch, TimestampTz epoch)
 {
 	IntentRow  *rows = palloc(sizeof(IntentRow) * (batch->count + 1));
 
-	batch->gates = palloc(sizeof(Gate) * (batch->count + 1));
-	batch->nopen = 0;
 	if (batch->count == 0)
 		return;
 	for (int i = 0; i < batch->count; i++)
@@ -27,7 +25,7 @@ intents_record(IntentBatch *batch, TimestampTz epoch)
 		Flight	   *flight = batch->flights[i];
 
 		rows[i] = (IntentRow) {flight->nudge_id, step_name(flight->step),
-			flight->nudge.attempt + 1, flight->nudge.tip, flight->server->name};
+			flight->nudge.round, flight->nudge.tip, flight->server->name};
 	}
 	store_check_gates(rows, batch->count, batch->gates);
 	for (int i = 0; i < batch->count; i++)
@@ -65,7 +63,8 @@ intents_close(const IntentBatch *batch, Flight **ending, int nending)
 	start_closing(ending, nending);
 	start_closing(batch->flights, batch->count);
 	for (int i = 0; i < nending; i++)
-		close_one(ending[i]->intent, settled, &nsettled);
+		if (ending[i]->written)
+			close_one(ending[i]->intent, settled, &nsettled);
 	/* a notify that was refused as closed: the create takes over */
 	for (int i = 0; i < batch->count; i++)
 		if (batch->gates[i] == GATE_OPEN)
@@ -83,7 +82,7 @@ intent_release(Flight *flight)
 }
 
 void
-intents_committed(const IntentBatch *batch, MemoryContext context)
+intents_committed(const IntentBatch *batch, XLogRecPtr committed_at, MemoryContext context)
 {
 	Intent	   *intent;
 
@@ -91,6 +90,7 @@ intents_committed(const IntentBatch *batch, MemoryContext context)
 		return;
 	intent = MemoryContextAllocZero(context, sizeof(Intent));
 	intent->intent_id = batch->intent_id;
+	intent->committed_at = committed_at;
 	intent->open = batch->nopen;
 	for (int i = 0; i < batch->count; i++)
 		if (batch->gates[i] == GATE_OPEN)
@@ -111,7 +111,7 @@ in_doubt_row(const LoadedNudge *nudge, const LeftIntent *left)
 		.conversation_id = left->conversation_id,
 		.root_conversation_id = nudge->root,
 		.generation = nudge->generation,
-		.attempts = left->attempt,
+		.attempts = nudge->attempt + 1,
 		.api_calls = nudge->api_calls,
 		.occurred_at = GetCurrentTimestamp(),
 	};
@@ -144,12 +144,13 @@ intents_recover(void)
 
 		intent_ids[i] = left[i].intent_id;
 		/*
-		 * No longer due: it has its outcome.  Another attempt: this one is
-		 * known to have had no effect.
+		 * No longer due: it has its outcome.  A later round: this call is
+		 * known to have had no effect.  An earlier one: the schedule was
+		 * made anew, and nothing is known.
 		 */
 		if (!is_superseded(left, i, count) &&
 			store_load(&left[i].nudge_id, 1, &nudge) > 0 &&
-			nudge->attempt + 1 == left[i].attempt)
+			nudge->round <= left[i].round)
 			rows[nrows++] = in_doubt_row(nudge, &left[i]);
 	}
 	if (nrows > 0)

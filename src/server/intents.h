@@ -14,7 +14,7 @@ typedef struct IntentBatch
 {
 	Flight	  **flights;		/* those that want to call */
 	int			count;
-	Gate	   *gates;			/* what the gates said of each */
+	Gate	   *gates;			/* what the gates said of each; the caller's memory */
 	pg_uuid_t	intent_id;		/* of those with an open gate */
 	int			nopen;
 } IntentBatch;
@@ -28,8 +28,12 @@ extern void intents_record(IntentBatch *batch, TimestampTz epoch);
  */
 extern void intents_close(const IntentBatch *batch, Flight **ending, int nending);
 
-/* After the commit: the flights of the batch fly under their new intent. */
-extern void intents_committed(const IntentBatch *batch, MemoryContext context);
+/*
+ * After the commit, which ended at "committed_at" in the WAL: the flights of
+ * the batch fly under their new intent.
+ */
+extern void intents_committed(const IntentBatch *batch, XLogRecPtr committed_at,
+							  MemoryContext context);
 
 /* After the commit: this flight's call is settled. */
 extern void intent_release(Flight *flight);

@@ -192,7 +192,7 @@ tend(int place, TimestampTz now)
 
 	if (slot.database[0] == '\0')
 		return LONGEST_PAUSE_MS;
-	if (!mine->launched && slot.pid != 0)
+	if (!mine->launched && (slot.pid != 0 || slot.phase == WORKER_STARTING))
 	{
 		/* a worker of the launcher before us */
 		mine->launched = true;
@@ -203,7 +203,12 @@ tend(int place, TimestampTz now)
 	if (!mine->wanted)
 	{
 		if (!mine->launched)
+		{
 			shmem_release_slot(place);
+			/* some other database may have waited for it */
+			ConfigReloadPending = true;
+			SetLatch(MyLatch);
+		}
 		else if (mine->handle != NULL)
 			TerminateBackgroundWorker(mine->handle);
 		else if (slot.pid != 0)

@@ -131,6 +131,16 @@ start_process(Link *link, int courier_socket)
 	}
 }
 
+static void
+watch_socket(Link *link)
+{
+	link->events = create_wait_event_set(3);
+	AddWaitEventToSet(link->events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(link->events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	link->socket_event = AddWaitEventToSet(link->events, WL_SOCKET_READABLE,
+										   link->socket, NULL, NULL);
+}
+
 Link *
 link_open(void)
 {
@@ -148,14 +158,19 @@ link_open(void)
 	link->socket = pair[0];
 	(void) fcntl(link->socket, F_SETFD, FD_CLOEXEC);
 	pg_set_noblock(link->socket);
-	start_process(link, pair[1]);
+	PG_TRY();
+	{
+		watch_socket(link);
+		start_process(link, pair[1]);
+	}
+	PG_CATCH();
+	{
+		close(pair[1]);
+		link_close(link);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	close(pair[1]);
-
-	link->events = create_wait_event_set(3);
-	AddWaitEventToSet(link->events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
-	AddWaitEventToSet(link->events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	link->socket_event = AddWaitEventToSet(link->events, WL_SOCKET_READABLE,
-										   link->socket, NULL, NULL);
 	return link;
 }
 
@@ -280,7 +295,8 @@ lost(Link *link, const char *problem)
 	if (problem != NULL && link->problem[0] == '\0')
 		strlcpy(link->problem, problem, PROBLEM_SIZE);
 	link->ready = false;
-	FreeWaitEventSet(link->events);
+	if (link->events != NULL)
+		FreeWaitEventSet(link->events);
 	link->events = NULL;
 	if (problem != NULL && link->pid != 0)
 		kill(link->pid, SIGKILL);
@@ -361,6 +377,19 @@ bool
 link_is_ready(const Link *link)
 {
 	return link != NULL && link->ready;
+}
+
+void
+link_give_up(Link *link, const char *problem)
+{
+	if (link->problem[0] == '\0')
+		strlcpy(link->problem, problem, PROBLEM_SIZE);
+}
+
+bool
+link_has_failed(const Link *link)
+{
+	return link->problem[0] != '\0';
 }
 
 const char *

@@ -46,6 +46,12 @@ extern void link_wait(Link *link, long timeout);
 
 extern bool link_is_ready(const Link *link);
 
+/* Kills the courier: link_next() will say LINK_LOST. */
+extern void link_give_up(Link *link, const char *problem);
+
+/* It cannot be used: link_next() has LINK_LOST to say. */
+extern bool link_has_failed(const Link *link);
+
 /* After LINK_LOST: what became of the courier. */
 extern const char *link_problem(const Link *link);
 

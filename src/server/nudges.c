@@ -10,7 +10,6 @@
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
-#include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
@@ -19,7 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "nudge.h"
-#include "reengage.h"
+#include "options.h"
 
 PG_FUNCTION_INFO_V1(reengage_nudges_validate);
 
@@ -119,6 +118,10 @@ check_text(const char *name, const char *value, int longest, const char *allowed
 									 pg_mbstrlen(value), longest));
 	if (has_control_bytes(value, allowed))
 		refuse(name, value, "It must not contain control characters.");
+	/* such a database takes any bytes, but an API takes UTF-8 */
+	if (GetDatabaseEncoding() == PG_SQL_ASCII &&
+		!pg_verify_mbstr(PG_UTF8, value, strlen(value), true))
+		refuse(name, "...", "It must be valid UTF-8.");
 }
 
 static void
@@ -179,10 +182,7 @@ check_detail(const Row *row)
 static void
 check_server(const char *name)
 {
-	ForeignServer *server = GetForeignServerByName(name, true);
-	const char *wrapper = server ? GetForeignDataWrapper(server->fdwid)->fdwname : NULL;
-
-	if (wrapper == NULL || strcmp(wrapper, REENGAGE_EXTENSION) != 0)
+	if (reengage_server(name) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("server \"%s\" of a nudge does not exist", shown(name)),

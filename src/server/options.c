@@ -18,6 +18,7 @@
 #include "utils/guc.h"
 
 #include "options.h"
+#include "reengage.h"
 #include "url.h"
 
 PG_FUNCTION_INFO_V1(reengage_fdw_validator);
@@ -147,6 +148,17 @@ option_names(void)
 	for (int i = 0; i < lengthof(all_options); i++)
 		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", all_options[i].name);
 	return names.data;
+}
+
+ForeignServer *
+reengage_server(const char *name)
+{
+	ForeignServer *server = GetForeignServerByName(name, true);
+
+	if (server == NULL ||
+		strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, REENGAGE_EXTENSION) != 0)
+		return NULL;
+	return server;
 }
 
 static const char *

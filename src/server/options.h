@@ -4,6 +4,7 @@
 #ifndef REENGAGE_OPTIONS_H
 #define REENGAGE_OPTIONS_H
 
+#include "foreign/foreign.h"
 #include "nodes/pg_list.h"
 
 /* A server's options with the defaults filled in. */
@@ -21,6 +22,9 @@ typedef struct ServerOptions
 	int			connect_timeout_ms;
 	int			max_attempts;
 } ServerOptions;
+
+/* The server with this name, if it exists and is of our wrapper; else NULL. */
+extern ForeignServer *reengage_server(const char *name);
 
 /* From ForeignServer.options; allocated in the current memory context. */
 extern ServerOptions options_read(List *options);

@@ -103,6 +103,8 @@ write_batch(void *argument)
 	for (int i = 0; i < batch->count; i++)
 		rows[i] = outcome_row(batch->flights[i], &batch->key);
 	store_settle(rows, batch->count);
+	for (int i = 0; i < batch->count; i++)
+		batch->flights[i]->written = true;
 }
 
 /* What can always be stored, and still says all that is known. */
@@ -127,6 +129,26 @@ make_harmless(Flight *flight, int sqlstate)
 	MemoryContextSwitchTo(old);
 }
 
+/* A row that is refused even so stays unwritten, and its nudge in hand. */
+static void
+store_harmless(Batch batch, int sqlstate)
+{
+	Flight	   *flight = batch.flights[0];
+
+	make_harmless(flight, sqlstate);
+	if (tick_try(write_batch, &batch) != 0)
+		ereport(LOG,
+				(errcode(sqlstate),
+				 errmsg("the outcome of a nudge cannot be stored and is kept in memory; SQLSTATE %s",
+						unpack_sql_state(sqlstate)),
+				 errhint("A trigger or constraint on table \"reengage.lineage\" refuses it.")));
+	else
+		ereport(LOG,
+				(errcode(sqlstate),
+				 errmsg("the outcome of a nudge could not be stored as it was, and was stored as %s with the reason %s",
+						outcome_name(flight->end.outcome), flight->end.reason)));
+}
+
 /* Halves the batch until a row that cannot be stored is alone. */
 static void
 settle_in_halves(Batch batch)
@@ -138,12 +160,7 @@ settle_in_halves(Batch batch)
 		return;
 	if (batch.count == 1)
 	{
-		make_harmless(batch.flights[0], sqlstate);
-		ereport(LOG,
-				(errcode(sqlstate),
-				 errmsg("the outcome of a nudge could not be stored as it was, and was stored as %s with the reason %s",
-						outcome_name(batch.flights[0]->end.outcome), batch.flights[0]->end.reason)));
-		write_batch(&batch);
+		store_harmless(batch, sqlstate);
 		return;
 	}
 	settle_in_halves((Batch) {batch.flights, half, batch.key});
@@ -172,6 +189,7 @@ outcomes_write(Flight **flights, int count)
 	{
 		Flight	   *flight = flights[i];
 
+		flight->written = flight->end.kind != DECIDE_SETTLE;
 		if (flight->end.kind == DECIDE_SETTLE)
 			batch.flights[batch.count++] = flight;
 		else

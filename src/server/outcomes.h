@@ -10,7 +10,8 @@
  * Writes the ends of the flights: lineage rows for those that settle, new
  * times for those that move.  A row that the database refuses is found by
  * halving and ends on its own, as in doubt or refused, with the SQLSTATE as
- * its reason; "end" of its flight is changed accordingly.
+ * its reason; "end" of its flight is changed accordingly.  "written" says of
+ * each flight whether that succeeded.
  */
 extern void outcomes_write(Flight **flights, int count);
 

@@ -8,7 +8,6 @@
 
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "foreign/foreign.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -153,6 +152,7 @@ Datum
 reengage_preview(PG_FUNCTION_ARGS)
 {
 	LoadedNudge *nudge;
+	ForeignServer *foreign;
 	ServerOptions options;
 	ServerMessage server;
 	Link	   *link;
@@ -161,7 +161,12 @@ reengage_preview(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	nudge = load(PG_GETARG_UUID_P(0));
-	options = options_read(GetForeignServerByName(nudge->server, false)->options);
+	foreign = reengage_server(nudge->server);
+	if (foreign == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server \"%s\" of the nudge does not exist", nudge->server)));
+	options = options_read(foreign->options);
 	server = server_message(nudge->server, &options);
 	link = link_open();
 	PG_TRY();

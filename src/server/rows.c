@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -30,8 +31,10 @@ column_value(const Column *column, const char *row, bool *isnull)
 		case COLUMN_INTEGER_OR_NULL:
 			*isnull = *(const int *) field == 0;
 			return Int32GetDatum(*(const int *) field);
-		case COLUMN_TIME:
+		case COLUMN_TIME_OR_NULL:
 			*isnull = *(const TimestampTz *) field == 0;
+			/* FALLTHROUGH */
+		case COLUMN_TIME:
 			return TimestampTzGetDatum(*(const TimestampTz *) field);
 	}
 	return (Datum) 0;
@@ -58,6 +61,7 @@ make_array(ColumnType type, Datum *values, bool *nulls, int count)
 			element = INT4OID, length = sizeof(int32), by_value = true;
 			break;
 		case COLUMN_TIME:
+		case COLUMN_TIME_OR_NULL:
 			element = TIMESTAMPTZOID, length = sizeof(TimestampTz);
 			by_value = FLOAT8PASSBYVAL, alignment = TYPALIGN_DOUBLE;
 			break;
@@ -142,11 +146,30 @@ result_bool(int row, int column)
 char *
 result_utf8(int row, int column)
 {
-	char	   *text = result_text(row, column);
+	return to_utf8(result_text(row, column));
+}
+
+/* pg_server_to_any() would raise, and one text must not stop a whole tick. */
+char *
+to_utf8(const char *text)
+{
+	int			encoding = GetDatabaseEncoding();
+	int			length = text ? (int) strlen(text) : 0;
+	Oid			conversion;
+	int			size;
+	char	   *converted;
 
 	if (text == NULL)
 		return NULL;
-	text = pg_server_to_any(text, strlen(text), PG_UTF8);
-	/* a SQL_ASCII database takes any bytes */
-	return pg_verify_mbstr(PG_UTF8, text, strlen(text), true) ? text : NULL;
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+		return pg_verify_mbstr(PG_UTF8, text, length, true) ? pstrdup(text) : NULL;
+	conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+	if (!OidIsValid(conversion))
+		return NULL;
+	size = length * MAX_CONVERSION_GROWTH + 1;
+	converted = palloc(size);
+	if (pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8, (unsigned char *) text,
+									  length, (unsigned char *) converted, size, true) < length)
+		return NULL;
+	return converted;
 }

@@ -18,7 +18,8 @@ typedef enum ColumnType
 	COLUMN_TEXT,				/* const char *; NULL is null */
 	COLUMN_INTEGER,				/* int */
 	COLUMN_INTEGER_OR_NULL,		/* int; 0 is null */
-	COLUMN_TIME					/* TimestampTz; 0 is null */
+	COLUMN_TIME,				/* TimestampTz */
+	COLUMN_TIME_OR_NULL			/* TimestampTz; 0 is null */
 } ColumnType;
 
 typedef struct Column
@@ -43,5 +44,6 @@ extern bool result_bool(int row, int column);
 
 /* The courier speaks UTF-8.  NULL: null, or it cannot be converted. */
 extern char *result_utf8(int row, int column);
+extern char *to_utf8(const char *text);
 
 #endif

@@ -24,8 +24,9 @@ PG_FUNCTION_INFO_V1(reengage_run);
 /* A cancelled run waits so long for POSTs that are on the wire. */
 #define CANCEL_GRACE_MS 2000
 
-/* A courier that cannot start is tried again this often. */
+/* So often a courier that cannot start, or a transaction, is tried. */
 #define COURIER_FAILURES_MAX 3
+#define TICK_FAILURES_MAX 4
 
 typedef struct Limits
 {
@@ -103,11 +104,19 @@ check_condition(Engine *engine)
 					 errmsg("the extension reengage was dropped")));
 			break;
 		case ENGINE_FENCED:
+			/* calls on the wire are settled first */
+			if (engine_posts_in_flight(engine) > 0)
+				break;
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("reengage is %s", engine_problem(engine)),
 					 errhint("If customers are to be written to from this database: SELECT reengage.arm();")));
 	}
+	if (engine_tick_failures(engine) >= TICK_FAILURES_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("reengage.run() gave up: %s", engine_problem(engine)),
+				 errdetail("Its transactions failed %d times in a row.", TICK_FAILURES_MAX)));
 	if (engine_courier_failures(engine) >= COURIER_FAILURES_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
@@ -136,7 +145,7 @@ finish_posts(Engine *engine)
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CANCEL_GRACE_MS);
 
 	QueryCancelPending = false;
-	engine_limit(engine, 0);
+	engine_close(engine);
 	for (;;)
 	{
 		long		timeout = turn(engine);

@@ -3,14 +3,12 @@
  */
 #include "postgres.h"
 
-#include "foreign/foreign.h"
-#include "mb/pg_wchar.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "reengage.h"
+#include "rows.h"
 #include "secrets.h"
 #include "servers.h"
 
@@ -47,10 +45,8 @@ add_server(dlist_head *servers, const char *name)
 	server->options_context = AllocSetContextCreate(CurrentMemoryContext, "reengage server options",
 													ALLOCSET_SMALL_SIZES);
 	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
-	{
 		server->lanes[priority].cursor.priority = priority;
-		server_rewind(server, priority, DT_NOBEGIN);
-	}
+	server_rewind_all(server, DT_NOBEGIN);
 	/* an engine before this one may have written something down */
 	server->state_changed = true;
 	dlist_push_tail(servers, &server->node);
@@ -60,7 +56,7 @@ add_server(dlist_head *servers, const char *name)
 static void
 read_options(Server *server)
 {
-	ForeignServer *foreign = GetForeignServerByName(server->name, true);
+	ForeignServer *foreign = reengage_server(server->name);
 	MemoryContext old;
 
 	server->exists = foreign != NULL;
@@ -117,17 +113,11 @@ servers_find(dlist_head *servers, const char *name)
 	return NULL;
 }
 
-static const char *
-utf8(const char *text)
-{
-	return text ? pg_server_to_any(text, strlen(text), PG_UTF8) : NULL;
-}
-
 ServerMessage
 server_message(const char *name, const ServerOptions *options)
 {
 	ServerMessage message = {
-		.name = utf8(name),
+		.name = to_utf8(name),
 		.dialect = options->dialect,
 		.api_url = options->api_url,
 		.login_url = options->login_url,
@@ -150,7 +140,9 @@ server_introduce(Server *server, Link *link, TimestampTz now)
 
 	if (server->introduced)
 		return true;
-	if (message.login_url != NULL)
+	if (message.name == NULL)
+		complaint = "its name cannot be converted to UTF-8";
+	else if (message.login_url != NULL)
 	{
 		complaint = secrets_read(server->name, &credentials);
 		message.client_id = credentials.client_id;
@@ -159,7 +151,7 @@ server_introduce(Server *server, Link *link, TimestampTz now)
 	if (complaint == NULL)
 		link_send_server(link, &message);
 	else
-		server_block(server, complaint, now);
+		server_block(server, STEP_CHECK, complaint, now);
 	explicit_bzero(&credentials, sizeof(credentials));
 	server->introduced = complaint == NULL;
 	return server->introduced;
@@ -191,7 +183,7 @@ servers_forget_introductions(dlist_head *servers)
 }
 
 void
-server_block(Server *server, const char *reason, TimestampTz now)
+server_block(Server *server, Step step, const char *reason, TimestampTz now)
 {
 	/* only the first of many that failed together lengthens the pause */
 	if (server->blocked == NULL || now >= server->blocked_until)
@@ -201,6 +193,7 @@ server_block(Server *server, const char *reason, TimestampTz now)
 		server->blocked_until = TimestampTzPlusMilliseconds(now, server->block_pause_ms);
 	}
 	server->probing = true;
+	server->blocked_step = step;
 	server->introduced = false;
 	if (server->blocked != NULL && strcmp(server->blocked, reason) == 0)
 		return;
@@ -221,6 +214,15 @@ server_unblock(Server *server)
 	pfree(server->blocked);
 	server->blocked = NULL;
 	server->state_changed = true;
+}
+
+void
+server_note_success(Server *server, Step step)
+{
+	/* a client that may look is not yet one that may send */
+	if (step == STEP_CHECK && server->blocked_step != STEP_CHECK)
+		return;
+	server_unblock(server);
 }
 
 void
@@ -265,10 +267,18 @@ servers_say_states(dlist_head *servers, int level)
 	}
 }
 
+/* A clock that was set back must not stretch the rest. */
+static bool
+is_resting(const Server *server, TimestampTz now)
+{
+	return now < server->blocked_until &&
+		!TimestampDifferenceExceeds(now, server->blocked_until, LONGEST_BLOCK_MS + 1000);
+}
+
 int
 server_capacity(const Server *server, TimestampTz now)
 {
-	if (!server->exists || now < server->blocked_until)
+	if (!server->exists || is_resting(server, now))
 		return 0;
 	return (server->probing ? 1 : server->options.max_in_flight) - server->in_flight;
 }
@@ -287,13 +297,34 @@ server_rewind(Server *server, int priority, TimestampTz due_at)
 }
 
 void
+server_rewind_all(Server *server, TimestampTz due_at)
+{
+	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
+		server_rewind(server, priority, due_at);
+}
+
+void
 servers_rewind(dlist_head *servers, TimestampTz due_at)
 {
 	dlist_iter	iter;
 
 	dlist_foreach(iter, servers)
-		for (int priority = 0; priority < PRIORITY_COUNT; priority++)
-			server_rewind(dlist_container(Server, node, iter.cur), priority, due_at);
+		server_rewind_all(dlist_container(Server, node, iter.cur), due_at);
+}
+
+static TimestampTz
+next_look(const Server *server, TimestampTz now)
+{
+	TimestampTz next = server->ready > 0 ? now : DT_NOEND;
+
+	/* a full server looks again when a nudge ends, which is an event */
+	if (!server->exists || (!is_resting(server, now) && server_capacity(server, now) <= 0))
+		return DT_NOEND;
+	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
+		next = Min(next, server->lanes[priority].next_due);
+	if (next == DT_NOEND || !is_resting(server, now))
+		return next;
+	return Max(next, server->blocked_until);
 }
 
 TimestampTz
@@ -304,16 +335,9 @@ servers_next_look(dlist_head *servers, TimestampTz now)
 
 	dlist_foreach(iter, servers)
 	{
-		Server	   *server = dlist_container(Server, node, iter.cur);
-		TimestampTz due = DT_NOEND;
+		TimestampTz look = next_look(dlist_container(Server, node, iter.cur), now);
 
-		/* a full server looks again when a nudge ends, which is an event */
-		if (!server->exists || (now >= server->blocked_until && server_capacity(server, now) <= 0))
-			continue;
-		for (int priority = 0; priority < PRIORITY_COUNT; priority++)
-			due = Min(due, server->lanes[priority].next_due);
-		if (due != DT_NOEND)
-			next = Min(next, Max(due, server->blocked_until));
+		next = Min(next, look);
 	}
 	return next;
 }

@@ -31,6 +31,7 @@ typedef struct Server
 	ServerOptions options;
 	MemoryContext options_context;
 	Lane		lanes[PRIORITY_COUNT];
+	int			ready;			/* nudges in hand that may be started */
 	int			in_flight;		/* nudges that were started and have not ended */
 	bool		introduced;		/* this courier knows its options */
 
@@ -39,6 +40,7 @@ typedef struct Server
 	TimestampTz blocked_until;	/* then one nudge tries it again */
 	int			block_pause_ms;
 	bool		probing;		/* one nudge at a time until one gets through */
+	Step		blocked_step;	/* the call that was refused; only its success counts */
 	bool		state_changed;	/* "blocked" is to be written down */
 	bool		said_blocked;	/* and to be said */
 } Server;
@@ -66,8 +68,11 @@ extern void servers_forget_introductions(dlist_head *servers);
 /* They are to be sent again, and may be the cure of a blocked server. */
 extern void servers_credentials_changed(dlist_head *servers);
 
-extern void server_block(Server *server, const char *reason, TimestampTz now);
+extern void server_block(Server *server, Step step, const char *reason, TimestampTz now);
 extern void server_unblock(Server *server);
+
+/* A call of this step succeeded. */
+extern void server_note_success(Server *server, Step step);
 
 /* Inside a tick: writes down what has changed since the last committed one. */
 extern void servers_write_states(dlist_head *servers);
@@ -81,6 +86,7 @@ extern int	server_capacity(const Server *server, TimestampTz now);
 /* Everything from this time on is to be read again. */
 extern void servers_rewind(dlist_head *servers, TimestampTz due_at);
 extern void server_rewind(Server *server, int priority, TimestampTz due_at);
+extern void server_rewind_all(Server *server, TimestampTz due_at);
 
 /* The earliest time at which a lane, or a blocked server, wants a look. */
 extern TimestampTz servers_next_look(dlist_head *servers, TimestampTz now);

@@ -170,16 +170,32 @@ store_claim(const char *server, const Cursor *cursors, int ncursors, int limit, 
 	return (int) SPI_processed;
 }
 
+/* The tip is the last conversation of the path, the generation its place. */
+static void
+read_path(LoadedNudge *nudge)
+{
+	nudge->tip = nudge->path;
+	nudge->generation = 0;
+	for (const char *blank = strchr(nudge->path, ' '); blank; blank = strchr(blank + 1, ' '))
+	{
+		nudge->tip = blank + 1;
+		nudge->generation++;
+	}
+}
+
 int
 store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 {
-	/* root: of the row that created the conversation, else the conversation */
-	/* itself; tip: the newest session of that root */
+	/*
+	 * The root is that of the session, if we created the conversation, else
+	 * the conversation itself; from there the path leads to the tip.  A
+	 * conversation has one successor (P7), so the path cannot fork; two may
+	 * lead to the same one, where the API threads by customer.
+	 */
 	static Statement statement = {
 		"SELECT n.nudge_id, d.due_at, d.priority::pg_catalog.int4, n.server, n.conversation_id,"
 		" n.message, n.address, n.channel, n.when_closed = 'skip', n.expires_at,"
-		" d.attempt::pg_catalog.int4, d.api_calls, r.root,"
-		" coalesce(t.conversation_id, r.root), coalesce(t.generation, 0)"
+		" d.attempt::pg_catalog.int4, d.round, d.api_calls, r.root, p.path"
 		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
 		" JOIN reengage.due d ON d.nudge_id = wanted.nudge_id"
 		" JOIN reengage.nudges n ON n.nudge_id = wanted.nudge_id"
@@ -188,11 +204,16 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"   WHERE l.server = n.server AND l.conversation_id = n.conversation_id"
 		"     AND l.previous_conversation_id IS NOT NULL"
 		"   ORDER BY l.lineage_id LIMIT 1), n.conversation_id) AS root) r"
-		" LEFT JOIN LATERAL ("
-		"   SELECT l.conversation_id, l.generation FROM reengage.lineage l"
-		"   WHERE l.root_conversation_id = r.root AND l.server = n.server"
-		"     AND l.previous_conversation_id IS NOT NULL"
-		"   ORDER BY l.generation DESC LIMIT 1) t ON true",
+		" CROSS JOIN LATERAL ("
+		"   WITH RECURSIVE step (conversation_id, generation) AS ("
+		"     SELECT r.root, 0"
+		"     UNION ALL"
+		"     SELECT l.conversation_id, step.generation + 1"
+		"     FROM step JOIN reengage.lineage l"
+		"       ON l.server = n.server AND l.previous_conversation_id = step.conversation_id)"
+		"     CYCLE conversation_id SET is_cycle USING visited"
+		"   SELECT pg_catalog.string_agg(step.conversation_id, ' ' ORDER BY step.generation) AS path"
+		"   FROM step WHERE NOT is_cycle) p",
 		1, {UUIDARRAYOID}
 	};
 	Datum		argument = uuid_array(nudge_ids, count);
@@ -214,10 +235,11 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		nudge->skip_when_closed = result_bool(row, 9);
 		nudge->expires_at = result_time(row, 10, DT_NOEND);
 		nudge->attempt = result_integer(row, 11);
-		nudge->api_calls = result_integer(row, 12);
-		nudge->root = result_text(row, 13);
-		nudge->tip = result_text(row, 14);
-		nudge->generation = result_integer(row, 15);
+		nudge->round = result_integer(row, 12);
+		nudge->api_calls = result_integer(row, 13);
+		nudge->root = result_text(row, 14);
+		nudge->path = result_text(row, 15);
+		read_path(nudge);
 	}
 	return (int) SPI_processed;
 }
@@ -226,7 +248,7 @@ void
 store_move(const MoveRow *rows, int count)
 {
 	static Statement statement = {
-		"UPDATE reengage.due d SET due_at = m.due_at, attempt = m.attempt,"
+		"UPDATE reengage.due d SET due_at = m.due_at, attempt = m.attempt, round = d.round + 1,"
 		" api_calls = m.api_calls, waiting_for = m.waiting_for"
 		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
 		"   pg_catalog.unnest($4), pg_catalog.unnest($5))"
@@ -253,7 +275,9 @@ void
 store_check_gates(const IntentRow *rows, int count, Gate *gates)
 {
 	static Statement statement = {
-		"SELECT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = c.nudge_id),"
+		"SELECT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = c.nudge_id)"
+		"   AND NOT EXISTS (SELECT FROM reengage.lineage l"
+		"     WHERE l.server = c.server AND l.previous_conversation_id = c.conversation_id),"
 		" c.step = 'create' AND EXISTS (SELECT FROM reengage.lineage l"
 		"   WHERE l.server = c.server AND l.conversation_id = c.conversation_id"
 		"     AND l.outcome = 'in_doubt' AND l.step = 'create'"
@@ -278,7 +302,7 @@ store_check_gates(const IntentRow *rows, int count, Gate *gates)
 	for (int row = 0; row < count; row++)
 	{
 		if (!result_bool(row, 1))
-			gates[row] = GATE_GONE;
+			gates[row] = GATE_OUTDATED;
 		else
 			gates[row] = result_bool(row, 2) ? GATE_IN_DOUBT : GATE_OPEN;
 	}
@@ -290,14 +314,14 @@ store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
 {
 	static Statement statement = {
 		"INSERT INTO reengage.intents"
-		" (intent_id, epoch, nudge_ids, steps, attempts, conversation_ids)"
+		" (intent_id, epoch, nudge_ids, steps, rounds, conversation_ids)"
 		" VALUES ($1, $2, $3, $4, $5, $6)",
 		6, {UUIDOID, TIMESTAMPTZOID, UUIDARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID}
 	};
 	static const Column columns[] = {
 		{COLUMN_UUID, offsetof(IntentRow, nudge_id)},
 		{COLUMN_TEXT, offsetof(IntentRow, step)},
-		{COLUMN_INTEGER, offsetof(IntentRow, attempt)},
+		{COLUMN_INTEGER, offsetof(IntentRow, round)},
 		{COLUMN_TEXT, offsetof(IntentRow, conversation_id)},
 	};
 	Datum		arguments[2 + lengthof(columns)];
@@ -326,11 +350,11 @@ store_left_intents(LeftIntent **intents)
 {
 	/* the last call of a nudge comes last */
 	static Statement statement = {
-		"SELECT i.intent_id, c.nudge_id, c.step, c.attempt, c.conversation_id"
+		"SELECT i.intent_id, c.nudge_id, c.step, c.round, c.conversation_id"
 		" FROM reengage.intents i CROSS JOIN LATERAL ROWS FROM ("
 		"   pg_catalog.unnest(i.nudge_ids), pg_catalog.unnest(i.steps),"
-		"   pg_catalog.unnest(i.attempts), pg_catalog.unnest(i.conversation_ids))"
-		"   AS c (nudge_id, step, attempt, conversation_id)"
+		"   pg_catalog.unnest(i.rounds), pg_catalog.unnest(i.conversation_ids))"
+		"   AS c (nudge_id, step, round, conversation_id)"
 		" ORDER BY i.recorded_at, i.intent_id",
 		0, {0}
 	};
@@ -345,13 +369,33 @@ store_left_intents(LeftIntent **intents)
 		intent->nudge_id = result_uuid(row, 2);
 		intent->step = strcmp(result_text(row, 3), step_name(STEP_CREATE)) == 0 ?
 			STEP_CREATE : STEP_NOTIFY;
-		intent->attempt = result_integer(row, 4);
+		intent->round = result_integer(row, 4);
 		intent->conversation_id = result_text(row, 5);
 	}
 	return (int) SPI_processed;
 }
 
 /* --- outcomes ------------------------------------------------------------ */
+
+/*
+ * A nudge whose outcome is not stored would be sent again and again, so a
+ * trigger that drops rows of lineage stops everything.
+ */
+static void
+check_none_was_suppressed(Datum nudge_ids, uint64 stored)
+{
+	static Statement statement = {
+		"SELECT FROM reengage.nudges n WHERE n.nudge_id = ANY ($1)",
+		1, {UUIDARRAYOID}
+	};
+
+	execute(&statement, &nudge_ids, SPI_OK_SELECT);
+	if (SPI_processed != stored)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+				 errmsg("a trigger on table \"reengage.lineage\" keeps outcomes from being stored"),
+				 errhint("Drop the trigger.")));
+}
 
 void
 store_settle(const OutcomeRow *rows, int count)
@@ -402,12 +446,14 @@ store_settle(const OutcomeRow *rows, int count)
 		{COLUMN_TEXT, offsetof(OutcomeRow, error_code)},
 		{COLUMN_TEXT, offsetof(OutcomeRow, error_message)},
 		{COLUMN_TEXT, offsetof(OutcomeRow, correlation_id)},
-		{COLUMN_TIME, offsetof(OutcomeRow, checked_at)},
-		{COLUMN_TIME, offsetof(OutcomeRow, called_at)},
+		{COLUMN_TIME_OR_NULL, offsetof(OutcomeRow, checked_at)},
+		{COLUMN_TIME_OR_NULL, offsetof(OutcomeRow, called_at)},
 		{COLUMN_TIME, offsetof(OutcomeRow, occurred_at)},
 	};
 	Datum		arguments[lengthof(columns)];
 
 	make_arguments(arguments, columns, lengthof(columns), rows, sizeof(OutcomeRow), count);
 	execute(&statement, arguments, SPI_OK_INSERT);
+	if (SPI_processed != (uint64) count)
+		check_none_was_suppressed(arguments[0], SPI_processed);
 }

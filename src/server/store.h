@@ -44,9 +44,11 @@ typedef struct LoadedNudge
 	bool		skip_when_closed;
 	TimestampTz expires_at;		/* DT_NOEND: never */
 	int			attempt;		/* attempts used up */
+	int			round;			/* how often it was put back into the schedule */
 	int			api_calls;
 	const char *root;			/* of its thread */
-	const char *tip;
+	const char *path;			/* from the root to the tip, separated by blanks */
+	const char *tip;			/* in "path" */
 	int			generation;		/* of the tip */
 } LoadedNudge;
 
@@ -91,7 +93,7 @@ typedef struct IntentRow
 {
 	pg_uuid_t	nudge_id;
 	const char *step;
-	int			attempt;
+	int			round;
 	const char *conversation_id;
 	const char *server;
 } IntentRow;
@@ -99,8 +101,9 @@ typedef struct IntentRow
 /* What the gates say of an intent. */
 typedef enum Gate
 {
+	GATE_CLOSED,				/* it was not asked */
 	GATE_OPEN,
-	GATE_GONE,					/* no longer due: somebody ended it */
+	GATE_OUTDATED,				/* no longer due, or the tip has a successor */
 	GATE_IN_DOUBT				/* an earlier create on this conversation is in doubt */
 } Gate;
 
@@ -110,7 +113,7 @@ typedef struct LeftIntent
 	pg_uuid_t	intent_id;
 	pg_uuid_t	nudge_id;
 	Step		step;
-	int			attempt;
+	int			round;
 	const char *conversation_id;
 } LeftIntent;
 

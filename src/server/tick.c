@@ -8,6 +8,10 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "replication/syncrep.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
+#include "storage/lwlock.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -39,6 +43,8 @@ pin_settings(void)
 		{"statement_timeout", "0"},
 		/* a lock on our tables delays a tick; it must not delay a shutdown */
 		{"lock_timeout", "1s"},
+		/* an error is ours to handle */
+		{"exit_on_error", "off"},
 #if PG_VERSION_NUM >= 170000
 		{"transaction_timeout", "0"},
 #endif
@@ -46,15 +52,20 @@ pin_settings(void)
 		{"enable_seqscan", "off"},
 		{"enable_hashjoin", "off"},
 		{"enable_mergejoin", "off"},
+		{"enable_indexscan", "on"},
+		{"enable_nestloop", "on"},
+		{"enable_sort", "on"},
 		{"jit", "off"},
+
+		/*
+		 * On disk here; the wait for a synchronous standby is made between
+		 * the ticks, where it holds up neither a shutdown nor other nudges.
+		 */
+		{"synchronous_commit", "local"},
 	};
 
 	for (int i = 0; i < lengthof(settings); i++)
 		(void) set_config_option(settings[i].name, settings[i].value, PGC_SUSET,
-								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-	/* P3: what was recorded is on disk, here and on a synchronous standby */
-	if (synchronous_commit < SYNCHRONOUS_COMMIT_ON)
-		(void) set_config_option("synchronous_commit", "on", PGC_SUSET,
 								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }
 
@@ -86,19 +97,6 @@ run_if_installed(TickBody body, void *argument)
 }
 
 static bool
-run_in_procedure(TickBody body, void *argument)
-{
-	bool		installed;
-
-	SPI_connect_ext(SPI_OPT_NONATOMIC);
-	pin_settings();
-	installed = run_if_installed(body, argument);
-	SPI_commit();
-	SPI_finish();
-	return installed;
-}
-
-static bool
 run_in_worker(TickBody body, void *argument)
 {
 	bool		installed;
@@ -117,12 +115,92 @@ run_in_worker(TickBody body, void *argument)
 	return installed;
 }
 
-bool
-tick_run(EngineHost host, TickBody body, void *argument)
+static bool
+try_in_worker(TickBody body, void *argument, ErrorData **error)
 {
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool installed = true;
+
+	PG_TRY();
+	{
+		installed = run_in_worker(body, argument);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		*error = CopyErrorData();
+		AbortCurrentTransaction();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return installed;
+}
+
+/*
+ * The transaction of a CALL cannot be aborted from within, so that the body
+ * runs in a subtransaction of it.
+ */
+static bool
+try_in_procedure(TickBody body, void *argument, ErrorData **error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool installed = true;
+
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	pin_settings();
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		installed = run_if_installed(body, argument);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		*error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	CurrentResourceOwner = owner;
+	SPI_commit();
+	SPI_finish();
+	MemoryContextSwitchTo(context);
+	return installed;
+}
+
+bool
+tick_run(EngineHost host, TickBody body, void *argument, ErrorData **error)
+{
+	*error = NULL;
 	if (host == ENGINE_IN_PROCEDURE)
-		return run_in_procedure(body, argument);
-	return run_in_worker(body, argument);
+		return try_in_procedure(body, argument, error);
+	return try_in_worker(body, argument, error);
+}
+
+/* The level that the intents are to reach: flushed there, or even applied. */
+static int
+standby_mode(void)
+{
+	return synchronous_commit == SYNCHRONOUS_COMMIT_REMOTE_APPLY ?
+		SYNC_REP_WAIT_APPLY : SYNC_REP_WAIT_FLUSH;
+}
+
+XLogRecPtr
+tick_confirmed_up_to(void)
+{
+	XLogRecPtr	confirmed;
+
+	if (max_wal_senders == 0 || SyncRepStandbyNames == NULL || SyncRepStandbyNames[0] == '\0')
+		return PG_UINT64_MAX;
+	LWLockAcquire(SyncRepLock, LW_SHARED);
+	confirmed = WalSndCtl->lsn[standby_mode()];
+	LWLockRelease(SyncRepLock);
+	return confirmed;
 }
 
 /* Errors of these classes are about a row; all others are about the server. */

@@ -5,16 +5,25 @@
 #ifndef REENGAGE_TICK_H
 #define REENGAGE_TICK_H
 
+#include "access/xlogdefs.h"
+
 #include "engine.h"
 
 typedef void (*TickBody) (void *argument);
 
 /*
- * Runs "body" as reengage_worker in a transaction and commits it, durably.
- * False: the extension does not exist here, so that there was nothing to run.
- * Errors are passed on; the caller aborts the transaction.
+ * Runs "body" as reengage_worker in a transaction, which is on disk when it
+ * returns.  False: the extension does not exist here, so that there was
+ * nothing to run.  After an error all is rolled back, and *error has it in
+ * the current memory context; otherwise *error is NULL.
  */
-extern bool tick_run(EngineHost host, TickBody body, void *argument);
+extern bool tick_run(EngineHost host, TickBody body, void *argument, ErrorData **error);
+
+/*
+ * How far the WAL is safe (P3): commits that end here or before are confirmed
+ * by the synchronous standby, or none is configured.
+ */
+extern XLogRecPtr tick_confirmed_up_to(void);
 
 /*
  * Runs "body" in a subtransaction.  Returns 0, or the SQLSTATE of an error

@@ -80,7 +80,7 @@ finish_posts(Engine *engine)
 {
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_GRACE_MS);
 
-	engine_limit(engine, 0);
+	engine_close(engine);
 	for (;;)
 	{
 		long		timeout = engine_turn(engine);
@@ -120,6 +120,8 @@ reengage_worker_main(Datum arg)
 		timeout = engine_turn(engine);
 		report(place, engine, &reported);
 		engine_wait(engine, timeout);
+		/* pg_cancel_backend() is for queries; there is none */
+		QueryCancelPending = false;
 		CHECK_FOR_INTERRUPTS();
 		reload_settings();
 	}

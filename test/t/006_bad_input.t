@@ -108,7 +108,6 @@ SKIP:
 		[ 'a courier that exits', sub { write_program("#!/bin/sh\nexit 1\n") }, qr/the courier exited with code 1/ ],
 		[ 'a courier that talks nonsense', sub { write_program("#!/bin/sh\necho nonsense >&0\nsleep 60\n") },
 			qr/the courier sent a malformed frame/ ],
-		[ 'a courier that is no program', sub { write_program("nothing\n") }, qr/the courier (could not be executed|exited with code)/ ],
 	  )
 	{
 		my ($what, $replace, $pattern) = @$_;
