@@ -1,4 +1,5 @@
 -- Asking: what INSERT takes, what it refuses, who may.
+CREATE EXTENSION reengage;
 CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'https://api.example.com');
 CREATE FOREIGN DATA WRAPPER other;
 CREATE SERVER elsewhere FOREIGN DATA WRAPPER other;

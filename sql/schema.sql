@@ -56,3 +56,4 @@ SELECT bool_and(substr(u::text, 15, 1) = '7') AS version_7,
 	   bool_and(u > before) IS NOT FALSE AS ordered, count(DISTINCT u) AS distinct_ids
 FROM (SELECT u, lag(u) OVER (ORDER BY n) AS before
 	  FROM (SELECT n, reengage.uuid_v7() AS u FROM generate_series(1, 10000) n) g) l;
+DROP EXTENSION reengage;

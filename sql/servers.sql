@@ -1,4 +1,5 @@
 -- CREATE SERVER: every option is checked when it is set.
+CREATE EXTENSION reengage;
 CREATE SERVER good FOREIGN DATA WRAPPER reengage OPTIONS (
 	dialect 'messaging', api_url 'https://api.example.com/base/', login_url 'https://login.example.com',
 	auth 'client_credentials', from_address '+13175559999', proactive_channels 'sms,whatsapp',
@@ -41,6 +42,8 @@ ALTER SERVER good OPTIONS (SET from_address '');
 ALTER SERVER good OPTIONS (SET ca_file 'relative.pem');
 ALTER SERVER good OPTIONS (SET proxy 'socks5://127.0.0.1');
 DROP SERVER good;
+
+DROP EXTENSION reengage;
 
 -- settings
 ALTER SYSTEM SET reengage.credentials_file = 'relative/path';

@@ -391,8 +391,6 @@ engine_wait(Engine *engine, long timeout)
 	link_wait(engine->calls.link, timeout);
 }
 
-/* --- the rest ---------------------------------------------------------------------- */
-
 Engine *
 engine_create(EngineHost host)
 {

@@ -130,7 +130,7 @@ try_in_worker(TickBody body, void *argument, ErrorData **error)
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(context);
 		*error = CopyErrorData();
-		AbortCurrentTransaction();
+		AbortOutOfAnyTransaction();
 		FlushErrorState();
 		RESUME_INTERRUPTS();
 	}
@@ -231,12 +231,15 @@ tick_try(TickBody body, void *argument)
 	}
 	PG_CATCH();
 	{
-		sqlstate = geterrcode();
-		if (!is_about_data(sqlstate))
-			PG_RE_THROW();
+		ErrorData  *error;
+
 		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
+		sqlstate = error->sqlerrcode;
+		if (!is_about_data(sqlstate))
+			ReThrowError(error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

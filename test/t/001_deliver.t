@@ -4,7 +4,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended lineage outcome
-  customer_address ledger_matches_lineage wait_for);
+  customer_address ledger_matches_lineage);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -58,12 +58,7 @@ nudge($node, 'gone-with-address', address => q('+4930123456'), channel => q('sms
 nudge($node, 'gone-without-channel', address => q('+4930123456'));
 nudge($node, 'noaddr-with-address', address => q('+4930123457'));
 nudge($node, 'webchat-with-address', address => q('+4930123458'), channel => q('sms'));
-$node->safe_psql('postgres', q{
-	BEGIN;
-	SELECT reengage.nudge('closed-expired', 'x', expires_at => clock_timestamp() + '50 ms');
-	SELECT pg_sleep(0.06);
-	COMMIT;
-});
+nudge($node, 'closed-expired', due_at => "now() - interval '1 hour'", expires_at => "now() - interval '1 s'");
 wait_until_ended($node);
 
 is(scalar $simulator->requests('id=live-rolled-back'), 0,

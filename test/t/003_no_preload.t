@@ -4,8 +4,8 @@ use strict;
 use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for outcome
-  due_row count_due health worker_pid courier_pid process_is_alive log_size log_lines start_psql
-  finish_psql psql_stderr lasts ledger_matches_lineage);
+  due_row count_due health courier_pid process_is_alive start_psql finish_psql psql_stderr lasts
+  ledger_matches_lineage);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;

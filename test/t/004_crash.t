@@ -4,8 +4,9 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for lineage outcome
-  due_row health worker_pid courier_pid process_is_alive log_size log_lines ledger_matches_lineage);
+use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for lineage
+  outcome due_row health worker_pid courier_pid process_is_alive log_size log_lines
+  ledger_matches_lineage);
 use PostgreSQL::Test::Utils;
 use Test::More;
 

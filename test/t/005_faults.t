@@ -5,8 +5,8 @@ use strict;
 use warnings FATAL => 'all';
 
 use POSIX qw(strftime);
-use Reengage qw(start_simulator new_node set_credentials create_extension nudge wait_until_ended wait_for
-  lineage outcome due_row health log_size log_lines ledger_matches_lineage);
+use Reengage qw(start_simulator new_node set_credentials create_extension nudge wait_until_ended
+  wait_for lineage outcome due_row health log_size log_lines ledger_matches_lineage);
 use PostgreSQL::Test::Utils;
 use Test::More;
 

@@ -4,8 +4,8 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Reengage qw(start_simulator new_node set_credentials create_extension nudge wait_until_ended wait_for
-  outcome due_row health worker_pid courier_pid log_size log_lines psql_stderr ledger_matches_lineage);
+use Reengage qw(start_simulator new_node set_credentials create_extension nudge wait_until_ended
+  wait_for outcome due_row health worker_pid courier_pid log_size log_lines psql_stderr);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;

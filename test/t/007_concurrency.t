@@ -3,8 +3,8 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended outcome worker_pid
-  health ledger_matches_lineage lineage);
+use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended outcome
+  worker_pid ledger_matches_lineage);
 use PostgreSQL::Test::Utils;
 use Test::More;
 

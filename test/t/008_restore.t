@@ -4,8 +4,8 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for lineage outcome
-  count_due health worker_pid psql_stderr ledger_matches_lineage);
+use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for lineage
+  outcome health worker_pid psql_stderr);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
