@@ -72,7 +72,10 @@ host_is_sound(const Authority *authority)
 	return length >= 1 && strspn(authority->host, name) >= length;
 }
 
-/* 127.a.b.c with a, b, c from 0 to 255; 127.evil.example is a name. */
+/*
+ * 127.a.b.c with a, b, c from 0 to 255 and no leading zeros, which some read
+ * as octal; 127.evil.example is a name.
+ */
 static bool
 is_loopback_address(const char *host, size_t length)
 {
@@ -83,10 +86,12 @@ is_loopback_address(const char *host, size_t length)
 	{
 		int			value = 0;
 		int			digits = 0;
+		bool		leads_with_zero = *at == '0';
 
 		for (; at < end && *at >= '0' && *at <= '9' && digits < 4; at++, digits++)
 			value = value * 10 + (*at - '0');
-		if (digits < 1 || digits > 3 || value > 255 || (octets == 0 && value != 127))
+		if (digits < 1 || digits > 3 || value > 255 || (leads_with_zero && digits > 1) ||
+			(octets == 0 && value != 127))
 			return false;
 		/* a dot must be followed by another octet */
 		if (at < end && (*at != '.' || ++at == end))
