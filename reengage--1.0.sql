@@ -54,7 +54,13 @@ CREATE FUNCTION reengage.system_identifier() RETURNS bigint
 LANGUAGE C STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_system_identifier';
 COMMENT ON FUNCTION reengage.system_identifier() IS
-	'the system identifier of this cluster, one half of the fence';
+	'the system identifier of this cluster, a part of the fence';
+
+CREATE FUNCTION reengage.site() RETURNS text
+LANGUAGE C STABLE STRICT SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_site';
+COMMENT ON FUNCTION reengage.site() IS
+	'the name of this site, a part of the fence: a hash of reengage.instance_key where it is set, else of the machine and the data directory';
 
 --
 -- What was asked
@@ -255,6 +261,7 @@ CREATE TABLE reengage.identity (
 	armed boolean NOT NULL DEFAULT true,
 	system_identifier bigint NOT NULL,
 	database_oid oid NOT NULL,
+	site text NOT NULL,
 	armed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	armed_by text NOT NULL DEFAULT current_user,
 	CONSTRAINT identity_pkey PRIMARY KEY (armed),
@@ -265,6 +272,7 @@ COMMENT ON TABLE reengage.identity IS
 COMMENT ON COLUMN reengage.identity.armed IS 'always true: there is at most one row';
 COMMENT ON COLUMN reengage.identity.system_identifier IS 'of the cluster that was armed';
 COMMENT ON COLUMN reengage.identity.database_oid IS 'of the database that was armed';
+COMMENT ON COLUMN reengage.identity.site IS 'of the machine and data directory, or of the instance key, that was armed';
 COMMENT ON COLUMN reengage.identity.armed_at IS 'when arm() was called';
 COMMENT ON COLUMN reengage.identity.armed_by IS 'who called it';
 
@@ -437,6 +445,9 @@ AS $$
 		WHEN i.database_oid <> d.oid
 			THEN format('armed in another database (oid %s, here %s): this is a copy',
 						i.database_oid, d.oid)
+		WHEN i.site <> reengage.site()
+			THEN format('armed at another site (%s, here %s): this is a copy, or the server was moved',
+						i.site, reengage.site())
 	END
 	FROM pg_database d LEFT JOIN reengage.identity i ON true
 	WHERE d.datname = current_database()
@@ -457,12 +468,18 @@ BEGIN
 		RAISE NOTICE 'already armed';
 		RETURN;
 	END IF;
+	IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
+		RAISE EXCEPTION 'cannot arm a standby, or in a read-only transaction'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Call it on the primary, in a transaction that may write.';
+	END IF;
 
-	INSERT INTO reengage.identity (system_identifier, database_oid, armed_at, armed_by)
-	VALUES (reengage.system_identifier(), database, now(), session_user)
+	INSERT INTO reengage.identity (system_identifier, database_oid, site, armed_at, armed_by)
+	VALUES (reengage.system_identifier(), database, reengage.site(), now(), session_user)
 	ON CONFLICT (armed) DO UPDATE
 		SET system_identifier = EXCLUDED.system_identifier,
 			database_oid = EXCLUDED.database_oid,
+			site = EXCLUDED.site,
 			armed_at = EXCLUDED.armed_at,
 			armed_by = EXCLUDED.armed_by;
 

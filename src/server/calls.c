@@ -273,6 +273,8 @@ calls_take_replies(Calls *calls, TimestampTz now)
 				break;
 			case LINK_REPLY:
 				flight = flights_of_call(calls->flights, reply.call_id);
+				/* it works: if it is lost now, the next one starts soon */
+				calls->pause_ms = 0;
 				if (flight == NULL)
 					break;
 				flights_call_ended(calls->flights, flight);

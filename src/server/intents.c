@@ -106,7 +106,7 @@ in_doubt_row(const LoadedNudge *nudge, const LeftIntent *left)
 	OutcomeRow	row = {
 		.nudge_id = nudge->nudge_id,
 		.outcome = outcome_name(OUTCOME_IN_DOUBT),
-		.reason = "crash",
+		.reason = "interrupted",
 		.step = step_name(left->step),
 		.conversation_id = left->conversation_id,
 		.root_conversation_id = nudge->root,

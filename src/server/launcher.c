@@ -43,6 +43,7 @@ typedef struct Launch
 {
 	bool		wanted;			/* its database is in the setting */
 	bool		launched;		/* and has not been seen to end */
+	bool		attached;		/* it was seen in its slot */
 	BackgroundWorkerHandle *handle; /* NULL: a predecessor launched it */
 	TimestampTz launched_at;
 	TimestampTz not_before;		/* of the next launch */
@@ -132,6 +133,7 @@ launch(int place, const char *database)
 	worker.bgw_notify_pid = MyProcPid;
 
 	shmem_note_launch(place);
+	mine->attached = false;
 	mine->launched_at = GetCurrentTimestamp();
 	mine->launched = RegisterDynamicBackgroundWorker(&worker, &mine->handle);
 	if (!mine->launched)
@@ -158,7 +160,7 @@ has_ended(int place, const WorkerSlot *slot, TimestampTz now)
 	if (mine->handle != NULL)
 		return GetBackgroundWorkerPid(mine->handle, &pid) == BGWH_STOPPED;
 	return slot->pid == 0 &&
-		TimestampDifferenceExceeds(mine->launched_at, now, START_TIMEOUT_MS);
+		(mine->attached || TimestampDifferenceExceeds(mine->launched_at, now, START_TIMEOUT_MS));
 }
 
 static void
@@ -198,6 +200,7 @@ tend(int place, TimestampTz now)
 		mine->launched = true;
 		mine->launched_at = now;
 	}
+	mine->attached |= slot.pid != 0;
 	if (mine->launched && has_ended(place, &slot, now))
 		note_end(place, &slot, now);
 	if (!mine->wanted)

@@ -6,7 +6,6 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -21,11 +20,11 @@
 REENGAGE_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(reengage_default_server_sql);
-PG_FUNCTION_INFO_V1(reengage_system_identifier);
 
 char	   *reengage_databases;
 char	   *reengage_default_server;
 char	   *reengage_credentials_file;
+char	   *reengage_instance_key;
 int			reengage_sweep_interval;
 
 static bool
@@ -80,6 +79,12 @@ define_settings(void)
 							   &reengage_credentials_file, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   check_credentials_file, NULL, NULL);
+	DefineCustomStringVariable("reengage.instance_key",
+							   "Sets the name of the site for the fence, instead of this machine and data directory.",
+							   "Give all nodes of a high-availability cluster the same one, and no copy of it.",
+							   &reengage_instance_key, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
 	DefineCustomIntVariable("reengage.sweep_interval",
 							"Sets the longest time between two looks of the worker at everything that is due.",
 							"A look is woken by each commit that inserts nudges; the sweep finds what no wake-up announced, such as prepared transactions. 0 turns it off.",
@@ -111,10 +116,4 @@ reengage_default_server_sql(PG_FUNCTION_ARGS)
 				 errmsg("the nudge names no server and reengage.default_server is empty"),
 				 errhint("Name a server in the nudge, or set reengage.default_server.")));
 	PG_RETURN_TEXT_P(cstring_to_text(reengage_default_server));
-}
-
-Datum
-reengage_system_identifier(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_INT64((int64) GetSystemIdentifier());
 }

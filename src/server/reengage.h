@@ -8,6 +8,7 @@
 extern char *reengage_databases;
 extern char *reengage_default_server;
 extern char *reengage_credentials_file;
+extern char *reengage_instance_key;
 extern int	reengage_sweep_interval;	/* seconds */
 
 #define REENGAGE_EXTENSION "reengage"	/* also of its schema and its wrapper */

@@ -15,6 +15,7 @@
 
 #include "reengage.h"
 #include "rows.h"
+#include "site.h"
 #include "store.h"
 
 #define ARGUMENTS_MAX 21
@@ -53,14 +54,16 @@ const char *
 store_fence_complaint(void)
 {
 	static Statement armed = {
-		"SELECT FROM reengage.identity WHERE system_identifier = $1 AND database_oid = $2",
-		2, {INT8OID, OIDOID}
+		"SELECT FROM reengage.identity"
+		" WHERE system_identifier = $1 AND database_oid = $2 AND site = $3",
+		3, {INT8OID, OIDOID, TEXTOID}
 	};
 	static Statement complaint = {"SELECT reengage.fence_complaint()", 0, {0}};
-	Datum		arguments[2];
+	Datum		arguments[3];
 
 	arguments[0] = Int64GetDatum((int64) GetSystemIdentifier());
 	arguments[1] = ObjectIdGetDatum(MyDatabaseId);
+	arguments[2] = CStringGetTextDatum(site_name());
 	execute(&armed, arguments, SPI_OK_SELECT);
 	if (SPI_processed > 0)
 		return NULL;

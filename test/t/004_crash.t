@@ -117,7 +117,7 @@ for my $case ([ 'stopped-before-effect', 'hang' ], [ 'stopped-after-effect', 'ha
 	$node->stop('immediate');
 	wait_for(sub { !process_is_alive($courier) }, 'the courier goes with the server');
 	$node->start;
-	check_outcomes($name, 'crash');
+	check_outcomes($name, 'interrupted');
 }
 is((lineage($node, q(l.requested_conversation_id = 'closed-stopped-before-effect')))[0]{conversation_id},
 	'closed-stopped-before-effect', 'in doubt, the customer is still where he was');
@@ -132,7 +132,7 @@ wait_for(sub { !process_is_alive($courier) }, 'the courier goes with the worker'
 ok($node->poll_query_until('postgres',
 	q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'reengage worker'}),
 	'after the restart of the cluster there is a worker');
-check_outcomes('killed-worker', 'crash');
+check_outcomes('killed-worker', 'interrupted');
 isnt(worker_pid($node), $worker, 'it is another one');
 
 # --- the courier is killed between a refused notification and the creation ------------------------
@@ -144,7 +144,7 @@ $node->stop('immediate');
 $node->start;
 $simulator->clear_faults;
 wait_until_ended($node, where => q(n.conversation_id LIKE 'race-%'));
-is(outcome($node, 'race-killed'), 'in_doubt crash create', 'the doubt is about the last call');
+is(outcome($node, 'race-killed'), 'in_doubt interrupted create', 'the doubt is about the last call');
 is($simulator->verbs('id=race-killed'), 'check notify create', 'which was made once');
 
 # --- many on the wire ------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ ok($node->poll_query_until('postgres', q{
 $requests = scalar $simulator->requests;
 $node->safe_psql('restored', 'SELECT reengage.arm()');
 wait_until_ended($node, database => 'restored', where => q(n.conversation_id <> 'closed-due'));
-is(outcome($node, 'live-on-the-wire', database => 'restored'), 'in_doubt crash notify',
+is(outcome($node, 'live-on-the-wire', database => 'restored'), 'in_doubt interrupted notify',
 	'P5: what was on the wire when the dump was taken is in doubt in the copy');
 is(outcome($node, 'live-due', database => 'restored'), 'notified - notify', 'what was due is delivered');
 is(outcome($node, 'live-new-in-copy', database => 'restored'), 'notified - notify', 'as is what is new');
