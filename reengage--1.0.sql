@@ -79,6 +79,7 @@ CREATE TABLE reengage.nudges (
 	time_zone text,
 	campaign text,
 	detail jsonb,
+	repeats uuid,
 	requested_by text NOT NULL DEFAULT current_user,
 	requested_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	CONSTRAINT nudges_pkey PRIMARY KEY (nudge_id)
@@ -105,10 +106,13 @@ COMMENT ON COLUMN reengage.nudges.expires_at IS 'not at or after this time; null
 COMMENT ON COLUMN reengage.nudges.time_zone IS 'the customer''s time zone, for example Europe/Berlin';
 COMMENT ON COLUMN reengage.nudges.campaign IS 'your name for why the nudge is sent; at most 256 characters; carried into the lineage';
 COMMENT ON COLUMN reengage.nudges.detail IS 'your own data, at most 16 kB; carried into the lineage';
+COMMENT ON COLUMN reengage.nudges.repeats IS 'the nudge that an operator asked for again with this one: see resolve() and redrive()';
 COMMENT ON COLUMN reengage.nudges.requested_by IS 'the role that inserted the nudge';
 COMMENT ON COLUMN reengage.nudges.requested_at IS 'when the inserting transaction began';
 
 CREATE INDEX nudges_conversation ON reengage.nudges (conversation_id);
+-- a nudge is asked for again once
+CREATE UNIQUE INDEX nudges_repeats ON reengage.nudges (repeats) WHERE repeats IS NOT NULL;
 
 --
 -- What is due.  Narrow, and the only table that the scheduler scans; derived
@@ -202,10 +206,13 @@ CREATE TABLE reengage.lineage (
 	CONSTRAINT lineage_pkey PRIMARY KEY (lineage_id),
 	CONSTRAINT lineage_outcome_check CHECK (outcome IN (
 		'notified', 'session_created', 'session_continued', 'skipped_closed',
-		'refused', 'expired', 'exhausted', 'in_doubt')),
+		'refused', 'expired', 'exhausted', 'in_doubt', 'resolved_sent', 'resolved_not_sent')),
 	CONSTRAINT lineage_step_check CHECK (step IN ('notify', 'create')),
-	CONSTRAINT lineage_previous_check CHECK (
-		(outcome = 'session_created') = (previous_conversation_id IS NOT NULL))
+	CONSTRAINT lineage_previous_check CHECK (CASE
+		WHEN outcome = 'session_created' THEN previous_conversation_id IS NOT NULL
+		ELSE previous_conversation_id IS NULL OR outcome = 'resolved_sent' END),
+	CONSTRAINT lineage_resolves_check CHECK (
+		(resolves IS NOT NULL) = (outcome IN ('resolved_sent', 'resolved_not_sent')))
 );
 COMMENT ON TABLE reengage.lineage IS
 	'what happened: the outcome of each nudge and the thread it belongs to; append-only, made to be replicated';
@@ -250,6 +257,8 @@ CREATE INDEX lineage_created ON reengage.lineage (server, conversation_id)
 -- the tip of a thread, and its story
 CREATE INDEX lineage_thread ON reengage.lineage (root_conversation_id, server, generation);
 CREATE INDEX lineage_nudge ON reengage.lineage (nudge_id);
+-- a doubt is resolved once
+CREATE UNIQUE INDEX lineage_resolves ON reengage.lineage (resolves) WHERE resolves IS NOT NULL;
 -- a create in doubt holds back the next create on the same conversation
 CREATE INDEX lineage_in_doubt ON reengage.lineage (server, conversation_id)
 	WHERE outcome = 'in_doubt';
@@ -544,8 +553,145 @@ COMMENT ON FUNCTION reengage.worker_state() IS
 	'what shared memory knows of this database''s worker';
 
 --
+-- The operators' side of doubt
+--
+CREATE FUNCTION reengage.ask_again(nudge_id uuid) RETURNS uuid
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	id uuid := reengage.uuid_v7();
+BEGIN
+	INSERT INTO reengage.nudges
+		(nudge_id, server, conversation_id, message, address, channel, when_closed, priority,
+		 expires_at, time_zone, campaign, detail, repeats, requested_by)
+	SELECT id, n.server, n.conversation_id, n.message, n.address, n.channel, n.when_closed, n.priority,
+		CASE WHEN n.expires_at > now() THEN n.expires_at END,
+		n.time_zone, n.campaign, n.detail, n.nudge_id, session_user
+	FROM reengage.nudges n WHERE n.nudge_id = ask_again.nudge_id
+	ON CONFLICT (repeats) WHERE repeats IS NOT NULL DO NOTHING;
+	IF NOT FOUND THEN
+		SELECT n.nudge_id INTO id FROM reengage.nudges n WHERE n.repeats = ask_again.nudge_id;
+	END IF;
+	RETURN id;
+END
+$$;
+COMMENT ON FUNCTION reengage.ask_again(uuid) IS
+	'a new nudge with the content of an old one, which keeps its outcome; a second call returns the same';
+
+CREATE FUNCTION reengage.redrive(nudge_id uuid) RETURNS uuid
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM reengage.lineage l
+				   WHERE l.nudge_id = redrive.nudge_id AND l.outcome = 'exhausted') THEN
+		RAISE EXCEPTION 'nudge % is not exhausted', nudge_id
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'reengage.nudge_status shows where it stands; reengage.resolve() settles what is in doubt.';
+	END IF;
+	RETURN reengage.ask_again(nudge_id);
+END
+$$;
+COMMENT ON FUNCTION reengage.redrive(uuid) IS
+	'asks again for a nudge whose attempts ran out, and returns the new nudge; a second call returns the same';
+
+CREATE FUNCTION reengage.resolve(lineage_id uuid, verdict text, conversation_id text DEFAULT NULL)
+RETURNS uuid
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	doubt reengage.lineage;
+	earlier reengage.lineage;
+	result uuid := reengage.uuid_v7();
+	said text := CASE verdict WHEN 'sent' THEN 'resolved_sent'
+							  WHEN 'not_sent' THEN 'resolved_not_sent'
+							  WHEN 'resend' THEN 'resolved_not_sent' END;
+	created boolean := conversation_id IS NOT NULL;
+BEGIN
+	IF said IS NULL THEN
+		RAISE EXCEPTION 'invalid verdict: "%"', verdict
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = 'It must be sent, not_sent or resend.';
+	END IF;
+	SELECT * INTO doubt FROM reengage.lineage l WHERE l.lineage_id = resolve.lineage_id;
+	IF doubt.outcome IS DISTINCT FROM 'in_doubt' THEN
+		RAISE EXCEPTION 'lineage row % is not in doubt', lineage_id
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'The view reengage.in_doubt lists the rows that are.';
+	END IF;
+	IF created AND (verdict <> 'sent' OR doubt.step <> 'create') THEN
+		RAISE EXCEPTION 'a conversation_id goes with a create that was sent'
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF NOT created AND verdict = 'sent' AND doubt.step = 'create' THEN
+		RAISE EXCEPTION 'the conversation that was created must be named'
+			USING ERRCODE = 'invalid_parameter_value',
+				  DETAIL = 'Without it the thread would end at the closed conversation.',
+				  HINT = 'Look for it in the API, by the customer or the correlation_id.';
+	END IF;
+	IF conversation_id !~ '^[A-Za-z0-9._~-]{1,128}$' OR conversation_id IN ('.', '..', doubt.conversation_id) THEN
+		RAISE EXCEPTION 'invalid conversation_id: "%"', left(conversation_id, 60)
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+
+	INSERT INTO reengage.lineage
+		(lineage_id, nudge_id, server, outcome, reason, step, requested_conversation_id, conversation_id,
+		 previous_conversation_id, root_conversation_id, generation, channel, address_hash, campaign,
+		 attempts, api_calls, api_calls_saved, correlation_id, requested_at, due_at, occurred_at, resolves, detail)
+	VALUES
+		(result, doubt.nudge_id, doubt.server, said, verdict, doubt.step, doubt.requested_conversation_id,
+		 coalesce(resolve.conversation_id, doubt.conversation_id),
+		 CASE WHEN created THEN doubt.conversation_id END, doubt.root_conversation_id,
+		 doubt.generation + created::integer, doubt.channel, doubt.address_hash, doubt.campaign,
+		 doubt.attempts, 0, 0, doubt.correlation_id, doubt.requested_at, doubt.due_at, now(), doubt.lineage_id, doubt.detail)
+	ON CONFLICT (resolves) WHERE resolves IS NOT NULL DO NOTHING;
+	IF NOT FOUND THEN
+		SELECT * INTO earlier FROM reengage.lineage l WHERE l.resolves = resolve.lineage_id;
+		IF earlier.reason = verdict AND earlier.conversation_id = coalesce(resolve.conversation_id, doubt.conversation_id) THEN
+			RAISE NOTICE 'it was resolved so before';
+			RETURN earlier.lineage_id;
+		END IF;
+		RAISE EXCEPTION 'lineage row % was resolved before, as %', lineage_id, earlier.reason
+			USING ERRCODE = 'object_not_in_prerequisite_state';
+	END IF;
+
+	IF verdict = 'resend' THEN
+		RAISE NOTICE 'asked again as nudge %', reengage.ask_again(doubt.nudge_id);
+	END IF;
+	-- what the doubt held back can go on
+	UPDATE reengage.due d SET due_at = now(), waiting_for = NULL
+	WHERE d.server = doubt.server AND d.waiting_for = 'an earlier create on this conversation is in doubt';
+	PERFORM reengage.wake(now());
+	RETURN result;
+END
+$$;
+COMMENT ON FUNCTION reengage.resolve(uuid, text, text) IS
+	'settles a row in doubt: sent (with the conversation that was created, if it was a create), not_sent, or resend (not sent, and asked again as a new nudge); returns the row of lineage that says so';
+
+--
 -- Looking
 --
+CREATE VIEW reengage.in_doubt AS
+SELECT l.lineage_id, l.nudge_id, l.server, l.step, l.conversation_id, l.occurred_at AS since, l.reason,
+	l.http_status, l.api_error_message, l.correlation_id, l.called_at, l.campaign
+FROM reengage.lineage l
+WHERE l.outcome = 'in_doubt'
+  AND NOT EXISTS (SELECT FROM reengage.lineage r WHERE r.resolves = l.lineage_id)
+ORDER BY l.occurred_at;
+COMMENT ON VIEW reengage.in_doubt IS
+	'calls that may or may not have taken effect, until resolve() settles them';
+COMMENT ON COLUMN reengage.in_doubt.lineage_id IS 'for resolve()';
+COMMENT ON COLUMN reengage.in_doubt.nudge_id IS 'the nudge';
+COMMENT ON COLUMN reengage.in_doubt.server IS 'the foreign server';
+COMMENT ON COLUMN reengage.in_doubt.step IS 'the call: notify or create';
+COMMENT ON COLUMN reengage.in_doubt.conversation_id IS 'the conversation that was notified, or was to be followed';
+COMMENT ON COLUMN reengage.in_doubt.since IS 'when the doubt arose';
+COMMENT ON COLUMN reengage.in_doubt.reason IS 'one word for why';
+COMMENT ON COLUMN reengage.in_doubt.http_status IS 'of the answer, if there was one';
+COMMENT ON COLUMN reengage.in_doubt.api_error_message IS 'what the API, or the network, said last';
+COMMENT ON COLUMN reengage.in_doubt.correlation_id IS 'the API''s name for the call, if it told it';
+COMMENT ON COLUMN reengage.in_doubt.called_at IS 'when the first byte left, if that is known';
+COMMENT ON COLUMN reengage.in_doubt.campaign IS 'as the nudge said';
+
 CREATE VIEW reengage.nudge_status WITH (security_barrier) AS
 SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.campaign,
 	CASE
@@ -699,9 +845,8 @@ GROUP BY d.server
 UNION ALL
 SELECT 'doubt', 'attention',
 	pg_catalog.format('%s nudges ended in doubt: their call may or may not have taken effect', pg_catalog.count(*)),
-	'SELECT * FROM reengage.lineage WHERE outcome = ''in_doubt'';'
-FROM reengage.lineage l
-WHERE l.outcome = 'in_doubt'
+	'SELECT * FROM reengage.in_doubt; then settle each with reengage.resolve().'
+FROM reengage.in_doubt
 HAVING pg_catalog.count(*) > 0;
 COMMENT ON VIEW reengage.health IS
 	'whether nudges are being sent, and if not, why and what to do';
@@ -727,11 +872,13 @@ GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.default_server(), reengag
 GRANT SELECT ON reengage.nudge_status TO reengage_application, reengage_operator, reengage_reader;
 
 GRANT SELECT ON reengage.nudges, reengage.due, reengage.intents, reengage.lineage,
-	reengage.identity, reengage.server_state, reengage.threads, reengage.health TO reengage_operator;
-GRANT EXECUTE ON FUNCTION reengage.arm(), reengage.disarm(), reengage.preview(uuid) TO reengage_operator;
+	reengage.identity, reengage.server_state, reengage.threads, reengage.in_doubt, reengage.health
+	TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage.arm(), reengage.disarm(), reengage.preview(uuid),
+	reengage.resolve(uuid, text, text), reengage.redrive(uuid) TO reengage_operator;
 GRANT EXECUTE ON PROCEDURE reengage.run(integer, integer) TO reengage_operator;
 
-GRANT SELECT ON reengage.lineage, reengage.threads, reengage.health TO reengage_reader;
+GRANT SELECT ON reengage.lineage, reengage.threads, reengage.in_doubt, reengage.health TO reengage_reader;
 GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.worker_state(),
 	reengage.fence_complaint() TO reengage_operator, reengage_reader;
 

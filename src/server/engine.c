@@ -96,13 +96,12 @@ set_text(Engine *engine, char **target, const char *text)
 static EngineCondition
 find_condition(Engine *engine)
 {
-	const char *complaint;
+	const char *complaint = store_fence_complaint();
 
-	if (!dispatcher_lock_take())
-		return ENGINE_NOT_ALONE;
-	complaint = store_fence_complaint();
 	set_text(engine, &engine->complaint, complaint);
-	return complaint ? ENGINE_FENCED : ENGINE_DISPATCHING;
+	if (complaint != NULL)
+		return ENGINE_FENCED;
+	return dispatcher_lock_take() ? ENGINE_DISPATCHING : ENGINE_NOT_ALONE;
 }
 
 static void
