@@ -350,14 +350,14 @@ store_delete_intents(const pg_uuid_t *intent_ids, int count)
 int
 store_left_intents(LeftIntent **intents)
 {
-	/* the last call of a nudge comes last */
+	/* ids never go back in an engine, as a clock may: the last call of a nudge comes last */
 	static Statement statement = {
 		"SELECT i.intent_id, c.nudge_id, c.step, c.round, c.conversation_id"
 		" FROM reengage.intents i CROSS JOIN LATERAL ROWS FROM ("
 		"   pg_catalog.unnest(i.nudge_ids), pg_catalog.unnest(i.steps),"
 		"   pg_catalog.unnest(i.rounds), pg_catalog.unnest(i.conversation_ids))"
 		"   AS c (nudge_id, step, round, conversation_id)"
-		" ORDER BY i.recorded_at, i.intent_id",
+		" ORDER BY i.intent_id",
 		0, {0}
 	};
 
