@@ -153,7 +153,7 @@ sub new_node
 	my ($name, %options) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(%{ $options{init} // {} });
+	$node->init(extra => [ '--locale=C', '--encoding=UTF8' ], %{ $options{init} // {} });
 	my $credentials = set_credentials($node, servers => $options{servers} // ['genesys']);
 	$node->append_conf('postgresql.conf', $ENV{STAGE_SETTINGS});
 	$node->append_conf('postgresql.conf', "reengage.credentials_file = '$credentials'");
