@@ -61,11 +61,13 @@ deps:
 	test/deps
 demo: deps
 	test/demo $(if $(DATA_FILE),'$(DATA_FILE)')
-test: deps
+test:
+	test/deps fuzz
 	test/run
 bench: deps
 	test/bench/run
-fuzz: deps
+fuzz:
+	test/deps fuzz
 	test/fuzz/run $(or $(SECONDS),60)
 
 .PHONY: deps demo test bench fuzz install-courier uninstall-courier
