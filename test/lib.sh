@@ -24,7 +24,7 @@ as_server_user() {
 
 build() {
   make -s -C "$top" all "$@" >&2
-  make -s -C "$top/test/simulator" >&2
+  make -s -C "$top/test/simulator" "$@" >&2
 }
 
 # Makes the stage and installs into it.

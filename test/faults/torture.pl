@@ -429,24 +429,25 @@ sub show_progress
 
 sub torture
 {
-	for my $round (1 .. $kills)
+	my $planned = 0;
+
+	while ($kills_done < $kills)
 	{
-		my $share = int($n * $round / $kills) - int($n * ($round - 1) / $kills);
+		my $share = int($n * ($kills_done + 1) / $kills) - $planned;
 		my $inserter = start_inserting(batches($share));
 
+		$planned += $share;
 		sleep 0.02 + rand() * 0.5;
 		kill_something();
-		# sometimes the next one follows at once
-		if (rand() < 0.2 && $kills_done < $kills)
-		{
-			sleep rand() * 0.2;
-			push @deck, shift @deck if @deck > 1;
-		}
+		# some do not even let the next worker take over in peace
+		kill_something() if $kills_done < $kills && rand() < 0.2;
 		waitpid $inserter, 0;
-		break_off('insert', "nudges could not be inserted, round $round") if $? != 0;
+		break_off('insert', "nudges could not be inserted, after kill $kills_done") if $? != 0;
 		resolve_doubts() if rand() < 0.3;
-		show_progress($round % 5 == 0);
+		show_progress($kills_done % 5 == 0);
 	}
+	waitpid start_inserting(batches($n - $planned)), 0;
+	break_off('insert', 'the last nudges could not be inserted') if $? != 0;
 	return;
 }
 
