@@ -53,6 +53,9 @@ install: install-courier
 install-courier: reengage-courier
 	$(MKDIR_P) '$(DESTDIR)$(pkglibdir)'
 	$(INSTALL_PROGRAM) reengage-courier '$(DESTDIR)$(pkglibdir)/'
+clean: clean-simulator
+clean-simulator:
+	$(MAKE) -C test/simulator clean
 uninstall: uninstall-courier
 uninstall-courier:
 	rm -f '$(DESTDIR)$(pkglibdir)/reengage-courier'
@@ -70,4 +73,4 @@ fuzz:
 	test/deps fuzz
 	test/fuzz/run $(or $(SECONDS),60)
 
-.PHONY: deps demo test bench fuzz install-courier uninstall-courier
+.PHONY: deps demo test bench fuzz install-courier uninstall-courier clean-simulator

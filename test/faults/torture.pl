@@ -429,7 +429,7 @@ sub show_progress
 
 sub torture
 {
-	my $planned = 0;
+	my ($planned, $next_line) = (0, 5);
 
 	while ($kills_done < $kills)
 	{
@@ -444,7 +444,8 @@ sub torture
 		waitpid $inserter, 0;
 		break_off('insert', "nudges could not be inserted, after kill $kills_done") if $? != 0;
 		resolve_doubts() if rand() < 0.3;
-		show_progress($kills_done % 5 == 0);
+		show_progress($kills_done >= $next_line);
+		$next_line += 5 if $kills_done >= $next_line;
 	}
 	waitpid start_inserting(batches($n - $planned)), 0;
 	break_off('insert', 'the last nudges could not be inserted') if $? != 0;
