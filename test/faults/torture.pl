@@ -198,7 +198,7 @@ sub batches
 	{
 		my $size = between(1, rand() < 0.3 ? 60 : 12);
 		$size = $count if $size > $count;
-		push @batches, { sql => batch($size), pause => rand() * 0.06 };
+		push @batches, { sql => batch($size), pause => rand() * 0.04 };
 		$count -= $size;
 	}
 	return @batches;
@@ -427,6 +427,17 @@ sub show_progress
 
 # ---- the run -----------------------------------------------------------------------------------
 
+# For a moment, until a call hangs: a good time to kill.
+sub wait_for_hanging
+{
+	for (1 .. 40)
+	{
+		return if JSON::PP::decode_json(simulator('GET', 'counts'))->{hanging} > 0;
+		sleep 0.01;
+	}
+	return;
+}
+
 sub torture
 {
 	my ($planned, $next_line) = (0, 5);
@@ -437,7 +448,8 @@ sub torture
 		my $inserter = start_inserting(batches($share));
 
 		$planned += $share;
-		sleep 0.02 + rand() * 0.5;
+		sleep 0.02 + rand() * 0.3;
+		wait_for_hanging() if rand() < 0.4;
 		kill_something();
 		# some do not even let the next worker take over in peace
 		kill_something() if $kills_done < $kills && rand() < 0.2;
