@@ -10,7 +10,7 @@ CREATE EXTENSION reengage;
 SELECT pg_describe_object(d.classid, d.objid, 0) AS member
 FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
 WHERE e.extname = 'reengage' AND d.deptype = 'e' AND d.classid <> 'pg_type'::regclass
-ORDER BY 1 COLLATE "C";
+ORDER BY pg_describe_object(d.classid, d.objid, 0) COLLATE "C";
 
 -- every table, view and column has a comment
 SELECT c.oid::regclass AS relation, a.attname AS column

@@ -248,6 +248,7 @@ sub postmaster { return (slurp("$data/postmaster.pid") =~ /^(\d+)/)[0] // 0; }
 sub children
 {
 	my ($processes, $parent) = @_;
+	return () if !$parent;
 	return grep { $processes->{$_}{parent} == $parent } sort { $a <=> $b } keys %$processes;
 }
 
@@ -319,7 +320,7 @@ my %ways = (
 	'fast stop' => sub { stop_server('fast'); start_server() },
 	'backend killed' => sub { kill_backend($_[0]) },
 	'postmaster killed' => sub {
-		my $postmaster = postmaster();
+		my $postmaster = postmaster() or die 'there is no postmaster';
 		kill 'KILL', $postmaster;
 		sleep 0.01 while kill 0, $postmaster;
 		start_server();
@@ -369,6 +370,7 @@ sub kill_something
 	my $begun = time;
 
 	@before = wait_for_senders('start', 0, 0) unless $before[0] && $before[1];
+	die 'there is nobody to kill' unless $before[0] && $before[1];
 	$ways{$kind}->(@before);
 	# whoever was only stopped goes on
 	wait_for_senders($kind, $kind eq 'courier stopped' ? (0, 0) : @before);
