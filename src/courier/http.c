@@ -280,12 +280,29 @@ free_headers(struct curl_slist *list)
 	curl_slist_free_all(list);
 }
 
-static void
-return_transfer(Transfer *transfer)
+/*
+ * A handle whose transfer failed is not used again: libcurl 8.14 remembers
+ * beyond a reset that it could not rewind, and fails the next transfer.
+ */
+static CURL *
+renew_handle(CURL *easy, CURLcode code)
 {
-	CURL	   *easy = transfer->easy;
+	if (code == CURLE_OK)
+	{
+		curl_easy_reset(easy);
+		return easy;
+	}
+	curl_easy_cleanup(easy);
+	easy = curl_easy_init();
+	require(easy != NULL);
+	return easy;
+}
 
-	curl_easy_reset(easy);
+static void
+return_transfer(Transfer *transfer, CURLcode code)
+{
+	CURL	   *easy = renew_handle(transfer->easy, code);
+
 	http_request_free(&transfer->request);
 	free_headers(transfer->header_list);
 	frame_buffer_free(&transfer->headers);
@@ -445,7 +462,7 @@ finish(CURL *easy, CURLcode code)
 	fill_response(&response, transfer, code);
 	curl_multi_remove_handle(multi, easy);
 	transfer->done(transfer->owner, &response);
-	return_transfer(transfer);
+	return_transfer(transfer, code);
 }
 
 void

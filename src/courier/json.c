@@ -10,6 +10,7 @@
 
 #include "exit.h"
 #include "memory.h"
+#include "utf8.h"
 
 /* Replies of the APIs we know nest 4 deep; a bomb nests thousands. */
 #define JSON_DEPTH 16
@@ -39,11 +40,11 @@ json_read(const char *text, size_t length)
 	struct json_tokener *tokener;
 	JsonObject *object;
 
-	if (length == 0 || length > INT_MAX)
+	if (length == 0 || length > INT_MAX || !utf8_is_valid(text, length))
 		return NULL;
 	tokener = json_tokener_new_ex(JSON_DEPTH);
 	require(tokener != NULL);
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 	object = json_tokener_parse_ex(tokener, text, (int) length);
 	if (json_tokener_get_error(tokener) != json_tokener_success ||
 		json_tokener_get_parse_end(tokener) != length ||

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "utf8.h"
+
 #define TOKEN_PATH "/oauth/token"
 #define MESSAGING_PATH "/api/v2/conversations/messaging"
 #define CONTROL_PATH "/_sim/"
@@ -181,9 +183,11 @@ parse(struct printbuf *body)
 	if (tokener == NULL)
 	{
 		tokener = json_tokener_new();
-		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 	}
 	json_tokener_reset(tokener);
+	if (!utf8_is_valid(body->buf, body->bpos))
+		return NULL;
 	return json_tokener_parse_ex(tokener, body->buf, body->bpos);
 }
 
