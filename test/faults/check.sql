@@ -7,12 +7,14 @@ CREATE INDEX ON faults.requests (conversation_id);
 CREATE INDEX ON faults.effects (nudge_id);
 
 -- The POSTs.  One that was certainly refused had no effect and may be made
--- again; 401 even under the same intent, with a new token.
+-- again; 401 even under the same intent, with a new token.  Of a create that
+-- its client cut short the body is missing, and with it what it was to follow.
 CREATE VIEW faults.posts AS
 SELECT r.*, to_timestamp(r.arrived_us / 1e6) AS arrived,
 	CASE WHEN r.verb = 'create' THEN r.previous_id ELSE r.conversation_id END AS asked_id,
 	(r.status BETWEEN 400 AND 499 AND r.status <> 408)
-		OR (r.status = 503 AND r.fault IS NOT DISTINCT FROM '503_later') AS certainly_refused
+		OR (r.status = 503 AND r.fault IS NOT DISTINCT FROM '503_later') AS certainly_refused,
+	r.verb = 'create' AND r.status = 0 AND r.previous_id IS NULL AND coalesce(r.fault, 'latency') = 'latency' AS cut_short
 FROM faults.requests r
 WHERE r.verb IN ('notify', 'create');
 
@@ -46,6 +48,7 @@ SELECT o.nudge_id, o.reason, o.step, o.called_at, o.occurred_at, p.fault, p.sequ
 		WHEN 'timeout' THEN p.fault = 'hang_after' OR k.kinds && ARRAY['courier stopped']
 			OR o.occurred_at - o.called_at >= interval '450 ms'
 		WHEN 'connection_lost' THEN p.fault IN ('close_after', 'close_before')
+			OR p.fault = 'hang_after' AND k.kinds && ARRAY['faults cleared']
 		WHEN 'http_502' THEN p.fault = '502_after'
 		WHEN 'unreadable' THEN o.step = 'create' AND p.fault IN ('garbage', 'truncate', 'empty')
 	END AS explained
@@ -112,7 +115,7 @@ SELECT 'P3 no intent', p.nudge_id, format('%s %s on %s: no such intent was commi
 FROM faults.posts p
 WHERE NOT EXISTS (
 	SELECT FROM faults.intents i
-	WHERE i.nudge_id = p.nudge_id AND i.step = p.verb AND i.conversation_id = p.asked_id
+	WHERE i.nudge_id = p.nudge_id AND i.step = p.verb AND (i.conversation_id = p.asked_id OR p.cut_short)
 	  AND pg_xact_commit_timestamp(i.xmin) <= p.arrived)
 UNION ALL
 SELECT 'P4 more POSTs than intents', p.nudge_id, format('%s %ss', count(*), p.verb)
@@ -137,7 +140,7 @@ WHERE p.key IS DISTINCT FROM p.nudge_id || '-' || p.verb
 UNION ALL
 SELECT 'P2 blind', p.nudge_id, format('%s %s without a look at %s', p.verb, p.sequence, p.asked_id)
 FROM faults.posts p
-WHERE NOT EXISTS (
+WHERE NOT p.cut_short AND NOT EXISTS (
 	SELECT FROM faults.requests c
 	WHERE c.verb = 'check' AND c.conversation_id = p.asked_id AND c.sequence < p.sequence
 	  AND c.status IN (200, 404) AND coalesce(c.fault, 'latency') = 'latency')

@@ -61,6 +61,7 @@ sub uuid
 sub break_off
 {
 	my ($rule, $fact) = @_;
+	return if grep { $_ eq "$rule: $fact" } @broken;
 	push @broken, "$rule: $fact";
 	print "\nBROKEN  $rule: $fact\n";
 	return;
@@ -384,10 +385,11 @@ sub kill_something
 
 # Settles doubts as an operator would who can look into the API: those that are
 # older than any call can be.
+my %irresolvable;
+
 sub resolve_doubts
 {
 	my $list = sql(q{SELECT lineage_id, nudge_id, step FROM reengage.in_doubt WHERE since < now() - interval '2 s'});
-	my $resolved = 0;
 
 	for my $line (split /\n/, $list)
 	{
@@ -396,11 +398,12 @@ sub resolve_doubts
 		my @effects = @{ ref $report eq 'HASH' ? $report->{effects} : $report };
 		my $verdict = !@effects ? "'not_sent'" : $step eq 'create' ? "'sent', '$effects[0]{conversation_id}'" : "'sent'";
 
-		defined try_sql("SELECT reengage.resolve('$lineage_id', $verdict)")
-		  or break_off('resolve', "nudge $nudge_id, $step, $verdict: $sql_error");
-		$resolved++;
+		next if $irresolvable{$lineage_id};
+		next if defined try_sql("SELECT reengage.resolve('$lineage_id', $verdict)");
+		$irresolvable{$lineage_id} = 1;
+		break_off('resolve', "nudge $nudge_id, $step, $verdict: " . ($sql_error =~ s/^psql:\S+ //r));
 	}
-	return $resolved;
+	return;
 }
 
 # ---- what is seen on the way -----------------------------------------------------------------
@@ -471,8 +474,11 @@ sub drain
 {
 	my $deadline = time + 2 * $patience;
 
+	# which closes what hangs
+	push @kills, [ 'faults cleared', time ];
 	simulator('DELETE', 'faults');
-	while (show_progress(0) || sql('SELECT count(*) FROM reengage.in_doubt') > 0)
+	push @{ $kills[-1] }, time;
+	while (show_progress(0) || sql('SELECT count(*) FROM reengage.in_doubt') > keys %irresolvable)
 	{
 		resolve_doubts();
 		if (time > $deadline)

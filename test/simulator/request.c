@@ -183,7 +183,9 @@ parse(struct printbuf *body)
 	if (tokener == NULL)
 	{
 		tokener = json_tokener_new();
-		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+		/* 0.18 is strict in the wrong way: it refuses what is not ASCII */
+		if (strncmp(json_c_version(), "0.18", 4) != 0)
+			json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 	}
 	json_tokener_reset(tokener);
 	if (!utf8_is_valid(body->buf, body->bpos))
