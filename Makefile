@@ -7,6 +7,7 @@
 #   make test     every test
 #   make bench    measurements
 #   make fuzz     fuzz the parsers, SECONDS=60 each
+#   make torture  kill everything at random, N=2000 nudges, KILLS=20, SEED=1
 
 EXTENSION = reengage
 MODULE_big = reengage
@@ -72,5 +73,7 @@ bench: deps
 fuzz:
 	test/deps fuzz
 	test/fuzz/run $(or $(SECONDS),60)
+torture: deps
+	N=$(or $(N),2000) KILLS=$(or $(KILLS),20) SEED=$(or $(SEED),1) test/faults/run
 
-.PHONY: deps demo test bench fuzz install-courier uninstall-courier clean-simulator
+.PHONY: deps demo test bench fuzz torture install-courier uninstall-courier clean-simulator
