@@ -266,7 +266,7 @@ send_queued(Link *link)
 	}
 }
 
-/* False: nothing more to read for now, or ever. */
+/* False: nothing is there to read; *at_end says whether anything can follow. */
 static bool
 read_more(Link *link, bool *at_end)
 {

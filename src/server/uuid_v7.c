@@ -1,5 +1,5 @@
 /*
- * uuid.c: reengage.uuid_v7(), the same on every version of PostgreSQL.
+ * uuid_v7.c: reengage.uuid_v7(), the same on every version of PostgreSQL.
  */
 #include "postgres.h"
 
