@@ -162,7 +162,7 @@ choose_recipient(const Facts *facts, const Terms *terms,
 	 */
 	if (channel == NULL && terms->address == NULL)
 		channel = terms->channel;
-	proactive = channel != NULL && channel_is_listed(terms->proactive_channels, channel);
+	proactive = channel != NULL && list_contains(terms->proactive_channels, channel);
 	recipient->from_address = facts->business_address ?
 		facts->business_address : terms->from_address;
 	if (facts->customer_address != NULL && proactive)
@@ -178,7 +178,7 @@ choose_recipient(const Facts *facts, const Terms *terms,
 	}
 	/* The nudge's own address goes with its own channel, if it names one. */
 	channel = terms->channel ? terms->channel : facts->channel;
-	if (channel == NULL || !channel_is_listed(terms->proactive_channels, channel))
+	if (channel == NULL || !list_contains(terms->proactive_channels, channel))
 	{
 		*reason = channel == NULL ? "no_channel" : "channel_not_proactive";
 		return false;
@@ -192,19 +192,19 @@ choose_recipient(const Facts *facts, const Terms *terms,
 }
 
 bool
-channel_is_listed(const char *channels, const char *channel)
+list_contains(const char *list, const char *item)
 {
-	size_t		length = strlen(channel);
+	size_t		length = strlen(item);
 
 	/* commas that follow each other enclose nothing */
-	while (length > 0 && channels != NULL && *channels != '\0')
+	while (length > 0 && list != NULL && *list != '\0')
 	{
-		size_t		item = strcspn(channels, ",");
+		size_t		size = strcspn(list, ",");
 
-		if (item == length && memcmp(channels, channel, length) == 0)
+		if (size == length && memcmp(list, item, length) == 0)
 			return true;
-		channels += item;
-		channels += strspn(channels, ",");
+		list += size;
+		list += strspn(list, ",");
 	}
 	return false;
 }

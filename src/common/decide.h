@@ -42,7 +42,7 @@ typedef struct Facts
 	const char *channel;		/* of the old conversation; NULL when unknown */
 	const char *customer_address;
 	const char *business_address;
-	bool		same_conversation;	/* a create answered the id that it followed */
+	bool		same_conversation;	/* a create answered an id that its thread knows */
 } Facts;
 
 typedef enum DecisionKind
@@ -81,7 +81,7 @@ extern Decision decide(Step step, const Facts *facts, const Terms *terms);
 extern bool choose_recipient(const Facts *facts, const Terms *terms,
 							 Recipient *recipient, const char **reason);
 
-/* True when "channel" is one of the comma-separated "channels". */
-extern bool channel_is_listed(const char *channels, const char *channel);
+/* True when "item" is one of the comma-separated "list"; nothing is in NULL. */
+extern bool list_contains(const char *list, const char *item);
 
 #endif

@@ -109,27 +109,6 @@ note_reply(Flight *flight, const ReplyMessage *reply)
 			(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 }
 
-/*
- * Whether the API threaded a new session into a conversation that the thread
- * has been through; that one has a successor, and gets no other.
- */
-static bool
-is_on_path(const char *path, const char *id)
-{
-	size_t		length = strlen(id);
-
-	while (*path != '\0')
-	{
-		size_t		item = strcspn(path, " ");
-
-		if (item == length && memcmp(path, id, length) == 0)
-			return true;
-		path += item;
-		path += strspn(path, " ");
-	}
-	return false;
-}
-
 /* The id that a create answered must be one that we can check again. */
 static void
 read_new_conversation(Flight *flight, const ReplyMessage *reply, Facts *facts)
@@ -143,7 +122,8 @@ read_new_conversation(Flight *flight, const ReplyMessage *reply, Facts *facts)
 		return;
 	}
 	flight->new_conversation_id = flight_keep(flight, reply->conversation_id);
-	facts->same_conversation = is_on_path(flight->nudge.path, reply->conversation_id);
+	/* one that the thread has been through has a successor, and gets no other */
+	facts->same_conversation = list_contains(flight->nudge.path, reply->conversation_id);
 }
 
 static void

@@ -179,9 +179,9 @@ read_path(LoadedNudge *nudge)
 {
 	nudge->tip = nudge->path;
 	nudge->generation = 0;
-	for (const char *blank = strchr(nudge->path, ' '); blank; blank = strchr(blank + 1, ' '))
+	for (const char *comma = strchr(nudge->path, ','); comma; comma = strchr(comma + 1, ','))
 	{
-		nudge->tip = blank + 1;
+		nudge->tip = comma + 1;
 		nudge->generation++;
 	}
 }
@@ -215,7 +215,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"     FROM step JOIN reengage.lineage l"
 		"       ON l.server = n.server AND l.previous_conversation_id = step.conversation_id)"
 		"     CYCLE conversation_id SET is_cycle USING visited"
-		"   SELECT pg_catalog.string_agg(step.conversation_id, ' ' ORDER BY step.generation) AS path"
+		"   SELECT pg_catalog.string_agg(step.conversation_id, ',' ORDER BY step.generation) AS path"
 		"   FROM step WHERE NOT is_cycle) p",
 		1, {UUIDARRAYOID}
 	};

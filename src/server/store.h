@@ -47,7 +47,7 @@ typedef struct LoadedNudge
 	int			round;			/* how often it was put back into the schedule */
 	int			api_calls;
 	const char *root;			/* of its thread */
-	const char *path;			/* from the root to the tip, separated by blanks */
+	const char *path;			/* from the root to the tip, comma-separated */
 	const char *tip;			/* in "path" */
 	int			generation;		/* of the tip */
 } LoadedNudge;

@@ -106,7 +106,7 @@ check_create_laws(Step step, const Facts *facts, const Terms *terms, Decision go
 	law(LAW_SKIP, !(create && terms->skip_when_closed) &&
 		(!skipped || (gone && terms->skip_when_closed)), step, facts, terms);
 	law(LAW_RECIPIENT, found ? recipient.to_address != NULL && recipient.channel != NULL &&
-		channel_is_listed(terms->proactive_channels, recipient.channel) : reason != NULL,
+		list_contains(terms->proactive_channels, recipient.channel) : reason != NULL,
 		step, facts, terms);
 }
 

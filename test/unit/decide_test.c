@@ -370,10 +370,10 @@ static const ListCase list_cases[] = {
 };
 
 static void
-test_channel_is_listed(void)
+test_list_contains(void)
 {
 	for (int i = 0; i < COUNT(list_cases); i++)
-		ok(channel_is_listed(list_cases[i].channels, list_cases[i].channel) == list_cases[i].listed,
+		ok(list_contains(list_cases[i].channels, list_cases[i].channel) == list_cases[i].listed,
 		   "\"%s\" is %sin \"%s\"", list_cases[i].channel, list_cases[i].listed ? "" : "not ",
 		   list_cases[i].channels != NULL ? list_cases[i].channels : "NULL");
 }
@@ -402,7 +402,7 @@ main(void)
 	test_table();
 	test_retries();
 	test_recipient();
-	test_channel_is_listed();
+	test_list_contains();
 	test_endless_retry_after();
 	return done_testing();
 }
