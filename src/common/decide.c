@@ -50,6 +50,22 @@ retry(const Facts *facts, const Terms *terms)
 	return decision;
 }
 
+/*
+ * The call may have had its effect.  If the API honours keys, the same call
+ * with the same key finds out without having it twice; else nobody can tell.
+ */
+static Decision
+repeat(const Facts *facts, const Terms *terms)
+{
+	Decision	decision = retry(facts, terms);
+
+	if (!terms->repeatable || decision.kind != DECIDE_RETRY ||
+		decision.retry_at >= terms->repeat_until)
+		return settle(OUTCOME_IN_DOUBT, facts->reason);
+	decision.unresolved = true;
+	return decision;
+}
+
 /* The conversation cannot be spoken to; may a new one follow it? */
 static Decision
 follow_closed(const Facts *facts, const Terms *terms)
@@ -107,7 +123,7 @@ after_notify(const Facts *facts, const Terms *terms)
 		case REPLY_BLOCKED:
 			return block(facts->reason);
 		case REPLY_AMBIGUOUS:
-			return settle(OUTCOME_IN_DOUBT, facts->reason);
+			return repeat(facts, terms);
 	}
 	return settle(OUTCOME_IN_DOUBT, facts->reason);
 }
@@ -129,13 +145,13 @@ after_create(const Facts *facts, const Terms *terms)
 		case REPLY_BLOCKED:
 			return block(facts->reason);
 		case REPLY_AMBIGUOUS:
-			return settle(OUTCOME_IN_DOUBT, facts->reason);
+			return repeat(facts, terms);
 	}
 	return settle(OUTCOME_IN_DOUBT, facts->reason);
 }
 
-Decision
-decide(Step step, const Facts *facts, const Terms *terms)
+static Decision
+after(Step step, const Facts *facts, const Terms *terms)
 {
 	switch (step)
 	{
@@ -147,6 +163,52 @@ decide(Step step, const Facts *facts, const Terms *terms)
 			return after_create(facts, terms);
 	}
 	return settle(OUTCOME_IN_DOUBT, facts->reason);
+}
+
+/*
+ * P5: only a success tells what became of a call that was ambiguous before.
+ * A refusal of its repetition proves nothing about the first one, so nothing
+ * else may follow from it than doubt.
+ */
+static Decision
+stay_unresolved(Decision decision, const Facts *facts, const Terms *terms)
+{
+	switch (decision.kind)
+	{
+		case DECIDE_SETTLE:
+			if (outcome_has_effect(decision.outcome))
+				return decision;
+			break;
+		case DECIDE_RETRY:
+			return repeat(facts, terms);
+		case DECIDE_BLOCK:
+			decision.unresolved = true;
+			return decision;
+		case DECIDE_CALL:
+			break;
+	}
+	return settle(OUTCOME_IN_DOUBT, facts->reason);
+}
+
+Decision
+decide(Step step, const Facts *facts, const Terms *terms)
+{
+	Decision	decision = after(step, facts, terms);
+
+	return terms->unresolved ? stay_unresolved(decision, facts, terms) : decision;
+}
+
+bool
+may_call(const Terms *terms, Decision *end)
+{
+	if (terms->now >= terms->expires_at)
+		*end = terms->unresolved ? settle(OUTCOME_IN_DOUBT, "expired") :
+			settle(OUTCOME_EXPIRED, NULL);
+	else if (terms->unresolved && (!terms->repeatable || terms->now >= terms->repeat_until))
+		*end = settle(OUTCOME_IN_DOUBT, "key_expired");
+	else
+		return true;
+	return false;
 }
 
 bool

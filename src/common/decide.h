@@ -23,6 +23,11 @@ typedef struct Terms
 	int64_t		expires_at;		/* INT64_MAX: never */
 	double		random;			/* in [0, 1), for the jitter */
 
+	/* whether the API honours idempotency keys, and what that is about here */
+	bool		repeatable;		/* it does: the same call has its effect once */
+	int64_t		repeat_until;	/* when it may have forgotten this call's key */
+	bool		unresolved;		/* this call was made before, and may have had its effect */
+
 	/* the nudge's own words for where a new session goes; NULL when absent */
 	const char *address;
 	const char *channel;
@@ -60,6 +65,7 @@ typedef struct Decision
 	Outcome		outcome;
 	const char *reason;			/* one word, or NULL when the outcome says it all */
 	int64_t		retry_at;
+	bool		unresolved;		/* RETRY, BLOCK: to make the same call again, and no other */
 } Decision;
 
 /* Where a new session goes.  Points into the terms and the facts. */
@@ -72,6 +78,9 @@ typedef struct Recipient
 
 /* What follows after "step" was answered with "facts". */
 extern Decision decide(Step step, const Facts *facts, const Terms *terms);
+
+/* Whether a call may still be made; if it comes too late, how the nudge ends. */
+extern bool may_call(const Terms *terms, Decision *end);
 
 /*
  * Whom a create addresses: the customer of the old conversation with the

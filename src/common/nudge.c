@@ -69,6 +69,13 @@ outcome_name(Outcome outcome)
 }
 
 int
+outcome_has_effect(Outcome outcome)
+{
+	return outcome == OUTCOME_NOTIFIED || outcome == OUTCOME_SESSION_CREATED ||
+		outcome == OUTCOME_SESSION_CONTINUED;
+}
+
+int
 conversation_id_is_valid(const char *id)
 {
 	static const char alphabet[] =

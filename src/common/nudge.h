@@ -57,6 +57,9 @@ extern const char *step_name(Step step);
 extern const char *reply_class_name(ReplyClass class);
 extern const char *outcome_name(Outcome outcome);
 
+/* True for the outcomes that say that the customer was spoken to. */
+extern int	outcome_has_effect(Outcome outcome);
+
 /*
  * True for 1 to 128 characters out of [A-Za-z0-9._~-] that are not "." or
  * "..": such an id is one path segment whatever a URL library does to it

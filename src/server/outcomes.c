@@ -111,9 +111,7 @@ write_batch(void *argument)
 static void
 make_harmless(Flight *flight, int sqlstate)
 {
-	bool		effective = flight->end.outcome == OUTCOME_NOTIFIED ||
-		flight->end.outcome == OUTCOME_SESSION_CREATED ||
-		flight->end.outcome == OUTCOME_SESSION_CONTINUED ||
+	bool		effective = outcome_has_effect(flight->end.outcome) ||
 		flight->end.outcome == OUTCOME_IN_DOUBT;
 	MemoryContext old = MemoryContextSwitchTo(flight->memory);
 
