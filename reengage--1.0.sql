@@ -156,6 +156,9 @@ CREATE TABLE reengage.intents (
 	steps text[] NOT NULL,
 	rounds integer[] NOT NULL,
 	conversation_ids text[] NOT NULL,
+	to_addresses text[] NOT NULL,
+	from_addresses text[] NOT NULL,
+	channels text[] NOT NULL,
 	CONSTRAINT intents_pkey PRIMARY KEY (intent_id)
 );
 COMMENT ON TABLE reengage.intents IS
@@ -167,6 +170,33 @@ COMMENT ON COLUMN reengage.intents.nudge_ids IS 'the nudges of the batch; the ot
 COMMENT ON COLUMN reengage.intents.steps IS 'notify or create';
 COMMENT ON COLUMN reengage.intents.rounds IS 'the round of the nudge in due';
 COMMENT ON COLUMN reengage.intents.conversation_ids IS 'the tip that is notified or followed';
+COMMENT ON COLUMN reengage.intents.to_addresses IS 'the customer of a create, where the API honours idempotency keys; else null';
+COMMENT ON COLUMN reengage.intents.from_addresses IS 'likewise, the business';
+COMMENT ON COLUMN reengage.intents.channels IS 'likewise, the channel';
+
+CREATE TABLE reengage.unresolved (
+	nudge_id uuid NOT NULL,
+	server text NOT NULL,
+	step text NOT NULL,
+	conversation_id text NOT NULL,
+	to_address text,
+	from_address text,
+	channel text,
+	since timestamptz NOT NULL,
+	CONSTRAINT unresolved_pkey PRIMARY KEY (nudge_id),
+	CONSTRAINT unresolved_step_check CHECK (step IN ('notify', 'create'))
+);
+CREATE INDEX unresolved_conversation ON reengage.unresolved (server, conversation_id);
+COMMENT ON TABLE reengage.unresolved IS
+	'calls that may have had their effect, to an API that honours idempotency keys: the nudge''s next attempt makes the same call with the same key; a row ends with its nudge';
+COMMENT ON COLUMN reengage.unresolved.nudge_id IS 'the nudge';
+COMMENT ON COLUMN reengage.unresolved.server IS 'the foreign server';
+COMMENT ON COLUMN reengage.unresolved.step IS 'notify or create';
+COMMENT ON COLUMN reengage.unresolved.conversation_id IS 'the conversation that is notified or followed';
+COMMENT ON COLUMN reengage.unresolved.to_address IS 'the customer of a create';
+COMMENT ON COLUMN reengage.unresolved.from_address IS 'the business of a create; null: the API chooses';
+COMMENT ON COLUMN reengage.unresolved.channel IS 'the channel of a create';
+COMMENT ON COLUMN reengage.unresolved.since IS 'when the call was first made: the server option key_lifetime counts from here; -infinity: in another database, and never to be repeated here';
 
 --
 -- What happened
@@ -312,6 +342,7 @@ COMMENT ON COLUMN reengage.address_key.created_at IS 'when it was made';
 
 SELECT pg_catalog.pg_extension_config_dump('reengage.nudges', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.intents', '');
+SELECT pg_catalog.pg_extension_config_dump('reengage.unresolved', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.lineage', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.address_key', '');
 
@@ -358,6 +389,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 BEGIN
 	DELETE FROM reengage.due d USING new_rows r WHERE d.nudge_id = r.nudge_id;
+	DELETE FROM reengage.unresolved u USING new_rows r WHERE u.nudge_id = r.nudge_id;
 	RETURN NULL;
 END
 $$;
@@ -507,6 +539,10 @@ BEGIN
 	IF rescheduled > 0 THEN
 		RAISE NOTICE 'made % nudges without an outcome due again', rescheduled;
 	END IF;
+	-- What another database had on the wire is not repeated here, whatever the
+	-- API remembers of its keys: it ends in doubt.
+	UPDATE reengage.unresolved SET since = '-infinity';
+	UPDATE reengage.intents SET recorded_at = '-infinity';
 	PERFORM reengage.wake('-infinity');
 END
 $$;
@@ -871,7 +907,7 @@ GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.default_server(), reengag
 	TO reengage_application, reengage_operator;
 GRANT SELECT ON reengage.nudge_status TO reengage_application, reengage_operator, reengage_reader;
 
-GRANT SELECT ON reengage.nudges, reengage.due, reengage.intents, reengage.lineage,
+GRANT SELECT ON reengage.nudges, reengage.due, reengage.intents, reengage.unresolved, reengage.lineage,
 	reengage.identity, reengage.server_state, reengage.threads, reengage.in_doubt, reengage.health
 	TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.arm(), reengage.disarm(), reengage.preview(uuid),
@@ -886,6 +922,7 @@ GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.worker_state(),
 GRANT SELECT ON reengage.nudges, reengage.identity, reengage.address_key TO reengage_worker;
 GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.intents TO reengage_worker;
+GRANT SELECT, INSERT, DELETE ON reengage.unresolved TO reengage_worker;
 GRANT SELECT, INSERT ON reengage.lineage TO reengage_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON reengage.server_state TO reengage_worker;
 GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.fence_complaint() TO reengage_worker;

@@ -57,6 +57,7 @@ static const FieldSpec call_fields[] = {
 	{FIELD_NUMBER, offsetof(CallMessage, call_id)},
 	{FIELD_NUMBER, offsetof(CallMessage, step)},
 	{FIELD_NUMBER, offsetof(CallMessage, render_only)},
+	{FIELD_NUMBER, offsetof(CallMessage, repeats)},
 	{FIELD_TEXT, offsetof(CallMessage, server)},
 	{FIELD_TEXT, offsetof(CallMessage, conversation_id)},
 	{FIELD_TEXT, offsetof(CallMessage, nudge_id)},

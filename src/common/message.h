@@ -17,7 +17,7 @@
 #include "nudge.h"
 
 /* Raised whenever a message changes; the two programs must agree on it. */
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 
 typedef enum MessageKind
 {
@@ -56,6 +56,7 @@ typedef struct CallMessage
 	int64_t		call_id;		/* chosen by the worker, echoed in the reply */
 	int64_t		step;			/* a Step */
 	int64_t		render_only;	/* 1: answer RENDERED and send nothing */
+	int64_t		repeats;		/* 1: a POST that was made before, with the same key */
 	const char *server;
 	const char *conversation_id;	/* the tip: checked, notified or followed */
 	const char *nudge_id;

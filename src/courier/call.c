@@ -155,6 +155,19 @@ call_end_with(Call *call, const Reading *reading)
 	call_free(call);
 }
 
+/*
+ * An API that is still busy with the first request of a key answers the second
+ * with 409 (draft-ietf-httpapi-idempotency-key-header-07, section 2.6): it will
+ * know more later.
+ */
+static void
+read_conflict(const Call *call, Reading *reading)
+{
+	if (call->message.repeats && reading->http_status == 409 &&
+		reading->class == REPLY_REJECTED)
+		reading_set(reading, REPLY_AMBIGUOUS, "in_progress");
+}
+
 void
 call_end(Call *call, const HttpResponse *response)
 {
@@ -162,6 +175,7 @@ call_end(Call *call, const HttpResponse *response)
 	Reading		reading;
 
 	call->settings->dialect->read((Step) call->message.step, response, &secrets, &reading);
+	read_conflict(call, &reading);
 	call_end_with(call, &reading);
 }
 

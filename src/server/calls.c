@@ -3,7 +3,6 @@
  */
 #include "postgres.h"
 
-#include "common/pg_prng.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -12,6 +11,7 @@
 #include "calls.h"
 #include "message.h"
 #include "rows.h"
+#include "terms.h"
 
 /* Pauses before a new courier. */
 #define FIRST_PAUSE_MS 1000
@@ -48,22 +48,9 @@ calls_can_be_made(const Calls *calls)
 /* --- what follows from a reply --------------------------------------------- */
 
 static Terms
-terms_of(const Flight *flight)
+terms_of_flight(const Flight *flight)
 {
-	Terms		terms = {
-		.skip_when_closed = flight->nudge.skip_when_closed,
-		.attempt = flight->nudge.attempt + 1,
-		.max_attempts = flight->server->options.max_attempts,
-		.now = GetCurrentTimestamp(),
-		.expires_at = flight->nudge.expires_at,
-		.random = pg_prng_double(&pg_global_prng_state),
-		.address = flight->nudge.address,
-		.channel = flight->nudge.channel,
-		.from_address = flight->server->options.from_address,
-		.proactive_channels = flight->server->options.proactive_channels,
-	};
-
-	return terms;
+	return terms_of(&flight->nudge, &flight->server->options, &flight->post);
 }
 
 static Facts
@@ -138,10 +125,27 @@ block_server(Flight *flight, const ReplyMessage *reply)
 				 GetCurrentTimestamp());
 }
 
+/* A POST has been decided on; its recipient stays the same from here on. */
+static void
+prepare_post(Flight *flight, Step step, const Facts *facts, const Terms *terms)
+{
+	Recipient	recipient;
+	const char *reason;
+
+	memset(&flight->post, 0, sizeof(Post));
+	flight->step = flight->post.step = step;
+	flight->post.conversation_id = flight->nudge.tip;
+	if (step != STEP_CREATE || !choose_recipient(facts, terms, &recipient, &reason))
+		return;
+	flight->post.recipient.to_address = flight_keep(flight, recipient.to_address);
+	flight->post.recipient.from_address = flight_keep(flight, recipient.from_address);
+	flight->post.recipient.channel = flight_keep(flight, recipient.channel);
+}
+
 static void
 take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
 {
-	Terms		terms = terms_of(flight);
+	Terms		terms = terms_of_flight(flight);
 	Facts		facts;
 	Decision	decision;
 
@@ -159,7 +163,7 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
 	switch (decision.kind)
 	{
 		case DECIDE_CALL:
-			flight->step = decision.step;
+			prepare_post(flight, decision.step, &facts, &terms);
 			flights_move_to(flight, &calls->flights->to_intend);
 			break;
 		case DECIDE_BLOCK:
@@ -285,12 +289,8 @@ calls_watch(Calls *calls, TimestampTz now)
 /* --- making calls --------------------------------------------------------------- */
 
 static CallMessage
-call_of(Flight *flight)
+call_of(const Flight *flight)
 {
-	Terms		terms = terms_of(flight);
-	Facts		facts = facts_of(flight);
-	Recipient	recipient;
-	const char *reason;
 	CallMessage call = {
 		.step = flight->step,
 		.server = to_utf8(flight->server->name),
@@ -298,16 +298,13 @@ call_of(Flight *flight)
 		.nudge_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&flight->nudge_id))),
 	};
 
-	if (flight->step != STEP_CHECK)
-		call.text = flight->nudge.message;
-	if (flight->step == STEP_CREATE && choose_recipient(&facts, &terms, &recipient, &reason))
-	{
-		call.to_address = recipient.to_address;
-		call.from_address = recipient.from_address;
-		call.channel = recipient.channel;
-		flight->to_address = recipient.to_address;
-		flight->channel = recipient.channel;
-	}
+	if (flight->step == STEP_CHECK)
+		return call;
+	call.repeats = flight->nudge.unresolved;
+	call.text = flight->nudge.message;
+	call.to_address = flight->post.recipient.to_address;
+	call.from_address = flight->post.recipient.from_address;
+	call.channel = flight->post.recipient.channel;
 	return call;
 }
 
@@ -326,11 +323,13 @@ static void
 make_call(Calls *calls, Flight *flight)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	Terms		terms = terms_of_flight(flight);
+	Decision	end;
 	CallMessage call;
 
-	if (flight->nudge.expires_at <= now)
+	if (!may_call(&terms, &end))
 	{
-		flights_settle(calls->flights, flight, OUTCOME_EXPIRED, NULL);
+		flights_end(calls->flights, flight, end);
 		return;
 	}
 	if (flight->nudge.message == NULL)
@@ -355,6 +354,8 @@ make_call(Calls *calls, Flight *flight)
 	{
 		flight->posted = true;
 		flight->last_post = flight->step;
+		if (flight->post.since == 0)
+			flight->post.since = now;
 	}
 	flight->answer_by = answer_by(flight, now);
 	flights_call_begins(calls->flights, flight, call.call_id);

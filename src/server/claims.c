@@ -12,6 +12,9 @@
 #include "claims.h"
 #include "store.h"
 
+/* How long after another nudge's turn it is ours. */
+#define TURN_MS 1000
+
 /* The cursors of the lanes that may have something due. */
 static int
 awake_lanes(const Server *server, TimestampTz now, Cursor *cursors)
@@ -69,6 +72,24 @@ find_loaded(const LoadedNudge *nudges, int count, const Flight *flight)
 	return NULL;
 }
 
+/*
+ * P7: where another nudge of the thread is to make its call again, this one
+ * waits until that has been tried.
+ */
+static bool
+depart_or_wait(Flights *flights, Flight *flight, const LoadedNudge *nudge)
+{
+	TimestampTz later = TimestampTzPlusMilliseconds(nudge->others_next_attempt, TURN_MS);
+
+	if (!flights_depart(flights, flight, nudge))
+		return false;
+	if (nudge->others_next_attempt == 0)
+		return true;
+	flights_put_back(flights, flight, Max(later, GetCurrentTimestamp() + TURN_MS * 1000),
+					 "the call of another nudge of this thread is unresolved");
+	return false;
+}
+
 /* Puts the ready nudges of a server under way, or parks them. */
 static int
 depart(Flights *flights, Server *server, int room)
@@ -98,7 +119,7 @@ depart(Flights *flights, Server *server, int room)
 		if (nudge == NULL)
 			flights_land(flights, ready[i]);
 		else
-			departed += flights_depart(flights, ready[i], nudge);
+			departed += depart_or_wait(flights, ready[i], nudge);
 	}
 	return departed;
 }

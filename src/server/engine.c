@@ -48,9 +48,6 @@
  */
 #define STANDBY_POLL_MS 2
 
-/* A create that doubt holds back waits for an operator; look again hourly. */
-#define DOUBT_HOLD_MS (60 * 60 * 1000)
-
 struct Engine
 {
 	EngineHost	host;
@@ -127,7 +124,7 @@ tick_body(void *argument)
 	refresh_servers(engine);
 	if (engine->condition == ENGINE_DISPATCHING && !engine->recovered)
 	{
-		recovered = intents_recover();
+		recovered = intents_recover(&engine->servers);
 		if (recovered > 0)
 			ereport(LOG,
 					(errmsg("reengage: %d nudges are in doubt: their calls may have been on the wire when the engine before this one ended",
@@ -167,39 +164,13 @@ land(Engine *engine, Flight *flight)
 	flights_land(&engine->flights, flight);
 }
 
-/* What becomes of a flight that wanted to call, by what its gate said. */
-static void
-pass_gate(Engine *engine, Flight *flight, Gate gate)
-{
-	TimestampTz later = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DOUBT_HOLD_MS);
-
-	switch (gate)
-	{
-		case GATE_OPEN:
-			flights_move_to(flight, &engine->flights.to_post);
-			break;
-		case GATE_CLOSED:
-		case GATE_OUTDATED:
-			flights_put_back(&engine->flights, flight, flight->due_at, NULL);
-			break;
-		case GATE_IN_DOUBT:
-			flights_put_back(&engine->flights, flight, later,
-							 "an earlier create on this conversation is in doubt");
-			break;
-	}
-}
-
 static void
 after_commit(Engine *engine)
 {
-	IntentBatch *batch = &engine->intents;
-
 	for (int i = 0; i < engine->nending; i++)
 		land(engine, engine->ending[i]);
 	servers_say_states(&engine->servers, engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG);
-	intents_committed(batch, XactLastCommitEnd, engine->flights.context);
-	for (int i = 0; i < batch->count; i++)
-		pass_gate(engine, batch->flights[i], batch->gates[i]);
+	intents_committed(&engine->intents, XactLastCommitEnd, &engine->flights);
 	engine->totals.started += engine->departed;
 	engine->limit -= engine->departed;
 	if (engine->condition == ENGINE_DISPATCHING)

@@ -122,7 +122,21 @@ keep_nudge(Flight *flight, const LoadedNudge *nudge)
 	flight->nudge.root = flight_keep(flight, nudge->root);
 	flight->nudge.path = flight_keep(flight, nudge->path);
 	flight->nudge.tip = flight->nudge.path + (nudge->tip - nudge->path);
+	flight->nudge.post = (Post) {STEP_CHECK};
 	flight->api_calls = nudge->api_calls;
+}
+
+/* The call that may have had its effect is made again as it was. */
+static void
+keep_unresolved(Flight *flight, const Post *post)
+{
+	flight->post = *post;
+	flight->post.conversation_id = flight->nudge.tip;
+	flight->post.recipient.to_address = flight_keep(flight, post->recipient.to_address);
+	flight->post.recipient.from_address = flight_keep(flight, post->recipient.from_address);
+	flight->post.recipient.channel = flight_keep(flight, post->recipient.channel);
+	flight->step = flight->last_post = post->step;
+	flight->posted = true;
 }
 
 /* Behind the one that is under way.  False: too many wait there already. */
@@ -186,10 +200,11 @@ flights_depart(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 	flight->memory = AllocSetContextCreate(flights->context, "reengage flight",
 										   ALLOCSET_SMALL_SIZES);
 	keep_nudge(flight, nudge);
-	flight->step = STEP_CHECK;
+	if (nudge->unresolved)
+		keep_unresolved(flight, &nudge->post);
 	flight->server->in_flight++;
 	flights->under_way++;
-	dlist_push_tail(&flights->to_start, &flight->node);
+	dlist_push_tail(nudge->unresolved ? &flights->to_intend : &flights->to_start, &flight->node);
 	return true;
 }
 

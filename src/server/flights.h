@@ -46,8 +46,9 @@ typedef struct Flight
 	TimestampTz answer_by;		/* of that call; later means that the courier hangs */
 	Intent	   *intent;			/* of its last POST; NULL: none */
 	bool		called;			/* this attempt has made a call */
-	bool		posted;			/* ... and a POST: */
+	bool		posted;			/* a POST was made, in this attempt or unresolved: */
 	Step		last_post;
+	Post		post;			/* the one that is made, or is to be made */
 
 	/* what the check found; kept for the steps that follow */
 	const char *status_seen;
@@ -63,7 +64,6 @@ typedef struct Flight
 	const char *error_message;
 	const char *correlation_id;
 	const char *new_conversation_id;
-	const char *to_address;
 	TimestampTz called_at;		/* of the last POST */
 	TimestampTz occurred_at;
 
@@ -96,8 +96,9 @@ extern void flights_init(Flights *flights, MemoryContext context);
 extern Flight *flights_take(Flights *flights, Server *server, const DueRow *row);
 
 /*
- * Puts a loaded nudge under way.  False: another one of its thread is, and it
- * was parked behind that one.
+ * Puts a loaded nudge under way: to its check, or to the call that is to be
+ * made again.  False: another one of its thread is under way, and it was parked
+ * behind that one.
  */
 extern bool flights_depart(Flights *flights, Flight *flight, const LoadedNudge *nudge);
 

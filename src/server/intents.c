@@ -10,8 +10,14 @@
 #include "utils/timestamp.h"
 
 #include "intents.h"
+#include "outcomes.h"
+#include "rows.h"
 #include "store.h"
+#include "terms.h"
 #include "uuid_v7.h"
+
+/* A create that doubt holds back waits for an operator; look again hourly. */
+#define DOUBT_HOLD_MS (60 * 60 * 1000)
 
 void
 intents_record(IntentBatch *batch, TimestampTz epoch)
@@ -25,7 +31,8 @@ intents_record(IntentBatch *batch, TimestampTz epoch)
 		Flight	   *flight = batch->flights[i];
 
 		rows[i] = (IntentRow) {flight->nudge_id, step_name(flight->step),
-			flight->nudge.round, flight->nudge.tip, flight->server->name};
+			flight->nudge.round, flight->nudge.tip, flight->server->name,
+		repeatable_recipient(&flight->server->options, &flight->post)};
 	}
 	store_check_gates(rows, batch->count, batch->gates);
 	for (int i = 0; i < batch->count; i++)
@@ -81,8 +88,39 @@ intent_release(Flight *flight)
 	flight->intent = NULL;
 }
 
-void
-intents_committed(const IntentBatch *batch, XLogRecPtr committed_at, MemoryContext context)
+/* Where a flight goes that wanted to call, by what its gate said. */
+static void
+pass_gate(Flights *flights, Flight *flight, Gate gate)
+{
+	TimestampTz later = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DOUBT_HOLD_MS);
+
+	switch (gate)
+	{
+		case GATE_OPEN:
+			flights_move_to(flight, &flights->to_post);
+			break;
+		case GATE_OUTDATED:
+			/* the call cannot be made again, so nobody will know of the first */
+			if (flight->nudge.unresolved)
+			{
+				flights_settle(flights, flight, OUTCOME_IN_DOUBT, "superseded");
+				break;
+			}
+			/* FALLTHROUGH */
+		case GATE_CLOSED:
+		case GATE_NOT_DUE:
+			flights_put_back(flights, flight, flight->due_at, NULL);
+			break;
+		case GATE_IN_DOUBT:
+			flights_put_back(flights, flight, later,
+							 "an earlier create on this conversation is in doubt");
+			break;
+	}
+}
+
+/* The flights with an open gate fly under their new intent. */
+static void
+change_intents(const IntentBatch *batch, XLogRecPtr committed_at, MemoryContext context)
 {
 	Intent	   *intent;
 
@@ -100,15 +138,50 @@ intents_committed(const IntentBatch *batch, XLogRecPtr committed_at, MemoryConte
 		}
 }
 
+void
+intents_committed(const IntentBatch *batch, XLogRecPtr committed_at, Flights *flights)
+{
+	change_intents(batch, committed_at, flights->context);
+	for (int i = 0; i < batch->count; i++)
+		pass_gate(flights, batch->flights[i], batch->gates[i]);
+}
+
+/* --- what dead engines left ------------------------------------------------ */
+
+/* What becomes of their nudges. */
+typedef struct Inheritance
+{
+	OutcomeRow *outcomes;
+	int			noutcomes;
+	MoveRow    *moves;
+	UnresolvedRow *unresolved;
+	int			nmoves;
+} Inheritance;
+
+/*
+ * Of a dead engine's call nobody knows more than of one that was not answered.
+ * What was unresolved before stays so.
+ */
+static Decision
+decide_left(const LoadedNudge *nudge, const Post *post, const Server *server)
+{
+	Facts		facts = {.class = REPLY_AMBIGUOUS, .reason = "interrupted", .retry_after_ms = -1};
+	Terms		terms = {.repeatable = false};
+
+	if (server != NULL && server->exists)
+		terms = terms_of(nudge, &server->options, post);
+	return decide(post->step, &facts, &terms);
+}
+
 static OutcomeRow
-in_doubt_row(const LoadedNudge *nudge, const LeftIntent *left)
+outcome_of_left(const LoadedNudge *nudge, const Post *post, const Decision *end)
 {
 	OutcomeRow	row = {
 		.nudge_id = nudge->nudge_id,
-		.outcome = outcome_name(OUTCOME_IN_DOUBT),
-		.reason = "interrupted",
-		.step = step_name(left->step),
-		.conversation_id = left->conversation_id,
+		.outcome = outcome_name(end->outcome),
+		.reason = end->reason,
+		.step = step_name(post->step),
+		.conversation_id = post->conversation_id,
 		.root_conversation_id = nudge->root,
 		.generation = nudge->generation,
 		.attempts = nudge->attempt + 1,
@@ -117,6 +190,30 @@ in_doubt_row(const LoadedNudge *nudge, const LeftIntent *left)
 	};
 
 	return row;
+}
+
+static void
+repeat_left(Inheritance *left, const LoadedNudge *nudge, const Post *post, const Decision *end)
+{
+	left->moves[left->nmoves] = (MoveRow) {nudge->nudge_id, end->retry_at, nudge->attempt + 1,
+		nudge->api_calls, move_reason(end, post->step)};
+	left->unresolved[left->nmoves++] = (UnresolvedRow) {nudge->nudge_id, nudge->server,
+		step_name(post->step), post->conversation_id,
+		{from_utf8(post->recipient.to_address), from_utf8(post->recipient.from_address),
+		post->recipient.channel}, post->since};
+}
+
+static void
+inherit(Inheritance *left, const LoadedNudge *nudge, const Post *post, dlist_head *servers)
+{
+	/* the first time counts: that was in a call before this one */
+	const Post *first = nudge->unresolved ? &nudge->post : post;
+	Decision	end = decide_left(nudge, first, servers_find(servers, nudge->server));
+
+	if (end.kind == DECIDE_RETRY)
+		repeat_left(left, nudge, first, &end);
+	else
+		left->outcomes[left->noutcomes++] = outcome_of_left(nudge, first, &end);
 }
 
 /* A later intent of the same nudge says what was on the wire last. */
@@ -130,13 +227,16 @@ is_superseded(const LeftIntent *left, int place, int count)
 }
 
 int
-intents_recover(void)
+intents_recover(dlist_head *servers)
 {
 	LeftIntent *left;
 	int			count = store_left_intents(&left);
-	OutcomeRow *rows = palloc(sizeof(OutcomeRow) * (count + 1));
 	pg_uuid_t  *intent_ids = palloc(sizeof(pg_uuid_t) * (count + 1));
-	int			nrows = 0;
+	Inheritance inheritance = {
+		.outcomes = palloc(sizeof(OutcomeRow) * (count + 1)),
+		.moves = palloc(sizeof(MoveRow) * (count + 1)),
+		.unresolved = palloc(sizeof(UnresolvedRow) * (count + 1)),
+	};
 
 	for (int i = 0; i < count; i++)
 	{
@@ -151,11 +251,16 @@ intents_recover(void)
 		if (!is_superseded(left, i, count) &&
 			store_load(&left[i].nudge_id, 1, &nudge) > 0 &&
 			nudge->round <= left[i].round)
-			rows[nrows++] = in_doubt_row(nudge, &left[i]);
+			inherit(&inheritance, nudge, &left[i].post, servers);
 	}
-	if (nrows > 0)
-		store_settle(rows, nrows);
+	if (inheritance.noutcomes > 0)
+		store_settle(inheritance.outcomes, inheritance.noutcomes);
+	if (inheritance.nmoves > 0)
+	{
+		store_move(inheritance.moves, inheritance.nmoves);
+		store_keep_unresolved(inheritance.unresolved, inheritance.nmoves);
+	}
 	if (count > 0)
 		store_delete_intents(intent_ids, count);
-	return nrows;
+	return inheritance.noutcomes;
 }

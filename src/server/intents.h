@@ -29,19 +29,20 @@ extern void intents_record(IntentBatch *batch, TimestampTz epoch);
 extern void intents_close(const IntentBatch *batch, Flight **ending, int nending);
 
 /*
- * After the commit, which ended at "committed_at" in the WAL: the flights of
- * the batch fly under their new intent.
+ * After the commit, which ended at "committed_at" in the WAL: flights with an
+ * open gate are ready to post, the others go back into the schedule.
  */
 extern void intents_committed(const IntentBatch *batch, XLogRecPtr committed_at,
-							  MemoryContext context);
+							  Flights *flights);
 
 /* After the commit: this flight's call is settled. */
 extern void intent_release(Flight *flight);
 
 /*
- * Settles as in doubt what engines before this one may have had on the wire
- * (P5).  Returns the number of nudges.
+ * Takes over what engines before this one may have had on the wire (P5): it is
+ * made again where the API honours keys, and in doubt elsewhere.  Returns the
+ * number of nudges in doubt.
  */
-extern int	intents_recover(void);
+extern int	intents_recover(dlist_head *servers);
 
 #endif

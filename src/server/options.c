@@ -32,7 +32,7 @@ struct Option
 	void		(*check) (const Option *option, const char *value);
 	int			minimum;		/* of numbers */
 	int			maximum;
-	int			unit;			/* of numbers: 0 or GUC_UNIT_MS */
+	int			unit;			/* of numbers: 0, GUC_UNIT_MS or GUC_UNIT_S */
 };
 
 static void
@@ -56,6 +56,13 @@ check_auth(const Option *option, const char *value)
 {
 	if (strcmp(value, "client_credentials") != 0 && strcmp(value, "none") != 0)
 		refuse(option, value, "Available values: client_credentials, none.");
+}
+
+static void
+check_idempotency(const Option *option, const char *value)
+{
+	if (strcmp(value, "none") != 0 && strcmp(value, "key") != 0)
+		refuse(option, value, "Available values: none, key.");
 }
 
 static void
@@ -102,8 +109,9 @@ parse_number(const Option *option, const char *value)
 		refuse(option, value, hint ? hint : option->unit ?
 			   "It must be a time with a unit, for example 30s." : "It must be a whole number.");
 	if (number < option->minimum || number > option->maximum)
-		refuse(option, value, psprintf("It must be from %d to %d%s.", option->minimum,
-									   option->maximum, option->unit ? " ms" : ""));
+		refuse(option, value, psprintf("It must be from %d to %d%s.", option->minimum, option->maximum,
+									   option->unit == GUC_UNIT_MS ? " ms" :
+									   option->unit == GUC_UNIT_S ? " s" : ""));
 	return number;
 }
 
@@ -121,6 +129,8 @@ static const Option all_options[] = {
 	{"connect_timeout", "5s", check_number, 100, 60 * 1000, GUC_UNIT_MS},
 	{"dialect", "messaging", check_dialect},
 	{"from_address", NULL, check_address},
+	{"idempotency", "none", check_idempotency},
+	{"key_lifetime", "24h", check_number, 1, 30 * 24 * 60 * 60, GUC_UNIT_S},
 	{"login_url", NULL, check_url},
 	{"max_attempts", "12", check_number, 1, 100},
 	/* below the usual limit of 1024 open files */
@@ -211,6 +221,8 @@ options_read(List *options)
 	result.timeout_ms = number_of(options, "timeout");
 	result.connect_timeout_ms = number_of(options, "connect_timeout");
 	result.max_attempts = number_of(options, "max_attempts");
+	result.honours_keys = strcmp(value_of(options, "idempotency"), "key") == 0;
+	result.key_lifetime_s = number_of(options, "key_lifetime");
 	return result;
 }
 

@@ -21,6 +21,8 @@ typedef struct ServerOptions
 	int			timeout_ms;
 	int			connect_timeout_ms;
 	int			max_attempts;
+	bool		honours_keys;	/* idempotency is key */
+	int			key_lifetime_s;
 } ServerOptions;
 
 /* The server with this name, if it exists and is of our wrapper; else NULL. */

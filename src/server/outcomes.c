@@ -8,6 +8,7 @@
 #include "utils/timestamp.h"
 
 #include "outcomes.h"
+#include "terms.h"
 #include "tick.h"
 
 /* The key, for the rows of one tick. */
@@ -63,6 +64,7 @@ static OutcomeRow
 outcome_row(const Flight *flight, const AddressKey *key)
 {
 	const LoadedNudge *nudge = &flight->nudge;
+	const Recipient *recipient = &flight->post.recipient;
 	bool		created = flight->end.outcome == OUTCOME_SESSION_CREATED;
 	bool		known_dead = strcmp(nudge->tip, nudge->conversation_id) != 0;
 	OutcomeRow	row = {
@@ -75,9 +77,9 @@ outcome_row(const Flight *flight, const AddressKey *key)
 		.root_conversation_id = nudge->root,
 		.generation = nudge->generation + (created ? 1 : 0),
 		.status_seen = flight->status_seen,
-		.channel = flight->channel,
-		.address_hash = hash_address(key, flight->to_address ?
-									 flight->to_address : flight->customer_address),
+		.channel = recipient->channel ? recipient->channel : flight->channel,
+		.address_hash = hash_address(key, recipient->to_address ?
+									 recipient->to_address : flight->customer_address),
 		.attempts = flight_attempts(flight),
 		.api_calls = flight->api_calls,
 		/* each attempt would have asked about the old conversation first */
@@ -123,7 +125,8 @@ make_harmless(Flight *flight, int sqlstate)
 	flight->end.outcome = effective ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED;
 	flight->end.reason = psprintf("sqlstate_%s", unpack_sql_state(sqlstate));
 	flight->status_seen = flight->channel = flight->error_code = flight->correlation_id = NULL;
-	flight->to_address = flight->customer_address = NULL;
+	flight->customer_address = NULL;
+	memset(&flight->post.recipient, 0, sizeof(Recipient));
 	MemoryContextSwitchTo(old);
 }
 
@@ -165,6 +168,16 @@ settle_in_halves(Batch batch)
 	settle_in_halves((Batch) {batch.flights + half, batch.count - half, batch.key});
 }
 
+const char *
+move_reason(const Decision *end, Step step)
+{
+	const char *reason = end->reason ? end->reason : "a failed call";
+
+	if (end->unresolved)
+		return psprintf("repeating the %s, with the same key, after %s", step_name(step), reason);
+	return psprintf("retry after %s", reason);
+}
+
 static MoveRow
 move_row(const Flight *flight)
 {
@@ -172,16 +185,51 @@ move_row(const Flight *flight)
 	MoveRow		row = {flight->nudge_id, flight->move_to, flight->move_attempt, flight->api_calls, reason};
 
 	if (flight->end.kind == DECIDE_RETRY)
-		row.waiting_for = psprintf("retry after %s", reason ? reason : "a failed call");
+		row.waiting_for = move_reason(&flight->end, flight->post.step);
 	return row;
+}
+
+static UnresolvedRow
+unresolved_row(const Flight *flight)
+{
+	UnresolvedRow row = {
+		.nudge_id = flight->nudge_id,
+		.server = flight->server->name,
+		.step = step_name(flight->post.step),
+		.conversation_id = flight->post.conversation_id,
+		.recipient = repeatable_recipient(&flight->server->options, &flight->post),
+		.since = flight->post.since,
+	};
+
+	return row;
+}
+
+/* Moves in the schedule, and what the next attempt is to make again. */
+static void
+write_moves(Flight **flights, int count)
+{
+	MoveRow    *moves = palloc(sizeof(MoveRow) * (count + 1));
+	UnresolvedRow *unresolved = palloc(sizeof(UnresolvedRow) * (count + 1));
+	int			nunresolved = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		moves[i] = move_row(flights[i]);
+		if (flights[i]->end.unresolved)
+			unresolved[nunresolved++] = unresolved_row(flights[i]);
+	}
+	if (count > 0)
+		store_move(moves, count);
+	if (nunresolved > 0)
+		store_keep_unresolved(unresolved, nunresolved);
 }
 
 void
 outcomes_write(Flight **flights, int count)
 {
-	Batch		batch = {palloc(sizeof(Flight *) * count), 0};
-	MoveRow    *moves = palloc(sizeof(MoveRow) * count);
-	int			nmoves = 0;
+	Batch		batch = {palloc(sizeof(Flight *) * (count + 1)), 0};
+	Flight	  **moving = palloc(sizeof(Flight *) * (count + 1));
+	int			nmoving = 0;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -191,13 +239,12 @@ outcomes_write(Flight **flights, int count)
 		if (flight->end.kind == DECIDE_SETTLE)
 			batch.flights[batch.count++] = flight;
 		else
-			moves[nmoves++] = move_row(flight);
+			moving[nmoving++] = flight;
 	}
 	if (batch.count > 0)
 	{
 		batch.key.bytes = store_address_key(&batch.key.length);
 		settle_in_halves(batch);
 	}
-	if (nmoves > 0)
-		store_move(moves, nmoves);
+	write_moves(moving, nmoving);
 }

@@ -18,4 +18,7 @@ extern void outcomes_write(Flight **flights, int count);
 /* Attempts that the nudge has used up once it has ended so. */
 extern int	flight_attempts(const Flight *flight);
 
+/* What a nudge that moved waits for. */
+extern const char *move_reason(const Decision *end, Step step);
+
 #endif

@@ -150,10 +150,9 @@ result_utf8(int row, int column)
 }
 
 /* pg_server_to_any() would raise, and one text must not stop a whole tick. */
-char *
-to_utf8(const char *text)
+static char *
+convert(const char *text, int from, int to)
 {
-	int			encoding = GetDatabaseEncoding();
 	int			length = text ? (int) strlen(text) : 0;
 	Oid			conversion;
 	int			size;
@@ -161,15 +160,27 @@ to_utf8(const char *text)
 
 	if (text == NULL)
 		return NULL;
-	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+	if (from == to || from == PG_SQL_ASCII || to == PG_SQL_ASCII)
 		return pg_verify_mbstr(PG_UTF8, text, length, true) ? pstrdup(text) : NULL;
-	conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+	conversion = FindDefaultConversionProc(from, to);
 	if (!OidIsValid(conversion))
 		return NULL;
 	size = length * MAX_CONVERSION_GROWTH + 1;
 	converted = palloc(size);
-	if (pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8, (unsigned char *) text,
+	if (pg_do_encoding_conversion_buf(conversion, from, to, (unsigned char *) text,
 									  length, (unsigned char *) converted, size, true) < length)
 		return NULL;
 	return converted;
+}
+
+char *
+to_utf8(const char *text)
+{
+	return convert(text, GetDatabaseEncoding(), PG_UTF8);
+}
+
+char *
+from_utf8(const char *text)
+{
+	return convert(text, PG_UTF8, GetDatabaseEncoding());
 }

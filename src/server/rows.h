@@ -1,5 +1,5 @@
 /*
- * rows.h: between C structs and rows, for store.c.
+ * rows.h: between C structs and rows, for store*.c.
  *
  * A batch of structs goes into a statement as parallel arrays, one for each
  * column, described by a table.
@@ -45,5 +45,6 @@ extern bool result_bool(int row, int column);
 /* The courier speaks UTF-8.  NULL: null, or it cannot be converted. */
 extern char *result_utf8(int row, int column);
 extern char *to_utf8(const char *text);
+extern char *from_utf8(const char *text);
 
 #endif

@@ -1,14 +1,13 @@
 /*
- * store.c: all SQL of the engine.
+ * store.c: the fence, the servers, the schedule and the outcomes in SQL;
+ * store_intents.c has the rest.
  *
- * Everything is done for a batch at once: rows go in as parallel arrays.  Each
- * statement is prepared once.
+ * Everything is done for a batch at once: rows go in as parallel arrays.
  */
 #include "postgres.h"
 
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -16,37 +15,8 @@
 #include "reengage.h"
 #include "rows.h"
 #include "site.h"
+#include "statement.h"
 #include "store.h"
-
-#define ARGUMENTS_MAX 21
-
-typedef struct Statement
-{
-	const char *sql;
-	int			narguments;
-	Oid			types[ARGUMENTS_MAX];
-	SPIPlanPtr	plan;			/* kept once prepared */
-} Statement;
-
-static void
-execute(Statement *statement, Datum *arguments, int expected)
-{
-	int			result;
-
-	if (statement->plan == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->narguments, statement->types);
-
-		if (plan == NULL)
-			elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
-				 SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-		statement->plan = plan;
-	}
-	result = SPI_execute_plan(statement->plan, arguments, NULL, false, 0);
-	if (result != expected)
-		elog(ERROR, "\"%s\" ended with %s", statement->sql, SPI_result_code_string(result));
-}
 
 /* --- the fence and the servers ---------------------------------------- */
 
@@ -173,16 +143,31 @@ store_claim(const char *server, const Cursor *cursors, int ncursors, int limit, 
 	return (int) SPI_processed;
 }
 
-/* The tip is the last conversation of the path, the generation its place. */
+/*
+ * The tip is the last conversation of the path, the generation its place.  For
+ * a call that is to be made again the path ends where that was made.
+ */
 static void
-read_path(LoadedNudge *nudge)
+read_path(LoadedNudge *nudge, char *path)
 {
-	nudge->tip = nudge->path;
+	const char *end = nudge->unresolved ? nudge->post.conversation_id : NULL;
+
+	nudge->path = path;
 	nudge->generation = 0;
-	for (const char *comma = strchr(nudge->path, ','); comma; comma = strchr(comma + 1, ','))
+	for (char *tip = path;; nudge->generation++)
 	{
-		nudge->tip = comma + 1;
-		nudge->generation++;
+		char	   *comma = strchr(tip, ',');
+		size_t		length = comma ? comma - tip : strlen(tip);
+
+		nudge->tip = tip;
+		if (comma == NULL)
+			return;
+		if (end != NULL && strlen(end) == length && memcmp(tip, end, length) == 0)
+		{
+			*comma = '\0';
+			return;
+		}
+		tip = comma + 1;
 	}
 }
 
@@ -198,7 +183,9 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 	static Statement statement = {
 		"SELECT n.nudge_id, d.due_at, d.priority::pg_catalog.int4, n.server, n.conversation_id,"
 		" n.message, n.address, n.channel, n.when_closed = 'skip', n.expires_at,"
-		" d.attempt::pg_catalog.int4, d.round, d.api_calls, r.root, p.path"
+		" d.attempt::pg_catalog.int4, d.round, d.api_calls, r.root, p.path,"
+		" u.step, u.conversation_id, u.to_address, u.from_address, u.channel, u.since,"
+		" others.next_attempt"
 		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
 		" JOIN reengage.due d ON d.nudge_id = wanted.nudge_id"
 		" JOIN reengage.nudges n ON n.nudge_id = wanted.nudge_id"
@@ -216,7 +203,14 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"       ON l.server = n.server AND l.previous_conversation_id = step.conversation_id)"
 		"     CYCLE conversation_id SET is_cycle USING visited"
 		"   SELECT pg_catalog.string_agg(step.conversation_id, ',' ORDER BY step.generation) AS path"
-		"   FROM step WHERE NOT is_cycle) p",
+		"   FROM step WHERE NOT is_cycle) p"
+		" LEFT JOIN reengage.unresolved u ON u.nudge_id = n.nudge_id"
+		" CROSS JOIN LATERAL ("
+		"   SELECT pg_catalog.max(od.due_at) AS next_attempt"
+		"   FROM reengage.unresolved o JOIN reengage.due od ON od.nudge_id = o.nudge_id"
+		"   WHERE o.server = n.server"
+		"     AND o.conversation_id = ANY (pg_catalog.string_to_array(p.path, ','))"
+		"     AND o.nudge_id <> n.nudge_id) others",
 		1, {UUIDARRAYOID}
 	};
 	Datum		argument = uuid_array(nudge_ids, count);
@@ -241,8 +235,14 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		nudge->round = result_integer(row, 12);
 		nudge->api_calls = result_integer(row, 13);
 		nudge->root = result_text(row, 14);
-		nudge->path = result_text(row, 15);
-		read_path(nudge);
+		nudge->unresolved = result_text(row, 16) != NULL;
+		if (nudge->unresolved)
+		{
+			nudge->post = read_post(row, 16);
+			nudge->post.since = result_time(row, 21, 0);
+		}
+		nudge->others_next_attempt = result_time(row, 22, 0);
+		read_path(nudge, result_text(row, 15));
 	}
 	return (int) SPI_processed;
 }
@@ -270,111 +270,6 @@ store_move(const MoveRow *rows, int count)
 
 	make_arguments(arguments, columns, lengthof(columns), rows, sizeof(MoveRow), count);
 	execute(&statement, arguments, SPI_OK_UPDATE);
-}
-
-/* --- intents ------------------------------------------------------------ */
-
-void
-store_check_gates(const IntentRow *rows, int count, Gate *gates)
-{
-	static Statement statement = {
-		"SELECT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = c.nudge_id)"
-		"   AND NOT EXISTS (SELECT FROM reengage.lineage l"
-		"     WHERE l.server = c.server AND l.previous_conversation_id = c.conversation_id),"
-		" c.step = 'create' AND EXISTS (SELECT FROM reengage.lineage l"
-		"   WHERE l.server = c.server AND l.conversation_id = c.conversation_id"
-		"     AND l.outcome = 'in_doubt' AND l.step = 'create'"
-		"     AND NOT EXISTS (SELECT FROM reengage.lineage r WHERE r.resolves = l.lineage_id))"
-		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-		"   pg_catalog.unnest($4)) WITH ORDINALITY"
-		"   AS c (nudge_id, step, conversation_id, server, place)"
-		" ORDER BY c.place",
-		4, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
-	};
-	static const Column columns[] = {
-		{COLUMN_UUID, offsetof(IntentRow, nudge_id)},
-		{COLUMN_TEXT, offsetof(IntentRow, step)},
-		{COLUMN_TEXT, offsetof(IntentRow, conversation_id)},
-		{COLUMN_TEXT, offsetof(IntentRow, server)},
-	};
-	Datum		arguments[lengthof(columns)];
-
-	make_arguments(arguments, columns, lengthof(columns), rows, sizeof(IntentRow), count);
-	execute(&statement, arguments, SPI_OK_SELECT);
-	for (int row = 0; row < count; row++)
-	{
-		if (!result_bool(row, 1))
-			gates[row] = GATE_OUTDATED;
-		else
-			gates[row] = result_bool(row, 2) ? GATE_IN_DOUBT : GATE_OPEN;
-	}
-}
-
-void
-store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
-					const IntentRow *rows, int count)
-{
-	static Statement statement = {
-		"INSERT INTO reengage.intents"
-		" (intent_id, epoch, nudge_ids, steps, rounds, conversation_ids)"
-		" VALUES ($1, $2, $3, $4, $5, $6)",
-		6, {UUIDOID, TIMESTAMPTZOID, UUIDARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID}
-	};
-	static const Column columns[] = {
-		{COLUMN_UUID, offsetof(IntentRow, nudge_id)},
-		{COLUMN_TEXT, offsetof(IntentRow, step)},
-		{COLUMN_INTEGER, offsetof(IntentRow, round)},
-		{COLUMN_TEXT, offsetof(IntentRow, conversation_id)},
-	};
-	Datum		arguments[2 + lengthof(columns)];
-
-	arguments[0] = UUIDPGetDatum(intent_id);
-	arguments[1] = TimestampTzGetDatum(epoch);
-	make_arguments(arguments + 2, columns, lengthof(columns), rows, sizeof(IntentRow), count);
-	execute(&statement, arguments, SPI_OK_INSERT);
-}
-
-void
-store_delete_intents(const pg_uuid_t *intent_ids, int count)
-{
-	static Statement statement = {
-		"DELETE FROM reengage.intents i USING pg_catalog.unnest($1) AS settled (intent_id)"
-		" WHERE i.intent_id = settled.intent_id",
-		1, {UUIDARRAYOID}
-	};
-	Datum		argument = uuid_array(intent_ids, count);
-
-	execute(&statement, &argument, SPI_OK_DELETE);
-}
-
-int
-store_left_intents(LeftIntent **intents)
-{
-	/* ids never go back in an engine, as a clock may: the last call of a nudge comes last */
-	static Statement statement = {
-		"SELECT i.intent_id, c.nudge_id, c.step, c.round, c.conversation_id"
-		" FROM reengage.intents i CROSS JOIN LATERAL ROWS FROM ("
-		"   pg_catalog.unnest(i.nudge_ids), pg_catalog.unnest(i.steps),"
-		"   pg_catalog.unnest(i.rounds), pg_catalog.unnest(i.conversation_ids))"
-		"   AS c (nudge_id, step, round, conversation_id)"
-		" ORDER BY i.intent_id",
-		0, {0}
-	};
-
-	execute(&statement, NULL, SPI_OK_SELECT);
-	*intents = palloc(sizeof(LeftIntent) * Max(SPI_processed, 1));
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		LeftIntent *intent = &(*intents)[row];
-
-		intent->intent_id = result_uuid(row, 1);
-		intent->nudge_id = result_uuid(row, 2);
-		intent->step = strcmp(result_text(row, 3), step_name(STEP_CREATE)) == 0 ?
-			STEP_CREATE : STEP_NOTIFY;
-		intent->round = result_integer(row, 4);
-		intent->conversation_id = result_text(row, 5);
-	}
-	return (int) SPI_processed;
 }
 
 /* --- outcomes ------------------------------------------------------------ */

@@ -1,6 +1,6 @@
 /*
- * store.h: the tables, as the engine sees them.  store.c is the only file that
- * speaks SQL.
+ * store.h: the tables, as the engine sees them.  store.c and store_intents.c
+ * are the only files that speak SQL.
  *
  * Everything here runs inside a tick's transaction and raises ordinary errors.
  * Results are allocated in the current memory context.
@@ -13,6 +13,7 @@
 #include "datatype/timestamp.h"
 #include "utils/uuid.h"
 
+#include "decide.h"
 #include "nudge.h"
 
 /* A place in a lane of the schedule: all rows of one server and priority. */
@@ -29,6 +30,15 @@ typedef struct DueRow
 	TimestampTz due_at;
 	int			priority;
 } DueRow;
+
+/* A POST: what makes it the same call when it is made again.  Text is UTF-8. */
+typedef struct Post
+{
+	Step		step;
+	const char *conversation_id;	/* that is notified or followed */
+	Recipient	recipient;		/* of a create */
+	TimestampTz since;			/* when it was first made; 0: not yet */
+} Post;
 
 /* All that is needed to carry out a nudge.  Text is UTF-8. */
 typedef struct LoadedNudge
@@ -50,6 +60,10 @@ typedef struct LoadedNudge
 	const char *path;			/* from the root to the tip, comma-separated */
 	const char *tip;			/* in "path" */
 	int			generation;		/* of the tip */
+	bool		unresolved;		/* "post" may have had its effect, and is to be made again */
+	Post		post;
+	TimestampTz others_next_attempt;	/* of an unresolved call of another nudge in
+										 * the thread; 0: there is none */
 } LoadedNudge;
 
 /* One row of lineage to be. NULL text, 0 time and 0 http_status become null. */
@@ -88,7 +102,7 @@ typedef struct MoveRow
 	const char *waiting_for;
 } MoveRow;
 
-/* One call of an intent. */
+/* One call of an intent.  Here and below, text is in the database's encoding. */
 typedef struct IntentRow
 {
 	pg_uuid_t	nudge_id;
@@ -96,14 +110,27 @@ typedef struct IntentRow
 	int			round;
 	const char *conversation_id;
 	const char *server;
+	Recipient	recipient;		/* of a create that could be made again */
 } IntentRow;
+
+/* A call that may have had its effect, and is to be made again. */
+typedef struct UnresolvedRow
+{
+	pg_uuid_t	nudge_id;
+	const char *server;
+	const char *step;
+	const char *conversation_id;
+	Recipient	recipient;
+	TimestampTz since;
+} UnresolvedRow;
 
 /* What the gates say of an intent. */
 typedef enum Gate
 {
 	GATE_CLOSED,				/* it was not asked */
 	GATE_OPEN,
-	GATE_OUTDATED,				/* no longer due, or the tip has a successor */
+	GATE_NOT_DUE,				/* it has ended */
+	GATE_OUTDATED,				/* the tip has a successor */
 	GATE_IN_DOUBT				/* an earlier create on this conversation is in doubt */
 } Gate;
 
@@ -112,9 +139,8 @@ typedef struct LeftIntent
 {
 	pg_uuid_t	intent_id;
 	pg_uuid_t	nudge_id;
-	Step		step;
 	int			round;
-	const char *conversation_id;
+	Post		post;
 } LeftIntent;
 
 /* NULL: sending is allowed here; else why it is not. */
@@ -144,6 +170,12 @@ extern void store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
 								const IntentRow *rows, int count);
 extern void store_delete_intents(const pg_uuid_t *intent_ids, int count);
 extern int	store_left_intents(LeftIntent **intents);
+
+/* Those that are kept already stay as they are. */
+extern void store_keep_unresolved(const UnresolvedRow *rows, int count);
+
+/* Of a result row, from the column of its step on; "since" is left open. */
+extern Post read_post(int row, int column);
 
 extern void store_settle(const OutcomeRow *rows, int count);
 extern void store_move(const MoveRow *rows, int count);

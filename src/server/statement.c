@@ -1,0 +1,24 @@
+/*
+ * statement.c: preparing and executing.
+ */
+#include "statement.h"
+
+void
+execute(Statement *statement, Datum *arguments, int expected)
+{
+	int			result;
+
+	if (statement->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->narguments, statement->types);
+
+		if (plan == NULL)
+			elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
+				 SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		statement->plan = plan;
+	}
+	result = SPI_execute_plan(statement->plan, arguments, NULL, false, 0);
+	if (result != expected)
+		elog(ERROR, "\"%s\" ended with %s", statement->sql, SPI_result_code_string(result));
+}

@@ -1,0 +1,173 @@
+/*
+ * store_intents.c: intents, the gates before them, and calls that are made
+ * again, in SQL.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/timestamp.h"
+
+#include "rows.h"
+#include "statement.h"
+#include "store.h"
+
+void
+store_check_gates(const IntentRow *rows, int count, Gate *gates)
+{
+	static Statement statement = {
+		"SELECT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = c.nudge_id),"
+		" EXISTS (SELECT FROM reengage.lineage l"
+		"   WHERE l.server = c.server AND l.previous_conversation_id = c.conversation_id),"
+		" c.step = 'create' AND EXISTS (SELECT FROM reengage.lineage l"
+		"   WHERE l.server = c.server AND l.conversation_id = c.conversation_id"
+		"     AND l.outcome = 'in_doubt' AND l.step = 'create'"
+		"     AND NOT EXISTS (SELECT FROM reengage.lineage r WHERE r.resolves = l.lineage_id))"
+		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
+		"   pg_catalog.unnest($4)) WITH ORDINALITY"
+		"   AS c (nudge_id, step, conversation_id, server, place)"
+		" ORDER BY c.place",
+		4, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+	};
+	static const Column columns[] = {
+		{COLUMN_UUID, offsetof(IntentRow, nudge_id)},
+		{COLUMN_TEXT, offsetof(IntentRow, step)},
+		{COLUMN_TEXT, offsetof(IntentRow, conversation_id)},
+		{COLUMN_TEXT, offsetof(IntentRow, server)},
+	};
+	Datum		arguments[lengthof(columns)];
+
+	make_arguments(arguments, columns, lengthof(columns), rows, sizeof(IntentRow), count);
+	execute(&statement, arguments, SPI_OK_SELECT);
+	for (int row = 0; row < count; row++)
+	{
+		if (!result_bool(row, 1))
+			gates[row] = GATE_NOT_DUE;
+		else if (result_bool(row, 2))
+			gates[row] = GATE_OUTDATED;
+		else
+			gates[row] = result_bool(row, 3) ? GATE_IN_DOUBT : GATE_OPEN;
+	}
+}
+
+void
+store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
+					const IntentRow *rows, int count)
+{
+	static Statement statement = {
+		"INSERT INTO reengage.intents"
+		" (intent_id, epoch, nudge_ids, steps, rounds, conversation_ids,"
+		"  to_addresses, from_addresses, channels)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		9, {UUIDOID, TIMESTAMPTZOID, UUIDARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
+			TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+	};
+	static const Column columns[] = {
+		{COLUMN_UUID, offsetof(IntentRow, nudge_id)},
+		{COLUMN_TEXT, offsetof(IntentRow, step)},
+		{COLUMN_INTEGER, offsetof(IntentRow, round)},
+		{COLUMN_TEXT, offsetof(IntentRow, conversation_id)},
+		{COLUMN_TEXT, offsetof(IntentRow, recipient.to_address)},
+		{COLUMN_TEXT, offsetof(IntentRow, recipient.from_address)},
+		{COLUMN_TEXT, offsetof(IntentRow, recipient.channel)},
+	};
+	Datum		arguments[2 + lengthof(columns)];
+
+	arguments[0] = UUIDPGetDatum(intent_id);
+	arguments[1] = TimestampTzGetDatum(epoch);
+	make_arguments(arguments + 2, columns, lengthof(columns), rows, sizeof(IntentRow), count);
+	execute(&statement, arguments, SPI_OK_INSERT);
+}
+
+void
+store_delete_intents(const pg_uuid_t *intent_ids, int count)
+{
+	static Statement statement = {
+		"DELETE FROM reengage.intents i USING pg_catalog.unnest($1) AS settled (intent_id)"
+		" WHERE i.intent_id = settled.intent_id",
+		1, {UUIDARRAYOID}
+	};
+	Datum		argument = uuid_array(intent_ids, count);
+
+	execute(&statement, &argument, SPI_OK_DELETE);
+}
+
+int
+store_left_intents(LeftIntent **intents)
+{
+	/* ids never go back in an engine, as a clock may: the last call of a nudge comes last */
+	static Statement statement = {
+		"SELECT i.intent_id, i.recorded_at, c.nudge_id, c.round, c.step, c.conversation_id,"
+		" c.to_address, c.from_address, c.channel"
+		" FROM reengage.intents i CROSS JOIN LATERAL ROWS FROM ("
+		"   pg_catalog.unnest(i.nudge_ids), pg_catalog.unnest(i.steps),"
+		"   pg_catalog.unnest(i.rounds), pg_catalog.unnest(i.conversation_ids),"
+		"   pg_catalog.unnest(i.to_addresses), pg_catalog.unnest(i.from_addresses),"
+		"   pg_catalog.unnest(i.channels))"
+		"   AS c (nudge_id, step, round, conversation_id, to_address, from_address, channel)"
+		" ORDER BY i.intent_id",
+		0, {0}
+	};
+
+	execute(&statement, NULL, SPI_OK_SELECT);
+	*intents = palloc(sizeof(LeftIntent) * Max(SPI_processed, 1));
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		LeftIntent *intent = &(*intents)[row];
+
+		intent->intent_id = result_uuid(row, 1);
+		intent->nudge_id = result_uuid(row, 3);
+		intent->round = result_integer(row, 4);
+		intent->post = read_post(row, 5);
+		intent->post.since = result_time(row, 2, 0);
+	}
+	return (int) SPI_processed;
+}
+
+/* --- calls that are made again --------------------------------------------- */
+
+Post
+read_post(int row, int column)
+{
+	bool		creates = strcmp(result_text(row, column), step_name(STEP_CREATE)) == 0;
+	Post		post = {
+		.step = creates ? STEP_CREATE : STEP_NOTIFY,
+		.conversation_id = result_text(row, column + 1),
+		.recipient = {
+			.to_address = result_utf8(row, column + 2),
+			.from_address = result_utf8(row, column + 3),
+			.channel = result_text(row, column + 4),
+		},
+	};
+
+	return post;
+}
+
+void
+store_keep_unresolved(const UnresolvedRow *rows, int count)
+{
+	/* the row ends with the nudge; "since" stays that of the first time */
+	static Statement statement = {
+		"INSERT INTO reengage.unresolved"
+		" (nudge_id, server, step, conversation_id, to_address, from_address, channel, since)"
+		" SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
+		"   pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7),"
+		"   pg_catalog.unnest($8))"
+		" ON CONFLICT (nudge_id) DO NOTHING",
+		8, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+			TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+	};
+	static const Column columns[] = {
+		{COLUMN_UUID, offsetof(UnresolvedRow, nudge_id)},
+		{COLUMN_TEXT, offsetof(UnresolvedRow, server)},
+		{COLUMN_TEXT, offsetof(UnresolvedRow, step)},
+		{COLUMN_TEXT, offsetof(UnresolvedRow, conversation_id)},
+		{COLUMN_TEXT, offsetof(UnresolvedRow, recipient.to_address)},
+		{COLUMN_TEXT, offsetof(UnresolvedRow, recipient.from_address)},
+		{COLUMN_TEXT, offsetof(UnresolvedRow, recipient.channel)},
+		{COLUMN_TIME, offsetof(UnresolvedRow, since)},
+	};
+	Datum		arguments[lengthof(columns)];
+
+	make_arguments(arguments, columns, lengthof(columns), rows, sizeof(UnresolvedRow), count);
+	execute(&statement, arguments, SPI_OK_INSERT);
+}

@@ -1,0 +1,63 @@
+/*
+ * terms.c: from a nudge, its server and its POST to the terms of decide().
+ */
+#include "postgres.h"
+
+#include "common/pg_prng.h"
+#include "utils/timestamp.h"
+
+#include "rows.h"
+#include "terms.h"
+
+Recipient
+repeatable_recipient(const ServerOptions *options, const Post *post)
+{
+	Recipient	stored = {
+		.to_address = from_utf8(post->recipient.to_address),
+		.from_address = from_utf8(post->recipient.from_address),
+		.channel = post->recipient.channel,
+	};
+	bool		lost = post->recipient.from_address != NULL && stored.from_address == NULL;
+
+	if (!options->honours_keys || stored.to_address == NULL || lost)
+		memset(&stored, 0, sizeof(stored));
+	return stored;
+}
+
+/* A create is the same only to the same recipient. */
+static bool
+is_repeatable(const ServerOptions *options, const Post *post)
+{
+	return options->honours_keys &&
+		(post->step != STEP_CREATE || repeatable_recipient(options, post).to_address != NULL);
+}
+
+static TimestampTz
+repeat_until(const ServerOptions *options, const Post *post)
+{
+	if (post->since == 0)
+		return DT_NOEND;
+	return post->since + options->key_lifetime_s * USECS_PER_SEC;
+}
+
+Terms
+terms_of(const LoadedNudge *nudge, const ServerOptions *options, const Post *post)
+{
+	Terms		terms = {
+		.skip_when_closed = nudge->skip_when_closed,
+		.attempt = nudge->attempt + 1,
+		.max_attempts = options->max_attempts,
+		.now = GetCurrentTimestamp(),
+		.expires_at = nudge->expires_at,
+		.random = pg_prng_double(&pg_global_prng_state),
+		.repeatable = is_repeatable(options, post),
+		.repeat_until = repeat_until(options, post),
+		.unresolved = nudge->unresolved,
+		.address = nudge->address,
+		.channel = nudge->channel,
+		.from_address = options->from_address,
+		.proactive_channels = options->proactive_channels,
+	};
+
+	return terms;
+}
