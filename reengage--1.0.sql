@@ -281,9 +281,10 @@ COMMENT ON COLUMN reengage.lineage.detail IS 'as the nudge said';
 -- P7: a dead conversation gets at most one successor
 CREATE UNIQUE INDEX lineage_successor ON reengage.lineage (server, previous_conversation_id)
 	WHERE previous_conversation_id IS NOT NULL;
--- which thread a created conversation belongs to
-CREATE INDEX lineage_created ON reengage.lineage (server, conversation_id)
-	WHERE previous_conversation_id IS NOT NULL;
+-- which thread a conversation belongs to that is not its root; not to be used
+-- for successors, whatever a planner makes of a table that is still empty
+CREATE INDEX lineage_conversation ON reengage.lineage (server, conversation_id)
+	WHERE generation > 0;
 -- the tip of a thread, and its story
 CREATE INDEX lineage_thread ON reengage.lineage (root_conversation_id, server, generation);
 CREATE INDEX lineage_nudge ON reengage.lineage (nudge_id);
@@ -387,9 +388,12 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
+DECLARE
+	-- an array leaves the planner no choice but the index, whatever it knows of the tables
+	ended uuid[] := ARRAY(SELECT r.nudge_id FROM new_rows r);
 BEGIN
-	DELETE FROM reengage.due d USING new_rows r WHERE d.nudge_id = r.nudge_id;
-	DELETE FROM reengage.unresolved u USING new_rows r WHERE u.nudge_id = r.nudge_id;
+	DELETE FROM reengage.due d WHERE d.nudge_id = ANY (ended);
+	DELETE FROM reengage.unresolved u WHERE u.nudge_id = ANY (ended);
 	RETURN NULL;
 END
 $$;
@@ -805,7 +809,7 @@ AS $$
 		SELECT DISTINCT l.server, l.root_conversation_id
 		FROM reengage.lineage l
 		WHERE (l.root_conversation_id = $1
-			   OR (l.conversation_id = $1 AND l.previous_conversation_id IS NOT NULL))
+			   OR (l.conversation_id = $1 AND l.generation > 0))
 		  AND ($2 IS NULL OR l.server = $2)
 	)
 	SELECT l.server, l.generation, l.occurred_at, l.outcome, l.reason,

@@ -20,9 +20,6 @@
 /* A courier says hello within milliseconds, on a busy machine seconds. */
 #define HELLO_MS (10 * 1000)
 
-/* What a call may take longer than its requests, for the same reason. */
-#define ANSWER_MARGIN_MS (10 * 1000)
-
 void
 calls_init(Calls *calls, MemoryContext context, Flights *flights, dlist_head *servers)
 {
@@ -308,17 +305,6 @@ call_of(const Flight *flight)
 	return call;
 }
 
-/*
- * A call may wait for a token and be repeated with another one: four requests
- * in all, each of which the courier ends by the server's timeout.
- */
-static TimestampTz
-answer_by(const Flight *flight, TimestampTz now)
-{
-	return TimestampTzPlusMilliseconds(now, 4 * (int64) flight->server->options.timeout_ms +
-									   ANSWER_MARGIN_MS);
-}
-
 static void
 make_call(Calls *calls, Flight *flight)
 {
@@ -357,7 +343,7 @@ make_call(Calls *calls, Flight *flight)
 		if (flight->post.since == 0)
 			flight->post.since = now;
 	}
-	flight->answer_by = answer_by(flight, now);
+	flight->answer_by = TimestampTzPlusMilliseconds(now, longest_call_ms(&flight->server->options));
 	flights_call_begins(calls->flights, flight, call.call_id);
 	link_send_call(calls->link, &call);
 }

@@ -83,7 +83,7 @@ depart_or_wait(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 
 	if (!flights_depart(flights, flight, nudge))
 		return false;
-	if (nudge->others_next_attempt == 0)
+	if (nudge->others_next_attempt == 0 || nudge->unresolved)
 		return true;
 	flights_put_back(flights, flight, Max(later, GetCurrentTimestamp() + TURN_MS * 1000),
 					 "the call of another nudge of this thread is unresolved");

@@ -23,6 +23,9 @@
 
 PG_FUNCTION_INFO_V1(reengage_fdw_validator);
 
+/* What a call may take longer than its requests, on a busy machine. */
+#define ANSWER_MARGIN_MS (10 * 1000)
+
 typedef struct Option Option;
 
 struct Option
@@ -224,6 +227,13 @@ options_read(List *options)
 	result.honours_keys = strcmp(value_of(options, "idempotency"), "key") == 0;
 	result.key_lifetime_s = number_of(options, "key_lifetime");
 	return result;
+}
+
+/* At most four requests, each of which the courier ends by the timeout. */
+int64
+longest_call_ms(const ServerOptions *options)
+{
+	return 4 * (int64) options->timeout_ms + ANSWER_MARGIN_MS;
 }
 
 static void

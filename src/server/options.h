@@ -31,4 +31,10 @@ extern ForeignServer *reengage_server(const char *name);
 /* From ForeignServer.options; allocated in the current memory context. */
 extern ServerOptions options_read(List *options);
 
+/*
+ * How long a call may take, token requests and a repetition with another token
+ * included; a courier that takes longer is taken for dead.
+ */
+extern int64 longest_call_ms(const ServerOptions *options);
+
 #endif

@@ -25,6 +25,8 @@ PG_FUNCTION_INFO_V1(reengage_preview);
 static const char *
 condition_of(Step step, const LoadedNudge *nudge)
 {
+	if (nudge->unresolved)
+		return "always, with the same key: the answer to this call was lost";
 	switch (step)
 	{
 		case STEP_CHECK:
@@ -40,36 +42,59 @@ condition_of(Step step, const LoadedNudge *nudge)
 	return NULL;
 }
 
-static void
+static CallMessage
+call_of(Step step, const LoadedNudge *nudge)
+{
+	static const Recipient unknown = {"{customer address}", "{business address}", "{channel}"};
+	const Recipient *recipient = nudge->unresolved ? &nudge->post.recipient : &unknown;
+	CallMessage call = {
+		.call_id = step,
+		.step = step,
+		.render_only = 1,
+		.server = nudge->server,
+		.conversation_id = nudge->tip,
+		.nudge_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&nudge->nudge_id))),
+	};
+
+	if (step != STEP_CHECK)
+		call.text = nudge->message;
+	if (step == STEP_CREATE)
+	{
+		call.to_address = recipient->to_address;
+		call.from_address = recipient->from_address;
+		call.channel = recipient->channel;
+	}
+	return call;
+}
+
+/* Whether the nudge's next attempt may come to this step. */
+static bool
+may_make(Step step, const LoadedNudge *nudge)
+{
+	if (nudge->unresolved)
+		return step == nudge->post.step;
+	return step != STEP_CREATE || !nudge->skip_when_closed;
+}
+
+/* Returns their number. */
+static int
 send_calls(Link *link, const LoadedNudge *nudge)
 {
-	for (Step step = STEP_CHECK; step < STEP_COUNT; step++)
-	{
-		CallMessage call = {
-			.call_id = step,
-			.step = step,
-			.render_only = 1,
-			.server = nudge->server,
-			.conversation_id = nudge->tip,
-			.nudge_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&nudge->nudge_id))),
-		};
+	int			count = 0;
 
-		if (step == STEP_CREATE && nudge->skip_when_closed)
-			continue;
-		if (step != STEP_CHECK)
-			call.text = nudge->message;
-		if (step == STEP_CREATE)
+	for (Step step = STEP_CHECK; step < STEP_COUNT; step++)
+		if (may_make(step, nudge))
 		{
-			call.to_address = "{customer address}";
-			call.from_address = "{business address}";
-			call.channel = "{channel}";
+			CallMessage call = call_of(step, nudge);
+
+			link_send_call(link, &call);
+			count++;
 		}
-		link_send_call(link, &call);
-	}
+	return count;
 }
 
 static Datum
-from_utf8(const char *text, bool *isnull)
+to_datum(const char *text, bool *isnull)
 {
 	*isnull = text == NULL;
 	if (*isnull)
@@ -86,17 +111,16 @@ put_row(ReturnSetInfo *result, const LoadedNudge *nudge, const RenderedMessage *
 
 	values[0] = CStringGetTextDatum(step_name(step));
 	values[1] = CStringGetTextDatum(condition_of(step, nudge));
-	values[2] = from_utf8(rendered->method, &nulls[2]);
-	values[3] = from_utf8(rendered->url, &nulls[3]);
-	values[4] = from_utf8(rendered->headers, &nulls[4]);
-	values[5] = from_utf8(rendered->body, &nulls[5]);
+	values[2] = to_datum(rendered->method, &nulls[2]);
+	values[3] = to_datum(rendered->url, &nulls[3]);
+	values[4] = to_datum(rendered->headers, &nulls[4]);
+	values[5] = to_datum(rendered->body, &nulls[5]);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
 static void
-collect(Link *link, const LoadedNudge *nudge, ReturnSetInfo *result)
+collect(Link *link, const LoadedNudge *nudge, int expected, ReturnSetInfo *result)
 {
-	int			expected = nudge->skip_when_closed ? STEP_COUNT - 1 : STEP_COUNT;
 	ReplyMessage reply;
 	RenderedMessage rendered;
 
@@ -172,8 +196,7 @@ reengage_preview(PG_FUNCTION_ARGS)
 	PG_TRY();
 	{
 		link_send_server(link, &server);
-		send_calls(link, nudge);
-		collect(link, nudge, (ReturnSetInfo *) fcinfo->resultinfo);
+		collect(link, nudge, send_calls(link, nudge), (ReturnSetInfo *) fcinfo->resultinfo);
 	}
 	PG_FINALLY();
 	{

@@ -1,5 +1,5 @@
 /*
- * statement.h: a statement of store*.c, prepared once.
+ * statement.h: a statement of store*.c, prepared and kept.
  */
 #ifndef REENGAGE_STATEMENT_H
 #define REENGAGE_STATEMENT_H

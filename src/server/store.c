@@ -3,6 +3,11 @@
  * store_intents.c has the rest.
  *
  * Everything is done for a batch at once: rows go in as parallel arrays.
+ *
+ * A plan may be made while a table is empty and used when it is large, so the
+ * statements leave no choice that would then be wrong: "= ANY" of the batch
+ * beside a join, OFFSET 0, which keeps a lookup a lookup, and partial indexes
+ * of lineage of which each statement can use but one.
  */
 #include "postgres.h"
 
@@ -192,25 +197,29 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		" CROSS JOIN LATERAL (SELECT coalesce(("
 		"   SELECT l.root_conversation_id FROM reengage.lineage l"
 		"   WHERE l.server = n.server AND l.conversation_id = n.conversation_id"
-		"     AND l.previous_conversation_id IS NOT NULL"
+		"     AND l.generation > 0"
 		"   ORDER BY l.lineage_id LIMIT 1), n.conversation_id) AS root) r"
 		" CROSS JOIN LATERAL ("
 		"   WITH RECURSIVE step (conversation_id, generation) AS ("
 		"     SELECT r.root, 0"
 		"     UNION ALL"
 		"     SELECT l.conversation_id, step.generation + 1"
-		"     FROM step JOIN reengage.lineage l"
-		"       ON l.server = n.server AND l.previous_conversation_id = step.conversation_id)"
+		"     FROM step CROSS JOIN LATERAL ("
+		"       SELECT * FROM reengage.lineage l"
+		"       WHERE l.server = n.server AND l.previous_conversation_id = step.conversation_id"
+		"       OFFSET 0) l)"
 		"     CYCLE conversation_id SET is_cycle USING visited"
 		"   SELECT pg_catalog.string_agg(step.conversation_id, ',' ORDER BY step.generation) AS path"
 		"   FROM step WHERE NOT is_cycle) p"
-		" LEFT JOIN reengage.unresolved u ON u.nudge_id = n.nudge_id"
+		" LEFT JOIN LATERAL ("
+		"   SELECT * FROM reengage.unresolved u WHERE u.nudge_id = n.nudge_id OFFSET 0) u ON true"
 		" CROSS JOIN LATERAL ("
-		"   SELECT pg_catalog.max(od.due_at) AS next_attempt"
-		"   FROM reengage.unresolved o JOIN reengage.due od ON od.nudge_id = o.nudge_id"
-		"   WHERE o.server = n.server"
+		"   SELECT pg_catalog.max((SELECT od.due_at FROM reengage.due od WHERE od.nudge_id = o.nudge_id))"
+		"     AS next_attempt"
+		"   FROM reengage.unresolved o WHERE o.server = n.server"
 		"     AND o.conversation_id = ANY (pg_catalog.string_to_array(p.path, ','))"
-		"     AND o.nudge_id <> n.nudge_id) others",
+		"     AND o.nudge_id <> n.nudge_id) others"
+		" WHERE d.nudge_id = ANY ($1) AND n.nudge_id = ANY ($1)",
 		1, {UUIDARRAYOID}
 	};
 	Datum		argument = uuid_array(nudge_ids, count);
@@ -256,7 +265,7 @@ store_move(const MoveRow *rows, int count)
 		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
 		"   pg_catalog.unnest($4), pg_catalog.unnest($5))"
 		"   AS m (nudge_id, due_at, attempt, api_calls, waiting_for)"
-		" WHERE d.nudge_id = m.nudge_id",
+		" WHERE d.nudge_id = m.nudge_id AND d.nudge_id = ANY ($1)",
 		5, {UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID}
 	};
 	static const Column columns[] = {
@@ -318,7 +327,8 @@ store_settle(const OutcomeRow *rows, int count)
 		" AS o (nudge_id, outcome, reason, step, conversation_id, previous, root, generation,"
 		" status_seen, channel, address_hash, attempts, api_calls, api_calls_saved, http_status,"
 		" error_code, error_message, correlation_id, checked_at, called_at, occurred_at)"
-		" JOIN reengage.nudges n ON n.nudge_id = o.nudge_id",
+		" JOIN reengage.nudges n ON n.nudge_id = o.nudge_id"
+		" WHERE n.nudge_id = ANY ($1)",
 		21, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 			TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
 			INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,

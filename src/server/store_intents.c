@@ -82,8 +82,7 @@ void
 store_delete_intents(const pg_uuid_t *intent_ids, int count)
 {
 	static Statement statement = {
-		"DELETE FROM reengage.intents i USING pg_catalog.unnest($1) AS settled (intent_id)"
-		" WHERE i.intent_id = settled.intent_id",
+		"DELETE FROM reengage.intents i WHERE i.intent_id = ANY ($1)",
 		1, {UUIDARRAYOID}
 	};
 	Datum		argument = uuid_array(intent_ids, count);

@@ -32,12 +32,18 @@ is_repeatable(const ServerOptions *options, const Post *post)
 		(post->step != STEP_CREATE || repeatable_recipient(options, post).to_address != NULL);
 }
 
+/*
+ * The last moment at which a repetition still reaches the API before the end
+ * of the key's life, however long the call takes.
+ */
 static TimestampTz
 repeat_until(const ServerOptions *options, const Post *post)
 {
+	int64		lifetime_ms = options->key_lifetime_s * INT64CONST(1000) - longest_call_ms(options);
+
 	if (post->since == 0)
 		return DT_NOEND;
-	return post->since + options->key_lifetime_s * USECS_PER_SEC;
+	return post->since + Max(lifetime_ms, 0) * 1000;
 }
 
 Terms

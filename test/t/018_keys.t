@@ -123,6 +123,8 @@ is(outcome($node, 'live-busy'), 'notified - notify', '409: the API is busy with 
 
 my $first = leave_unresolved('closed-thread', 'create', 'close_after');
 my $looks = () = verbs('closed-thread') =~ /check/g;
+is($node->safe_psql('postgres', "SELECT step, body::json -> 'to' ->> 'address' FROM reengage.preview('$first')"),
+	'create|' . customer_address('closed-thread'), 'preview() shows the repetition and nothing else');
 my $second = nudge($node, 'closed-thread');
 wait_for(sub { $node->safe_psql('postgres', "SELECT waiting_for FROM reengage.due WHERE nudge_id = '$second'") =~ /of another nudge/ },
 	'the second nudge of the thread waits');
