@@ -164,6 +164,7 @@ typedef struct Search
 	int			wanted;			/* properties: to be found broken, which ends the search; or 0 */
 	int			broken;
 	int			reached[OUTCOME_COUNT + 1]; /* bit n: the outcome with n effects */
+	bool		overtaken;		/* a success while a POST was late */
 } Search;
 
 static size_t
@@ -245,6 +246,7 @@ enter(Search *search, const State *state)
 	seen->mark = MARK_ON_PATH;
 	search->states++;
 	search->reached[state->outcome] |= BIT(effects_of(state));
+	search->overtaken |= outcome_has_effect((Outcome) state->outcome) && is_on_the_wire(state);
 	if (search->length > search->longest)
 		search->longest = search->length;
 	note_broken(search, broken_in(state), state);
@@ -322,6 +324,9 @@ test_correct(World world)
 	ok(all_reached, "%s: every outcome is reached", names[world]);
 	ok(search.reached[OUTCOME_IN_DOUBT] == (BIT(0) | BIT(1)),
 	   "%s: in doubt is just that: with one effect or none", names[world]);
+	ok(search.overtaken == (world == WORLD_WITH_KEYS), "%s: %s", names[world],
+	   world == WORLD_WITH_KEYS ? "a repetition may succeed while the first call is late" :
+	   "no success while a call is late");
 	printf("# %zu states, the longest path has %d moves\n", search.states, search.longest);
 }
 
