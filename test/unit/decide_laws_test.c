@@ -14,6 +14,8 @@ typedef enum Law
 	LAW_ONE_NOTIFY,
 	LAW_NO_SECOND_CHECK,
 	LAW_DOUBT,
+	LAW_UNRESOLVED,
+	LAW_UNRESOLVED_WHY,
 	LAW_RETRY_HARMLESS,
 	LAW_RETRY_IN_TIME,
 	LAW_RETRY_NOT_EARLY,
@@ -33,8 +35,10 @@ typedef enum Law
 static const char *const law_names[LAW_COUNT] = {
 	"a notify follows only a check that found it live: never a second one",
 	"no check follows from a reply",
-	"in doubt if and only if a POST is ambiguous: a check never is",
-	"only what had no effect is retried",
+	"in doubt if a POST is ambiguous and not to be repeated; else only if it is unresolved",
+	"while a call is unresolved nothing follows but the same call, its success or doubt",
+	"a call is left unresolved only if it is ambiguous, or was",
+	"only what had no effect is retried, or what can be repeated with a key in its lifetime",
 	"no retry at or after the end",
 	"no retry before now or before Retry-After",
 	"no retry beyond the attempts that are allowed",
@@ -58,9 +62,10 @@ law(Law which, bool holds, Step step, const Facts *facts, const Terms *terms)
 	if (holds || violations[which]++ > 0)
 		return;
 	printf("# broken first by %s, %s, live %d, attempt %d of %d, Retry-After %" PRId64
-		   ", expires_at %" PRId64 ", random %f\n", step_name(step), reply_class_name(facts->class),
-		   facts->live, terms->attempt, terms->max_attempts, facts->retry_after_ms,
-		   terms->expires_at, terms->random);
+		   ", expires_at %" PRId64 ", random %f, repeatable %d until %" PRId64 ", unresolved %d\n",
+		   step_name(step), reply_class_name(facts->class), facts->live, terms->attempt,
+		   terms->max_attempts, facts->retry_after_ms, terms->expires_at, terms->random,
+		   terms->repeatable, terms->repeat_until, terms->unresolved);
 }
 
 static bool
@@ -80,12 +85,13 @@ check_retry_laws(Step step, const Facts *facts, const Terms *terms, Decision got
 	int64_t		asked = facts->retry_after_ms > 0 ? facts->retry_after_ms * 1000 : 0;
 	int64_t		latest = facts->retry_after_ms >= 0 ? asked + SECOND : RETRY_CAP_MS * INT64_C(1000);
 
-	law(LAW_RETRY_HARMLESS, !retry || harmless, step, facts, terms);
+	law(LAW_RETRY_HARMLESS, !retry || (harmless && !terms->unresolved) ||
+		(got.unresolved && terms->repeatable && got.retry_at < terms->repeat_until), step, facts, terms);
 	law(LAW_RETRY_IN_TIME, !retry || got.retry_at < terms->expires_at, step, facts, terms);
 	law(LAW_RETRY_NOT_EARLY, !retry || got.retry_at >= terms->now + asked, step, facts, terms);
 	law(LAW_RETRY_COUNTED, !retry || !used_up, step, facts, terms);
-	law(LAW_EXHAUSTED, (settled && got.outcome == OUTCOME_EXHAUSTED) == (harmless && used_up),
-		step, facts, terms);
+	law(LAW_EXHAUSTED, (settled && got.outcome == OUTCOME_EXHAUSTED) ==
+		(harmless && used_up && !terms->unresolved), step, facts, terms);
 	law(LAW_EXPIRED, !settled || got.outcome != OUTCOME_EXPIRED ||
 		(harmless && !used_up && terms->now + latest >= terms->expires_at), step, facts, terms);
 }
@@ -111,6 +117,21 @@ check_create_laws(Step step, const Facts *facts, const Terms *terms, Decision go
 }
 
 static void
+check_doubt_laws(Step step, const Facts *facts, const Terms *terms, Decision got)
+{
+	bool		settled = got.kind == DECIDE_SETTLE;
+	bool		in_doubt = settled && got.outcome == OUTCOME_IN_DOUBT;
+	bool		ambiguous = step != STEP_CHECK && facts->class == REPLY_AMBIGUOUS;
+
+	law(LAW_DOUBT, in_doubt ? ambiguous || terms->unresolved :
+		!ambiguous || got.kind == DECIDE_RETRY, step, facts, terms);
+	law(LAW_UNRESOLVED, !terms->unresolved || (settled ? in_doubt || outcome_has_effect(got.outcome) :
+											   got.kind != DECIDE_CALL && got.unresolved),
+		step, facts, terms);
+	law(LAW_UNRESOLVED_WHY, !got.unresolved || terms->unresolved || ambiguous, step, facts, terms);
+}
+
+static void
 check_laws(Step step, const Facts *facts, const Terms *terms)
 {
 	Decision	got = decide(step, facts, terms);
@@ -122,8 +143,6 @@ check_laws(Step step, const Facts *facts, const Terms *terms)
 	law(LAW_ONE_NOTIFY, got.kind != DECIDE_CALL || got.step != STEP_NOTIFY ||
 		(step == STEP_CHECK && done && facts->live), step, facts, terms);
 	law(LAW_NO_SECOND_CHECK, got.kind != DECIDE_CALL || got.step != STEP_CHECK, step, facts, terms);
-	law(LAW_DOUBT, (settled && got.outcome == OUTCOME_IN_DOUBT) ==
-		(step != STEP_CHECK && facts->class == REPLY_AMBIGUOUS), step, facts, terms);
 	law(LAW_BLOCK, (got.kind == DECIDE_BLOCK) == (facts->class == REPLY_BLOCKED), step, facts, terms);
 	law(LAW_DONE, (settled && got.outcome == OUTCOME_NOTIFIED) == (step == STEP_NOTIFY && done) &&
 		(settled && got.outcome == OUTCOME_SESSION_CREATED) ==
@@ -133,7 +152,9 @@ check_laws(Step step, const Facts *facts, const Terms *terms)
 	law(LAW_REASON, !settled || got.outcome != OUTCOME_REFUSED || got.reason != NULL,
 		step, facts, terms);
 	law(LAW_PURE, got.kind == again.kind && got.step == again.step && got.outcome == again.outcome &&
-		got.reason == again.reason && got.retry_at == again.retry_at, step, facts, terms);
+		got.reason == again.reason && got.retry_at == again.retry_at &&
+		got.unresolved == again.unresolved, step, facts, terms);
+	check_doubt_laws(step, facts, terms, got);
 	check_retry_laws(step, facts, terms, got);
 	check_create_laws(step, facts, terms, got);
 }
@@ -185,20 +206,33 @@ try_times(Step step, Facts *facts, Terms *terms)
 				}
 }
 
+/* Ordinary terms, with every combination of what is known of keys. */
+static Terms
+terms_with_keys(int bits)
+{
+	Terms		terms = some_terms();
+
+	terms.repeatable = bits & 1;
+	terms.unresolved = bits & 2;
+	terms.repeat_until = bits & 4 ? INT64_MAX : NOW + SECOND;
+	return terms;
+}
+
 static void
 test_laws(void)
 {
 	for (int step = 0; step < STEP_COUNT; step++)
 		for (int class = 0; class < REPLY_CLASS_COUNT; class++)
-		{
-			Facts		facts = some_facts((ReplyClass) class);
-			Terms		terms = some_terms();
+			for (int keys = 0; keys < 8; keys++)
+			{
+				Facts		facts = some_facts((ReplyClass) class);
+				Terms		terms = terms_with_keys(keys);
 
-			try_people((Step) step, &facts, &terms);
-			facts = some_facts((ReplyClass) class);
-			terms = some_terms();
-			try_times((Step) step, &facts, &terms);
-		}
+				try_people((Step) step, &facts, &terms);
+				facts = some_facts((ReplyClass) class);
+				terms = terms_with_keys(keys);
+				try_times((Step) step, &facts, &terms);
+			}
 	for (int i = 0; i < LAW_COUNT; i++)
 		is_number(violations[i], 0, law_names[i]);
 	printf("# %d combinations\n", combinations);

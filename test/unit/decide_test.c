@@ -33,20 +33,33 @@ blocks(void)
 	return (Decision) {.kind = DECIDE_BLOCK, .reason = "why"};
 }
 
+/* The same call again, and no other. */
+static Decision
+repeats(int64_t at)
+{
+	return (Decision) {.kind = DECIDE_RETRY, .retry_at = at, .reason = "why", .unresolved = true};
+}
+
+static Decision
+holds(void)
+{
+	return (Decision) {.kind = DECIDE_BLOCK, .reason = "why", .unresolved = true};
+}
+
 static void
 check(const char *name, Step step, const Facts *facts, const Terms *terms, Decision wanted)
 {
 	Decision	got = decide(step, facts, terms);
-	bool		same = got.kind == wanted.kind;
+	bool		same = got.kind == wanted.kind && got.unresolved == wanted.unresolved;
 
 	same = same && (got.kind != DECIDE_CALL || got.step == wanted.step);
 	same = same && (got.kind != DECIDE_SETTLE || got.outcome == wanted.outcome);
 	same = same && (got.kind != DECIDE_RETRY || got.retry_at == wanted.retry_at);
 	if (!ok(same, "%s", name))
-		printf("#   got:    kind %d, step %d, outcome %s, retry_at %" PRId64 "\n"
-			   "#   wanted: kind %d, step %d, outcome %s, retry_at %" PRId64 "\n",
-			   got.kind, got.step, outcome_name(got.outcome), got.retry_at,
-			   wanted.kind, wanted.step, outcome_name(wanted.outcome), wanted.retry_at);
+		printf("#   got:    kind %d, step %d, outcome %s, retry_at %" PRId64 ", unresolved %d\n"
+			   "#   wanted: kind %d, step %d, outcome %s, retry_at %" PRId64 ", unresolved %d\n",
+			   got.kind, got.step, outcome_name(got.outcome), got.retry_at, got.unresolved,
+			   wanted.kind, wanted.step, outcome_name(wanted.outcome), wanted.retry_at, wanted.unresolved);
 	if (got.kind != DECIDE_CALL)
 		is_text(got.reason, wanted.reason, "its reason");
 }
@@ -146,40 +159,117 @@ wanted_after_create(ReplyClass class, bool same_conversation)
 	return blocks();
 }
 
+static Decision
+wanted_after(Step step, ReplyClass class, bool flag, bool skip, Offer which)
+{
+	switch (step)
+	{
+		case STEP_CHECK:
+			return wanted_after_check(class, flag, skip, which);
+		case STEP_NOTIFY:
+			return wanted_after_notify(class, skip, which);
+		case STEP_CREATE:
+			return wanted_after_create(class, flag);
+	}
+	return blocks();
+}
+
+/*
+ * While a call is unresolved, only its success ends it otherwise than in doubt,
+ * and nothing follows but the same call.
+ */
+static Decision
+wanted_while_unresolved(Step step, ReplyClass class, bool flag, bool repeatable)
+{
+	switch (class)
+	{
+		case REPLY_DONE:
+			return step == STEP_CHECK ? ends(OUTCOME_IN_DOUBT, "why") :
+				wanted_after(step, class, flag, false, OLD_ADDRESS);
+		case REPLY_CLOSED:
+			if (step != STEP_CHECK)
+				return ends(OUTCOME_IN_DOUBT, "why");
+			return repeatable ? repeats(SOON) : ends(OUTCOME_IN_DOUBT, "why");
+		case REPLY_NOT_FOUND:
+		case REPLY_REJECTED:
+			return ends(OUTCOME_IN_DOUBT, "why");
+		case REPLY_NOT_APPLIED:
+		case REPLY_AMBIGUOUS:
+			return repeatable ? repeats(SOON) : ends(OUTCOME_IN_DOUBT, "why");
+		case REPLY_BLOCKED:
+			return holds();
+	}
+	return blocks();
+}
+
+/* With keys, what is ambiguous is asked again; all else is as without. */
+static Decision
+wanted_with_keys(Step step, ReplyClass class, bool flag, bool skip, Offer which)
+{
+	if (step != STEP_CHECK && class == REPLY_AMBIGUOUS)
+		return repeats(SOON);
+	return wanted_after(step, class, flag, skip, which);
+}
+
+/* What is known of the call's key. */
+typedef enum Keys
+{
+	NO_KEYS,
+	KEYS,
+	KEYS_UNRESOLVED,
+	NO_KEYS_UNRESOLVED			/* the option was taken back meanwhile */
+} Keys;
+
+static Decision
+wanted_in_row(Step step, ReplyClass class, bool flag, bool skip, Offer which, Keys keys)
+{
+	switch (keys)
+	{
+		case NO_KEYS:
+			return wanted_after(step, class, flag, skip, which);
+		case KEYS:
+			return wanted_with_keys(step, class, flag, skip, which);
+		case KEYS_UNRESOLVED:
+		case NO_KEYS_UNRESOLVED:
+			return wanted_while_unresolved(step, class, flag, keys == KEYS_UNRESOLVED);
+	}
+	return blocks();
+}
+
 /* One row of the table: a step, a class, and what is known beside them. */
 static void
-test_row(Step step, ReplyClass class, bool flag, bool skip, Offer which)
+test_row(Step step, ReplyClass class, bool flag, bool skip, Offer which, Keys keys)
 {
 	static const char *const offers[] = {"old address", "own address", "no address"};
+	static const char *const kinds[] = {"", ", keys", ", keys, unresolved", ", unresolved"};
 	Facts		facts = some_facts(class);
 	Terms		terms = some_terms();
-	Decision	wanted;
 	char		name[120];
 
 	offer(which, &facts, &terms);
 	terms.skip_when_closed = skip;
+	terms.repeatable = keys == KEYS || keys == KEYS_UNRESOLVED;
+	terms.unresolved = keys == KEYS_UNRESOLVED || keys == NO_KEYS_UNRESOLVED;
+	terms.repeat_until = INT64_MAX;
 	if (step == STEP_CREATE)
 		facts.same_conversation = flag;
 	else
 		facts.live = flag;
-	wanted = step == STEP_CHECK ? wanted_after_check(class, flag, skip, which) :
-		step == STEP_NOTIFY ? wanted_after_notify(class, skip, which) :
-		wanted_after_create(class, flag);
-	snprintf(name, sizeof(name), "%s: %s%s, %s, %s", step_name(step), reply_class_name(class),
+	snprintf(name, sizeof(name), "%s: %s%s, %s, %s%s", step_name(step), reply_class_name(class),
 			 !flag ? "" : step == STEP_CREATE ? " (same conversation)" : " (live)",
-			 skip ? "skip" : "new_session", offers[which]);
-	check(name, step, &facts, &terms, wanted);
+			 skip ? "skip" : "new_session", offers[which], kinds[keys]);
+	check(name, step, &facts, &terms, wanted_in_row(step, class, flag, skip, which, keys));
 }
 
 static void
-test_table(void)
+test_table(Keys keys)
 {
 	for (int step = 0; step < STEP_COUNT; step++)
 		for (int class = 0; class < REPLY_CLASS_COUNT; class++)
 			for (int flag = 0; flag < 2; flag++)
 				for (int skip = 0; skip < 2; skip++)
 					for (int which = OLD_ADDRESS; which <= NO_ADDRESS; which++)
-						test_row((Step) step, (ReplyClass) class, flag, skip, (Offer) which);
+						test_row((Step) step, (ReplyClass) class, flag, skip, (Offer) which, keys);
 }
 
 /* --- retries -------------------------------------------------------------- */
@@ -233,6 +323,136 @@ test_retries(void)
 			snprintf(name, sizeof(name), "%s: %s", step_name((Step) step), c->name);
 			check(name, (Step) step, &facts, &terms, wanted);
 		}
+}
+
+/* --- repetitions ------------------------------------------------------------ */
+
+typedef struct RepeatCase
+{
+	const char *name;
+	int			attempt;
+	int64_t		retry_after_ms;
+	int64_t		expires_at;
+	int64_t		repeat_until;
+	int64_t		repeat_at;		/* 0: in doubt instead */
+} RepeatCase;
+
+static const RepeatCase repeat_cases[] = {
+	{"the first of many", 1, -1, INT64_MAX, INT64_MAX, SOON},
+	{"the last but one", 11, -1, INT64_MAX, INT64_MAX, NOW + 300 * SECOND},
+	{"the last", 12, -1, INT64_MAX, INT64_MAX, 0},
+	{"the API asks for 60 s", 1, 60000, INT64_MAX, INT64_MAX, NOW + 60 * SECOND + SECOND / 2},
+	{"just before it expires", 1, -1, SOON + 1, INT64_MAX, SOON},
+	{"at the moment it expires", 1, -1, SOON, INT64_MAX, 0},
+	{"expired already", 1, -1, NOW - 1, INT64_MAX, 0},
+	{"just before the key is forgotten", 1, -1, INT64_MAX, SOON + 1, SOON},
+	{"at the moment the key is forgotten", 1, -1, INT64_MAX, SOON, 0},
+	{"the key is forgotten already", 1, -1, INT64_MAX, NOW - 1, 0},
+	{"Retry-After reaches beyond the key", 1, 60000, INT64_MAX, NOW + 60 * SECOND, 0},
+	{"the last, expired and forgotten", 12, -1, NOW, NOW, 0},
+};
+
+static void
+test_repetition(const RepeatCase *c, Step step, ReplyClass class, bool unresolved)
+{
+	Facts		facts = some_facts(class);
+	Terms		terms = some_terms();
+	char		name[120];
+
+	facts.retry_after_ms = c->retry_after_ms;
+	terms.attempt = c->attempt;
+	terms.expires_at = c->expires_at;
+	terms.repeatable = true;
+	terms.repeat_until = c->repeat_until;
+	terms.unresolved = unresolved;
+	snprintf(name, sizeof(name), "%s, %s%s: %s", step_name(step), reply_class_name(class),
+			 unresolved ? ", unresolved" : "", c->name);
+	check(name, step, &facts, &terms, c->repeat_at > 0 ? repeats(c->repeat_at) :
+		  ends(OUTCOME_IN_DOUBT, "why"));
+}
+
+/* A call that certainly had no effect is retried whatever became of its key. */
+static void
+test_key_of_nothing(Step step)
+{
+	Facts		facts = some_facts(REPLY_NOT_APPLIED);
+	Terms		terms = some_terms();
+	char		name[120];
+
+	terms.repeatable = true;
+	terms.repeat_until = NOW - 1;
+	snprintf(name, sizeof(name), "%s: nothing is unresolved, so its key does not matter", step_name(step));
+	check(name, step, &facts, &terms, retries(SOON));
+}
+
+static void
+test_repetitions(void)
+{
+	for (int step = STEP_NOTIFY; step <= STEP_CREATE; step++)
+	{
+		for (int i = 0; i < COUNT(repeat_cases); i++)
+		{
+			test_repetition(&repeat_cases[i], (Step) step, REPLY_AMBIGUOUS, false);
+			test_repetition(&repeat_cases[i], (Step) step, REPLY_AMBIGUOUS, true);
+			test_repetition(&repeat_cases[i], (Step) step, REPLY_NOT_APPLIED, true);
+		}
+		test_key_of_nothing((Step) step);
+	}
+}
+
+/* --- may it still be called? -------------------------------------------------- */
+
+typedef struct MayCase
+{
+	const char *name;
+	int64_t		expires_at;
+	bool		repeatable;
+	int64_t		repeat_until;
+	bool		unresolved;
+	Outcome		outcome;		/* OUTCOME_COUNT: it may */
+	const char *reason;
+} MayCase;
+
+static const MayCase may_cases[] = {
+	{"a call that never expires", INT64_MAX, false, 0, false, OUTCOME_COUNT, NULL},
+	{"just before it expires", NOW + 1, false, 0, false, OUTCOME_COUNT, NULL},
+	{"at the moment it expires", NOW, false, 0, false, OUTCOME_EXPIRED, NULL},
+	{"after it expired", NOW - 1, false, 0, false, OUTCOME_EXPIRED, NULL},
+	{"nothing is unresolved: a key is new", INT64_MAX, true, NOW - 1, false, OUTCOME_COUNT, NULL},
+	{"nothing is unresolved: expired", NOW, true, INT64_MAX, false, OUTCOME_EXPIRED, NULL},
+	{"unresolved, with a key", INT64_MAX, true, INT64_MAX, true, OUTCOME_COUNT, NULL},
+	{"unresolved, just before it expires", NOW + 1, true, INT64_MAX, true, OUTCOME_COUNT, NULL},
+	{"unresolved, at the moment it expires", NOW, true, INT64_MAX, true, OUTCOME_IN_DOUBT, "expired"},
+	{"unresolved, after it expired", NOW - 1, true, INT64_MAX, true, OUTCOME_IN_DOUBT, "expired"},
+	{"just before the key is forgotten", INT64_MAX, true, NOW + 1, true, OUTCOME_COUNT, NULL},
+	{"at the moment the key is forgotten", INT64_MAX, true, NOW, true, OUTCOME_IN_DOUBT, "key_expired"},
+	{"after the key was forgotten", INT64_MAX, true, NOW - 1, true, OUTCOME_IN_DOUBT, "key_expired"},
+	{"unresolved, but keys are no longer honoured", INT64_MAX, false, INT64_MAX, true, OUTCOME_IN_DOUBT, "key_expired"},
+	{"expired goes before forgotten", NOW, true, NOW, true, OUTCOME_IN_DOUBT, "expired"},
+};
+
+static void
+test_may_call(void)
+{
+	for (int i = 0; i < COUNT(may_cases); i++)
+	{
+		const MayCase *c = &may_cases[i];
+		Terms		terms = some_terms();
+		Decision	end = {.kind = DECIDE_CALL};
+		bool		may;
+
+		terms.expires_at = c->expires_at;
+		terms.repeatable = c->repeatable;
+		terms.repeat_until = c->repeat_until;
+		terms.unresolved = c->unresolved;
+		may = may_call(&terms, &end);
+		ok(may == (c->outcome == OUTCOME_COUNT), "may call: %s", c->name);
+		if (may)
+			continue;
+		ok(end.kind == DECIDE_SETTLE && end.outcome == c->outcome && !end.unresolved,
+		   "it ends as %s", outcome_name(c->outcome));
+		is_text(end.reason, c->reason, "its reason");
+	}
 }
 
 /* --- the recipient --------------------------------------------------------- */
@@ -399,8 +619,11 @@ test_endless_retry_after(void)
 int
 main(void)
 {
-	test_table();
+	for (int keys = NO_KEYS; keys <= NO_KEYS_UNRESOLVED; keys++)
+		test_table((Keys) keys);
 	test_retries();
+	test_repetitions();
+	test_may_call();
 	test_recipient();
 	test_list_contains();
 	test_endless_retry_after();

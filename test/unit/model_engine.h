@@ -9,12 +9,15 @@
 
 /* --- the API ------------------------------------------------------------------ */
 
-/* KEY: an API that honours it does not apply a repetition. */
+/* A repetition has no second effect while the API remembers its key. */
 static void
-apply(Variant variant, State *state, Step step)
+apply(State *state, Step step, int key)
 {
-	if (variant != BROKEN_REFUSED_AFTER_DOUBT || state->applied[step] == 0)
-		count_up(&state->applied[step]);
+	if (state->remembered[step] & BIT(key))
+		return;
+	count_up(&state->applied[step]);
+	if (state->honours && key != KEY_NONE)
+		state->remembered[step] |= BIT(key);
 }
 
 /*
@@ -39,7 +42,7 @@ add_api_moves(Moves *moves)
 	const State *from = moves->from;
 	State	   *next = add_move(moves, "the API applies it");
 
-	apply(moves->variant, next, (Step) from->step);
+	apply(next, (Step) from->step, from->key);
 	next->fate = FATE_APPLIED;
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
 	{
@@ -90,7 +93,7 @@ add_reply_moves(Moves *moves)
 			continue;
 		next = add_move(moves, sights[i].label);
 		if (from->fate == FATE_OPEN && sights[i].class == REPLY_AMBIGUOUS)
-			count_up(&next->late[from->step]);
+			count_up(&next->late[from->step][from->key]);
 		take_reply(moves->variant, next, sights[i].class, false);
 	}
 	if (from->fate == FATE_APPLIED && from->step == STEP_CREATE)
@@ -128,14 +131,18 @@ record_intent(Variant variant, State *state, bool row_stays)
 	state->intent = state->step;
 	state->intents[state->step] |= BIT(state->round);
 	state->posts = 0;
-	state->maybe_sent = true;
+	/* its key counts from the first intent of this call */
+	if (state->unresolved == STEP_CHECK)
+		state->key_expired = false;
 }
 
 static void
 put_back(Moves *moves, const char *label)
 {
+	static const Decision held = {.kind = DECIDE_BLOCK};
+
 	if (moves->from->holds < HOLDS_MAX)
-		end_flight(add_move(moves, label), DECIDE_BLOCK, NO_OUTCOME);
+		end_flight(add_move(moves, label), &held);
 }
 
 static void
@@ -148,41 +155,63 @@ add_intending_moves(Moves *moves)
 	put_back(moves, "its gate is closed");
 }
 
-/* The request leaves, and the observer looks at what is known at this moment. */
+/* The observer looks at what is known at the moment when a request leaves. */
 static void
-post(State *state)
+watch_post(State *state, Step step, int key)
 {
-	Step		step = (Step) state->step;
 	Step		other = step == STEP_NOTIFY ? STEP_CREATE : STEP_NOTIFY;
+	bool		same = state->relies && !state->key_expired && !(state->keys[step] & ~BIT(key));
 
-	count_up(&state->posts);
 	if (!(state->intents[step] & BIT(state->round)))
 		state->broken |= BIT(PROPERTY_INTENT_FIRST);
 	if (state->posts > 1)
 		state->broken |= BIT(PROPERTY_ONE_POST);
-	if (state->knowledge[step] == UNKNOWN)
+	if (is_doubtful(state, step) && !same)
 		state->broken |= BIT(PROPERTY_DOUBT);
-	if (state->knowledge[other] == UNKNOWN)
+	if (is_doubtful(state, other))
 		state->broken |= BIT(PROPERTY_STEPS_APART);
-	if (step == STEP_NOTIFY && state->refused_as_closed)
+	/* a refusal that a crash forgot is not known */
+	if (step == STEP_NOTIFY && state->refused_as_closed && state->knowledge[step] != DOUBTFUL)
 		state->broken |= BIT(PROPERTY_ONE_NOTIFY);
-	state->knowledge[step] = UNKNOWN;
-	state->maybe_sent = true;
+}
+
+static void
+post(State *state, int key)
+{
+	Step		step = (Step) state->step;
+
+	count_up(&state->posts);
+	watch_post(state, step, key);
+	state->knowledge[step] = is_doubtful(state, step) ? DOUBTFUL : ON_THE_WIRE;
+	state->keys[step] |= BIT(key);
 	state->phase = PHASE_POSTED;
 	state->fate = FATE_OPEN;
+	state->key = key;
+}
+
+static int
+key_of(Variant variant, const State *state)
+{
+	if (variant == BROKEN_KEY_PER_ATTEMPT)
+		return state->attempt;
+	if (variant == BROKEN_KEY_BY_OPTION && !state->relies)
+		return KEY_NONE;
+	return KEY_OF_STEP;
 }
 
 /* make_call(): what comes between the intent and the wire. */
 static void
 add_intended_moves(Moves *moves)
 {
+	State		next = *moves->from;
+
 	put_back(moves, "the engine is closing, or the server is gone");
-	if (moves->from->expired)
+	if (!ask_to_call(moves->variant, &next))
 	{
-		end_flight(add_move(moves, "too late"), DECIDE_SETTLE, OUTCOME_EXPIRED);
+		*add_move(moves, "too late") = next;
 		return;
 	}
-	post(add_move(moves, step_name((Step) moves->from->step)));
+	post(add_move(moves, step_name((Step) next.step)), key_of(moves->variant, &next));
 	take_reply(moves->variant, add_move(moves, "there is no courier"), REPLY_NOT_APPLIED, false);
 }
 
@@ -199,8 +228,8 @@ add_posted_moves(Moves *moves)
 	{
 		next = add_move(moves, "the connection dies; the library sends it again");
 		if (from->fate == FATE_OPEN)
-			count_up(&next->late[from->step]);
-		post(next);
+			count_up(&next->late[from->step][from->key]);
+		post(next, from->key);
 	}
 }
 
@@ -209,33 +238,57 @@ land(State *state)
 {
 	commit(state);
 	forget_flight(state, PHASE_IDLE);
+	/* what does not matter to a nudge that is no longer due */
+	if (!state->due)
+		state->closed = state->expired = state->key_expired = state->relies =
+			state->alterable = state->attempt = state->holds = 0;
 }
 
-/* Attempts and holds are bounded, so more rounds than both need never end. */
+/*
+ * Due again, and with a row in unresolved if the step may have had its effect.
+ * Attempts and holds are bounded, so more rounds than both need never end.
+ */
 static void
-write_move(State *state)
+write_move(Variant variant, State *state, Step step, const Decision *move)
 {
-	state->maybe_sent = false;
 	if (state->round + 1 == ROUNDS_MAX)
 	{
 		state->broken |= BIT(PROPERTY_STUCK);
 		return;
 	}
 	state->round++;
-	state->attempt += state->end_kind == DECIDE_RETRY;
+	state->attempt += move->kind == DECIDE_RETRY;
+	if (move->unresolved)
+		state->unresolved = step;
+	if (variant == BROKEN_ROW_PUT_BACK && move->kind == DECIDE_BLOCK)
+		state->unresolved = STEP_CHECK;
+	/* a call that is not to be made again leaves no key behind */
+	if (state->unresolved == STEP_CHECK || variant == BROKEN_KEY_RENEWED)
+		state->key_expired = false;
 }
 
 static void
-write_end(State *state, bool row_stays)
+write_decision(Variant variant, State *state, Step step, const Decision *decision)
 {
-	close_intent(state, row_stays);
-	if (state->end_kind == DECIDE_SETTLE)
+	if (decision->kind == DECIDE_SETTLE)
 	{
-		write_outcome(state, (Outcome) state->end_outcome);
+		write_outcome(state, decision->outcome);
 		state->due = false;
 	}
 	else
-		write_move(state);
+		write_move(variant, state, step, decision);
+}
+
+static void
+write_end(Variant variant, State *state, bool row_stays)
+{
+	Decision	end = {
+		.kind = (DecisionKind) state->end_kind, .outcome = (Outcome) state->end_outcome,
+		.unresolved = state->end_unresolved,
+	};
+
+	close_intent(state, row_stays);
+	write_decision(variant, state, (Step) state->step, &end);
 	land(state);
 }
 
@@ -283,22 +336,64 @@ add_ending_moves(Moves *moves)
 		write_half(moves);
 		return;
 	}
-	write_end(add_move(moves, "commit of its end"), false);
+	write_end(moves->variant, add_move(moves, "commit of its end"), false);
 	if (from->intent != STEP_CHECK)
-		write_end(add_move(moves, "commit of its end; the row of the intent stays"), true);
+		write_end(moves->variant, add_move(moves, "commit of its end; the row of the intent stays"),
+				  true);
 }
 
+/* A call that is unresolved is made again without a look: no other may follow. */
 static void
 add_idle_moves(Moves *moves)
 {
+	const State *from = moves->from;
 	State	   *next;
 
-	if (!moves->from->due)
+	if (!from->due)
 		return;
 	next = add_move(moves, "claimed");
-	next->phase = PHASE_CHECKING;
-	if (moves->from->expired)
-		end_flight(next, DECIDE_SETTLE, OUTCOME_EXPIRED);
+	if (from->unresolved != STEP_CHECK && moves->variant != BROKEN_REPEAT_LOOKS)
+	{
+		next->step = from->unresolved;
+		next->phase = PHASE_INTENDING;
+	}
+	else if (ask_to_call(moves->variant, next))
+		next->phase = PHASE_CHECKING;
+}
+
+/* What the last intent was for had no effect if the nudge was put back since. */
+static void
+recover_intent(Variant variant, State *state, Step step, int round)
+{
+	static const Facts interrupted = {.class = REPLY_AMBIGUOUS, .retry_after_ms = -1};
+	Decision	decision = {.kind = DECIDE_SETTLE, .outcome = OUTCOME_IN_DOUBT};
+
+	if (!state->due || variant == BROKEN_INTENTS_FORGOTTEN ||
+		(state->round > round && variant != BROKEN_ROUNDS_IGNORED))
+		return;
+	if (variant == BROKEN_RECOVERY_GIVES_UP)
+		watch_doubt(state, &decision, REPLY_AMBIGUOUS);
+	else
+		decision = judge(variant, state, step, interrupted);
+	if (variant == BROKEN_ROW_NOT_RECOVERED)
+		decision.unresolved = false;
+	write_decision(variant, state, step, &decision);
+}
+
+/* intents_recover(): only the last intent counts. */
+static void
+recover(Variant variant, State *state)
+{
+	int			last = -1;
+
+	for (int row = 0; row < 2 * ROUNDS_MAX; row++)
+		if (state->intents[row % 2 == 0 ? STEP_NOTIFY : STEP_CREATE] & BIT(row / 2) &&
+			(last < 0 || variant != BROKEN_INTENT_ORDER))
+			last = row;
+	if (last >= 0)
+		recover_intent(variant, state, last % 2 == 0 ? STEP_NOTIFY : STEP_CREATE, last / 2);
+	memset(state->intents, 0, sizeof(state->intents));
+	land(state);
 }
 
 static void
@@ -335,16 +430,26 @@ add_engine_moves(Moves *moves)
 
 /* --- what happens to them --------------------------------------------------------- */
 
+/* All that the tables cannot tell is doubtful from now on. */
 static void
 crash(State *state)
 {
 	if (state->phase == PHASE_POSTED && state->fate == FATE_OPEN)
-		count_up(&state->late[state->step]);
+		count_up(&state->late[state->step][state->key]);
 	for (int step = STEP_NOTIFY; step <= STEP_CREATE; step++)
-		if (state->knowledge[step] == KNOWN_IN_MEMORY)
-			state->knowledge[step] = UNKNOWN;
+		if (state->knowledge[step] != KNOWN_ON_DISK || state->intent == step)
+			state->knowledge[step] = DOUBTFUL;
 	state->crashes++;
 	forget_flight(state, PHASE_DOWN);
+}
+
+static bool
+is_on_the_wire(const State *state)
+{
+	static const uint8_t none[STEP_COUNT][KEY_COUNT];
+
+	return (state->phase == PHASE_POSTED && state->fate == FATE_OPEN) ||
+		memcmp(state->late, none, sizeof(none)) != 0;
 }
 
 static void
@@ -352,12 +457,62 @@ add_late_moves(Moves *moves, Step step)
 {
 	State	   *next;
 
-	if (moves->from->late[step] == 0)
+	for (int key = 0; key < KEY_COUNT; key++)
+	{
+		if (moves->from->late[step][key] == 0)
+			continue;
+		next = add_move(moves, "a POST arrives late");
+		next->late[step][key]--;
+		apply(next, step, key);
+		add_move(moves, "a POST that was late never arrives")->late[step][key]--;
+	}
+}
+
+/* The API forgets later than the engine does. */
+static void
+add_forgetting_moves(Moves *moves)
+{
+	const State *from = moves->from;
+
+	if (from->key_expired && (from->remembered[STEP_NOTIFY] | from->remembered[STEP_CREATE]) != 0 &&
+		(!is_on_the_wire(from) || moves->variant == BROKEN_KEY_TO_THE_LAST))
+		memset(add_move(moves, "the API forgets its keys")->remembered, 0, sizeof(from->remembered));
+}
+
+/*
+ * While a call may have to be made again: at other times the engine asks for
+ * neither the key's age nor the option.  Once one of them forbids a repetition,
+ * the other matters no more.
+ */
+static void
+add_key_moves(Moves *moves)
+{
+	const State *from = moves->from;
+	bool		open = (from->intents[STEP_NOTIFY] | from->intents[STEP_CREATE]) & BIT(from->round);
+	State	   *next;
+
+	add_forgetting_moves(moves);
+	if ((!open && from->unresolved == STEP_CHECK) || from->key_expired)
 		return;
-	next = add_move(moves, "a POST arrives late");
-	next->late[step]--;
-	apply(moves->variant, next, step);
-	add_move(moves, "a POST that was late never arrives")->late[step]--;
+	if (from->relies)
+		add_move(moves, "the key's lifetime ends")->key_expired = true;
+	if (from->alterable)
+	{
+		next = add_move(moves, "the option idempotency is altered");
+		next->relies = !next->relies;
+		next->alterable = false;
+	}
+}
+
+/* What makes no difference any more once there is an outcome. */
+static void
+add_outer_moves(Moves *moves)
+{
+	if (!moves->from->closed)
+		add_move(moves, "the conversation closes")->closed = true;
+	if (!moves->from->expired)
+		add_move(moves, "the nudge expires")->expired = true;
+	add_key_moves(moves);
 }
 
 /* All that can happen next. */
@@ -372,11 +527,8 @@ moves_from(Variant variant, const State *from, Moves *moves)
 	add_late_moves(moves, STEP_CREATE);
 	if (from->phase != PHASE_DOWN && from->crashes < CRASHES_MAX)
 		crash(add_move(moves, "crash"));
-	/* what makes no difference any more need not happen */
-	if (from->outcome == NO_OUTCOME && !from->closed)
-		add_move(moves, "the conversation closes")->closed = true;
-	if (from->outcome == NO_OUTCOME && !from->expired)
-		add_move(moves, "the nudge expires")->expired = true;
+	if (from->outcome == NO_OUTCOME)
+		add_outer_moves(moves);
 }
 
 #endif

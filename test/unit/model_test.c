@@ -1,7 +1,7 @@
 /*
  * model_test.c: everything that can happen to one nudge.
  *
- * Searches the world of model_world.h completely, looks at every property in
+ * Searches the worlds of model_world.h completely, looks at every property in
  * every state, and shows that it would notice engines that are broken.
  */
 #include <stdlib.h>
@@ -15,10 +15,11 @@
 static const char *const property_names[PROPERTY_COUNT] = {
 	[PROPERTY_INTENT_FIRST] = "no POST without a durable intent",
 	[PROPERTY_ONE_POST] = "no two POSTs for one intent",
-	[PROPERTY_DOUBT] = "no second call on doubt",
+	[PROPERTY_DOUBT] = "no second call on doubt, but the same one with the same key in its lifetime",
 	[PROPERTY_STEPS_APART] = "no create while a notify is unresolved, nor the reverse",
-	[PROPERTY_ONE_NOTIFY] = "no notify after one was refused as closed",
+	[PROPERTY_ONE_NOTIFY] = "no notify after one is known to be refused as closed",
 	[PROPERTY_FALSE_ALARM] = "no doubt where nothing can have been sent",
+	[PROPERTY_NEEDLESS_DOUBT] = "no doubt that the same call with its key could clear up",
 	[PROPERTY_STUCK] = "no stuck nudge",
 	[PROPERTY_DUPLICATE] = "no undeclared duplicate",
 	[PROPERTY_BOTH] = "no undeclared notification with a creation",
@@ -26,6 +27,7 @@ static const char *const property_names[PROPERTY_COUNT] = {
 	[PROPERTY_FALSE_REFUSAL] = "no false refusal",
 	[PROPERTY_SUCCESS] = "no success but with exactly its effect",
 	[PROPERTY_ONE_OUTCOME] = "no second outcome",
+	[PROPERTY_LAST_WORD] = "no call after the outcome",
 };
 
 /* Each breaks more than the property that is named; that one it must. */
@@ -40,7 +42,6 @@ static const struct
 	{BROKEN_LIBRARY, "the HTTP library sends a POST again", PROPERTY_ONE_POST},
 	{BROKEN_DOUBT_RETRIED, "ambiguous is retried", PROPERTY_DOUBT},
 	{BROKEN_DOUBT_DONE, "ambiguous is taken for done", PROPERTY_SUCCESS},
-	{BROKEN_REFUSED_AFTER_DOUBT, "a 4xx after an ambiguous attempt is believed", PROPERTY_FALSE_REFUSAL},
 	{BROKEN_INTENTS_FORGOTTEN, "recovery forgets the intents", PROPERTY_DUPLICATE},
 	{BROKEN_INTENT_ORDER, "recovery takes an earlier intent for the last", PROPERTY_DUPLICATE},
 	{BROKEN_ROUNDS_IGNORED, "recovery does not look at the round", PROPERTY_FALSE_ALARM},
@@ -49,7 +50,27 @@ static const struct
 	{BROKEN_CREATE_ON_DOUBT, "a create follows a notify that was applied", PROPERTY_BOTH},
 	{BROKEN_DELETE_FIRST, "deleted from due before the outcome is written", PROPERTY_LOSS},
 	{BROKEN_OUTCOME_FIRST, "the outcome is written before the deletion from due", PROPERTY_ONE_OUTCOME},
+	{BROKEN_OUTCOME_FIRST, "a nudge that is still due although it has its outcome", PROPERTY_LAST_WORD},
 	{BROKEN_BLOCKED_KEPT, "a blocked nudge is not put back", PROPERTY_STUCK},
+
+	{BROKEN_KEYS_ASSUMED, "the API does not honour the keys", PROPERTY_DUPLICATE},
+	{BROKEN_KEY_OUTLIVED, "a call is made again after its key's lifetime", PROPERTY_DUPLICATE},
+	{BROKEN_KEY_TO_THE_LAST, "a call is made again so late that the key is forgotten on its way", PROPERTY_DUPLICATE},
+	{BROKEN_KEY_RENEWED, "each repetition begins the key's lifetime anew", PROPERTY_DUPLICATE},
+	{BROKEN_KEY_PER_ATTEMPT, "each attempt has a key of its own", PROPERTY_DUPLICATE},
+	{BROKEN_KEY_PER_ATTEMPT, "a call on doubt has another key", PROPERTY_DOUBT},
+	{BROKEN_KEY_BY_OPTION, "a call without a key is made again with one", PROPERTY_DUPLICATE},
+	{BROKEN_OPTION_REMEMBERED, "a call is made again although the option says no longer", PROPERTY_DOUBT},
+	{BROKEN_REFUSAL_BELIEVED, "a 4xx after an ambiguous attempt is believed", PROPERTY_FALSE_REFUSAL},
+	{BROKEN_FAILURE_BELIEVED, "exhausted by failures after an ambiguous attempt", PROPERTY_FALSE_REFUSAL},
+	{BROKEN_EXPIRED_UNRESOLVED, "expired, though unresolved", PROPERTY_FALSE_REFUSAL},
+	{BROKEN_REPEAT_LOOKS, "what is unresolved looks first and takes the other step", PROPERTY_STEPS_APART},
+	{BROKEN_REPEAT_LOOKS, "what is unresolved looks first: a create after a notify", PROPERTY_BOTH},
+	{BROKEN_ROW_NOT_RECOVERED, "recovery does not say what is unresolved", PROPERTY_STEPS_APART},
+	{BROKEN_ROW_NOT_RECOVERED, "recovery does not say so: a create after a notify", PROPERTY_BOTH},
+	{BROKEN_ROW_PUT_BACK, "what is unresolved is forgotten when it is put back", PROPERTY_STEPS_APART},
+	{BROKEN_ROW_PUT_BACK, "it is forgotten: a create after a notify", PROPERTY_BOTH},
+	{BROKEN_RECOVERY_GIVES_UP, "recovery does not trust the keys", PROPERTY_NEEDLESS_DOUBT},
 };
 
 /* --- the properties ---------------------------------------------------------- */
@@ -111,6 +132,8 @@ broken_in(const State *state)
 		broken |= BIT(PROPERTY_SUCCESS);
 	if (state->outcomes > 1)
 		broken |= BIT(PROPERTY_ONE_OUTCOME);
+	if (state->outcome != NO_OUTCOME && state->phase == PHASE_POSTED)
+		broken |= BIT(PROPERTY_LAST_WORD);
 	return broken;
 }
 
@@ -132,7 +155,7 @@ typedef struct Seen
 typedef struct Search
 {
 	Variant		variant;
-	Seen	   *seen;			/* open addressing, at most half full */
+	Seen	   *seen;			/* open addressing, at most three quarters full */
 	size_t		capacity;		/* a power of two */
 	size_t		states;
 	const char *path[PATH_MAX_MOVES];
@@ -141,6 +164,7 @@ typedef struct Search
 	int			wanted;			/* properties: to be found broken, which ends the search; or 0 */
 	int			broken;
 	int			reached[OUTCOME_COUNT + 1]; /* bit n: the outcome with n effects */
+	bool		overtaken;		/* a success while a POST was late */
 } Search;
 
 static size_t
@@ -170,7 +194,7 @@ make_room(Search *search)
 {
 	Search		larger = *search;
 
-	if (search->states * 2 < search->capacity)
+	if (search->states * 4 < search->capacity * 3)
 		return;
 	larger.capacity = search->capacity > 0 ? search->capacity * 2 : FIRST_CAPACITY;
 	larger.seen = calloc(larger.capacity, sizeof(Seen));
@@ -198,10 +222,11 @@ note_broken(Search *search, int broken, const State *state)
 			printf("# %s: broken by\n", property_names[property]);
 			for (int i = 0; i < search->length; i++)
 				printf("#   %d. %s\n", i + 1, search->path[i]);
-			printf("#   %s, %d notified, %d created, due %d, round %d, skips %d, has address %d\n",
+			printf("#   %s, %d notified, %d created, due %d, round %d, unresolved %s, skips %d, has address %d\n",
 				   state->outcome == NO_OUTCOME ? "no outcome" : outcome_name((Outcome) state->outcome),
-				   state->applied[STEP_NOTIFY], state->applied[STEP_CREATE], state->due,
-				   state->round, state->skips, state->has_address);
+				   state->applied[STEP_NOTIFY], state->applied[STEP_CREATE], state->due, state->round,
+				   state->unresolved != STEP_CHECK ? step_name((Step) state->unresolved) : "nothing",
+				   state->skips, state->has_address);
 		}
 }
 
@@ -221,6 +246,7 @@ enter(Search *search, const State *state)
 	seen->mark = MARK_ON_PATH;
 	search->states++;
 	search->reached[state->outcome] |= BIT(effects_of(state));
+	search->overtaken |= outcome_has_effect((Outcome) state->outcome) && is_on_the_wire(state);
 	if (search->length > search->longest)
 		search->longest = search->length;
 	note_broken(search, broken_in(state), state);
@@ -258,13 +284,13 @@ explore(Search *search, const State *state)
 }
 
 static Search
-search_all(Variant variant, int wanted)
+search_all(World world, Variant variant, int wanted)
 {
 	Search		search = {.variant = variant, .wanted = wanted};
 
 	for (int nudge = 0; nudge < 4; nudge++)
 	{
-		State		first = first_state(nudge & 1, nudge & 2);
+		State		first = first_state(world, variant, nudge & 1, nudge & 2);
 
 		explore(&search, &first);
 	}
@@ -275,22 +301,32 @@ search_all(Variant variant, int wanted)
 
 /* --- the tests ------------------------------------------------------------------------ */
 
-static void
-test_correct(void)
+static World
+world_of(Variant variant)
 {
-	Search		search = search_all(CORRECT, 0);
+	return variant >= BROKEN_KEYS_ASSUMED ? WORLD_WITH_KEYS : WORLD_WITHOUT_KEYS;
+}
+
+static void
+test_correct(World world)
+{
+	static const char *const names[WORLD_COUNT] = {"without keys", "with keys"};
+	Search		search = search_all(world, CORRECT, 0);
 	bool		all_reached = true;
 
 	ok(search.broken == 0,
-	   "%zu states: no duplicate, no loss, no false refusal, no stuck nudge, no POST without its intent",
-	   search.states);
+	   "%s, %zu states: no duplicate, no loss, no false refusal, no stuck nudge, no POST without its intent",
+	   names[world], search.states);
 	for (int property = 0; property < PROPERTY_COUNT; property++)
-		ok(!(search.broken & BIT(property)), "%s", property_names[property]);
+		ok(!(search.broken & BIT(property)), "%s: %s", names[world], property_names[property]);
 	for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++)
 		all_reached &= search.reached[outcome] != 0;
-	ok(all_reached, "every outcome is reached");
-	is_number(search.reached[OUTCOME_IN_DOUBT], BIT(0) | BIT(1),
-			  "in doubt is just that: with one effect or none");
+	ok(all_reached, "%s: every outcome is reached", names[world]);
+	ok(search.reached[OUTCOME_IN_DOUBT] == (BIT(0) | BIT(1)),
+	   "%s: in doubt is just that: with one effect or none", names[world]);
+	ok(search.overtaken == (world == WORLD_WITH_KEYS), "%s: %s", names[world],
+	   world == WORLD_WITH_KEYS ? "a repetition may succeed while the first call is late" :
+	   "no success while a call is late");
 	printf("# %zu states, the longest path has %d moves\n", search.states, search.longest);
 }
 
@@ -304,7 +340,7 @@ test_broken(Variant variant)
 	for (int i = 0; i < count; i++)
 		if (broken_variants[i].variant == variant)
 			wanted |= BIT(broken_variants[i].property);
-	search = search_all(variant, wanted);
+	search = search_all(world_of(variant), variant, wanted);
 	for (int i = 0; i < count; i++)
 		if (broken_variants[i].variant == variant)
 			ok(search.broken & BIT(broken_variants[i].property), "broken variant \"%s\" is caught: %s",
@@ -318,7 +354,8 @@ main(void)
 {
 	int			broken = 0;
 
-	test_correct();
+	for (int world = 0; world < WORLD_COUNT; world++)
+		test_correct((World) world);
 	for (int variant = CORRECT + 1; variant < VARIANT_COUNT; variant++)
 		broken |= test_broken((Variant) variant);
 	is_number(broken, BIT(PROPERTY_COUNT) - 1, "there is no property that cannot be broken");

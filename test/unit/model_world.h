@@ -10,9 +10,16 @@
  * the first was refused unread.  Ticks that fail are left out, because they
  * change nothing.
  *
- * No API is trusted with idempotency keys yet.  One that is would change three
- * places, marked KEY: what a repeated POST does, what follows an ambiguous
- * reply, and what recovery makes of an open intent.
+ * There are two worlds.  In one the API does not know idempotency keys, and the
+ * server's option says so.  In the other it honours them: a repetition of what
+ * it applied has no second effect until it has forgotten the key; but it may
+ * still refuse one, before and after the first call took effect.  There the
+ * option is 'key', until somebody alters it; the POSTs carry their keys
+ * whatever it says.
+ *
+ * The engine stops relying on a key before the API forgets it, by longer than
+ * any POST that carries it is on the wire.  A POST that is late for longer is
+ * left out: the API would take it for a new one, and no engine can prevent that.
  */
 #ifndef TEST_MODEL_WORLD_H
 #define TEST_MODEL_WORLD_H
@@ -28,6 +35,11 @@
 #define HOLDS_MAX 2
 #define ROUNDS_MAX (ATTEMPTS_MAX + HOLDS_MAX)
 
+/* Each nudge has one key for each step; only variants know more. */
+#define KEY_OF_STEP 0
+#define KEY_NONE ATTEMPTS_MAX
+#define KEY_COUNT (ATTEMPTS_MAX + 1)
+
 #define MOVES_MAX 32
 #define NOW INT64_C(1000000)
 #define NO_OUTCOME OUTCOME_COUNT
@@ -39,7 +51,6 @@ typedef enum Variant
 	BROKEN_LIBRARY,
 	BROKEN_DOUBT_RETRIED,
 	BROKEN_DOUBT_DONE,
-	BROKEN_REFUSED_AFTER_DOUBT,
 	BROKEN_INTENTS_FORGOTTEN,
 	BROKEN_INTENT_ORDER,
 	BROKEN_ROUNDS_IGNORED,
@@ -48,8 +59,31 @@ typedef enum Variant
 	BROKEN_DELETE_FIRST,
 	BROKEN_OUTCOME_FIRST,
 	BROKEN_BLOCKED_KEPT,
+
+	/* from here on in the world with keys */
+	BROKEN_KEYS_ASSUMED,
+	BROKEN_KEY_OUTLIVED,
+	BROKEN_KEY_TO_THE_LAST,
+	BROKEN_KEY_RENEWED,
+	BROKEN_KEY_PER_ATTEMPT,
+	BROKEN_KEY_BY_OPTION,
+	BROKEN_OPTION_REMEMBERED,
+	BROKEN_REFUSAL_BELIEVED,
+	BROKEN_FAILURE_BELIEVED,
+	BROKEN_EXPIRED_UNRESOLVED,
+	BROKEN_REPEAT_LOOKS,
+	BROKEN_ROW_NOT_RECOVERED,
+	BROKEN_ROW_PUT_BACK,
+	BROKEN_RECOVERY_GIVES_UP,
 	VARIANT_COUNT
 } Variant;
+
+typedef enum World
+{
+	WORLD_WITHOUT_KEYS,
+	WORLD_WITH_KEYS,
+	WORLD_COUNT
+} World;
 
 /* The first ones can be broken by a move: State.broken keeps them. */
 typedef enum Property
@@ -60,6 +94,7 @@ typedef enum Property
 	PROPERTY_STEPS_APART,
 	PROPERTY_ONE_NOTIFY,
 	PROPERTY_FALSE_ALARM,
+	PROPERTY_NEEDLESS_DOUBT,
 	PROPERTY_STUCK,
 	PROPERTY_DUPLICATE,
 	PROPERTY_BOTH,
@@ -67,6 +102,7 @@ typedef enum Property
 	PROPERTY_FALSE_REFUSAL,
 	PROPERTY_SUCCESS,
 	PROPERTY_ONE_OUTCOME,
+	PROPERTY_LAST_WORD,
 	PROPERTY_COUNT
 } Property;
 
@@ -97,12 +133,13 @@ typedef enum Fate
 	FATE_FAILED					/* without effect, and nobody can tell */
 } Fate;
 
-/* What the engine can know of the last POST of a step. */
+/* What the engine can know of the POSTs of a step. */
 typedef enum Knowledge
 {
 	KNOWN_ON_DISK,				/* or there was none */
 	KNOWN_IN_MEMORY,			/* answered: a crash forgets it */
-	UNKNOWN
+	ON_THE_WIRE,				/* its answer will tell */
+	DOUBTFUL					/* only a success of the same call tells */
 } Knowledge;
 
 /*
@@ -118,35 +155,44 @@ typedef struct State
 	/* what happened around it */
 	uint8_t		closed;
 	uint8_t		expired;
+	uint8_t		key_expired;	/* the engine may rely on it no longer */
 	uint8_t		crashes;
 	uint8_t		holds;
+
+	/* the server's option idempotency */
+	uint8_t		relies;			/* it is 'key' */
+	uint8_t		alterable;		/* once */
 
 	/* the tables */
 	uint8_t		due;
 	uint8_t		attempt;
 	uint8_t		round;
 	uint8_t		intents[STEP_COUNT];	/* bit r: there is a row with round r */
+	uint8_t		unresolved;		/* there is a row for this step */
 	uint8_t		outcome;
 	uint8_t		outcomes;
 
 	/* the API */
+	uint8_t		honours;		/* keys */
 	uint8_t		applied[STEP_COUNT];
-	uint8_t		late[STEP_COUNT];	/* POSTs that nobody waits for any more */
+	uint8_t		remembered[STEP_COUNT]; /* bit k: key k was applied */
+	uint8_t		late[STEP_COUNT][KEY_COUNT];	/* POSTs that nobody waits for any more */
 
 	/* the memory of the engine */
 	uint8_t		phase;
 	uint8_t		step;
 	uint8_t		intent;			/* the step of the intent that it flies under */
 	uint8_t		fate;
+	uint8_t		key;			/* of the POST that it waits for */
 	uint8_t		customer_known;
-	uint8_t		doubted;		/* of BROKEN_REFUSED_AFTER_DOUBT */
 	uint8_t		end_kind;
 	uint8_t		end_outcome;
+	uint8_t		end_unresolved;
 
 	/* the observer's */
 	uint8_t		knowledge[STEP_COUNT];
+	uint8_t		keys[STEP_COUNT];	/* bit k: of the POSTs not known on disk */
 	uint8_t		posts;			/* under the intent */
-	uint8_t		maybe_sent;		/* since the tables last said that it was not */
 	uint8_t		refused_as_closed;
 	uint8_t		broken;			/* properties that a move broke */
 } State;
@@ -192,11 +238,15 @@ is_post(Step step)
 }
 
 static State
-first_state(bool skips, bool has_address)
+first_state(World world, Variant variant, bool skips, bool has_address)
 {
+	bool		keys = world == WORLD_WITH_KEYS;
+
 	return (State) {
 		.skips = skips, .has_address = has_address, .due = true,
 		.outcome = NO_OUTCOME, .phase = PHASE_IDLE,
+		.honours = keys && variant != BROKEN_KEYS_ASSUMED,
+		.relies = keys && variant != BROKEN_KEY_BY_OPTION, .alterable = keys,
 	};
 }
 
@@ -209,10 +259,11 @@ forget_flight(State *state, Phase phase)
 	state->step = STEP_CHECK;
 	state->intent = STEP_CHECK;
 	state->fate = FATE_OPEN;
+	state->key = 0;
 	state->customer_known = false;
-	state->doubted = false;
 	state->end_kind = 0;
 	state->end_outcome = 0;
+	state->end_unresolved = false;
 	state->posts = 0;
 }
 
@@ -222,32 +273,27 @@ commit(State *state)
 {
 	for (int step = STEP_NOTIFY; step <= STEP_CREATE; step++)
 		if (state->knowledge[step] == KNOWN_IN_MEMORY)
+		{
 			state->knowledge[step] = KNOWN_ON_DISK;
+			state->keys[step] = 0;
+		}
 }
 
-/* Recovery knows no replies; an engine that lives must lack one. */
 static bool
-is_doubtful(const State *state)
+is_doubtful(const State *state, Step step)
 {
-	return state->maybe_sent && (state->phase == PHASE_DOWN ||
-								 state->knowledge[STEP_NOTIFY] == UNKNOWN ||
-								 state->knowledge[STEP_CREATE] == UNKNOWN);
+	return state->knowledge[step] == ON_THE_WIRE || state->knowledge[step] == DOUBTFUL;
 }
 
 static void
 write_outcome(State *state, Outcome outcome)
 {
 	state->outcome = outcome;
+	state->unresolved = STEP_CHECK;
 	count_up(&state->outcomes);
-	if (outcome == OUTCOME_IN_DOUBT && !is_doubtful(state))
+	if (outcome == OUTCOME_IN_DOUBT && !is_doubtful(state, STEP_NOTIFY) &&
+		!is_doubtful(state, STEP_CREATE))
 		state->broken |= BIT(PROPERTY_FALSE_ALARM);
-}
-
-static void
-settle_in_doubt(State *state)
-{
-	write_outcome(state, OUTCOME_IN_DOUBT);
-	state->due = false;
 }
 
 /* The row stands for a batch: the call of another nudge may keep it. */
@@ -258,102 +304,131 @@ close_intent(State *state, bool row_stays)
 		state->intents[state->intent] &= ~BIT(state->round);
 }
 
-/*
- * intents_recover(): the last intent counts, unless the nudge was put back
- * since.  KEY: the same call again instead of in doubt.
- */
-static void
-recover(Variant variant, State *state)
-{
-	int			last = -1;
-
-	for (int row = 0; row < 2 * ROUNDS_MAX; row++)
-		if (state->intents[row % 2 == 0 ? STEP_NOTIFY : STEP_CREATE] & BIT(row / 2) &&
-			(last < 0 || variant != BROKEN_INTENT_ORDER))
-			last = row;
-	if (last >= 0 && state->due && variant != BROKEN_INTENTS_FORGOTTEN &&
-		(state->round <= last / 2 || variant == BROKEN_ROUNDS_IGNORED))
-		settle_in_doubt(state);
-	memset(state->intents, 0, sizeof(state->intents));
-	commit(state);
-	forget_flight(state, PHASE_IDLE);
-}
-
 /* --- what the engine decides ------------------------------------------------- */
 
-static void
-end_flight(State *state, DecisionKind kind, Outcome outcome)
-{
-	state->phase = PHASE_ENDING;
-	state->end_kind = kind;
-	state->end_outcome = kind == DECIDE_SETTLE ? outcome : 0;
-	if (kind == DECIDE_BLOCK && state->holds < HOLDS_MAX)
-		state->holds++;
-	/* the variant that repeats on doubt is to be wrong in one way only */
-	if (state->doubted && (kind != DECIDE_SETTLE || outcome == OUTCOME_EXPIRED))
-	{
-		state->end_kind = DECIDE_SETTLE;
-		state->end_outcome = OUTCOME_IN_DOUBT;
-	}
-}
-
 static Terms
-terms_of(const State *state)
+terms_of(const State *state, Step step)
 {
 	return (Terms) {
 		.skip_when_closed = state->skips, .attempt = state->attempt + 1,
 		.max_attempts = ATTEMPTS_MAX, .now = NOW,
 		.expires_at = state->expired ? NOW : INT64_MAX, .random = 0.5,
+		.repeatable = state->relies, .unresolved = is_post(step) && state->unresolved == step,
+		.repeat_until = state->key_expired ? NOW : INT64_MAX,
 		.address = state->has_address ? "+1own" : NULL,
 		.channel = state->has_address ? "sms" : NULL,
 		.proactive_channels = "sms",
 	};
 }
 
-/*
- * Repeats on doubt, as with a key, and knows that most replies to a repetition
- * say nothing of the first call; but takes a refusal at its word.
- */
-static Decision
-judge_repetition(State *state, const Facts *facts, const Terms *terms)
+static bool
+is_refusal(ReplyClass class)
 {
-	Decision	again = {.kind = DECIDE_CALL, .step = (Step) state->step};
-	Decision	in_doubt = {.kind = DECIDE_SETTLE, .outcome = OUTCOME_IN_DOUBT};
-
-	if (facts->class == REPLY_AMBIGUOUS && terms->attempt < terms->max_attempts)
-	{
-		state->doubted = true;
-		state->attempt++;
-		return again;
-	}
-	if (state->doubted && facts->class != REPLY_DONE && facts->class != REPLY_REJECTED &&
-		facts->class != REPLY_NOT_FOUND)
-		return in_doubt;
-	return decide((Step) state->step, facts, terms);
+	return class == REPLY_CLOSED || class == REPLY_NOT_FOUND || class == REPLY_REJECTED;
 }
 
-/* The real rules, unless the variant bends them.  KEY: AMBIGUOUS calls again. */
-static Decision
-judge(Variant variant, State *state, Facts facts)
+/* How the variants bend what the engine knows. */
+static void
+bend_terms(Variant variant, const State *state, Terms *terms)
 {
-	Terms		terms = terms_of(state);
-	Step		step = (Step) state->step;
-	Decision	notify = {.kind = DECIDE_CALL, .step = STEP_NOTIFY};
+	if (variant == BROKEN_KEY_OUTLIVED)
+		terms->repeat_until = INT64_MAX;
+	if (variant == BROKEN_OPTION_REMEMBERED)
+		terms->repeatable = true;
+	if (variant == BROKEN_EXPIRED_UNRESOLVED && state->expired)
+		terms->unresolved = false;
+}
 
-	if (variant == BROKEN_SECOND_NOTIFY && step == STEP_NOTIFY && facts.class == REPLY_CLOSED)
-		return notify;
-	if (variant == BROKEN_REFUSED_AFTER_DOUBT && is_post(step))
-		return judge_repetition(state, &facts, &terms);
-	if (is_post(step) && facts.class == REPLY_AMBIGUOUS)
-	{
-		if (variant == BROKEN_DOUBT_RETRIED)
-			facts.class = REPLY_NOT_APPLIED;
-		if (variant == BROKEN_DOUBT_DONE)
-			facts.class = REPLY_DONE;
-		if (variant == BROKEN_CREATE_ON_DOUBT && step == STEP_NOTIFY)
-			facts.class = REPLY_CLOSED;
-	}
-	return decide(step, &facts, &terms);
+/* How they bend what a reply means. */
+static void
+bend_reply(Variant variant, Step step, Facts *facts, Terms *terms)
+{
+	if (!is_post(step))
+		return;
+	if (variant == BROKEN_REFUSAL_BELIEVED && is_refusal(facts->class))
+		terms->unresolved = false;
+	if (variant == BROKEN_FAILURE_BELIEVED && facts->class == REPLY_NOT_APPLIED)
+		terms->unresolved = false;
+	if (facts->class != REPLY_AMBIGUOUS)
+		return;
+	if (variant == BROKEN_DOUBT_RETRIED)
+		facts->class = REPLY_NOT_APPLIED;
+	if (variant == BROKEN_DOUBT_DONE)
+		facts->class = REPLY_DONE;
+	if (variant == BROKEN_CREATE_ON_DOUBT && step == STEP_NOTIFY)
+		facts->class = REPLY_CLOSED;
+}
+
+/* The observer's.  A call that ends without an answer counts as ambiguous. */
+static void
+watch_doubt(State *state, const Decision *decision, ReplyClass class)
+{
+	bool		repeatable = state->relies && !state->key_expired && !state->expired &&
+		state->attempt + 1 < ATTEMPTS_MAX && !is_refusal(class);
+
+	if (decision->kind == DECIDE_SETTLE && decision->outcome == OUTCOME_IN_DOUBT && repeatable)
+		state->broken |= BIT(PROPERTY_NEEDLESS_DOUBT);
+}
+
+/* The real rules, unless the variant bends them. */
+static Decision
+judge(Variant variant, State *state, Step step, Facts facts)
+{
+	ReplyClass	class = facts.class;
+	Terms		terms = terms_of(state, step);
+	Decision	decision = {.kind = DECIDE_CALL, .step = STEP_NOTIFY};
+
+	bend_terms(variant, state, &terms);
+	bend_reply(variant, step, &facts, &terms);
+	if (variant != BROKEN_SECOND_NOTIFY || step != STEP_NOTIFY || class != REPLY_CLOSED)
+		decision = decide(step, &facts, &terms);
+	watch_doubt(state, &decision, class);
+	return decision;
+}
+
+static void
+end_flight(State *state, const Decision *end)
+{
+	state->phase = PHASE_ENDING;
+	/* what is of no use any more */
+	state->customer_known = false;
+	state->posts = 0;
+	if (!end->unresolved)
+		state->step = STEP_CHECK;
+	state->end_kind = end->kind;
+	state->end_outcome = end->kind == DECIDE_SETTLE ? end->outcome : 0;
+	state->end_unresolved = end->unresolved;
+	if (end->kind == DECIDE_BLOCK && state->holds < HOLDS_MAX)
+		state->holds++;
+}
+
+/* False: the call comes too late, and the flight ends. */
+static bool
+ask_to_call(Variant variant, State *state)
+{
+	Terms		terms = terms_of(state, (Step) state->step);
+	Decision	end;
+
+	bend_terms(variant, state, &terms);
+	if (may_call(&terms, &end))
+		return true;
+	watch_doubt(state, &end, REPLY_AMBIGUOUS);
+	end_flight(state, &end);
+	return false;
+}
+
+/* The observer's: what an answer tells of the POSTs of its step. */
+static void
+learn(State *state, ReplyClass class)
+{
+	uint8_t    *knowledge = &state->knowledge[state->step];
+
+	if (state->phase != PHASE_POSTED)
+		return;
+	if (class == REPLY_AMBIGUOUS)
+		*knowledge = DOUBTFUL;
+	else if (class == REPLY_DONE || *knowledge == ON_THE_WIRE)
+		*knowledge = KNOWN_IN_MEMORY;
 }
 
 static void
@@ -366,18 +441,21 @@ take_reply(Variant variant, State *state, ReplyClass class, bool same_conversati
 	};
 	Decision	decision;
 
-	if (state->phase == PHASE_POSTED && class != REPLY_AMBIGUOUS)
-		state->knowledge[state->step] = KNOWN_IN_MEMORY;
+	learn(state, class);
 	if (state->step == STEP_NOTIFY && class == REPLY_CLOSED)
 		state->refused_as_closed = true;
 	state->fate = FATE_OPEN;
-	decision = judge(variant, state, facts);
+	state->key = 0;
+	decision = judge(variant, state, (Step) state->step, facts);
 	if (decision.kind != DECIDE_CALL)
-		end_flight(state, decision.kind, decision.outcome);
+		end_flight(state, &decision);
 	else
 	{
 		state->step = decision.step;
 		state->phase = PHASE_INTENDING;
+		/* its recipient has been chosen */
+		if (decision.step == STEP_CREATE)
+			state->customer_known = false;
 	}
 }
 
