@@ -67,12 +67,14 @@ report(int place, const Engine *engine, int64 *reported)
 }
 
 static void
-reload_settings(void)
+reload_settings(Engine *engine)
 {
 	if (!ConfigReloadPending)
 		return;
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
+	/* nothing is due that was not, but the fence may say something else */
+	engine_rewind(engine, DT_NOEND);
 }
 
 static void
@@ -123,7 +125,7 @@ reengage_worker_main(Datum arg)
 		/* pg_cancel_backend() is for queries; there is none */
 		QueryCancelPending = false;
 		CHECK_FOR_INTERRUPTS();
-		reload_settings();
+		reload_settings(engine);
 	}
 	finish_posts(engine);
 	engine_destroy(engine);
