@@ -815,22 +815,24 @@ FROM (SELECT reengage.fence_complaint()) f(complaint)
 UNION ALL
 SELECT 'worker',
 	CASE
-		WHEN NOT w.preloaded OR NOT w.listed THEN 'absent'
+		WHEN NOT w.preloaded THEN 'absent'
 		WHEN pg_catalog.pg_is_in_recovery() THEN 'standby'
+		WHEN NOT w.listed THEN 'absent'
 		WHEN w.message IS NOT NULL THEN 'failing'
 		WHEN w.state = 'running' THEN 'ok'
 		ELSE w.state
 	END,
 	CASE
 		WHEN NOT w.preloaded THEN 'reengage is not in shared_preload_libraries'
+		WHEN pg_catalog.pg_is_in_recovery() THEN 'this is a standby: nothing is sent before its promotion'
 		WHEN NOT w.listed THEN pg_catalog.format('database "%s" is not in reengage.databases', pg_catalog.current_database())
-		WHEN pg_catalog.pg_is_in_recovery() THEN 'nothing is sent from a standby; the worker starts with its promotion'
 		WHEN w.message IS NOT NULL THEN w.message
 		ELSE pg_catalog.format('%s since %s, %s in flight, %s nudges ended, %s restarts',
 							   w.state, w.since, w.in_flight, w.ended, w.restarts)
 	END,
 	CASE
 		WHEN NOT w.preloaded THEN 'Add it and restart the server, or schedule CALL reengage.run() with pg_cron.'
+		WHEN pg_catalog.pg_is_in_recovery() THEN NULL
 		WHEN NOT w.listed THEN 'Add it and reload, or schedule CALL reengage.run() with pg_cron.'
 		WHEN w.message IS NOT NULL THEN 'The server log has the details; the worker keeps trying with growing pauses.'
 	END
