@@ -492,8 +492,7 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  HINT = 'Call it on the primary, in a transaction that may write.';
 	END IF;
-	IF reengage.fence_complaint() IS NULL
-		AND EXISTS (SELECT FROM reengage.identity i WHERE i.timeline = reengage.timeline()) THEN
+	IF reengage.fence_complaint() IS NULL THEN
 		RAISE NOTICE 'already armed';
 		RETURN;
 	END IF;

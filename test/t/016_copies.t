@@ -12,9 +12,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $simulator = start_simulator();
-my $original = new_node('original', preload => 1, init => { allows_streaming => 1, has_archiving => 1 });
+my $original = new_node('original', preload => 1, init => { allows_streaming => 'logical', has_archiving => 1 });
 create_extension($original, $simulator);
-my @copies = qw(dump cluster template backup past);
+$original->safe_psql('postgres', 'CREATE PUBLICATION everything FOR ALL TABLES');
+my @copies = qw(dump cluster template backup past replica);
 
 # What is due only later; a copy that is armed makes its own of them due now.
 nudge($original, "closed-due-$_", due_at => q(now() + interval '1 day')) for @copies;
@@ -92,12 +93,19 @@ my $past = start_from_backup('past', 'early',
 	has_restoring => 1, standby => 0);
 ok($past->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()'), 'the past is restored');
 
+my $replica = new_node('replica', preload => 1);
+create_extension($replica, $simulator, disarmed => 1);
+$replica->safe_psql('postgres', q{CREATE SUBSCRIPTION everything CONNECTION '}
+	  . $original->connstr('postgres') =~ s/'/''/gr . q{' PUBLICATION everything});
+ok($replica->poll_query_until('postgres', q{SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel}), 'every table is replicated');
+
 my %copy = (
 	dump => [ $original, 'dump_copy', qr/^not armed: nothing is sent$/ ],
 	cluster => [ $cluster, 'postgres', qr/^not armed: nothing is sent$/ ],
 	template => [ $original, 'template_copy', qr/^armed in another database \(oid \d+, here \d+\): this is a copy$/ ],
 	backup => [ $backup, 'postgres', qr/^armed at another site \(host:\w+, here host:\w+\): this is a copy, or the server was moved$/ ],
-	past => [ $past, 'postgres', qr/^armed at another site \(host:\w+, here host:\w+\): this is a copy, or the server was moved$/ ]);
+	past => [ $past, 'postgres', qr/^armed at another site \(host:\w+, here host:\w+\): this is a copy, or the server was moved$/ ],
+	replica => [ $replica, 'postgres', qr/^armed in another cluster \(system identifier \d+, here \d+\): this is a copy/ ]);
 
 # --- until they are armed, they are silent ------------------------------------------------
 
@@ -164,6 +172,8 @@ arm('cluster', @wire);
 arm('template', @wire);
 arm('backup', @wire);
 arm('past', @wire, 'live-answered');
+$replica->safe_psql('postgres', 'DROP SUBSCRIPTION everything');
+arm('replica', @wire);
 is($past->safe_psql('postgres', q{SELECT count(*) FROM reengage.nudges WHERE conversation_id = 'live-afterwards'}), 0,
 	'past: of what came after, it knows nothing');
 
@@ -174,7 +184,7 @@ is_deeply({ map { $_ => $effects_now{$_} } keys %effects_before }, \%effects_bef
 
 # --- what a copy inherits ----------------------------------------------------------------------
 
-for my $name (qw(dump cluster template backup))
+for my $name (qw(dump cluster template backup replica))
 {
 	my ($node, $database) = @{ $copy{$name} };
 
@@ -217,5 +227,5 @@ wait_until_ended($original, where => q(n.conversation_id LIKE '%-wire'));
 is(outcome($original, 'live-wire') . ', ' . outcome($original, 'closed-wire'),
 	'in_doubt interrupted notify, in_doubt interrupted create', 'the original goes on where it was stopped');
 
-$_->stop for $original, $cluster, $backup, $past;
+$_->stop for $original, $cluster, $backup, $past, $replica;
 done_testing();
