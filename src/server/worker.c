@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "engine.h"
+#include "reengage.h"
 #include "shmem.h"
 #include "worker.h"
 
@@ -69,12 +70,18 @@ report(int place, const Engine *engine, int64 *reported)
 static void
 reload_settings(Engine *engine)
 {
+	char	   *key;
+	int			on_promotion = reengage_on_promotion;
+
 	if (!ConfigReloadPending)
 		return;
 	ConfigReloadPending = false;
+	key = pstrdup(reengage_instance_key);
 	ProcessConfigFile(PGC_SIGHUP);
 	/* nothing is due that was not, but the fence may say something else */
-	engine_rewind(engine, DT_NOEND);
+	if (on_promotion != reengage_on_promotion || strcmp(key, reengage_instance_key) != 0)
+		engine_rewind(engine, DT_NOEND);
+	pfree(key);
 }
 
 static void
