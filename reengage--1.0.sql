@@ -62,6 +62,12 @@ AS 'MODULE_PATHNAME', 'reengage_site';
 COMMENT ON FUNCTION reengage.site() IS
 	'the name of this site, a part of the fence: a hash of reengage.instance_key where it is set, else of the machine and the data directory';
 
+CREATE FUNCTION reengage.timeline() RETURNS integer
+LANGUAGE C STABLE STRICT SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_timeline';
+COMMENT ON FUNCTION reengage.timeline() IS
+	'the timeline of this server, a part of the fence: a new one begins with each promotion and each point-in-time recovery';
+
 --
 -- What was asked
 --
@@ -302,6 +308,7 @@ CREATE TABLE reengage.identity (
 	system_identifier bigint NOT NULL,
 	database_oid oid NOT NULL,
 	site text NOT NULL,
+	timeline integer NOT NULL,
 	armed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	armed_by text NOT NULL DEFAULT current_user,
 	CONSTRAINT identity_pkey PRIMARY KEY (armed),
@@ -313,6 +320,7 @@ COMMENT ON COLUMN reengage.identity.armed IS 'always true: there is at most one 
 COMMENT ON COLUMN reengage.identity.system_identifier IS 'of the cluster that was armed';
 COMMENT ON COLUMN reengage.identity.database_oid IS 'of the database that was armed';
 COMMENT ON COLUMN reengage.identity.site IS 'of the machine and data directory, or of the instance key, that was armed';
+COMMENT ON COLUMN reengage.identity.timeline IS 'of the server when it was armed, or went on after a promotion';
 COMMENT ON COLUMN reengage.identity.armed_at IS 'when arm() was called';
 COMMENT ON COLUMN reengage.identity.armed_by IS 'who called it';
 
@@ -485,7 +493,7 @@ AS $$
 	SELECT CASE
 		WHEN i.armed IS NULL THEN 'not armed: nothing is sent'
 		WHEN i.system_identifier <> reengage.system_identifier()
-			THEN format('armed in another cluster (system identifier %s, here %s): this is a copy',
+			THEN format('armed in another cluster (system identifier %s, here %s): this is a copy, or was made by pg_upgrade',
 						i.system_identifier, reengage.system_identifier())
 		WHEN i.database_oid <> d.oid
 			THEN format('armed in another database (oid %s, here %s): this is a copy',
@@ -493,6 +501,12 @@ AS $$
 		WHEN i.site <> reengage.site()
 			THEN format('armed at another site (%s, here %s): this is a copy, or the server was moved',
 						i.site, reengage.site())
+		WHEN i.timeline <> reengage.timeline() AND i.site NOT LIKE 'key:%'
+			THEN format('armed on another timeline (%s, here %s): an earlier state was restored, or a standby promoted without reengage.instance_key',
+						i.timeline, reengage.timeline())
+		WHEN i.timeline <> reengage.timeline() AND current_setting('reengage.on_promotion') = 'hold'
+			THEN format('armed on another timeline (%s, here %s): a standby was promoted, or an earlier state restored, and reengage.on_promotion is hold',
+						i.timeline, reengage.timeline())
 	END
 	FROM pg_database d LEFT JOIN reengage.identity i ON true
 	WHERE d.datname = current_database()
@@ -509,22 +523,23 @@ DECLARE
 	rescheduled bigint;
 	database oid := (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
 BEGIN
-	IF reengage.fence_complaint() IS NULL THEN
-		RAISE NOTICE 'already armed';
-		RETURN;
-	END IF;
 	IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
 		RAISE EXCEPTION 'cannot arm a standby, or in a read-only transaction'
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  HINT = 'Call it on the primary, in a transaction that may write.';
 	END IF;
+	IF reengage.fence_complaint() IS NULL THEN
+		RAISE NOTICE 'already armed';
+		RETURN;
+	END IF;
 
-	INSERT INTO reengage.identity (system_identifier, database_oid, site, armed_at, armed_by)
-	VALUES (reengage.system_identifier(), database, reengage.site(), now(), session_user)
+	INSERT INTO reengage.identity (system_identifier, database_oid, site, timeline, armed_at, armed_by)
+	VALUES (reengage.system_identifier(), database, reengage.site(), reengage.timeline(), now(), session_user)
 	ON CONFLICT (armed) DO UPDATE
 		SET system_identifier = EXCLUDED.system_identifier,
 			database_oid = EXCLUDED.database_oid,
 			site = EXCLUDED.site,
+			timeline = EXCLUDED.timeline,
 			armed_at = EXCLUDED.armed_at,
 			armed_by = EXCLUDED.armed_by;
 
@@ -839,13 +854,16 @@ FROM (SELECT reengage.fence_complaint()) f(complaint)
 UNION ALL
 SELECT 'worker',
 	CASE
-		WHEN NOT w.preloaded OR NOT w.listed THEN 'absent'
+		WHEN NOT w.preloaded THEN 'absent'
+		WHEN pg_catalog.pg_is_in_recovery() THEN 'standby'
+		WHEN NOT w.listed THEN 'absent'
 		WHEN w.message IS NOT NULL THEN 'failing'
 		WHEN w.state = 'running' THEN 'ok'
 		ELSE w.state
 	END,
 	CASE
 		WHEN NOT w.preloaded THEN 'reengage is not in shared_preload_libraries'
+		WHEN pg_catalog.pg_is_in_recovery() THEN 'this is a standby: nothing is sent before its promotion'
 		WHEN NOT w.listed THEN pg_catalog.format('database "%s" is not in reengage.databases', pg_catalog.current_database())
 		WHEN w.message IS NOT NULL THEN w.message
 		ELSE pg_catalog.format('%s since %s, %s in flight, %s nudges ended, %s restarts',
@@ -853,6 +871,7 @@ SELECT 'worker',
 	END,
 	CASE
 		WHEN NOT w.preloaded THEN 'Add it and restart the server, or schedule CALL reengage.run() with pg_cron.'
+		WHEN pg_catalog.pg_is_in_recovery() THEN NULL
 		WHEN NOT w.listed THEN 'Add it and reload, or schedule CALL reengage.run() with pg_cron.'
 		WHEN w.message IS NOT NULL THEN 'The server log has the details; the worker keeps trying with growing pauses.'
 	END
@@ -924,6 +943,7 @@ GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.worker_state(),
 
 -- what the ticks of the worker and of run() do, and no more
 GRANT SELECT ON reengage.nudges, reengage.identity, reengage.address_key TO reengage_worker;
+GRANT UPDATE (timeline) ON reengage.identity TO reengage_worker;
 GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.intents TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.unresolved TO reengage_worker;

@@ -26,6 +26,13 @@ char	   *reengage_default_server;
 char	   *reengage_credentials_file;
 char	   *reengage_instance_key;
 int			reengage_sweep_interval;
+int			reengage_on_promotion;
+
+static const struct config_enum_entry on_promotion_values[] = {
+	{"continue", ON_PROMOTION_CONTINUE, false},
+	{"hold", ON_PROMOTION_HOLD, false},
+	{NULL, 0, false}
+};
 
 static bool
 check_databases(char **value, void **extra, GucSource source)
@@ -85,6 +92,12 @@ define_settings(void)
 							   &reengage_instance_key, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
+	DefineCustomEnumVariable("reengage.on_promotion",
+							 "Sets whether a promoted standby with the same reengage.instance_key sends at once.",
+							 "With hold, due nudges wait for reengage.arm() after every promotion and point-in-time recovery.",
+							 &reengage_on_promotion, ON_PROMOTION_CONTINUE, on_promotion_values,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
 	DefineCustomIntVariable("reengage.sweep_interval",
 							"Sets the longest time between two looks of the worker at everything that is due.",
 							"A look is woken by each commit that inserts nudges; the sweep finds what no wake-up announced, such as prepared transactions. 0 turns it off.",

@@ -3,13 +3,16 @@
  *
  * A base backup, a snapshot or a point-in-time restore has the same system
  * identifier and the same database oid.  What differs lies outside of the data
- * directory: the machine, and where on it the directory is.
+ * directory: the machine, and where on it the directory is.  Where these are
+ * equal, or a key says that they do not count, the timeline tells a promoted
+ * standby and a restored past from the server that was armed.
  */
 #include "postgres.h"
 
 #include <unistd.h>
 
 #include "access/xlog.h"
+#include "access/xlogrecovery.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
 #include "fmgr.h"
@@ -22,6 +25,7 @@
 
 PG_FUNCTION_INFO_V1(reengage_system_identifier);
 PG_FUNCTION_INFO_V1(reengage_site);
+PG_FUNCTION_INFO_V1(reengage_timeline);
 
 /* Long enough for a machine id or a host name. */
 #define MACHINE_SIZE 256
@@ -79,6 +83,17 @@ site_name(void)
 	return psprintf("host:%.16s", sha256_hex(psprintf("%s %s", machine, directory)));
 }
 
+int32
+site_timeline(void)
+{
+	TimeLineID	timeline;
+
+	if (!RecoveryInProgress())
+		return (int32) GetWALInsertionTimeLine();
+	(void) GetXLogReplayRecPtr(&timeline);
+	return (int32) timeline;
+}
+
 Datum
 reengage_site(PG_FUNCTION_ARGS)
 {
@@ -89,4 +104,10 @@ Datum
 reengage_system_identifier(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64((int64) GetSystemIdentifier());
+}
+
+Datum
+reengage_timeline(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(site_timeline());
 }

@@ -11,4 +11,7 @@
  */
 extern const char *site_name(void);
 
+/* The timeline of the WAL that is written here; of a standby, that it replays. */
+extern int32 site_timeline(void);
+
 #endif

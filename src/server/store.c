@@ -30,20 +30,27 @@ store_fence_complaint(void)
 {
 	static Statement armed = {
 		"SELECT FROM reengage.identity"
-		" WHERE system_identifier = $1 AND database_oid = $2 AND site = $3",
-		3, {INT8OID, OIDOID, TEXTOID}
+		" WHERE system_identifier = $1 AND database_oid = $2 AND site = $3 AND timeline = $4",
+		4, {INT8OID, OIDOID, TEXTOID, INT4OID}
 	};
 	static Statement complaint = {"SELECT reengage.fence_complaint()", 0, {0}};
-	Datum		arguments[3];
+	static Statement follow = {"UPDATE reengage.identity SET timeline = $1", 1, {INT4OID}};
+	const char *reason;
+	Datum		arguments[4];
 
 	arguments[0] = Int64GetDatum((int64) GetSystemIdentifier());
 	arguments[1] = ObjectIdGetDatum(MyDatabaseId);
 	arguments[2] = CStringGetTextDatum(site_name());
+	arguments[3] = Int32GetDatum(site_timeline());
 	execute(&armed, arguments, SPI_OK_SELECT);
 	if (SPI_processed > 0)
 		return NULL;
 	execute(&complaint, NULL, SPI_OK_SELECT);
-	return result_text(0, 1);
+	reason = result_text(0, 1);
+	/* a promotion that may go on: it is this timeline from now on */
+	if (reason == NULL)
+		execute(&follow, &arguments[3], SPI_OK_UPDATE);
+	return reason;
 }
 
 List *

@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "engine.h"
+#include "reengage.h"
 #include "shmem.h"
 #include "worker.h"
 
@@ -67,12 +68,20 @@ report(int place, const Engine *engine, int64 *reported)
 }
 
 static void
-reload_settings(void)
+reload_settings(Engine *engine)
 {
+	char	   *key;
+	int			on_promotion = reengage_on_promotion;
+
 	if (!ConfigReloadPending)
 		return;
 	ConfigReloadPending = false;
+	key = pstrdup(reengage_instance_key);
 	ProcessConfigFile(PGC_SIGHUP);
+	/* nothing is due that was not, but the fence may say something else */
+	if (on_promotion != reengage_on_promotion || strcmp(key, reengage_instance_key) != 0)
+		engine_rewind(engine, DT_NOEND);
+	pfree(key);
 }
 
 static void
@@ -123,7 +132,7 @@ reengage_worker_main(Datum arg)
 		/* pg_cancel_backend() is for queries; there is none */
 		QueryCancelPending = false;
 		CHECK_FOR_INTERRUPTS();
-		reload_settings();
+		reload_settings(engine);
 	}
 	finish_posts(engine);
 	engine_destroy(engine);

@@ -200,7 +200,8 @@ $standby->start;
 $node->wait_for_catchup('standby', 'replay', $node->lsn('write'));
 like(psql_stderr($standby, 'CALL reengage.run()'), qr/ERROR:  (reengage.run\(\)|cannot execute CALL).* during recovery/,
 	'run() on a standby is an error');
-like(health($standby, 'worker'), qr/^absent/, 'the health view of a standby says that no worker runs');
+like(health($standby, 'worker'), qr/^standby: /, 'the health view of a standby says so');
+like(health($standby, 'fence'), qr/^stopped: armed at another site/, 'and that it would be fenced');
 is($standby->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'reengage%'}), 0,
 	'and none does');
 run('max_nudges => 1');
