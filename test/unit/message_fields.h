@@ -82,6 +82,7 @@ static const MessageType message_types[] = {
 		NUMBER(CallMessage, call_id),
 		NUMBER(CallMessage, step),
 		NUMBER(CallMessage, render_only),
+		NUMBER(CallMessage, repeats),
 		TEXT(CallMessage, server),
 		TEXT(CallMessage, conversation_id),
 		TEXT(CallMessage, nudge_id),
