@@ -80,7 +80,8 @@ sub test_prefixes
 		'live-1' => 'active', 'ringing-1' => 'ringing', 'closed-1' => 'closed',
 		'race-1' => 'active', 'zombie-1' => 'terminated', 'noaddr-1' => 'closed',
 		'webchat-1' => 'closed', 'outbound-1' => 'closed', 'continues-1' => 'closed',
-		'reject-live-1' => 'active', 'reject-closed-1' => 'closed', 'abc-123-def' => 'closed');
+		'returns-1' => 'closed', 'reject-live-1' => 'active', 'reject-closed-1' => 'closed',
+		'abc-123-def' => 'closed');
 
 	is(check($_)->{json}{status}, $status{$_}, "$_ is $status{$_}") for sort keys %status;
 	is(check('gone-1')->{status}, 404, 'gone-1 is not found');
@@ -161,6 +162,11 @@ sub test_create
 
 	is(create('continues-1')->{json}{id}, 'continues-1', 'continues-1 is threaded');
 	is(check('continues-1')->{json}{status}, 'active', 'and live again');
+	my $between = create('returns-1')->{json};
+	isnt($between->{id}, 'returns-1', 'what follows returns-1 has an id of its own');
+	is($between->{status}, 'closed', 'and is closed');
+	is(create($between->{id})->{json}{id}, 'returns-1', 'after that comes returns-1 again');
+	is(check('returns-1')->{json}{status}, 'active', 'and is live');
 	is(create('reject-closed-1')->{status}, 422, 'reject-closed-1 is rejected');
 	my $before = effects();
 	for my $field (qw(to channel text))
