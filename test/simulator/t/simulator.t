@@ -289,6 +289,21 @@ sub test_hanging
 	}
 }
 
+sub test_keep_alive
+{
+	my $socket = dial();
+
+	login();
+	ask($socket, GET => API . '/live-1');
+	is(ask($socket, GET => API . '/live-1')->{status}, 200, 'a connection may be used again');
+	sim(POST => 'settings', { keep_alive => JSON::PP::false });
+	my $last = ask($socket, GET => API . '/live-1');
+	is($last->{headers}{connection}, 'close', 'without keep_alive the answer says that it is the last');
+	ok(IO::Select->new($socket)->can_read(Simulator::PATIENCE) && !sysread($socket, my $byte, 1),
+		'and it is');
+	sim(POST => 'settings', { keep_alive => JSON::PP::true });
+}
+
 sub test_vanishing
 {
 	sim(POST => 'reset');
@@ -436,6 +451,7 @@ subtest notify => \&test_notify;
 subtest create => \&test_create;
 subtest faults => \&test_faults;
 subtest hanging => \&test_hanging;
+subtest 'keep alive' => \&test_keep_alive;
 subtest vanishing => \&test_vanishing;
 subtest rules => \&test_rules;
 subtest conversations => \&test_conversations;
