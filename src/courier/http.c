@@ -140,7 +140,6 @@ set_safety(CURL *easy)
 	set_number(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
 	set_number(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
 	set_number(easy, CURLOPT_TCP_KEEPALIVE, 1);
-	set_number(easy, CURLOPT_PIPEWAIT, 1);
 
 	/* A wish only: a libcurl without HTTP/2 says no and uses HTTP/1.1. */
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
@@ -156,6 +155,18 @@ set_route(CURL *easy, const HttpRoute *route)
 		set_text(easy, CURLOPT_CAINFO, route->ca_file);
 	set_number(easy, CURLOPT_TIMEOUT_MS, route->timeout_ms);
 	set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, route->connect_timeout_ms);
+}
+
+/*
+ * With TLS calls wait to see whether they can share a connection by HTTP/2.
+ * Without, they would wait for the first reply, and one that never comes would
+ * hold them all up.
+ */
+static void
+set_url(CURL *easy, const char *url)
+{
+	set_text(easy, CURLOPT_URL, url);
+	set_number(easy, CURLOPT_PIPEWAIT, strncasecmp(url, "https:", strlen("https:")) == 0);
 }
 
 static void
@@ -305,7 +316,7 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	set_safety(transfer->easy);
 	set_route(transfer->easy, route);
 	set_callbacks(transfer->easy, transfer);
-	set_text(transfer->easy, CURLOPT_URL, transfer->request.url);
+	set_url(transfer->easy, transfer->request.url);
 	set_headers(transfer);
 	if (transfer->request.body != NULL)
 		set_body(transfer);
