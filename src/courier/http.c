@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "exit.h"
 #include "headers.h"
+#include "http_reuse.h"
 #include "memory.h"
 #include "received.h"
 
@@ -317,6 +318,7 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	set_route(transfer->easy, route);
 	set_callbacks(transfer->easy, transfer);
 	set_url(transfer->easy, transfer->request.url);
+	reuse_watch(transfer->easy);
 	set_headers(transfer);
 	if (transfer->request.body != NULL)
 		set_body(transfer);
@@ -439,7 +441,14 @@ finish(CURL *easy, CURLcode code)
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
 	transfer = (Transfer *) private;
 	fill_response(&response, transfer, code);
+	if (code == CURLE_OK)
+		reuse_remember(easy);
 	curl_multi_remove_handle(multi, easy);
+	if (reuse_was_refused(code) && !response.sent)
+	{
+		require(curl_multi_add_handle(multi, easy) == CURLM_OK);
+		return;
+	}
 	transfer->done(transfer->owner, &response);
 	return_transfer(transfer, code);
 }
