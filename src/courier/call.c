@@ -168,6 +168,23 @@ read_conflict(const Call *call, Reading *reading)
 		reading_set(reading, REPLY_AMBIGUOUS, "in_progress");
 }
 
+/*
+ * Some proxies mix up answers.  A look that is answered with another
+ * conversation has found out nothing, least of all whom to write to.
+ */
+static void
+read_mistaken_identity(const Call *call, Reading *reading)
+{
+	int			status = reading->http_status;
+
+	if (call->message.step != STEP_CHECK || reading->class != REPLY_DONE ||
+		reading->conversation_id[0] == '\0' ||
+		strcasecmp(reading->conversation_id, call->message.conversation_id) == 0)
+		return;
+	reading_init(reading, REPLY_NOT_APPLIED, "other_conversation");
+	reading->http_status = status;
+}
+
 void
 call_end(Call *call, const HttpResponse *response)
 {
@@ -176,6 +193,7 @@ call_end(Call *call, const HttpResponse *response)
 
 	call->settings->dialect->read((Step) call->message.step, response, &secrets, &reading);
 	read_conflict(call, &reading);
+	read_mistaken_identity(call, &reading);
 	call_end_with(call, &reading);
 }
 

@@ -98,6 +98,18 @@ read_addresses(const JsonObject *body, Reading *reading)
 	text_copy_line(reading->business_address, ADDRESS_SIZE, outbound ? from : to);
 }
 
+/* An id that we could have asked about, or none. */
+static bool
+read_id(const JsonObject *body, Reading *reading)
+{
+	const char *id = json_member_text(body, "id");
+
+	if (id == NULL || !conversation_id_is_valid(id))
+		return false;
+	strcpy(reading->conversation_id, id);
+	return true;
+}
+
 static void
 read_check(const JsonObject *body, Reading *reading)
 {
@@ -109,17 +121,14 @@ read_check(const JsonObject *body, Reading *reading)
 	reading->live = status_is_live(reading->status);
 	text_copy_word(reading->channel, WORD_SIZE, json_member_text(body, "channel"));
 	read_addresses(body, reading);
+	read_id(body, reading);
 }
 
 static void
 read_create(const JsonObject *body, Reading *reading)
 {
-	const char *id = json_member_text(body, "id");
-
-	if (id == NULL || !conversation_id_is_valid(id))
+	if (!read_id(body, reading))
 		reading_set(reading, REPLY_AMBIGUOUS, "unreadable");
-	else
-		strcpy(reading->conversation_id, id);
 }
 
 /* How APIs say that a notify came too late because the conversation closed. */

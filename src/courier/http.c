@@ -23,13 +23,10 @@
 #include "address.h"
 #include "clock.h"
 #include "exit.h"
-#include "frame.h"
 #include "headers.h"
+#include "http_reuse.h"
 #include "memory.h"
-
-/* Replies of the APIs we know have a few kB of each; more is not read. */
-#define BODY_MAX (256 * 1024)
-#define HEADERS_MAX (64 * 1024)
+#include "received.h"
 
 /* One request on its way.  The easy handle is used again for the next one. */
 typedef struct Transfer
@@ -39,9 +36,7 @@ typedef struct Transfer
 	HttpRequest request;
 	struct curl_slist *header_list;
 	size_t		body_given;		/* bytes of the request's body */
-	FrameBuffer headers;
-	FrameBuffer body;
-	bool		oversized;
+	Received	received;
 	bool		only_public;	/* refuse addresses inside of our network */
 	bool		address_refused;
 	int64_t		started_at;
@@ -66,39 +61,21 @@ set_text(CURL *easy, CURLoption option, const char *value)
 	require(curl_easy_setopt(easy, option, value) == CURLE_OK);
 }
 
-/* Keeps what arrived; refusing to take the bytes makes libcurl give up. */
-static size_t
-keep(Transfer *transfer, FrameBuffer *buffer, size_t limit, const char *data, size_t size)
-{
-	if (size > limit - buffer->length)
-	{
-		transfer->oversized = true;
-		return 0;
-	}
-	if (size == 0 || !frame_buffer_reserve(buffer, size))
-		return 0;
-	memcpy(buffer->data + buffer->length, data, size);
-	buffer->length += size;
-	return size;
-}
-
+/* To refuse the bytes, of a body or of headers, makes libcurl give up. */
 static size_t
 on_body(char *data, size_t one, size_t size, void *argument)
 {
 	Transfer   *transfer = argument;
 
-	return keep(transfer, &transfer->body, BODY_MAX, data, one * size);
+	return received_body(&transfer->received, data, one * size) ? one * size : 0;
 }
 
-/* An interim response (1xx) comes first, with headers of its own. */
 static size_t
 on_header(char *data, size_t one, size_t size, void *argument)
 {
 	Transfer   *transfer = argument;
 
-	if (one * size >= 5 && memcmp(data, "HTTP/", 5) == 0)
-		frame_buffer_discard(&transfer->headers, transfer->headers.length);
-	return keep(transfer, &transfer->headers, HEADERS_MAX, data, one * size);
+	return received_header(&transfer->received, data, one * size) ? one * size : 0;
 }
 
 static size_t
@@ -164,7 +141,6 @@ set_safety(CURL *easy)
 	set_number(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
 	set_number(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
 	set_number(easy, CURLOPT_TCP_KEEPALIVE, 1);
-	set_number(easy, CURLOPT_PIPEWAIT, 1);
 
 	/* A wish only: a libcurl without HTTP/2 says no and uses HTTP/1.1. */
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
@@ -180,6 +156,18 @@ set_route(CURL *easy, const HttpRoute *route)
 		set_text(easy, CURLOPT_CAINFO, route->ca_file);
 	set_number(easy, CURLOPT_TIMEOUT_MS, route->timeout_ms);
 	set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, route->connect_timeout_ms);
+}
+
+/*
+ * With TLS calls wait to see whether they can share a connection by HTTP/2.
+ * Without, they would wait for the first reply, and one that never comes would
+ * hold them all up.
+ */
+static void
+set_url(CURL *easy, const char *url)
+{
+	set_text(easy, CURLOPT_URL, url);
+	set_number(easy, CURLOPT_PIPEWAIT, strncasecmp(url, "https:", strlen("https:")) == 0);
 }
 
 static void
@@ -305,8 +293,7 @@ return_transfer(Transfer *transfer, CURLcode code)
 
 	http_request_free(&transfer->request);
 	free_headers(transfer->header_list);
-	frame_buffer_free(&transfer->headers);
-	frame_buffer_free(&transfer->body);
+	received_free(&transfer->received);
 	memset(transfer, 0, sizeof(*transfer));
 	transfer->easy = easy;
 	transfer->next = idle_transfers;
@@ -330,7 +317,8 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	set_safety(transfer->easy);
 	set_route(transfer->easy, route);
 	set_callbacks(transfer->easy, transfer);
-	set_text(transfer->easy, CURLOPT_URL, transfer->request.url);
+	set_url(transfer->easy, transfer->request.url);
+	reuse_watch(transfer->easy);
 	set_headers(transfer);
 	if (transfer->request.body != NULL)
 		set_body(transfer);
@@ -373,7 +361,7 @@ failure_word(const Transfer *transfer, CURLcode code, bool sent)
 	const FailureWord *known = sent ? words_after_sending : words_before_sending;
 	long		proxy_status = 0;
 
-	if (transfer->oversized)
+	if (transfer->received.oversized)
 		return "oversized";
 	if (transfer->address_refused && !sent)
 		return "address_refused";
@@ -424,13 +412,6 @@ read_date(const char *text)
 	return curl_getdate(text, NULL);
 }
 
-/* What was kept; never NULL, so that nobody has to ask. */
-static const char *
-kept(const FrameBuffer *buffer)
-{
-	return buffer->length > 0 ? (const char *) buffer->data : "";
-}
-
 static void
 fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 {
@@ -441,10 +422,10 @@ fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 		response->failure = failure_word(transfer, code, response->sent);
 	response->detail = transfer->error;
 	response->sent_at = response->sent ? time_sent(transfer) : 0;
-	response->headers = kept(&transfer->headers);
-	response->headers_length = transfer->headers.length;
-	response->body = kept(&transfer->body);
-	response->body_length = transfer->body.length;
+	response->headers = received_text(&transfer->received.headers);
+	response->headers_length = transfer->received.headers.length;
+	response->body = received_text(&transfer->received.body);
+	response->body_length = transfer->received.body.length;
 	response->retry_after_ms =
 		headers_retry_after_ms(response->headers, response->headers_length,
 							   time(NULL), read_date);
@@ -460,7 +441,14 @@ finish(CURL *easy, CURLcode code)
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
 	transfer = (Transfer *) private;
 	fill_response(&response, transfer, code);
+	if (code == CURLE_OK)
+		reuse_remember(easy);
 	curl_multi_remove_handle(multi, easy);
+	if (reuse_was_refused(code) && !response.sent)
+	{
+		require(curl_multi_add_handle(multi, easy) == CURLM_OK);
+		return;
+	}
 	transfer->done(transfer->owner, &response);
 	return_transfer(transfer, code);
 }

@@ -1,9 +1,9 @@
 /*
  * http.h: HTTP requests in, HTTP responses out.
  *
- * http.c is the only file that knows libcurl.  A request goes out at most
- * once: nothing here repeats, follows or resends one that may have had an
- * effect.
+ * http.c and http_reuse.c are the only files that know libcurl.  A request goes
+ * out at most once: nothing here repeats, follows or resends one that may have
+ * had an effect.
  */
 #ifndef COURIER_HTTP_H
 #define COURIER_HTTP_H

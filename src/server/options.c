@@ -14,11 +14,13 @@
 #include "commands/defrem.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
 #include "options.h"
 #include "reengage.h"
+#include "rows.h"
 #include "url.h"
 
 PG_FUNCTION_INFO_V1(reengage_fdw_validator);
@@ -82,6 +84,8 @@ check_address(const Option *option, const char *value)
 {
 	if (*value == '\0' || strlen(value) > 256)
 		refuse(option, value, "An address has 1 to 256 bytes.");
+	/* it goes to the API: this raises if it is not, and cannot become, UTF-8 */
+	(void) pg_server_to_any(value, strlen(value), PG_UTF8);
 	for (; *value; value++)
 		if ((unsigned char) *value < ' ' || *value == 0x7f)
 			refuse(option, value, "An address has no control characters.");
@@ -216,7 +220,7 @@ options_read(List *options)
 	result.login_url = login_url ? without_slash(login_url) : result.api_url;
 	if (strcmp(value_of(options, "auth"), "none") == 0)
 		result.login_url = NULL;
-	result.from_address = value_of(options, "from_address");
+	result.from_address = to_utf8(value_of(options, "from_address"));
 	result.proactive_channels = value_of(options, "proactive_channels");
 	result.ca_file = value_of(options, "ca_file");
 	result.proxy = value_of(options, "proxy");

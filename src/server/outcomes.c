@@ -66,13 +66,15 @@ outcome_row(const Flight *flight, const AddressKey *key)
 	const LoadedNudge *nudge = &flight->nudge;
 	const Recipient *recipient = &flight->post.recipient;
 	bool		created = flight->end.outcome == OUTCOME_SESSION_CREATED;
+	bool		continued = flight->end.outcome == OUTCOME_SESSION_CONTINUED;
 	bool		known_dead = strcmp(nudge->tip, nudge->conversation_id) != 0;
 	OutcomeRow	row = {
 		.nudge_id = flight->nudge_id,
 		.outcome = outcome_name(flight->end.outcome),
 		.reason = flight->end.reason,
 		.step = flight->posted ? step_name(flight->last_post) : NULL,
-		.conversation_id = created ? flight->new_conversation_id : nudge->tip,
+		/* a session may be continued in an older one of its thread */
+		.conversation_id = created || continued ? flight->new_conversation_id : nudge->tip,
 		.previous_conversation_id = created ? nudge->tip : NULL,
 		.root_conversation_id = nudge->root,
 		.generation = nudge->generation + (created ? 1 : 0),

@@ -3,12 +3,14 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "rows.h"
@@ -149,26 +151,53 @@ result_utf8(int row, int column)
 	return to_utf8(result_text(row, column));
 }
 
+/* The conversions between the database's encoding and UTF-8; without a function: none. */
+static FmgrInfo conversion_to_utf8;
+static FmgrInfo conversion_from_utf8;
+
+static void
+find_conversion(int from, int to, FmgrInfo *conversion)
+{
+	Oid			function = FindDefaultConversionProc(from, to);
+
+	if (OidIsValid(function))
+		fmgr_info_cxt(function, conversion, TopMemoryContext);
+}
+
+/*
+ * Texts are converted between transactions, too, where no catalog can be read.
+ * The first one is a nudge's, which is loaded in a transaction.
+ */
+static void
+find_conversions(void)
+{
+	static bool found = false;
+
+	if (found || !IsTransactionState())
+		return;
+	find_conversion(GetDatabaseEncoding(), PG_UTF8, &conversion_to_utf8);
+	find_conversion(PG_UTF8, GetDatabaseEncoding(), &conversion_from_utf8);
+	found = true;
+}
+
 /* pg_server_to_any() would raise, and one text must not stop a whole tick. */
 static char *
-convert(const char *text, int from, int to)
+convert(const char *text, int from, int to, FmgrInfo *conversion)
 {
 	int			length = text ? (int) strlen(text) : 0;
-	Oid			conversion;
-	int			size;
 	char	   *converted;
 
 	if (text == NULL)
 		return NULL;
 	if (from == to || from == PG_SQL_ASCII || to == PG_SQL_ASCII)
 		return pg_verify_mbstr(PG_UTF8, text, length, true) ? pstrdup(text) : NULL;
-	conversion = FindDefaultConversionProc(from, to);
-	if (!OidIsValid(conversion))
+	find_conversions();
+	if (!OidIsValid(conversion->fn_oid))
 		return NULL;
-	size = length * MAX_CONVERSION_GROWTH + 1;
-	converted = palloc(size);
-	if (pg_do_encoding_conversion_buf(conversion, from, to, (unsigned char *) text,
-									  length, (unsigned char *) converted, size, true) < length)
+	converted = palloc(length * MAX_CONVERSION_GROWTH + 1);
+	if (DatumGetInt32(FunctionCall6(conversion, Int32GetDatum(from), Int32GetDatum(to),
+									CStringGetDatum(text), CStringGetDatum(converted),
+									Int32GetDatum(length), BoolGetDatum(true))) < length)
 		return NULL;
 	return converted;
 }
@@ -176,11 +205,11 @@ convert(const char *text, int from, int to)
 char *
 to_utf8(const char *text)
 {
-	return convert(text, GetDatabaseEncoding(), PG_UTF8);
+	return convert(text, GetDatabaseEncoding(), PG_UTF8, &conversion_to_utf8);
 }
 
 char *
 from_utf8(const char *text)
 {
-	return convert(text, PG_UTF8, GetDatabaseEncoding());
+	return convert(text, PG_UTF8, GetDatabaseEncoding(), &conversion_from_utf8);
 }

@@ -14,6 +14,7 @@
 #include "storage/fd.h"
 
 #include "reengage.h"
+#include "rows.h"
 #include "secrets.h"
 
 /* Hundreds of servers. */
@@ -80,7 +81,8 @@ secrets_read(const char *server, Credentials *credentials)
 	text = read_file(&length, &complaint);
 	if (text == NULL || complaint != NULL)
 		return complaint;
-	line = credentials_find(text, length, server, credentials, &complaint);
+	/* one file serves databases of all encodings */
+	line = credentials_find(text, length, to_utf8(server), credentials, &complaint);
 	explicit_bzero(text, length);
 	pfree(text);
 	if (line > 0)

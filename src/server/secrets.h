@@ -9,7 +9,8 @@
 /*
  * Reads a server's credentials from reengage.credentials_file.  Returns NULL,
  * or what is wrong and what to do about it (never with a secret in it); the
- * caller wipes *credentials after use.
+ * caller wipes *credentials after use.  The file is UTF-8, into which the
+ * server's name must be convertible.
  */
 extern const char *secrets_read(const char *server, Credentials *credentials);
 

@@ -177,8 +177,17 @@ create(const Request *request, Answer *answer)
 	}
 
 	identifier_make(fresh_id);
-	session = make_session(request, previous->continues ? previous_id : fresh_id);
+	session = make_session(request, fresh_id);
+	if (previous->continues)
+		session.id = previous_id;
+	else if (previous->returns_to != NULL)
+		session.id = previous->returns_to;
 	session.continues = previous->continues;
+	if (previous->returns)
+	{
+		session.status = "closed";
+		session.returns_to = previous_id;
+	}
 	conversation_save(&session);
 	ledger_record_session(request, session.id);
 	answer_start(answer, MHD_HTTP_CREATED);

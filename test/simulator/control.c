@@ -146,17 +146,28 @@ number_setting(const char *key)
 	return NULL;
 }
 
+static bool *
+switch_setting(const char *key)
+{
+	if (strcmp(key, "honour_keys") == 0)
+		return &settings.honour_keys;
+	if (strcmp(key, "keep_alive") == 0)
+		return &settings.keep_alive;
+	return NULL;
+}
+
 static const char *
 set_setting(const char *key, struct json_object *value)
 {
 	int64_t    *number = number_setting(key);
+	bool	   *flag = switch_setting(key);
 
 	if (strcmp(key, "default_status") == 0 && json_object_is_type(value, json_type_string))
 		return settings_set_default_status(json_object_get_string(value)) ?
 			NULL : "default_status is empty or too long";
-	if (strcmp(key, "honour_keys") == 0 && json_object_is_type(value, json_type_boolean))
+	if (flag != NULL && json_object_is_type(value, json_type_boolean))
 	{
-		settings.honour_keys = json_object_get_boolean(value);
+		*flag = json_object_get_boolean(value);
 		return NULL;
 	}
 	if (number == NULL || !json_object_is_type(value, json_type_int))

@@ -40,6 +40,7 @@ static const struct Rule
 	{"nostatus-", {.status = NULL}},
 	{"wrongtype-", {.status = "closed", .numeric_status = true}},
 	{"continues-", {.status = "closed", .continues = true}},
+	{"returns-", {.status = "closed", .returns = true}},
 	{"reject-live-", {.status = "active", .rejects = true}},
 	{"reject-", {.status = "closed", .rejects = true}},
 };
@@ -77,7 +78,8 @@ copy_as_block(const Conversation *original)
 	size_t		size = sizeof(Conversation) + space_of(original->id) +
 		space_of(original->status) + space_of(original->channel) +
 		space_of(original->customer) + space_of(original->business) +
-		space_of(original->metadata) + space_of(original->then);
+		space_of(original->metadata) + space_of(original->returns_to) +
+		space_of(original->then);
 	Conversation *copy = allocated(malloc(size));
 	char	   *end = (char *) (copy + 1);
 
@@ -88,6 +90,7 @@ copy_as_block(const Conversation *original)
 	copy->customer = put_string(&end, original->customer);
 	copy->business = put_string(&end, original->business);
 	copy->metadata = put_string(&end, original->metadata);
+	copy->returns_to = put_string(&end, original->returns_to);
 	copy->then = put_string(&end, original->then);
 	return copy;
 }
@@ -230,7 +233,7 @@ start_description(const char *id)
 	Conversation conversation = *make_up(id);
 
 	conversation.gone = conversation.races = conversation.rejects = false;
-	conversation.continues = conversation.numeric_status = false;
+	conversation.continues = conversation.returns = conversation.numeric_status = false;
 	return conversation;
 }
 

@@ -27,6 +27,8 @@ typedef struct Conversation
 	bool		races;			/* closes between the check and the notification */
 	bool		rejects;		/* answers every POST with 422 */
 	bool		continues;		/* its successor is threaded into itself */
+	bool		returns;		/* its successor closes at once, and is followed by itself */
+	const char *returns_to;		/* the id that its successor gets, or NULL */
 	const char *then;			/* the status after looks_left more looks, or NULL */
 	int64_t		looks_left;
 } Conversation;

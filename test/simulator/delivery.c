@@ -7,6 +7,7 @@
 
 #include "pauses.h"
 #include "report.h"
+#include "settings.h"
 
 /* Size of the blocks in which libmicrohttpd asks for a generated body. */
 #define BLOCK_SIZE (32 * 1024)
@@ -131,6 +132,8 @@ deliver(Connection *connection)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
 	MHD_add_response_header(response, "ININ-Correlation-Id",
 							connection->request.correlation_id);
+	if (!settings.keep_alive)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (answer->header_name != NULL)
 		MHD_add_response_header(response, answer->header_name, answer->header_value);
 	result = MHD_queue_response(connection->handle, answer->status, response);

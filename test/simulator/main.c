@@ -26,6 +26,7 @@ Settings	settings = {
 	.token_calls = UNLIMITED,
 	.close_after_looks = UNLIMITED,
 	.default_status = "closed",
+	.keep_alive = true,
 	.seed = 1,
 };
 

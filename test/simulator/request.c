@@ -174,23 +174,46 @@ string_at(struct json_object *object, const char *key, const char *inner)
 	return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
 }
 
+static struct json_tokener *
+make_tokener(void)
+{
+	struct json_tokener *tokener = json_tokener_new();
+
+	/* 0.18 is strict in the wrong way: it refuses what is not ASCII */
+	if (strncmp(json_c_version(), "0.18", 4) != 0)
+		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	return tokener;
+}
+
+/* Only blanks from here on; a lenient parser stops where the value ends. */
+static bool
+is_blank(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (memchr(" \t\r\n", text[i], 4) == NULL)
+			return false;
+	return true;
+}
+
 /* NULL unless the whole body is one JSON value in valid UTF-8. */
 static struct json_object *
 parse(struct printbuf *body)
 {
 	static struct json_tokener *tokener = NULL;
+	struct json_object *document;
+	size_t		end;
 
-	if (tokener == NULL)
-	{
-		tokener = json_tokener_new();
-		/* 0.18 is strict in the wrong way: it refuses what is not ASCII */
-		if (strncmp(json_c_version(), "0.18", 4) != 0)
-			json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-	}
-	json_tokener_reset(tokener);
 	if (!utf8_is_valid(body->buf, body->bpos))
 		return NULL;
-	return json_tokener_parse_ex(tokener, body->buf, body->bpos);
+	if (tokener == NULL)
+		tokener = make_tokener();
+	json_tokener_reset(tokener);
+	document = json_tokener_parse_ex(tokener, body->buf, body->bpos);
+	end = json_tokener_get_parse_end(tokener);
+	if (is_blank(body->buf + end, body->bpos - end))
+		return document;
+	json_object_put(document);
+	return NULL;
 }
 
 void

@@ -21,6 +21,7 @@ typedef struct Settings
 	const char *client_secret;
 	bool		no_auth;
 	bool		honour_keys;
+	bool		keep_alive;			/* connections outlive their first answer */
 	bool		die_with_parent;
 	int64_t		token_lifetime;		/* seconds */
 	int64_t		token_calls;		/* calls until a token dies, or UNLIMITED */

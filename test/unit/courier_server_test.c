@@ -307,6 +307,31 @@ test_unknown_dialect(void)
 }
 
 static void
+look(const char *id, const char *body)
+{
+	configure("open", NULL, NULL, 2);
+	call("open", id);
+	answer(200, body);
+}
+
+static void
+test_identity(void)
+{
+	look("abc", "{\"id\":\"abc\",\"status\":\"active\"}");
+	is_number(last_reply.class, REPLY_DONE, "the conversation that was asked about");
+	look("abc", "{\"id\":\"ABC\",\"status\":\"active\"}");
+	is_number(last_reply.class, REPLY_DONE, "written in another way");
+	look("abc", "{\"id\":42,\"status\":\"active\"}");
+	is_number(last_reply.class, REPLY_DONE, "or without an id");
+	look("abc", "{\"id\":\"abd\",\"status\":\"active\",\"from\":{\"address\":\"+1\"}}");
+	is_number(last_reply.class, REPLY_NOT_APPLIED, "another conversation is no answer");
+	is_text(last_reason, "other_conversation", "which has a name");
+	is_number(last_reply.http_status, 200, "and a status");
+	ok(!last_reply.live && last_reply.status == NULL && last_reply.customer_address == NULL,
+	   "and nothing is learnt from it");
+}
+
+static void
 test_render(void)
 {
 	configure("shown", "https://login", NULL, 1);
@@ -326,6 +351,7 @@ main(void)
 	test_login_failures();
 	test_new_credentials();
 	test_unknown_dialect();
+	test_identity();
 	test_render();
 	return done_testing();
 }

@@ -80,7 +80,8 @@ sub test_prefixes
 		'live-1' => 'active', 'ringing-1' => 'ringing', 'closed-1' => 'closed',
 		'race-1' => 'active', 'zombie-1' => 'terminated', 'noaddr-1' => 'closed',
 		'webchat-1' => 'closed', 'outbound-1' => 'closed', 'continues-1' => 'closed',
-		'reject-live-1' => 'active', 'reject-closed-1' => 'closed', 'abc-123-def' => 'closed');
+		'returns-1' => 'closed', 'reject-live-1' => 'active', 'reject-closed-1' => 'closed',
+		'abc-123-def' => 'closed');
 
 	is(check($_)->{json}{status}, $status{$_}, "$_ is $status{$_}") for sort keys %status;
 	is(check('gone-1')->{status}, 404, 'gone-1 is not found');
@@ -161,6 +162,11 @@ sub test_create
 
 	is(create('continues-1')->{json}{id}, 'continues-1', 'continues-1 is threaded');
 	is(check('continues-1')->{json}{status}, 'active', 'and live again');
+	my $between = create('returns-1')->{json};
+	isnt($between->{id}, 'returns-1', 'what follows returns-1 has an id of its own');
+	is($between->{status}, 'closed', 'and is closed');
+	is(create($between->{id})->{json}{id}, 'returns-1', 'after that comes returns-1 again');
+	is(check('returns-1')->{json}{status}, 'active', 'and is live');
 	is(create('reject-closed-1')->{status}, 422, 'reject-closed-1 is rejected');
 	my $before = effects();
 	for my $field (qw(to channel text))
@@ -281,6 +287,21 @@ sub test_hanging
 		my $reply = read_reply($socket);
 		ok($reply->{closed} && $reply->{bytes} eq '', "$action: released by closing");
 	}
+}
+
+sub test_keep_alive
+{
+	my $socket = dial();
+
+	login();
+	ask($socket, GET => API . '/live-1');
+	is(ask($socket, GET => API . '/live-1')->{status}, 200, 'a connection may be used again');
+	sim(POST => 'settings', { keep_alive => JSON::PP::false });
+	my $last = ask($socket, GET => API . '/live-1');
+	is($last->{headers}{connection}, 'close', 'without keep_alive the answer says that it is the last');
+	ok(IO::Select->new($socket)->can_read(Simulator::PATIENCE) && !sysread($socket, my $byte, 1),
+		'and it is');
+	sim(POST => 'settings', { keep_alive => JSON::PP::true });
 }
 
 sub test_vanishing
@@ -430,6 +451,7 @@ subtest notify => \&test_notify;
 subtest create => \&test_create;
 subtest faults => \&test_faults;
 subtest hanging => \&test_hanging;
+subtest 'keep alive' => \&test_keep_alive;
 subtest vanishing => \&test_vanishing;
 subtest rules => \&test_rules;
 subtest conversations => \&test_conversations;

@@ -1,0 +1,90 @@
+/*
+ * http_reuse.c: which connections may not be used again.
+ *
+ * Between two calls an HTTP/1 server has nothing to say.  If it says something
+ * nevertheless, a second answer for instance, the next call would take that for
+ * its own.  Not every libcurl looks: 7.88 does not.  The end of a TLS session
+ * is such bytes, too: a call that is made after it is in doubt for nothing.
+ */
+#include "http_reuse.h"
+
+#include <stddef.h>
+#include <sys/socket.h>
+
+#define PLACES 65536
+
+/* Sockets that speak HTTP/1, by the two ends of the connection; 0, the link's, is none. */
+static curl_socket_t sockets[PLACES];
+
+/* Two connections rarely share a place, and then only what is known of one is lost. */
+static curl_socket_t *
+place_of(const char *remote, long remote_port, long local_port)
+{
+	size_t		place = (size_t) remote_port;
+
+	for (; *remote != '\0'; remote++)
+		place = place * 31 + (unsigned char) *remote;
+	return &sockets[(place + (size_t) local_port) % PLACES];
+}
+
+/* Something has arrived, or its end. */
+static bool
+has_input(curl_socket_t socket)
+{
+	char		byte;
+
+	return recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
+#if LIBCURL_VERSION_NUM >= 0x075000
+static int
+on_connection(void *easy, char *remote, char *local, int remote_port, int local_port)
+{
+	curl_socket_t socket = *place_of(remote, remote_port, local_port);
+	long		new_connections = 0;
+
+	(void) local;
+	curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &new_connections);
+	return new_connections == 0 && socket > 0 && has_input(socket) ?
+		CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+void
+reuse_watch(CURL *easy)
+{
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connection);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, easy);
+}
+#else
+void
+reuse_watch(CURL *easy)
+{
+	(void) easy;
+}
+#endif
+
+bool
+reuse_was_refused(CURLcode code)
+{
+	return code == CURLE_ABORTED_BY_CALLBACK;
+}
+
+/* An HTTP/2 server may say something at any time, and says what it is about. */
+void
+reuse_remember(CURL *easy)
+{
+	curl_socket_t socket = CURL_SOCKET_BAD;
+	const char *remote = NULL;
+	long		remote_port = 0;
+	long		local_port = 0;
+	long		version = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket);
+	curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &remote);
+	curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &remote_port);
+	curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &local_port);
+	curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+	if (remote != NULL)
+		*place_of(remote, remote_port, local_port) =
+			version <= CURL_HTTP_VERSION_1_1 && socket > 0 ? socket : 0;
+}

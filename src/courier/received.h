@@ -1,0 +1,30 @@
+/*
+ * received.h: what has arrived of a reply, as much of it as is worth keeping.
+ */
+#ifndef COURIER_RECEIVED_H
+#define COURIER_RECEIVED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "frame.h"
+
+/* Zeros are an empty one. */
+typedef struct Received
+{
+	FrameBuffer headers;
+	FrameBuffer body;
+	size_t		header_bytes;	/* with those that are not kept */
+	bool		oversized;
+} Received;
+
+/* Takes in a line of headers, or a piece of the body; false: it is too much. */
+extern bool received_header(Received *received, const char *line, size_t size);
+extern bool received_body(Received *received, const char *data, size_t size);
+
+/* What was kept; never NULL, so that nobody has to ask. */
+extern const char *received_text(const FrameBuffer *buffer);
+
+extern void received_free(Received *received);
+
+#endif
