@@ -182,6 +182,18 @@ tick_run(EngineHost host, TickBody body, void *argument, ErrorData **error)
 	return try_in_worker(body, argument, error);
 }
 
+void
+tick_log(ErrorData *error)
+{
+	ErrorContextCallback *callbacks = error_context_stack;
+
+	error->elevel = LOG;
+	/* it knows its context already */
+	error_context_stack = NULL;
+	ThrowErrorData(error);
+	error_context_stack = callbacks;
+}
+
 /* The level that the intents are to reach: flushed there, or even applied. */
 static int
 standby_mode(void)

@@ -19,6 +19,9 @@ typedef void (*TickBody) (void *argument);
  */
 extern bool tick_run(EngineHost host, TickBody body, void *argument, ErrorData **error);
 
+/* Writes an error of tick_run() into the log. */
+extern void tick_log(ErrorData *error);
+
 /*
  * How far the WAL is safe (P3): commits that end here or before are confirmed
  * by the synchronous standby, or none is configured.

@@ -94,11 +94,19 @@ finish_posts(Engine *engine)
 	engine_turn(engine);
 }
 
+/* All workers of a server write into one log. */
+static void
+say_which_worker(void *slot)
+{
+	errcontext("reengage worker for database \"%s\"", ((WorkerSlot *) slot)->database);
+}
+
 void
 reengage_worker_main(Datum arg)
 {
 	int			place = DatumGetInt32(arg);
 	WorkerSlot	slot = shmem_slot(place);
+	ErrorContextCallback context = {.callback = say_which_worker, .arg = &slot};
 	Engine	   *engine;
 	int64		reported = 0;
 
@@ -106,6 +114,7 @@ reengage_worker_main(Datum arg)
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(slot.database, NULL, 0);
+	error_context_stack = &context;
 	shmem_attach_worker(place);
 	pgstat_report_appname("reengage worker");
 
