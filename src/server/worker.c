@@ -17,6 +17,7 @@
 
 #include "engine.h"
 #include "shmem.h"
+#include "tick.h"
 #include "worker.h"
 
 /*
@@ -94,6 +95,26 @@ finish_posts(Engine *engine)
 	engine_turn(engine);
 }
 
+/* pg_cancel_backend(), and the server's own lock_timeout. */
+static void
+handle_cancel(SIGNAL_ARGS)
+{
+	int			saved_errno = errno;
+
+	tick_cancel();
+	errno = saved_errno;
+}
+
+static void
+connect_to(const char *database)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(database, NULL, 0);
+	pqsignal(SIGINT, handle_cancel);
+}
+
 /* All workers of a server write into one log. */
 static void
 say_which_worker(void *slot)
@@ -110,10 +131,7 @@ reengage_worker_main(Datum arg)
 	Engine	   *engine;
 	int64		reported = 0;
 
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
-	BackgroundWorkerUnblockSignals();
-	BackgroundWorkerInitializeConnection(slot.database, NULL, 0);
+	connect_to(slot.database);
 	error_context_stack = &context;
 	shmem_attach_worker(place);
 	pgstat_report_appname("reengage worker");
@@ -129,8 +147,6 @@ reengage_worker_main(Datum arg)
 		timeout = engine_turn(engine);
 		report(place, engine, &reported);
 		engine_wait(engine, timeout);
-		/* pg_cancel_backend() is for queries; there is none */
-		QueryCancelPending = false;
 		CHECK_FOR_INTERRUPTS();
 		reload_settings();
 	}
