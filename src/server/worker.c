@@ -108,10 +108,13 @@ handle_cancel(SIGNAL_ARGS)
 static void
 connect_to(const char *database)
 {
+	/* somebody may hold a lock on the database: that wait can be ended */
+	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(database, NULL, 0);
+	/* from now on, what is on the wire is waited for a little */
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	pqsignal(SIGINT, handle_cancel);
 }
 
