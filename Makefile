@@ -7,7 +7,8 @@
 #   make test     every test
 #   make bench    measurements
 #   make fuzz     fuzz the parsers, SECONDS=60 each
-#   make torture  kill everything at random, N=2000 nudges, KILLS=20, SEED=1
+#   make torture  kill everything at random, N=2000 nudges, KILLS=20, SEED=1;
+#                 KEYS=1: at an API that honours idempotency keys
 
 EXTENSION = reengage
 MODULE_big = reengage
@@ -22,7 +23,18 @@ COURIER_OBJS = $(COMMON:.c=.plain.o) $(COURIER:.c=.plain.o)
 ALL_HEADERS = $(wildcard src/*/*.h)
 EXTRA_CLEAN = reengage-courier $(COURIER_OBJS)
 
-PG_CPPFLAGS = -Isrc/common -D_GNU_SOURCE -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"'
+# With test points (src/common/test_point.h).  Whether an object has them does
+# not show, so it must never lie in a tree that real ones are built in.
+ifdef TEST_POINTS
+ifneq ($(wildcard test/run),)
+$(error TEST_POINTS=1 is for a copy of the tree: stage_test_points in test/lib.sh makes one)
+endif
+DEFINE_TEST_POINTS = -DREENGAGE_TEST_POINTS
+OBJS += test/faults/test_point.o
+COURIER_OBJS += test/faults/test_point.plain.o
+endif
+
+PG_CPPFLAGS = -Isrc/common -D_GNU_SOURCE -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"' $(DEFINE_TEST_POINTS)
 PG_CFLAGS = -std=gnu99 -Wextra -Wno-declaration-after-statement -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-sign-compare $(WERROR)
 
@@ -43,7 +55,7 @@ endif
 # It takes its part of common/ with it, compiled as plain C.
 PLAIN_CFLAGS = -std=gnu99 -O2 -g -Wall -Wextra $(WERROR)
 %.plain.o: %.c $(ALL_HEADERS)
-	$(CC) $(PLAIN_CFLAGS) -Isrc/common -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"' -c -o $@ $<
+	$(CC) $(PLAIN_CFLAGS) -Isrc/common -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"' $(DEFINE_TEST_POINTS) -c -o $@ $<
 
 reengage-courier: $(COURIER_OBJS)
 	$(CC) $(PLAIN_CFLAGS) -o $@ $^ -lcurl -ljson-c
@@ -74,6 +86,6 @@ fuzz:
 	test/deps fuzz
 	test/fuzz/run $(or $(SECONDS),60)
 torture: deps
-	N=$(or $(N),2000) KILLS=$(or $(KILLS),20) SEED=$(or $(SEED),1) test/faults/run
+	N=$(or $(N),2000) KILLS=$(or $(KILLS),20) SEED=$(or $(SEED),1) KEYS=$(KEYS) test/faults/run
 
 .PHONY: deps demo test bench fuzz torture install-courier uninstall-courier clean-simulator

@@ -42,24 +42,53 @@ make_stage() {
   [ "$(id -u)" != 0 ] || chown -R "$server_user" "$stage"
 }
 
-# Settings with which a server finds the extension in the stage.  Debian's
-# PostgreSQL and version 18 can; others need a real installation.
+# Installs a build with test points (src/common/test_point.h) into
+# $stage/points, beside the real one.  It is made in a copy of the sources, so
+# that no object with test points is ever taken for one without.
+stage_test_points() {
+  mkdir "$stage/build" "$stage/points"
+  (cd "$top" && tar -cf - Makefile reengage.control reengage--*.sql src/*/*.[ch] test/faults/test_point.c) |
+    tar -xf - -C "$stage/build"
+  make -s -j2 -C "$stage/build" TEST_POINTS=1 "$@" >&2
+  make -s -C "$stage/build" TEST_POINTS=1 install DESTDIR="$stage/points" >/dev/null
+  rm -rf "$stage/build"
+}
+
+# Whether both halves of what is installed in a folder have test points.
+has_test_points() {
+  local part
+  for part in "$1$("$pg_config" --pkglibdir)"/reengage{.*,-courier}; do
+    grep -q REENGAGE_TEST_POINTS "$part" || return 1
+  done
+}
+
+# Whether a server finds extensions elsewhere than in PostgreSQL's own folders:
+# by a setting of version 18, or of Debian's before.
+can_be_staged() {
+  [ "$(postgres_version)" -ge 18 ] || grep -q '^extension_destdir' <<<"$("$bindir/postgres" --describe-config)"
+}
+
+postgres_version() {
+  "$pg_config" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/'
+}
+
+# Settings with which a server finds the extension in the stage, or in another
+# folder that it was installed into.  A server that cannot gets a real installation.
 stage_settings() {
-  local sharedir pkglibdir version settings
+  local root=${1:-$stage/root} sharedir pkglibdir
   sharedir=$("$pg_config" --sharedir)
   pkglibdir=$("$pg_config" --pkglibdir)
-  version=$("$pg_config" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
-  settings=$("$bindir/postgres" --describe-config)
-  if [ "$version" -ge 18 ]; then
-    echo "extension_control_path = '$stage/root$sharedir:\$system'"
-  elif grep -q '^extension_destdir' <<<"$settings"; then
-    echo "extension_destdir = '$stage/root'"
-  else
+  if ! can_be_staged; then
     echo "this PostgreSQL finds extensions only where it is installed: installing there" >&2
     if [ -w "$pkglibdir" ]; then make -s -C "$top" install >/dev/null; else sudo make -s -C "$top" install >/dev/null; fi
     return
   fi
-  echo "dynamic_library_path = '$stage/root$pkglibdir:\$libdir'"
+  if [ "$(postgres_version)" -ge 18 ]; then
+    echo "extension_control_path = '$root$sharedir:\$system'"
+  else
+    echo "extension_destdir = '$root'"
+  fi
+  echo "dynamic_library_path = '$root$pkglibdir:\$libdir'"
 }
 
 # Waits, without end but watched by whoever runs us, until a command succeeds.

@@ -8,6 +8,7 @@
 
 #include "link.h"
 #include "memory.h"
+#include "test_point.h"
 #include "version.h"
 
 /* A call keeps a copy of the frame it came in, and reads it there. */
@@ -151,6 +152,7 @@ call_end_with(Call *call, const Reading *reading)
 		.correlation_id = text_or_null(reading->correlation_id),
 	};
 
+	TEST_POINT(call->message.step == STEP_CHECK ? "courier_check_unreported" : "courier_post_unreported");
 	link_send_reply(&reply);
 	call_free(call);
 }

@@ -27,6 +27,7 @@
 #include "http_reuse.h"
 #include "memory.h"
 #include "received.h"
+#include "test_point.h"
 
 /* One request on its way.  The easy handle is used again for the next one. */
 typedef struct Transfer
@@ -75,6 +76,7 @@ on_header(char *data, size_t one, size_t size, void *argument)
 {
 	Transfer   *transfer = argument;
 
+	TEST_POINT(transfer->request.body && !transfer->received.headers.length ? "courier_post_answered" : NULL);
 	return received_header(&transfer->received, data, one * size) ? one * size : 0;
 }
 
@@ -85,6 +87,7 @@ on_read(char *to, size_t one, size_t size, void *argument)
 	const char *rest = transfer->request.body + transfer->body_given;
 	size_t		count = strnlen(rest, one * size);
 
+	TEST_POINT(transfer->body_given == 0 ? "courier_post_begun" : NULL);
 	memcpy(to, rest, count);
 	transfer->body_given += count;
 	return count;
@@ -446,7 +449,6 @@ finish(CURL *easy, CURLcode code)
 	curl_multi_remove_handle(multi, easy);
 	if (reuse_was_refused(code) && !response.sent)
 	{
-		set_number(easy, CURLOPT_FRESH_CONNECT, 1);
 		require(curl_multi_add_handle(multi, easy) == CURLM_OK);
 		return;
 	}

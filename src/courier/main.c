@@ -20,6 +20,7 @@
 #include "link.h"
 #include "message.h"
 #include "server.h"
+#include "test_point.h"
 #include "version.h"
 
 /* Nothing depends on waking up: whatever happens ends the wait. */
@@ -78,6 +79,7 @@ accept_call(const Frame *frame)
 	Call	   *call = call_new(frame);
 
 	require_well_formed(call != NULL);
+	TEST_POINT(call->message.step == STEP_CHECK ? "courier_check_read" : "courier_post_read");
 	servers_accept(call);
 }
 

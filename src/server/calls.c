@@ -12,6 +12,7 @@
 #include "message.h"
 #include "rows.h"
 #include "terms.h"
+#include "test_point.h"
 
 /* Pauses before a new courier. */
 #define FIRST_PAUSE_MS 1000
@@ -259,6 +260,7 @@ calls_take_replies(Calls *calls, TimestampTz now)
 				if (flight == NULL)
 					break;
 				flights_call_ended(calls->flights, flight);
+				TEST_POINT(flight->step == STEP_CHECK ? "check_answered" : "reply_read");
 				take_reply(calls, flight, &reply);
 				break;
 			case LINK_LOST:
@@ -345,6 +347,7 @@ make_call(Calls *calls, Flight *flight)
 	}
 	flight->answer_by = TimestampTzPlusMilliseconds(now, longest_call_ms(&flight->server->options));
 	flights_call_begins(calls->flights, flight, call.call_id);
+	TEST_POINT(flight->step == STEP_CHECK ? "claimed" : "post_queued");
 	link_send_call(calls->link, &call);
 }
 

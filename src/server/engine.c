@@ -30,6 +30,7 @@
 #include "secrets.h"
 #include "servers.h"
 #include "store.h"
+#include "test_point.h"
 #include "tick.h"
 
 /* Pauses after a failed tick. */
@@ -153,6 +154,7 @@ land(Engine *engine, Flight *flight)
 		flights_move_to(flight, &engine->flights.unwritable);
 		return;
 	}
+	TEST_POINT(flight->end.kind == DECIDE_SETTLE ? "outcome_committed" : "retry_committed");
 	if (flight->end.kind == DECIDE_SETTLE)
 		engine->totals.ended[flight->end.outcome]++;
 	else
@@ -223,7 +225,10 @@ note_failure(Engine *engine, ErrorData *error)
 		QueryCancelPending = InterruptPending = true;
 	/* the same failure again and again is one line in the log */
 	else if (engine->problem == NULL || strcmp(engine->problem, error->message) != 0)
-		tick_log(error);
+	{
+		error->elevel = LOG;
+		ThrowErrorData(error);
+	}
 	set_text(engine, &engine->problem, error->message);
 }
 

@@ -14,6 +14,7 @@
 #include "rows.h"
 #include "store.h"
 #include "terms.h"
+#include "test_point.h"
 #include "uuid_v7.h"
 
 /* A create that doubt holds back waits for an operator; look again hourly. */
@@ -42,6 +43,7 @@ intents_record(IntentBatch *batch, TimestampTz epoch)
 		return;
 	uuid_v7_generate(&batch->intent_id);
 	store_record_intent(&batch->intent_id, epoch, rows, batch->nopen);
+	TEST_POINT("intent_inserted");
 }
 
 /* Adds the intent to those that have settled, when this was its last call. */
@@ -126,6 +128,7 @@ change_intents(const IntentBatch *batch, XLogRecPtr committed_at, MemoryContext 
 
 	if (batch->nopen == 0)
 		return;
+	TEST_POINT("intent_committed");
 	intent = MemoryContextAllocZero(context, sizeof(Intent));
 	intent->intent_id = batch->intent_id;
 	intent->committed_at = committed_at;
@@ -262,5 +265,6 @@ intents_recover(dlist_head *servers)
 	}
 	if (count > 0)
 		store_delete_intents(intent_ids, count);
+	TEST_POINT("recovered");
 	return inheritance.noutcomes;
 }

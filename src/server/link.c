@@ -25,6 +25,7 @@
 
 #include "compat.h"
 #include "link.h"
+#include "test_point.h"
 
 #define COURIER_PROGRAM "reengage-courier"
 #define PROBLEM_SIZE 200
@@ -78,7 +79,7 @@ close_all_from(int first)
 static void
 become_courier(const char *path, int socket, pid_t parent)
 {
-	static char *const environment[] = {NULL};
+	char	   *const environment[] = {TEST_POINT_VARIABLE, NULL};
 	static char *const arguments[] = {COURIER_PROGRAM, NULL};
 	sigset_t	none;
 
@@ -263,6 +264,7 @@ send_queued(Link *link)
 		if (sent <= 0)
 			return;
 		frame_buffer_discard(&link->out, sent);
+		TEST_POINT("handed_over");
 	}
 }
 

@@ -9,6 +9,7 @@
 
 #include "outcomes.h"
 #include "terms.h"
+#include "test_point.h"
 #include "tick.h"
 
 /* The key, for the rows of one tick. */
@@ -224,6 +225,7 @@ write_moves(Flight **flights, int count)
 		store_move(moves, count);
 	if (nunresolved > 0)
 		store_keep_unresolved(unresolved, nunresolved);
+	TEST_POINT(count > 0 ? "retry_written" : NULL);
 }
 
 void
@@ -247,6 +249,7 @@ outcomes_write(Flight **flights, int count)
 	{
 		batch.key.bytes = store_address_key(&batch.key.length);
 		settle_in_halves(batch);
+		TEST_POINT("outcome_inserted");
 	}
 	write_moves(moving, nmoving);
 }

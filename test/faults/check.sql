@@ -1,4 +1,5 @@
--- The invariants: each row of faults.violations is a broken promise.
+-- The invariants: each row of faults.violations is a broken promise.  :keys says
+-- whether the API honours idempotency keys, and the server's options say so.
 \set ON_ERROR_STOP on
 CREATE INDEX ON faults.intents (nudge_id);
 CREATE INDEX ON faults.intents (conversation_id);
@@ -42,8 +43,8 @@ CREATE VIEW faults.doubts AS
 SELECT o.nudge_id, o.reason, o.step, o.called_at, o.occurred_at, p.fault, p.sequence, k.kinds,
 	CASE o.reason
 		WHEN 'interrupted' THEN k.kinds && ARRAY['worker killed', 'worker terminated', 'immediate stop', 'fast stop',
-												 'backend killed', 'postmaster killed']
-		WHEN 'courier_lost' THEN k.kinds && ARRAY['courier killed', 'courier crashed', 'courier stopped']
+												 'backend killed', 'postmaster killed', 'point in the worker']
+		WHEN 'courier_lost' THEN k.kinds && ARRAY['courier killed', 'courier crashed', 'courier stopped', 'point in the courier']
 		-- a call that took that long has timed out, whoever was so slow
 		WHEN 'timeout' THEN p.fault = 'hang_after' OR k.kinds && ARRAY['courier stopped']
 			OR o.occurred_at - o.called_at >= interval '450 ms'
@@ -128,7 +129,20 @@ SELECT 'P5 POST after doubt', p.nudge_id, format('%s %s after one that may have 
 FROM faults.posts p
 WHERE EXISTS (
 	SELECT FROM faults.posts q
-	WHERE q.nudge_id = p.nudge_id AND q.sequence < p.sequence AND NOT q.certainly_refused)
+	WHERE q.nudge_id = p.nudge_id AND q.sequence < p.sequence AND NOT q.certainly_refused
+	  AND NOT (:keys::boolean AND q.verb = p.verb AND q.key = p.key
+			   AND (q.cut_short OR p.cut_short OR q.asked_id IS NOT DISTINCT FROM p.asked_id)))
+UNION ALL
+-- a key stands for one call, with all that it says
+SELECT 'P5 another call', p.nudge_id, format('%s %s has the key of %s, and is another', p.verb, p.sequence, q.sequence)
+FROM faults.posts p JOIN faults.posts q ON q.nudge_id = p.nudge_id AND q.key = p.key AND q.sequence < p.sequence
+WHERE :keys::boolean AND NOT q.certainly_refused
+  -- both with their bodies, that is
+  AND p.message IS NOT NULL AND q.message IS NOT NULL
+  AND (p.to_address, p.from_address, p.channel, p.message) IS DISTINCT FROM (q.to_address, q.from_address, q.channel, q.message)
+UNION ALL
+SELECT 'in doubt in spite of keys', o.nudge_id, format('%s, reason %s', o.step, o.reason)
+FROM faults.outcomes o WHERE :keys::boolean AND o.outcome = 'in_doubt'
 UNION ALL
 SELECT 'POST unmentioned', p.nudge_id, format('%s %s, but step %s, outcome %s', p.verb, p.sequence, coalesce(o.step, '-'), o.outcome)
 FROM faults.posts p JOIN faults.outcomes o ON o.nudge_id = p.nudge_id

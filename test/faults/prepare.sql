@@ -1,9 +1,13 @@
 -- The database under torture, and a record of every intent that was ever
--- committed: the extension deletes its own.
+-- committed: the extension deletes its own.  :keys says whether the API honours
+-- idempotency keys.
 \set ON_ERROR_STOP on
 CREATE EXTENSION reengage;
 CREATE SERVER genesys FOREIGN DATA WRAPPER reengage
 	OPTIONS (api_url :'url', timeout '500ms', max_attempts '100', max_in_flight '24');
+\if :keys
+ALTER SERVER genesys OPTIONS (ADD idempotency 'key', ADD key_lifetime '1h');
+\endif
 
 CREATE SCHEMA faults;
 CREATE TABLE faults.intents (

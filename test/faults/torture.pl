@@ -8,21 +8,23 @@ use POSIX ();
 use Time::HiRes qw(time sleep);
 
 my ($n, $kills, $seed) = @ENV{qw(N KILLS SEED)};
+my $keys = $ENV{KEYS} ? 1 : 0;
 my ($bindir, $stage, $simulator) = @ENV{qw(BINDIR STAGE SIMULATOR)};
 my $work = "$stage/work";
 my $data = "$work/data";
+my $points = $ENV{REENGAGE_TEST_POINTS};
 
 # how long anything may take before it counts as broken
 my $patience = 120;
 
 my $started = time;
-my (@asked, @kills, %kills_by_kind, @broken);
-my ($inserted, $kills_done, $longest_absence) = (0, 0, 0);
+my (@asked, @kills, %kills_by_kind, %points_met, @broken);
+my ($kills_done, $longest_absence, $checked_in) = (0, 0, 0);
 
 $| = 1;
 srand $seed;
 # a statement that never ends is a finding, not a reason to wait
-$ENV{PGOPTIONS} = '-c statement_timeout=60s';
+$ENV{PGOPTIONS} = '-c statement_timeout=60s -c jit=off';
 $ENV{PGCONNECT_TIMEOUT} = 10;
 
 # ---- small tools ----------------------------------------------------------------
@@ -100,11 +102,13 @@ sub sql
 	die "psql, for $patience s: $sql_error";
 }
 
+my $http = HTTP::Tiny->new(timeout => 60);
+
 sub simulator
 {
 	my ($method, $path, $body) = @_;
 	my $options = defined $body ? { content => JSON::PP::encode_json($body) } : {};
-	my $reply = HTTP::Tiny->new(timeout => 60)->request($method, "$simulator/_sim/$path", $options);
+	my $reply = $http->request($method, "$simulator/_sim/$path", $options);
 
 	die "simulator: $method $path: $reply->{status} $reply->{content}" unless $reply->{success};
 	return $reply->{content};
@@ -138,14 +142,24 @@ sub fault_rules
 
 # Several nudges for each conversation, so that threads matter.
 my $conversations = int($n / 7) + 1;
+my @kinds = (('live') x 6, ('closed') x 6, ('race') x 2, ('hash') x 4, qw(zombie ringing noaddr gone webchat));
+my @kinds_by_number = qw(live closed race hash closed live);
+
+# A key makes the same call harmless, not the next one: a notification that is
+# refused after one that may have had an effect is in doubt, and so is one that
+# comes too late to be made again.
+if ($keys)
+{
+	s/^race$/closed/ for @kinds, @kinds_by_number;
+}
 
 sub conversation
 {
 	my $id = between(1, $conversations);
-	my $kind = pick(('live') x 6, ('closed') x 6, ('race') x 2, ('hash') x 4, qw(zombie ringing noaddr gone webchat));
+	my $kind = pick(@kinds);
 
 	# the same number is always of the same kind, but for a few
-	$kind = (qw(live closed race hash closed live))[ $id % 6 ] if rand() < 0.9;
+	$kind = $kinds_by_number[ $id % @kinds_by_number ] if rand() < 0.9;
 	return "'$kind-$id'";
 }
 
@@ -162,7 +176,7 @@ sub nudge_values
 	return sprintf q{('%s', %s, 'Are you still there?', '%s', %d, now() + interval '%d ms', %s, 'torture')},
 	  $nudge_id, $conversation, (rand() < 0.1 ? 'skip' : 'new_session'), between(0, 9),
 	  (rand() < 0.2 ? between(100, 1500) : 0),
-	  (rand() < 0.05 ? "now() + interval '" . between(1600, 3000) . " ms'" : 'NULL');
+	  (rand() < 0.05 && !$keys ? "now() + interval '" . between(1600, 3000) . " ms'" : 'NULL');
 }
 
 # The statements of one batch; its nudges are noted in @asked.
@@ -310,6 +324,59 @@ sub kill_backend
 	return 0;
 }
 
+# Whatever it leaves must go by itself.
+sub kill_postmaster
+{
+	my $processes = processes();
+	my $postmaster = postmaster() or die 'there is no postmaster';
+	my @orphans = map { ($_, children($processes, $_)) } children($processes, $postmaster);
+	my $since = time;
+
+	kill 'KILL', $postmaster;
+	while (my @there = grep { kill 0, $_ } $postmaster, @orphans)
+	{
+		break_off('orphans', "the server was killed $patience s ago, and these are there: @there") if time > $since + $patience;
+		sleep 0.01;
+	}
+	start_server();
+	return;
+}
+
+# The test points of a process; most nudges do not meet the rare ones.
+my %points_in = (
+	worker => [
+		qw(claimed check_answered intent_inserted intent_committed post_queued handed_over reply_read
+		  outcome_inserted outcome_committed retry_written retry_committed recovered)
+	],
+	courier => [
+		qw(courier_check_read courier_post_read courier_post_begun courier_post_answered
+		  courier_check_unreported courier_post_unreported)
+	]);
+my %rare = map { $_ => 1 } qw(retry_written retry_committed recovered);
+
+# Arms one of them, so that the process dies there.  Its name, and a time just
+# before; or nothing, if it was not met.
+sub meet_point
+{
+	my ($victim, $worker) = @_;
+	my $point = pick(@{ $points_in{$victim} });
+	my $hit = $rare{$point} ? 1 : between(1, 1 + int($n / $kills / 12));
+	my $deadline = time + 1.5;
+	my $armed;
+
+	spit("$points/new", "$hit\n");
+	rename "$points/new", "$points/$point" or die "could not arm $point: $!";
+	# this one waits for the next worker
+	kill 'KILL', $worker if $point eq 'recovered';
+	while (-e "$points/$point")
+	{
+		$armed = time;
+		return () if $armed > $deadline && unlink "$points/$point";
+		sleep 0.005;
+	}
+	return ($point, $armed // time);
+}
+
 # kind => what to do to the worker and its courier
 my %ways = (
 	'courier killed' => sub { kill 'KILL', $_[1] },
@@ -320,20 +387,18 @@ my %ways = (
 	'immediate stop' => sub { stop_server('immediate'); start_server() },
 	'fast stop' => sub { stop_server('fast'); start_server() },
 	'backend killed' => sub { kill_backend($_[0]) },
-	'postmaster killed' => sub {
-		my $postmaster = postmaster() or die 'there is no postmaster';
-		kill 'KILL', $postmaster;
-		sleep 0.01 while kill 0, $postmaster;
-		start_server();
-	});
+	'postmaster killed' => \&kill_postmaster,
+	'point in the worker' => sub { meet_point('worker', @_) },
+	'point in the courier' => sub { meet_point('courier', @_) });
 my @deck;
 
-# Every kind once before any comes again.
+# Every kind once before any comes again; points of the worker, of which there
+# are more, more often.
 sub next_kind
 {
 	if (!@deck)
 	{
-		@deck = sort keys %ways;
+		@deck = ((sort keys %ways), ('point in the worker') x 2, 'point in the courier');
 		for my $i (reverse 1 .. $#deck)
 		{
 			my $j = between(0, $i);
@@ -369,10 +434,19 @@ sub kill_something
 	my @before = senders();
 	my $kind = next_kind();
 	my $begun = time;
+	my $point;
 
 	@before = wait_for_senders('start', 0, 0) unless $before[0] && $before[1];
 	die 'there is nobody to kill' unless $before[0] && $before[1];
-	$ways{$kind}->(@before);
+	if ($kind =~ /^point/)
+	{
+		($point, $begun) = $ways{$kind}->(@before) or return;
+		$points_met{$point}++;
+	}
+	else
+	{
+		$ways{$kind}->(@before);
+	}
 	# whoever was only stopped goes on
 	wait_for_senders($kind, $kind eq 'courier stopped' ? (0, 0) : @before);
 	push @kills, [ $kind, $begun, time ];
@@ -387,21 +461,31 @@ sub kill_something
 # older than any call can be.
 my %irresolvable;
 
+sub verdict
+{
+	my ($nudge_id, $step) = @_;
+	my $report = JSON::PP::decode_json(simulator('GET', "effects?nudge=$nudge_id"));
+	my @effects = @{ ref $report eq 'HASH' ? $report->{effects} : $report };
+
+	return "'not_sent'" if !@effects;
+	return $step eq 'create' ? "'sent', '$effects[0]{conversation_id}'" : "'sent'";
+}
+
+# All at once; if that fails, one by one.
 sub resolve_doubts
 {
+	my ($singly) = @_;
 	my $list = sql(q{SELECT lineage_id, nudge_id, step FROM reengage.in_doubt WHERE since < now() - interval '2 s'});
+	my @doubts = grep { !$irresolvable{ $_->[0] } } map { [ split /\|/ ] } split /\n/, $list;
+	my @statements = map { "SELECT reengage.resolve('$_->[0]', " . verdict(@$_[ 1, 2 ]) . ');' } @doubts;
 
-	for my $line (split /\n/, $list)
+	return if !@doubts || !$singly && defined try_sql(join "\n", @statements);
+	return resolve_doubts(1) if !$singly;
+	for my $i (0 .. $#doubts)
 	{
-		my ($lineage_id, $nudge_id, $step) = split /\|/, $line;
-		my $report = JSON::PP::decode_json(simulator('GET', "effects?nudge=$nudge_id"));
-		my @effects = @{ ref $report eq 'HASH' ? $report->{effects} : $report };
-		my $verdict = !@effects ? "'not_sent'" : $step eq 'create' ? "'sent', '$effects[0]{conversation_id}'" : "'sent'";
-
-		next if $irresolvable{$lineage_id};
-		next if defined try_sql("SELECT reengage.resolve('$lineage_id', $verdict)");
-		$irresolvable{$lineage_id} = 1;
-		break_off('resolve', "nudge $nudge_id, $step, $verdict: " . ($sql_error =~ s/^psql:\S+ //r));
+		next if defined try_sql($statements[$i]);
+		$irresolvable{ $doubts[$i][0] } = 1;
+		break_off('resolve', "nudge $doubts[$i][1], $statements[$i] " . ($sql_error =~ s/^psql:\S+ //r));
 	}
 	return;
 }
@@ -415,7 +499,7 @@ sub show_progress
 	my ($now) = @_;
 	my $counts = sql(q{
 		SELECT (SELECT count(*) FROM reengage.nudges),
-			(SELECT count(DISTINCT nudge_id) FROM reengage.lineage),
+			(SELECT count(*) FROM reengage.lineage WHERE resolves IS NULL),
 			(SELECT count(*) FROM reengage.in_doubt),
 			(SELECT count(*) FROM reengage.nudges n
 			 WHERE NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id)
@@ -460,7 +544,7 @@ sub torture
 		kill_something() if $kills_done < $kills && rand() < 0.2;
 		waitpid $inserter, 0;
 		break_off('insert', "nudges could not be inserted, after kill $kills_done") if $? != 0;
-		resolve_doubts() if rand() < 0.3;
+		resolve_doubts() if rand() < 0.3 && !$keys;
 		show_progress($kills_done >= $next_line);
 		$next_line += 5 if $kills_done >= $next_line;
 	}
@@ -478,9 +562,10 @@ sub drain
 	push @kills, [ 'faults cleared', time ];
 	simulator('DELETE', 'faults');
 	push @{ $kills[-1] }, time;
-	while (show_progress(0) || sql('SELECT count(*) FROM reengage.in_doubt') > keys %irresolvable)
+	# with keys, there is nothing to resolve
+	while (show_progress(0) || !$keys && sql('SELECT count(*) FROM reengage.in_doubt') > keys %irresolvable)
 	{
-		resolve_doubts();
+		resolve_doubts() if !$keys;
 		if (time > $deadline)
 		{
 			break_off('never drained', sql('SELECT json_agg(d) FROM (SELECT * FROM reengage.due LIMIT 5) d'));
@@ -503,8 +588,10 @@ sub drain
 	return;
 }
 
-sub load
+sub check
 {
+	my $since = time;
+
 	spit("$work/requests.csv", simulator('GET', 'requests.csv'));
 	spit("$work/effects.csv", simulator('GET', 'effects.csv'));
 	spit("$work/asked.csv", join '', map { "$_->[0],$_->[1]\n" } @asked);
@@ -516,8 +603,9 @@ sub load
 		  . "\\copy faults.effects FROM '$work/effects.csv' (FORMAT csv, HEADER)\n"
 		  . "\\copy faults.asked FROM '$work/asked.csv' (FORMAT csv)\n"
 		  . "\\copy faults.kills FROM '$work/kills.csv' (FORMAT csv)\n");
-	sql(slurp("$stage/check.sql") . "ANALYZE;\n");
+	sql(slurp("$stage/check.sql") . "ANALYZE;\n", '-v', "keys=$keys");
 	sql('CREATE TABLE faults.found AS SELECT * FROM faults.violations');
+	$checked_in = time - $since;
 	return;
 }
 
@@ -554,18 +642,23 @@ sub show_table
 {
 	print "\n";
 	row('seed', $seed);
+	row('idempotency keys', $keys ? 'honoured' : 'ignored');
 	row('seconds', sprintf '%.0f', time - $started);
+	row('  of them checking', sprintf '%.0f', $checked_in);
 	row('nudges', sql('SELECT count(*) FROM reengage.nudges'));
 	row('nudges rolled back', scalar grep { $_->[1] ne 'committed' } @asked);
 	row('kills', $kills_done);
 	row("  $_", $kills_by_kind{$_}) for sort keys %kills_by_kind;
+	row("    $_", $points_met{$_}) for sort keys %points_met;
 	row('longest wait for a worker', sprintf '%.1f s', $longest_absence);
 	rows('requests:', q{SELECT verb, count(*) FROM faults.requests GROUP BY verb ORDER BY verb});
 	rows('faults:', q{SELECT fault, count(*) FROM faults.requests WHERE fault <> 'latency' GROUP BY fault ORDER BY fault});
 	row('intents', sql('SELECT count(*) FROM faults.intents'));
+	row('effects', sql('SELECT count(*) FROM faults.effects'));
 	rows('effects:', q{SELECT effect, count(*) FROM faults.effects GROUP BY effect ORDER BY effect});
 	rows('outcomes:', q{SELECT outcome, count(*) FROM reengage.lineage GROUP BY outcome ORDER BY outcome});
 	rows('in doubt:', q{SELECT reason || ' ' || step, count(*) FROM faults.doubts GROUP BY reason, step ORDER BY reason, step});
+	row('in doubt', sql(q{SELECT count(*) FROM faults.doubts}));
 	row('in doubt, and had an effect', sql(q{SELECT count(*) FROM faults.doubts d JOIN faults.effects e USING (nudge_id)}));
 	row('timeouts that nobody injected', sql(q{SELECT count(*) FROM faults.doubts
 		WHERE reason = 'timeout' AND fault IS DISTINCT FROM 'hang_after' AND NOT kinds && ARRAY['courier stopped']}));
@@ -576,13 +669,13 @@ sub show_table
 	return;
 }
 
-print "torture: N=$n KILLS=$kills SEED=$seed\n";
-sql(slurp("$stage/prepare.sql"), '-v', "url=$simulator");
+print "torture: N=$n KILLS=$kills SEED=$seed", ($keys ? ' KEYS=1' : ''), "\n";
+sql(slurp("$stage/prepare.sql"), '-v', "url=$simulator", '-v', "keys=$keys");
 wait_for_senders('start', 0, 0);
 simulator('POST', 'faults', fault_rules());
 torture();
 drain();
-load();
+check();
 show_violations();
 show_table();
 print "BROKEN  $_\n" for @broken;
