@@ -449,6 +449,7 @@ finish(CURL *easy, CURLcode code)
 	curl_multi_remove_handle(multi, easy);
 	if (reuse_was_refused(code) && !response.sent)
 	{
+		set_number(easy, CURLOPT_FRESH_CONNECT, 1);
 		require(curl_multi_add_handle(multi, easy) == CURLM_OK);
 		return;
 	}

@@ -15,7 +15,7 @@
  */
 extern void reuse_watch(CURL *easy);
 
-/* True if a transfer ended so: it can simply be made again. */
+/* True if a transfer ended so: it can be made again, on a fresh connection. */
 extern bool reuse_was_refused(CURLcode code);
 
 /* Remembers the connection of a transfer that has succeeded. */

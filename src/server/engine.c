@@ -225,10 +225,7 @@ note_failure(Engine *engine, ErrorData *error)
 		QueryCancelPending = InterruptPending = true;
 	/* the same failure again and again is one line in the log */
 	else if (engine->problem == NULL || strcmp(engine->problem, error->message) != 0)
-	{
-		error->elevel = LOG;
-		ThrowErrorData(error);
-	}
+		tick_log(error);
 	set_text(engine, &engine->problem, error->message);
 }
 

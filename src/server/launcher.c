@@ -116,6 +116,14 @@ follow_setting(void)
 	pfree(copy);
 }
 
+/* Who reloads may have made the database, or room for a worker. */
+static void
+cut_pauses_short(void)
+{
+	for (int place = 0; place < REENGAGE_MAX_DATABASES; place++)
+		launches[place].not_before = 0;
+}
+
 static void
 launch(int place, const char *database)
 {
@@ -259,6 +267,7 @@ reengage_launcher_main(Datum arg)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 			follow_setting();
+			cut_pauses_short();
 		}
 	}
 	/* 0 would mean: never again, not even after a crash of another process */

@@ -8,20 +8,70 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "postmaster/interrupt.h"
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
+#include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
 
 #include "reengage.h"
 #include "tick.h"
 
 #define WORKER_ROLE "reengage_worker"
+
+/* So long a shutdown waits for a tick: a trigger of the owner may never end. */
+#define PATIENCE_MS 1000
+
+static volatile sig_atomic_t in_tick = false;
+static TimeoutId impatience = MAX_TIMEOUTS;
+
+/* --- what ends a tick of the worker before its time --------------------------- */
+
+void
+tick_cancel(void)
+{
+	if (!in_tick)
+		return;
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+}
+
+static void
+lose_patience(void)
+{
+	if (ShutdownRequestPending)
+		tick_cancel();
+}
+
+static void
+begin_patience(void)
+{
+	if (impatience == MAX_TIMEOUTS)
+		impatience = RegisterTimeout(USER_TIMEOUT, lose_patience);
+	in_tick = true;
+	enable_timeout_every(impatience,
+						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PATIENCE_MS), PATIENCE_MS);
+}
+
+/* A cancel that comes too late is forgotten: what follows believes the commit. */
+static void
+end_patience(void)
+{
+	disable_timeout(impatience, false);
+	in_tick = false;
+	QueryCancelPending = false;
+}
+
+/* --- the transaction ------------------------------------------------------------ */
 
 /*
  * Until the end of the transaction, against ALTER DATABASE, ALTER ROLE and SET.
@@ -109,9 +159,7 @@ run_in_worker(TickBody body, void *argument)
 	installed = run_if_installed(body, argument);
 	SPI_finish();
 	CommitTransactionCommand();
-	/* without this, autovacuum would never hear of our dead rows */
-	pgstat_report_stat(false);
-	pgstat_report_activity(STATE_IDLE, NULL);
+	end_patience();
 	return installed;
 }
 
@@ -121,6 +169,7 @@ try_in_worker(TickBody body, void *argument, ErrorData **error)
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool installed = true;
 
+	begin_patience();
 	PG_TRY();
 	{
 		installed = run_in_worker(body, argument);
@@ -132,10 +181,14 @@ try_in_worker(TickBody body, void *argument, ErrorData **error)
 		*error = CopyErrorData();
 		AbortOutOfAnyTransaction();
 		FlushErrorState();
+		end_patience();
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
+	/* without this, autovacuum would never hear of our dead rows */
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
 	return installed;
 }
 
@@ -180,6 +233,18 @@ tick_run(EngineHost host, TickBody body, void *argument, ErrorData **error)
 	if (host == ENGINE_IN_PROCEDURE)
 		return try_in_procedure(body, argument, error);
 	return try_in_worker(body, argument, error);
+}
+
+void
+tick_log(ErrorData *error)
+{
+	ErrorContextCallback *callbacks = error_context_stack;
+
+	error->elevel = LOG;
+	/* it knows its context already */
+	error_context_stack = NULL;
+	ThrowErrorData(error);
+	error_context_stack = callbacks;
 }
 
 /* The level that the intents are to reach: flushed there, or even applied. */

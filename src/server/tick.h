@@ -19,6 +19,16 @@ typedef void (*TickBody) (void *argument);
  */
 extern bool tick_run(EngineHost host, TickBody body, void *argument, ErrorData **error);
 
+/* Writes an error of tick_run() into the log. */
+extern void tick_log(ErrorData *error);
+
+/*
+ * Ends the tick that the worker is making, if it is making one.  Between ticks
+ * there is nothing to cancel, and an error would cost what is on the wire.
+ * For signal handlers.
+ */
+extern void tick_cancel(void);
+
 /*
  * How far the WAL is safe (P3): commits that end here or before are confirmed
  * by the synchronous standby, or none is configured.

@@ -18,6 +18,7 @@
 #include "engine.h"
 #include "reengage.h"
 #include "shmem.h"
+#include "tick.h"
 #include "worker.h"
 
 /*
@@ -103,18 +104,47 @@ finish_posts(Engine *engine)
 	engine_turn(engine);
 }
 
+/* pg_cancel_backend(), and the server's own lock_timeout. */
+static void
+handle_cancel(SIGNAL_ARGS)
+{
+	int			saved_errno = errno;
+
+	tick_cancel();
+	errno = saved_errno;
+}
+
+static void
+connect_to(const char *database)
+{
+	/* somebody may hold a lock on the database: that wait can be ended */
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(database, NULL, 0);
+	/* from now on, what is on the wire is waited for a little */
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	pqsignal(SIGINT, handle_cancel);
+}
+
+/* All workers of a server write into one log. */
+static void
+say_which_worker(void *slot)
+{
+	errcontext("reengage worker for database \"%s\"", ((WorkerSlot *) slot)->database);
+}
+
 void
 reengage_worker_main(Datum arg)
 {
 	int			place = DatumGetInt32(arg);
 	WorkerSlot	slot = shmem_slot(place);
+	ErrorContextCallback context = {.callback = say_which_worker, .arg = &slot};
 	Engine	   *engine;
 	int64		reported = 0;
 
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
-	BackgroundWorkerUnblockSignals();
-	BackgroundWorkerInitializeConnection(slot.database, NULL, 0);
+	connect_to(slot.database);
+	error_context_stack = &context;
 	shmem_attach_worker(place);
 	pgstat_report_appname("reengage worker");
 
@@ -129,8 +159,6 @@ reengage_worker_main(Datum arg)
 		timeout = engine_turn(engine);
 		report(place, engine, &reported);
 		engine_wait(engine, timeout);
-		/* pg_cancel_backend() is for queries; there is none */
-		QueryCancelPending = false;
 		CHECK_FOR_INTERRUPTS();
 		reload_settings(engine);
 	}

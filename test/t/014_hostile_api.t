@@ -24,6 +24,9 @@ sub play
 {
 	my ($client, $request, $forward) = @_;
 	my ($verb, $name) = $request->{id} =~ /^\w+-(check|notify|create)-(\w+)/;
+
+	# a login server has a name of its own
+	($verb, $name) = ('token', $1) if $request->{head} =~ m{^POST /(\w+)/oauth/token };
 	my $play = $name && $verb eq $request->{verb} && $plays{$name};
 
 	return $play->($client, $request, $forward) if $play;
@@ -214,13 +217,16 @@ $plays{crowded} = sub {
 
 my $box = start_middlebox($simulator, \&play);
 my $small_box = start_middlebox($simulator, \&play, backlog => 1);
-my $node = new_node('main', preload => 1, servers => [ 'genesys', 'impatient', 'small', 'direct' ]);
+my @logins = qw(not_http headers_10mb interim_endless body_300mb);
+my $node = new_node('main', preload => 1, servers => [ 'genesys', 'impatient', 'small', 'direct', @logins ]);
 create_extension($node, { url => $box->{url} }, server_options => "timeout '5s', max_attempts '2'");
 $node->safe_psql('postgres', qq{
 	CREATE SERVER impatient FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$box->{url}', timeout '1s');
 	CREATE SERVER small FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$small_box->{url}', connect_timeout '300ms');
 	CREATE SERVER direct FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', timeout '1s');
-});
+} . join '', map { qq{
+	CREATE SERVER $_ FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$box->{url}', login_url '$box->{url}/$_', max_attempts '2');
+} } @logins);
 
 sub nudge_and_wait
 {
@@ -313,8 +319,9 @@ like($simulator->verbs('id=live-check-crowded'), qr/^check( check)+ notify$/, 'a
 
 # --- what is no HTTP, and floods, all at once ------------------------------------------------------------------
 
-$node->safe_psql('postgres', 'INSERT INTO reengage.nudges (conversation_id, message) VALUES '
-	  . join ', ', map { my $name = $_->[0]; map { "('" . id_of($_, $name) . "', 'x')" } 'check', 'notify', 'create' } @replies);
+$node->safe_psql('postgres', 'INSERT INTO reengage.nudges (server, conversation_id, message) VALUES '
+	  . join ', ', (map { "('$_', 'live-login-$_', 'x')" } @logins),
+	map { my $name = $_->[0]; map { "('genesys', '" . id_of($_, $name) . "', 'x')" } 'check', 'notify', 'create' } @replies);
 wait_until_ended($node);
 for (@replies)
 {
@@ -329,6 +336,12 @@ for (@replies)
 
 		like(outcome($node, $id) . ': ' . $simulator->verbs("id=$id"), qr/^$outcome: $verbs$/, "$name answers a $verb");
 	}
+}
+
+for (@logins)
+{
+	is(outcome($node, "live-login-$_"), 'exhausted token_unavailable -', "$_ answers a login");
+	is($simulator->verbs("id=live-login-$_"), '', 'and nothing is asked without a token');
 }
 
 ledger_matches_lineage($node, $simulator, 'P4, P5: no POST that may have had an effect was repeated');

@@ -297,15 +297,21 @@ sub courier_pid { my ($parent) = @_; return child_pid($parent, qr/^reengage-cour
 # It is connected to no database, so no view shows it.
 sub launcher_pid { my ($node) = @_; return child_pid($node->{_pid}, qr/reengage launcher/); }
 
-sub process_is_alive { my ($pid) = @_; return kill(0, $pid) == 1; }
+# One that died waits for its parent to hear of it, which may never happen
+# where process 1 is no init.
+sub process_is_alive
+{
+	my ($pid) = @_;
+	return kill(0, $pid) == 1 && `ps -o stat= -p $pid` =~ /^[^Z]/;
+}
 
 sub log_size { my ($node) = @_; return -s $node->logfile; }
 
-# Lines of the log that match, without those that only repeat a statement.
+# Lines of the log that match, without those that only say what for.
 sub log_lines
 {
 	my ($node, $offset, $pattern) = @_;
-	return grep { $_ =~ $pattern && /^\d{4}-\d\d-\d\d .* [A-Z]+:  / && !/(statement|STATEMENT): / }
+	return grep { $_ =~ $pattern && /^\d{4}-\d\d-\d\d .* [A-Z]+:  / && !/(statement|STATEMENT|CONTEXT|QUERY): / }
 	  split /\n/, PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset);
 }
 
