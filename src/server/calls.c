@@ -119,11 +119,14 @@ static void
 block_server(Flight *flight, const ReplyMessage *reply)
 {
 	const char *said = keep_ascii(flight, reply->error_message);
+	const char *status = reply->http_status > 0 ?
+		psprintf(", HTTP status %d", (int) reply->http_status) : "";
 
+	/* without a request to the API it was a matter of the login */
 	server_block(flight->server, flight->step,
-				 psprintf("the API refused to %s (%s, HTTP status %d)%s%s",
+				 psprintf("%s %s (%s%s)%s%s", reply->api_calls > 0 ? "the API refused to" : "unable to",
 						  step_name(flight->step), flight->end.reason ? flight->end.reason : "blocked",
-						  (int) reply->http_status, said ? ": " : "", said ? said : ""),
+						  status, said ? ": " : "", said ? said : ""),
 				 GetCurrentTimestamp());
 }
 
