@@ -394,7 +394,7 @@ calls_make_posts(Calls *calls, XLogRecPtr safe_up_to, bool may)
 
 	for (int i = 0; i < count; i++)
 	{
-		if (!may)
+		if (!may || flights[i]->server->paused)
 			flights_put_back(calls->flights, flights[i], flights[i]->due_at, NULL);
 		else if (flights[i]->intent->committed_at <= safe_up_to)
 			make_call(calls, flights[i]);

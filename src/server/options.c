@@ -22,6 +22,7 @@
 #include "options.h"
 #include "reengage.h"
 #include "rows.h"
+#include "shmem.h"
 #include "url.h"
 
 PG_FUNCTION_INFO_V1(reengage_fdw_validator);
@@ -295,5 +296,8 @@ reengage_fdw_validator(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("option \"api_url\" is missing"),
 				 errhint("Name the API's base URL, for example OPTIONS (api_url 'https://api.example.com').")));
+	/* a new server may have nudges waiting; changed options may cure a blocked one */
+	if (catalog == ForeignServerRelationId)
+		shmem_wake_at_commit(DT_NOBEGIN);
 	PG_RETURN_VOID();
 }
