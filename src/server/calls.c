@@ -194,7 +194,9 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
 			break;
 		case DECIDE_BLOCK:
 			flights_put_back(calls->flights, flight, flight->due_at, decision.reason);
-			block_server(flight, reply);
+			/* one that rests was blocked for that, and until then */
+			if (reply->retry_after_ms < 0)
+				block_server(flight, reply);
 			break;
 		case DECIDE_SETTLE:
 		case DECIDE_RETRY:
