@@ -104,8 +104,11 @@ read_failure(const JsonObject *body, const HttpResponse *response,
 	bool		refused = status == 400 || status == 401 || status == 403;
 	const char *description = json_member_text(body, "error_description");
 
-	/* no nudge is to blame: all of them wait, and none uses up an attempt */
 	reading_init(reading, REPLY_BLOCKED, refused ? "bad_credentials" : "token_unavailable");
+	if (!response->sent)
+		reading_judge_unsent(reading, response->failure);
+	/* no nudge is to blame: all of them wait, and none uses up an attempt */
+	reading->class = REPLY_BLOCKED;
 	reading->http_status = status;
 	reading->retry_after_ms = response->retry_after_ms;
 	text_clean(reading->error_code, WORD_SIZE, json_member_text(body, "error"), secrets);

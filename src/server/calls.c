@@ -119,15 +119,18 @@ static void
 block_server(Flight *flight, const ReplyMessage *reply)
 {
 	const char *said = keep_ascii(flight, reply->error_message);
-	const char *status = reply->http_status > 0 ?
-		psprintf(", HTTP status %d", (int) reply->http_status) : "";
+	const char *reason = flight->end.reason ? flight->end.reason : "blocked";
+	const char *what;
 
-	/* without a request to the API it was a matter of the login */
+	if (reply->http_status == 0)
+		what = psprintf("the API cannot be called (%s)", reason);
+	else if (reply->api_calls == 0)
+		what = psprintf("the login server gave no token (%s, HTTP status %d)", reason, (int) reply->http_status);
+	else
+		what = psprintf("the API refused to %s (%s, HTTP status %d)",
+						step_name(flight->step), reason, (int) reply->http_status);
 	server_block(flight->server, flight->step,
-				 psprintf("%s %s (%s%s)%s%s", reply->api_calls > 0 ? "the API refused to" : "unable to",
-						  step_name(flight->step), flight->end.reason ? flight->end.reason : "blocked",
-						  status, said ? ": " : "", said ? said : ""),
-				 GetCurrentTimestamp());
+				 said ? psprintf("%s: %s", what, said) : what, GetCurrentTimestamp());
 }
 
 /* A POST has been decided on; its recipient stays the same from here on. */
@@ -152,9 +155,12 @@ static void
 note_health(Server *server, const ReplyMessage *reply)
 {
 	bool		undone = reply->class == REPLY_NOT_APPLIED || reply->class == REPLY_AMBIGUOUS;
+	/* 0: the courier did not even ask; other statuses are about one request */
+	bool		for_all = reply->http_status == 429 || reply->http_status == 503 ||
+		reply->http_status == 0;
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (undone && reply->retry_after_ms > LONG_WAIT_MS)
+	if (for_all && reply->retry_after_ms > LONG_WAIT_MS)
 		server_rest(server, TimestampTzPlusMilliseconds(now, Min(reply->retry_after_ms, RETRY_AFTER_CAP_MS)));
 	else if (undone && reply->retry_after_ms < 0 &&
 			 (reply->http_status == 0 || reply->http_status >= 500))
@@ -189,7 +195,9 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
 			break;
 		case DECIDE_BLOCK:
 			flights_put_back(calls->flights, flight, flight->due_at, decision.reason);
-			block_server(flight, reply);
+			/* one that rests was blocked for that, and until then */
+			if (reply->retry_after_ms < 0)
+				block_server(flight, reply);
 			break;
 		case DECIDE_SETTLE:
 		case DECIDE_RETRY:

@@ -47,7 +47,7 @@ wait_for(sub { $down->counts->{token} == 3 }, 'it is asked again');
 my @asked = map { $_->{arrived_us} / 1e6 } $down->requests('verb=token');
 cmp_ok($asked[1] - $asked[0], '>=', 5, 'not within 5 s, though 200 nudges wait');
 cmp_ok($asked[2] - $asked[1], '>=', 10, 'and then not within 10 s');
-like(health($node, 'server down'), qr/^blocked: unable to check \(token_unavailable, HTTP status 500\)/, 'the health view says why');
+like(health($node, 'server down'), qr/^blocked: the login server gave no token \(token_unavailable, HTTP status 500\)/, 'the health view says why');
 is($node->safe_psql('postgres', q{SELECT sum(attempt) FROM reengage.due WHERE server = 'down'}), 0, 'no attempt is used up');
 $down->clear_faults;
 wait_until_ended($node);
