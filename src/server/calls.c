@@ -165,7 +165,7 @@ note_health(Server *server, const ReplyMessage *reply)
 	else if (undone && reply->retry_after_ms < 0 &&
 			 (reply->http_status == 0 || reply->http_status >= 500))
 		server_note_failure(server, reply->reason, now);
-	else if (reply->http_status != 0)
+	else if (reply->http_status != 0 && reply->api_calls > 0)
 		server_note_answer(server);
 }
 
