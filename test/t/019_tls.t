@@ -5,7 +5,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for lineage outcome
-  due_row health worker_pid log_size log_lines lasts ledger_matches_lineage);
+  due_row health lasts);
 use Middlebox qw(start_middlebox answer);
 use Tunnel qw(start_tunnel);
 use IO::Compress::Gzip ();
@@ -92,7 +92,7 @@ sub start_tls
 
 my $simulator = start_tls($good);
 my %badly = map { $_ => start_tls($bad{$_}) } sort keys %bad;
-my @names = qw(genesys local untrusting plain proxied silent slow named middle);
+my @names = qw(genesys local untrusting plain proxied stranger silent slow named middle);
 my $node = new_node('main', preload => 1, stopped => 1, servers => [ @names, sort keys %bad ]);
 {
 	my $dead = 'http://127.0.0.1:1';
@@ -174,9 +174,10 @@ is(outcome($node, 'live-untrusting'), 'notified - notify', 'the right ca_file: d
 sub wait_for_reason
 {
 	my ($id, $reason, $name) = @_;
-	my $waits = sub { ((due_row($node, $id) // {})->{waiting_for} // '') =~ /$reason/ };
+	my $said = '';
+	my $waits = sub { ($said = (due_row($node, $id) // {})->{waiting_for} // '') =~ /$reason/ };
 
-	return ok(wait_for($waits, "$id waits because of $reason"), $name);
+	return ok(wait_for($waits, "$id waits because of $reason"), $name) || diag("it says: $said");
 }
 
 my $plain = start_simulator();
@@ -196,6 +197,19 @@ my @told = $proxy->connections;
 cmp_ok(scalar @told, '>=', 3, 'through the proxy');
 is(scalar(grep { !/^forward CONNECT 127\.0\.0\.1:$simulator->{tls_port} / || /authorization|secret/i } @told), 0,
 	'P13: it was told where to, and nothing else');
+
+# the connection is gone after the look, so the POST needs a tunnel of its own
+$simulator->fault(verb => 'check', id => 'live-proxied-post', action => 'delay', ms => 2000, times => 1);
+nudge($node, 'live-proxied-post', server => q('proxied'));
+wait_for(sub { $simulator->requests('id=live-proxied-post') }, 'the look has arrived');
+$proxy->set_mode('407 Proxy Authentication Required');
+wait_for_reason('live-proxied-post', 'proxy_failed', 'a POST that gets no tunnel is not in doubt');
+is($simulator->verbs('id=live-proxied-post'), 'check', 'nor made');
+$proxy->set_mode('');
+create_server('stranger', "https://127.0.0.1:$badly{wrong_host}{tls_port}", more => "proxy 'http://127.0.0.1:$proxy->{port}'");
+nudge($node, 'live-stranger', server => q('stranger'));
+wait_for(sub { health($node, 'server stranger') =~ /certificate_refused.*match/ }, 'the stranger is found out');
+is(scalar $badly{wrong_host}->requests, 0, 'a wrong certificate behind the proxy: nothing is sent');
 for ([ '407 Proxy Authentication Required', 'proxy_failed' ], [ 'close', '(proxy_failed|connection_lost|connect_failed)' ])
 {
 	my ($mode, $reason) = @$_;
