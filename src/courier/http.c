@@ -40,6 +40,7 @@ typedef struct Transfer
 	Received	received;
 	bool		only_public;	/* refuse addresses inside of our network */
 	bool		address_refused;
+	bool		tunnelled;		/* by CONNECT, through a proxy */
 	int64_t		started_at;
 	char		error[CURL_ERROR_SIZE];
 	HttpDone	done;
@@ -161,6 +162,12 @@ set_route(CURL *easy, const HttpRoute *route)
 	set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, route->connect_timeout_ms);
 }
 
+static bool
+is_https(const char *url)
+{
+	return strncasecmp(url, "https:", strlen("https:")) == 0;
+}
+
 /*
  * With TLS calls wait to see whether they can share a connection by HTTP/2.
  * Without, they would wait for the first reply, and one that never comes would
@@ -170,7 +177,7 @@ static void
 set_url(CURL *easy, const char *url)
 {
 	set_text(easy, CURLOPT_URL, url);
-	set_number(easy, CURLOPT_PIPEWAIT, strncasecmp(url, "https:", strlen("https:")) == 0);
+	set_number(easy, CURLOPT_PIPEWAIT, is_https(url));
 }
 
 static void
@@ -317,6 +324,8 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	transfer->only_public = route->proxy == NULL &&
 		!url_names_an_address(transfer->request.url);
 
+	transfer->tunnelled = route->proxy != NULL && is_https(transfer->request.url);
+
 	set_safety(transfer->easy);
 	set_route(transfer->easy, route);
 	set_callbacks(transfer->easy, transfer);
@@ -377,9 +386,22 @@ failure_word(const Transfer *transfer, CURLcode code, bool sent)
 	return "connection_lost";
 }
 
+/* A tunnel that was asked for and never led to a handshake with the API. */
+static bool
+has_no_tunnel(const Transfer *transfer)
+{
+	long		new_connections = 0;
+	curl_off_t	handshake = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &new_connections);
+	curl_easy_getinfo(transfer->easy, CURLINFO_APPCONNECT_TIME_T, &handshake);
+	return transfer->tunnelled && new_connections > 0 && handshake == 0;
+}
+
 /*
- * The size of the request is 0 until libcurl gave some of it to the network;
- * as libcurl 8.7 forgets to count, the body's own count is asked as well.
+ * The size of the request is 0 until libcurl gave some of it to the network,
+ * but it counts the CONNECT for a tunnel, too; as libcurl 8.7 forgets to count,
+ * the body's own count is asked as well.
  */
 static bool
 was_sent(const Transfer *transfer, int status)
@@ -387,7 +409,8 @@ was_sent(const Transfer *transfer, int status)
 	long		request_size = 0;
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request_size);
-	return request_size > 0 || transfer->body_given > 0 || status > 0;
+	return (request_size > 0 && !has_no_tunnel(transfer)) ||
+		transfer->body_given > 0 || status > 0;
 }
 
 static int64_t
