@@ -26,8 +26,9 @@ typedef struct Call
 	/* the attempt that is, or was last, on the wire */
 	Settings   *settings;
 	char	   *token;			/* NULL: it went without */
+	int64_t		token_number;	/* see login.h */
 
-	/* all attempts; a second one follows a refused token */
+	/* all attempts; another one follows a refused token */
 	int			requests_sent;
 	int64_t		called_at;		/* of the first; 0: none went out */
 } Call;

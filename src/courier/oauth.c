@@ -28,6 +28,12 @@ token_is_usable(const Token *token, int64_t now_ms)
 	return token->value != NULL && now_ms < token->expires_at_ms;
 }
 
+bool
+token_is_old(const Token *token, int64_t now_ms)
+{
+	return token->value == NULL || now_ms >= token->renew_at_ms;
+}
+
 void
 token_drop(Token *token)
 {
@@ -70,11 +76,12 @@ type_is_bearer(const JsonObject *body)
 	return type == NULL || strcasecmp(type, "bearer") == 0;
 }
 
-static int64_t
-usable_ms(const JsonObject *body)
+/* Given up at the margin, it is replaced from twice the margin on. */
+static void
+set_times(Token *token, const JsonObject *body, int64_t now_ms)
 {
 	int64_t		seconds;
-	int64_t		margin;
+	int64_t		margin_ms;
 
 	if (!json_member_number(body, "expires_in", &seconds))
 		seconds = DEFAULT_LIFETIME_S;
@@ -82,8 +89,11 @@ usable_ms(const JsonObject *body)
 		seconds = 1;
 	if (seconds > MAX_LIFETIME_S)
 		seconds = MAX_LIFETIME_S;
-	margin = seconds * 1000 / 10;
-	return seconds * 1000 - (margin < MAX_MARGIN_MS ? margin : MAX_MARGIN_MS);
+	margin_ms = seconds * 1000 / 10;
+	if (margin_ms > MAX_MARGIN_MS)
+		margin_ms = MAX_MARGIN_MS;
+	token->expires_at_ms = now_ms + seconds * 1000 - margin_ms;
+	token->renew_at_ms = token->expires_at_ms - margin_ms;
 }
 
 static void
@@ -91,14 +101,14 @@ read_failure(const JsonObject *body, const HttpResponse *response,
 			 const Secrets *secrets, Reading *reading)
 {
 	int			status = response->status;
+	bool		refused = status == 400 || status == 401 || status == 403;
 	const char *description = json_member_text(body, "error_description");
 
-	if (status == 400 || status == 401 || status == 403)
-		reading_init(reading, REPLY_BLOCKED, "bad_credentials");
-	else
-		reading_init(reading, REPLY_NOT_APPLIED, "token_unavailable");
+	reading_init(reading, REPLY_BLOCKED, refused ? "bad_credentials" : "token_unavailable");
 	if (!response->sent)
 		reading_judge_unsent(reading, response->failure);
+	/* no nudge is to blame: all of them wait, and none uses up an attempt */
+	reading->class = REPLY_BLOCKED;
 	reading->http_status = status;
 	reading->retry_after_ms = response->retry_after_ms;
 	text_clean(reading->error_code, WORD_SIZE, json_member_text(body, "error"), secrets);
@@ -119,7 +129,7 @@ oauth_read(const HttpResponse *response, const Secrets *secrets, int64_t now_ms,
 	if (granted)
 	{
 		token->value = copy_text(value);
-		token->expires_at_ms = now_ms + usable_ms(body);
+		set_times(token, body, now_ms);
 	}
 	else
 		read_failure(body, response, secrets, reading);

@@ -15,10 +15,14 @@
 typedef struct Token
 {
 	char	   *value;			/* NULL: there is none */
-	int64_t		expires_at_ms;
+	int64_t		renew_at_ms;	/* from here on a new one is wanted */
+	int64_t		expires_at_ms;	/* from here on it is not used any more */
 } Token;
 
 extern bool token_is_usable(const Token *token, int64_t now_ms);
+
+/* It is time for a new one, though this one may still be used. */
+extern bool token_is_old(const Token *token, int64_t now_ms);
 
 /* Overwrites and frees it. */
 extern void token_drop(Token *token);

@@ -11,12 +11,12 @@
 
 #include "clock.h"
 #include "http.h"
+#include "login.h"
 #include "memory.h"
-#include "oauth.h"
 #include "throttle.h"
 
-/* Not to hammer a login server whose tokens are refused or do not last. */
-#define TOKEN_INTERVAL_MS 1000
+/* Calls that were refused with tokens that were good for others. */
+#define REQUESTS_MAX 3
 
 /* Calls wait in the courier for so long; if it takes longer, in the schedule. */
 #define PATIENCE_MS 5000
@@ -29,9 +29,7 @@ typedef struct Server
 	struct Server *next;
 	char	   *name;
 	Settings   *settings;
-	Token		token;
-	Settings   *asking;			/* those of a token request on the wire, or NULL */
-	int64_t		ask_again_at_ms;
+	Login		login;
 	Throttle	throttle;
 	Call	   *first;			/* the calls that wait, in order */
 	int			in_flight;
@@ -40,6 +38,7 @@ typedef struct Server
 static Server *servers;
 
 static void start_calls(Server *server);
+static void on_login(void *owner);
 
 static Server *
 find_server(const char *name)
@@ -56,6 +55,7 @@ add_server(const char *name)
 	Server	   *server = allocate(sizeof(Server));
 
 	server->name = copy_text(name);
+	login_init(&server->login, on_login, server);
 	server->next = servers;
 	servers = server;
 	return server;
@@ -80,8 +80,7 @@ servers_configure(const ServerMessage *message)
 
 	if (server == NULL)
 		server = add_server(message->name);
-	else if (!settings_share_login(settings, server->settings))
-		token_drop(&server->token);
+	login_set(&server->login, settings, clock_monotonic_ms());
 	settings_release(server->settings);
 	server->settings = settings;
 	throttle_set(&server->throttle, settings->max_requests_per_minute, clock_monotonic_ms());
@@ -101,11 +100,19 @@ put_in_order(Server *server, Call *call)
 	*place = call;
 }
 
+/*
+ * Before all that were not tried as often: a token that is good for few calls
+ * must not be used up by others each time.
+ */
 static void
-put_first(Server *server, Call *call)
+put_again(Server *server, Call *call)
 {
-	call->next = server->first;
-	server->first = call;
+	Call	  **place = &server->first;
+
+	while (*place != NULL && (*place)->requests_sent >= call->requests_sent)
+		place = &(*place)->next;
+	call->next = *place;
+	*place = call;
 }
 
 static Call *
@@ -124,64 +131,38 @@ refuse_waiting(Server *server, const Reading *reading)
 		call_end_with(take_first(server), reading);
 }
 
-/* Credentials that were replaced meanwhile have lost their say. */
 static void
-on_token(void *owner, const HttpResponse *response)
+on_login(void *owner)
 {
-	Server	   *server = owner;
-	Settings   *asked = server->asking;
-	Secrets		secrets = settings_secrets(asked, NULL);
-	Reading		reading;
-	Token		token = {0};
-	bool		granted;
-
-	granted = oauth_read(response, &secrets, clock_monotonic_ms(), &token, &reading);
-	server->asking = NULL;
-	if (!settings_share_login(asked, server->settings))
-		token_drop(&token);
-	else if (granted)
-	{
-		token_drop(&server->token);
-		server->token = token;
-	}
-	else
-		refuse_waiting(server, &reading);
-	settings_release(asked);
-	start_calls(server);
-}
-
-static void
-ask_for_token(Server *server, int64_t now_ms)
-{
-	HttpRequest request = {0};
-
-	server->asking = settings_hold(server->settings);
-	server->ask_again_at_ms = now_ms + TOKEN_INTERVAL_MS;
-	oauth_compose(server->asking, &request);
-	http_send(&request, &server->asking->route, on_token, server);
-}
-
-/* True if calls may go out now; otherwise sees to it that they may, later. */
-static bool
-is_authorised(Server *server, int64_t now_ms)
-{
-	if (server->settings->login_url == NULL ||
-		token_is_usable(&server->token, now_ms))
-		return true;
-	token_drop(&server->token);
-	if (server->asking == NULL && now_ms >= server->ask_again_at_ms)
-		ask_for_token(server, now_ms);
-	return false;
+	start_calls(owner);
 }
 
 /*
  * A token that the API refuses was not good for anything, so the call may be
- * repeated; but only with another token, and only once.
+ * repeated; but only with another token, and only once, unless that one was
+ * good for other calls and then came to its end, too.
  */
 static bool
 deserves_another_token(const Call *call, const HttpResponse *response)
 {
-	return response->status == 401 && call->token != NULL && call->requests_sent == 1;
+	if (response->status != 401 || call->token == NULL)
+		return false;
+	return call->requests_sent == 1 ||
+		(call->requests_sent < REQUESTS_MAX &&
+		 call->token_number <= call->server->login.worked);
+}
+
+static void
+note_token(Call *call, const HttpResponse *response)
+{
+	Login	   *login = &call->server->login;
+
+	if (call->token == NULL)
+		return;
+	if (response->status == 401)
+		login_note_refused(login, call->token_number, clock_monotonic_ms());
+	else if (response->status >= 200 && response->status <= 299)
+		login_note_accepted(login, call->token_number);
 }
 
 /* "Too many requests" is said to the client, not to one call. */
@@ -205,12 +186,9 @@ on_response(void *owner, const HttpResponse *response)
 	server->in_flight--;
 	heed_retry_after(server, response);
 	call_note_attempt(call, response);
+	note_token(call, response);
 	if (deserves_another_token(call, response))
-	{
-		if (server->token.value != NULL && strcmp(server->token.value, call->token) == 0)
-			token_drop(&server->token);
-		put_first(server, call);
-	}
+		put_again(server, call);
 	else
 		call_end(call, response);
 	start_calls(server);
@@ -222,6 +200,7 @@ refuse_hopeless(Server *server, int64_t now_ms)
 {
 	const char *fault = settings_find_fault(server->settings);
 	int64_t		held_ms = server->throttle.held_until_ms - now_ms;
+	const Reading *refusal = login_refusal(&server->login, now_ms);
 	Reading		reading;
 
 	if (fault != NULL)
@@ -231,6 +210,8 @@ refuse_hopeless(Server *server, int64_t now_ms)
 		reading_init(&reading, REPLY_BLOCKED, "rate_limited");
 		reading.retry_after_ms = held_ms;
 	}
+	else if (refusal != NULL)
+		reading = *refusal;
 	else
 		return;
 	refuse_waiting(server, &reading);
@@ -244,12 +225,15 @@ start_calls(Server *server)
 	refuse_hopeless(server, now_ms);
 	while (server->first != NULL &&
 		   server->in_flight < server->settings->max_in_flight &&
-		   is_authorised(server, now_ms) &&
+		   login_permits(&server->login, now_ms) &&
 		   throttle_wait_ms(&server->throttle, now_ms) == 0)
 	{
+		Call	   *call = take_first(server);
+
 		server->in_flight++;
 		throttle_count(&server->throttle, now_ms);
-		call_send(take_first(server), server->settings, server->token.value, on_response);
+		call->token_number = server->login.number;
+		call_send(call, server->settings, server->login.token.value, on_response);
 	}
 }
 
@@ -279,13 +263,12 @@ servers_accept(Call *call)
 static int64_t
 next_start_ms(const Server *server, int64_t now_ms)
 {
-	bool		authorised = server->settings->login_url == NULL ||
-		token_is_usable(&server->token, now_ms);
+	bool		ready = login_is_ready(&server->login, now_ms);
 
-	if (server->first == NULL || server->asking != NULL ||
+	if (server->first == NULL || (!ready && server->login.asking != NULL) ||
 		server->in_flight >= server->settings->max_in_flight)
 		return INT64_MAX;
-	return authorised ? now_ms + throttle_wait_ms(&server->throttle, now_ms) : server->ask_again_at_ms;
+	return ready ? now_ms + throttle_wait_ms(&server->throttle, now_ms) : server->login.ask_again_at_ms;
 }
 
 void

@@ -119,12 +119,13 @@ static void
 block_server(Flight *flight, const ReplyMessage *reply)
 {
 	const char *said = keep_ascii(flight, reply->error_message);
-
 	const char *reason = flight->end.reason ? flight->end.reason : "blocked";
 	const char *what;
 
 	if (reply->http_status == 0)
 		what = psprintf("the API cannot be called (%s)", reason);
+	else if (reply->api_calls == 0)
+		what = psprintf("the login server gave no token (%s, HTTP status %d)", reason, (int) reply->http_status);
 	else
 		what = psprintf("the API refused to %s (%s, HTTP status %d)",
 						step_name(flight->step), reason, (int) reply->http_status);

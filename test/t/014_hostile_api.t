@@ -6,7 +6,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator new_node set_credentials create_extension nudge wait_until_ended
-  wait_for lineage outcome due_row worker_pid courier_pid ledger_matches_lineage);
+  wait_for lineage outcome due_row health worker_pid courier_pid ledger_matches_lineage);
 use Middlebox qw(start_middlebox answer);
 use IO::Select;
 use IO::Socket::INET;
@@ -322,7 +322,7 @@ like($simulator->verbs('id=live-check-crowded'), qr/^check( check)+ notify$/, 'a
 $node->safe_psql('postgres', 'INSERT INTO reengage.nudges (server, conversation_id, message) VALUES '
 	  . join ', ', (map { "('$_', 'live-login-$_', 'x')" } @logins),
 	map { my $name = $_->[0]; map { "('genesys', '" . id_of($_, $name) . "', 'x')" } 'check', 'notify', 'create' } @replies);
-wait_until_ended($node);
+wait_until_ended($node, where => q(n.conversation_id NOT LIKE 'live-login-%'));
 for (@replies)
 {
 	my ($name, $pieces, $look, $notified, $created) = @$_;
@@ -340,7 +340,10 @@ for (@replies)
 
 for (@logins)
 {
-	is(outcome($node, "live-login-$_"), 'exhausted token_unavailable -', "$_ answers a login");
+	my $login = $_;
+
+	wait_for(sub { health($node, "server $login") =~ /^blocked: .*(token_unavailable|connection_lost)/ }, "$login answers a login: blocked");
+	is(due_row($node, "live-login-$login")->{attempt}, 0, "$login answers a login: no attempt is used up");
 	is($simulator->verbs("id=live-login-$_"), '', 'and nothing is asked without a token');
 }
 

@@ -1,119 +1,110 @@
-# Tokens, credentials, and operators who pause a server: with a running worker.
+# Tokens and credentials: how often a login server is asked, and where a secret
+# must not be found.
 
 use strict;
 use warnings FATAL => 'all';
 
-use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended
-  wait_for outcome due_row count_due health start_psql finish_psql psql_stderr);
+use MIME::Base64 qw(encode_base64);
+use Reengage qw(start_simulator new_node set_credentials create_extension nudge wait_until_ended
+  wait_for lineage outcome due_row health worker_pid courier_pid log_size log_lines ledger_matches_lineage);
+use Middlebox qw(start_middlebox answer);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $simulator = start_simulator();
-my $node = new_node('main', preload => 1, servers => [qw(genesys again other)]);
-create_extension($node, $simulator, server_options => "timeout '5s', max_requests_per_minute '0'");
+# --- a token that dies every 50 calls -------------------------------------------------------------
 
-sub sql { my ($statement) = @_; return $node->safe_psql('postgres', $statement); }
+my $simulator = start_simulator('--token-calls', 50);
+my $node = new_node('main', preload => 1, servers => [qw(genesys down)],
+	conf => 'log_min_messages = debug5');
+create_extension($node, $simulator, server_options => "max_in_flight '64', max_attempts '1'");
+$node->safe_psql('postgres', q{INSERT INTO reengage.nudges (conversation_id, message)
+	SELECT format('%s-run-%s', (ARRAY['live', 'closed'])[1 + n % 2], n), 'x' FROM generate_series(1, 1000) n});
+wait_until_ended($node);
+is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT outcome, ' ' ORDER BY outcome) FROM reengage.lineage}),
+	'notified session_created', 'a token that dies of use: no nudge fails');
+is($node->safe_psql('postgres', 'SELECT max(attempts) FROM reengage.lineage'), 1, 'nor is one put off');
+my @accepted = grep { $_->{verb} ne 'token' && $_->{authorised} } $simulator->requests;
+my $tokens = $simulator->counts->{token};
+is($tokens, int((@accepted + 49) / 50), 'one request for a token for each that died') or diag(scalar @accepted);
+is(scalar log_lines($node, 0, qr/LOG:  .*is blocked/), 0, 'the server was never blocked');
+ledger_matches_lineage($node, $simulator, 'P4: a refused call was repeated, and no other');
+$simulator->set(token_calls => -1);
 
-# Waits until the worker has looked at what was committed before: a nudge of
-# another server, inserted now, has ended.
-my $markers = 0;
-sub worker_has_looked
+# --- a login server that is down: few requests, and only its own server waits -----------------------
+
+my $down = start_simulator();
+my $offset = log_size($node);
+$down->fault(verb => 'token', action => 'status', status => 500);
+$node->safe_psql('postgres', qq{CREATE SERVER down FOREIGN DATA WRAPPER reengage
+	OPTIONS (api_url '$down->{url}', max_requests_per_minute '0', max_attempts '2')});
+$node->safe_psql('postgres', q{INSERT INTO reengage.nudges (server, conversation_id, message)
+	SELECT 'down', 'live-down-' || n, 'x' FROM generate_series(1, 200) n});
+wait_for(sub { $down->counts->{token} == 1 }, 'a token is asked for');
+nudge($node, 'live-beside');
+wait_until_ended($node, where => q(n.conversation_id = 'live-beside'));
+is(outcome($node, 'live-beside'), 'notified - notify', 'another server does not wait');
+wait_for(sub { $down->counts->{token} == 3 }, 'it is asked again');
+my @asked = map { $_->{arrived_us} / 1e6 } $down->requests('verb=token');
+cmp_ok($asked[1] - $asked[0], '>=', 5, 'not within 5 s, though 200 nudges wait');
+cmp_ok($asked[2] - $asked[1], '>=', 10, 'and then not within 10 s');
+like(health($node, 'server down'), qr/^blocked: the login server gave no token \(token_unavailable, HTTP status 500\)/, 'the health view says why');
+is($node->safe_psql('postgres', q{SELECT sum(attempt) FROM reengage.due WHERE server = 'down'}), 0, 'no attempt is used up');
+$down->clear_faults;
+wait_until_ended($node);
+is($node->safe_psql('postgres', q{SELECT count(*) FROM reengage.lineage WHERE server = 'down' AND outcome = 'notified'}), 200,
+	'when it is back, all go out');
+is($down->counts->{token}, 4, 'with one token');
+
+# --- secrets -----------------------------------------------------------------------------------------
+
+# An API and login server that repeats what it was sent, in a nudge's message
+# of whose own the search can be seen to find something.
+my $secret = 'canary-secret-8f2e71c0';
+my $token = 'canary-token-51d09ab3';
+my $basic = encode_base64("demo:$secret", '');
+my $box = start_middlebox($simulator, sub {
+	my ($client, $request) = @_;
+	my ($credentials) = $request->{head} =~ /^Authorization: (.*?)\r?$/mi;
+	my $echo = qq("you sent $credentials, which is $secret");
+
+	print $client $request->{head} =~ m{/refuse/} ?
+	  answer(401, '', qq({"error": "invalid_client", "error_description": $echo})) :
+	  $request->{verb} eq 'token' ? answer(200, '', qq({"access_token": "$token", "expires_in": 3600})) :
+	  answer(400, '', qq({"code": "no", "message": $echo}));
+	return 1;
+});
+set_credentials($node, text => join '', map { "[$_]\nclient_id = demo\nclient_secret = $secret\n" } qw(echo refusing));
+$node->safe_psql('postgres', qq{
+	CREATE SERVER echo FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$box->{url}');
+	CREATE SERVER refusing FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$box->{url}', login_url '$box->{url}/refuse')});
+nudge($node, 'live-echo', server => q('echo'), message => q('canary-message-77'));
+nudge($node, 'live-refusing', server => q('refusing'));
+wait_until_ended($node, where => q(n.server = 'echo'));
+wait_for(sub { health($node, 'server refusing') =~ /^blocked/ }, 'the login is refused');
+my ($row) = lineage($node, q(l.requested_conversation_id = 'live-echo'));
+is($row->{api_error_message}, 'you sent Bearer ***, which is ***', 'P13: what the API repeats of secrets is struck out');
+like(health($node, 'server refusing'), qr/you sent Basic \*\*\*, which is \*\*\*/, 'P13: as is what a login server repeats');
+
+$node->safe_psql('postgres', 'CHECKPOINT');
+sub files_with
 {
-	my $id = 'live-marker-' . ++$markers;
-
-	nudge($node, $id, server => q('other'));
-	return wait_until_ended($node, where => "n.conversation_id = '$id'");
+	my ($text) = @_;
+	my ($out, $err) = run_command([ 'grep', '-r', '-a', '-l', '-F', '-e', $text, $node->data_dir, $node->logfile ]);
+	return $out;
 }
-
-# --- a server that appears, or changes, is seen at the commit ----------------------------------
-
-# the sweep is off: nothing else would tell the worker
-sql(qq{CREATE SERVER other FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}');
-	CREATE SERVER again FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}')});
-worker_has_looked();
-nudge($node, 'live-dropped', server => q('again'), due_at => q(now() + '1 h'));
-sql(q{BEGIN; DROP SERVER again; UPDATE reengage.due SET due_at = now() WHERE server = 'again'; SELECT reengage.wake(now()); COMMIT});
-worker_has_looked();
-is($simulator->verbs('id=live-dropped'), '', 'nothing is called for a server that was dropped');
-sql(qq{CREATE SERVER again FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}')});
-wait_until_ended($node);
-is(outcome($node, 'live-dropped'), 'notified - notify', 'CREATE SERVER wakes the worker');
-
-# --- pause and resume -----------------------------------------------------------------------------
-
-sub requests_of { my ($id) = @_; return scalar(my @list = $simulator->requests("id=$id")); }
-
-# for later: a server whose block grows longer meanwhile
-$simulator->fault(verb => 'check', id => 'live-forbidden', action => 'forbidden');
-nudge($node, 'live-forbidden', server => q('again'));
-
-# a look, and a POST, that are answered only when the server is paused already
-$simulator->fault(verb => $_, id => 'live-on-wire', action => 'delay', ms => 4000, times => 1) for qw(check notify);
-nudge($node, 'live-on-wire');
-wait_for(sub { requests_of('live-on-wire') == 1 }, 'a look is on the wire');
-sql(q{SELECT reengage.pause('genesys', 'lunch')});
-nudge($node, $_) for qw(live-paused closed-paused);
-worker_has_looked();
-like(health($node, 'server genesys'), qr/^paused: by \w+: lunch$/, 'P14: the health view says that it is paused, by whom and why');
-wait_for(sub { sql('SELECT in_flight FROM reengage.worker_state()') == 0 }, 'what is on the wire comes back');
-worker_has_looked();
-is($simulator->verbs('id=live-on-wire'), 'check', 'a look that was on the wire is not followed by a POST');
-is(due_row($node, 'live-on-wire')->{attempt}, 0, 'its nudge stays due, without an attempt used up');
-is($simulator->verbs('id=live-paused') . $simulator->verbs('id=closed-paused'), '', 'nothing is begun');
-sql(q{SELECT reengage.resume('genesys')});
-wait_for(sub { requests_of('live-on-wire') == 3 }, 'resume() wakes the worker, and a POST is on the wire');
-sql(q{SELECT reengage.pause('genesys')});
-wait_until_ended($node, where => q(n.conversation_id = 'live-on-wire'));
-is(outcome($node, 'live-on-wire'), 'notified - notify', 'a POST that was on the wire is settled');
-
-# run() in a session, which no worker tells of anything
-my $runner = new_node('runner');
-create_extension($runner, $simulator, server_options => "timeout '20s', max_in_flight '1'");
-$simulator->fault(verb => 'notify', id => 'live-run-1', action => 'delay', ms => 4000);
-nudge($runner, "live-run-$_", priority => $_) for 1 .. 3;
-my $run = start_psql($runner, 'CALL reengage.run()');
-wait_for(sub { requests_of('live-run-1') == 2 }, 'run() makes its first POST');
-$runner->safe_psql('postgres', q{SELECT reengage.pause('genesys')});
-finish_psql($run);
-is(outcome($runner, 'live-run-1'), 'notified - notify', 'a pause is heeded by run(): what is on the wire is settled');
-is($simulator->verbs('id=live-run-2') . $simulator->verbs('id=live-run-3'), '', 'and nothing is begun');
-is(count_due($runner), 2, 'the others stay due');
-$runner->safe_psql('postgres', q{SELECT reengage.resume('genesys')});
-psql_stderr($runner, 'CALL reengage.run()');
-is(count_due($runner), 0, 'and go out after resume()');
-$runner->stop;
-
-# --- changed options end a block at once ---------------------------------------------------------
-
-# the third refusal, 5 and 10 s after the ones before, is followed by a pause of 20 s
-wait_for(sub { requests_of('live-forbidden') == 3 }, 'a blocked server is tried again from time to time');
-$simulator->clear_faults;
-my $blocked = q{SELECT since FROM reengage.server_state WHERE server = 'again'};
-my $since = sql($blocked);
-sql(q{SELECT reengage.pause('again')});
-worker_has_looked();
-like(health($node, 'server again'), qr/^paused: by \w+; also blocked: the API refused to check/, 'a paused server may be blocked as well');
-sql(q{SELECT reengage.resume('again')});
-sql(q{ALTER SERVER other OPTIONS (ADD timeout '9s')});
-worker_has_looked();
-is(sql($blocked), $since, "another server's options are no cure");
-sql(q{ALTER SERVER again OPTIONS (ADD timeout '9s')});
-wait_until_ended($node, where => q(n.server = 'again'));
-my @tried = map { $_->{arrived_us} / 1e6 } $simulator->requests('id=live-forbidden&verb=check');
-cmp_ok($tried[3] - $tried[2], '<', 15, 'its own are: it is tried at once');
-is(outcome($node, 'live-forbidden'), 'notified - notify', 'and its nudge goes out');
-
-# --- a pause and a restart ------------------------------------------------------------------------
-
-nudge($node, 'live-after-restart');
-$node->restart;
-worker_has_looked();
-is($simulator->verbs('id=live-after-restart'), '', 'a pause survives a restart of the server');
-like(sql(q{SELECT state || ' ' || reason FROM reengage.nudge_status WHERE requested_conversation_id = 'live-after-restart'}),
-	qr/^due server paused by \w+$/, 'and nudge_status says so');
-sql(q{SELECT reengage.resume('genesys')});
-wait_until_ended($node);
-is(outcome($node, 'live-after-restart'), 'notified - notify', 'then it goes on');
+like(files_with('canary-message-77'), qr/pg_wal/, 'the search looks into the WAL');
+like(files_with('canary-message-77'), qr/base/, 'and into tables');
+like(files_with('live-echo'), qr/\.log/, 'and into the log');
+is(files_with($_), '', "P13: $_ is in no table, WAL file or log, at debug5") for 'canary-secret', $basic, 'canary-token';
+my $courier = courier_pid(worker_pid($node));
+my $processes = `ps -A -ww -o args=`;
+like($processes, qr/reengage-courier/, 'the search sees the courier');
+is(scalar(() = $processes =~ /canary-|$basic/g), 0, 'P13: nor in the title of a process');
+SKIP:
+{
+	skip 'nobody says here what the environment of a process is', 1 unless -r "/proc/$courier/environ";
+	is(slurp_file("/proc/$courier/environ"), '', 'the courier has no environment');
+}
 
 $node->stop;
 done_testing();

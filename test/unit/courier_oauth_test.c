@@ -56,25 +56,30 @@ typedef struct TokenCase
 	const char *name;
 	const char *body;
 	int64_t		usable_ms;		/* -1: no token */
+	int64_t		renewed_ms;
 } TokenCase;
 
 static const TokenCase token_cases[] = {
 	{"a token for a day",
-	"{\"access_token\":\"t\",\"token_type\":\"bearer\",\"expires_in\":86400}", 86340000},
+	"{\"access_token\":\"t\",\"token_type\":\"bearer\",\"expires_in\":86400}", 86340000, 86280000},
 	{"a token for 100 s",
-	"{\"access_token\":\"t\",\"token_type\":\"Bearer\",\"expires_in\":100}", 90000},
-	{"a token that says no more", "{\"access_token\":\"t\"}", 270000},
-	{"a token for no time", "{\"access_token\":\"t\",\"expires_in\":0}", 900},
-	{"a token for ever", "{\"access_token\":\"t\",\"expires_in\":999999999999}", 86340000},
-	{"no token", "{\"expires_in\":86400}", -1},
-	{"an empty token", "{\"access_token\":\"\"}", -1},
-	{"a token with a space", "{\"access_token\":\"a b\"}", -1},
-	{"a token with a header", "{\"access_token\":\"a\\r\\nX: y\"}", -1},
-	{"a token of bytes", "{\"access_token\":\"\\u00fc\"}", -1},
-	{"a number", "{\"access_token\":7}", -1},
-	{"another type", "{\"access_token\":\"t\",\"token_type\":\"mac\"}", -1},
-	{"a page", "<html>", -1},
-	{"nothing", "", -1},
+	"{\"access_token\":\"t\",\"token_type\":\"Bearer\",\"expires_in\":100}", 90000, 80000},
+	{"a token that says no more", "{\"access_token\":\"t\"}", 270000, 240000},
+	{"a token for no time", "{\"access_token\":\"t\",\"expires_in\":0}", 900, 800},
+	{"a token that is over",
+	"{\"access_token\":\"t\",\"expires_in\":-1}", 900, 800},
+	{"a token of which nobody knows",
+	"{\"access_token\":\"t\",\"expires_in\":\"soon\"}", 270000, 240000},
+	{"a token for ever", "{\"access_token\":\"t\",\"expires_in\":999999999999}", 86340000, 86280000},
+	{"no token", "{\"expires_in\":86400}", -1, 0},
+	{"an empty token", "{\"access_token\":\"\"}", -1, 0},
+	{"a token with a space", "{\"access_token\":\"a b\"}", -1, 0},
+	{"a token with a header", "{\"access_token\":\"a\\r\\nX: y\"}", -1, 0},
+	{"a token of bytes", "{\"access_token\":\"\\u00fc\"}", -1, 0},
+	{"a number", "{\"access_token\":7}", -1, 0},
+	{"another type", "{\"access_token\":\"t\",\"token_type\":\"mac\"}", -1, 0},
+	{"a page", "<html>", -1, 0},
+	{"nothing", "", -1, 0},
 };
 
 static HttpResponse
@@ -105,6 +110,8 @@ test_tokens(void)
 		{
 			ok(token_is_usable(&token, NOW + wanted->usable_ms - 1), "usable until then");
 			ok(!token_is_usable(&token, NOW + wanted->usable_ms), "and no longer");
+			ok(!token_is_old(&token, NOW + wanted->renewed_ms - 1), "kept");
+			ok(token_is_old(&token, NOW + wanted->renewed_ms), "and renewed before");
 		}
 		else
 			is_text(reading.reason, "token_unavailable", "is not available");
@@ -132,8 +139,9 @@ test_failures(void)
 	response = answer(503, "");
 	response.retry_after_ms = 7000;
 	ok(!oauth_read(&response, &secrets, NOW, &token, &reading), "503");
-	is_number(reading.class, REPLY_NOT_APPLIED, "may be repeated");
-	is_number(reading.retry_after_ms, 7000, "when it says");
+	is_number(reading.class, REPLY_BLOCKED, "blocks as well: no nudge is to blame");
+	is_text(reading.reason, "token_unavailable", "for another reason");
+	is_number(reading.retry_after_ms, 7000, "until it says");
 
 	response = answer(200, "{\"access_token\":\"t\"}");
 	response.complete = false;

@@ -189,21 +189,56 @@ test_token(void)
 	ok(sends(0, "https://login/oauth/token"), "goes to the login server");
 	answer_with_token("one");
 	ok(sends(0, "Bearer one") && sends(1, "Bearer one"), "then both calls carry it");
-	now_ms += 89999;
-	call("s", "c");
-	is_number(sent_count, 3, "a token is used until shortly before its end");
-	now_ms += 1;
-	call("s", "d");
-	ok(sends(3, "/oauth/token"), "and then replaced");
-	while (replies < 3)
+	while (sent_count > 0)
 		answer(200, FOUND);
-	answer_with_token("two");
-	ok(sends(0, "Bearer two"), "by the new one");
-	answer(200, FOUND);
-	is_number(replies, 4, "all are answered");
+	is_number(replies, 2, "all are answered");
 }
 
-/* Goes on with the token "two". */
+/* Goes on with the token "one", of which 100 s were promised. */
+static void
+test_renewal(void)
+{
+	replies = 0;
+	now_ms += 79999;
+	call("s", "a");
+	is_number(sent_count, 1, "a token is used for most of its life");
+	now_ms += 1;
+	call("s", "b");
+	ok(sends(1, "/oauth/token") && sends(2, "Bearer one"), "then replaced, while calls go on with it");
+	call("s", "c");
+	is_number(sent_count, 4, "one request for the new one");
+	is_number(servers_wait_ms(now_ms, 60000), 60000, "nobody waits for it");
+	answer(200, FOUND);
+	answer_with_token("two");
+	call("s", "d");
+	ok(sends(2, "Bearer two"), "which is used as soon as it is there");
+	while (sent_count > 0)
+		answer(200, FOUND);
+	is_number(replies, 4, "all are answered");
+
+	now_ms += 80000;
+	call("s", "a");
+	answer(503, "");
+	ok(sends(0, "Bearer two"), "a renewal that fails fails no call");
+	now_ms += 4999;
+	call("s", "b");
+	is_number(sent_count, 2, "it is not tried again at once");
+	now_ms += 1;
+	call("s", "c");
+	ok(sends(2, "/oauth/token") && sends(3, "Bearer two"), "but after a while");
+	now_ms += 5000;
+	call("s", "d");
+	is_number(sent_count, 4, "a token is given up shortly before its end");
+	while (sent_count > 2)
+		answer(200, FOUND);
+	answer_with_token("three");
+	ok(sends(1, "Bearer three"), "and calls wait for the next");
+	while (sent_count > 0)
+		answer(200, FOUND);
+	is_number(replies, 8, "all are answered");
+}
+
+/* Goes on with the token "three". */
 static void
 test_refused_token(void)
 {
@@ -216,26 +251,71 @@ test_refused_token(void)
 	ok(sends(0, "/b") && sends(1, "/oauth/token"), "but asks for a new one");
 	answer(401, "");
 	is_number(sent_count, 1, "one for both");
-	answer_with_token("three");
-	ok(sends(0, "Bearer three") && sends(1, "Bearer three"), "and repeats them");
-	answer(200, FOUND);
-	is_number(last_reply.api_calls, 2, "with two requests");
+	answer_with_token("four");
+	ok(sends(0, "Bearer four") && sends(1, "Bearer four"), "and repeats them");
 	answer(401, "");
 	is_text(last_reason, "unauthorized", "a second refusal is final");
 	is_number(last_reply.class, REPLY_BLOCKED, "and blocks");
+	is_number(last_reply.api_calls, 2, "with two requests");
+	answer(401, "");
+	is_number(replies, 2, "for both");
 
 	call("s", "c");
-	ok(sends(0, "Bearer three"), "the next call tries once more");
-	answer(401, "");
-	is_number(sent_count, 0, "but no second token within a second");
-	is_number(servers_wait_ms(now_ms, 60000), 1000, "which it waits for");
+	is_number(sent_count, 0, "no second token within a second, if it was good for nothing");
+	is_number(servers_wait_ms(now_ms, 60000), 1000, "which the next call waits for");
 	now_ms += 1000;
 	servers_run(now_ms);
 	ok(sends(0, "/oauth/token"), "and then asks");
 	is_number(servers_wait_ms(now_ms, 60000), 60000, "and waits for the answer");
-	answer_with_token("four");
+	answer_with_token("five");
 	answer(200, FOUND);
 	is_number(last_reply.class, REPLY_DONE, "and goes on");
+}
+
+/* Goes on with the token "five", which has worked: tokens that die of use. */
+static void
+test_short_lived_tokens(void)
+{
+	replies = 0;
+	call("s", "a");
+	call("s", "b");
+	call("s", "c");
+	answer(200, FOUND);
+	answer(401, "");
+	ok(sends(1, "/oauth/token"), "a token that was good for a call is replaced at once");
+	answer(401, "");
+	call("s", "d");
+	answer_with_token("six");
+	ok(sends(0, "/b") && sends(1, "/c") && sends(2, "/d"), "and the calls are repeated, before others");
+	answer(200, FOUND);
+	answer(401, "");
+	ok(sends(1, "/oauth/token"), "the next one comes to its end, too");
+	answer(401, "");
+	answer_with_token("seven");
+	ok(sends(0, "/c") && sends(1, "/d"), "a call that was refused twice comes first");
+	is_number(replies, 2, "and has not failed");
+	answer(200, FOUND);
+	is_number(last_reply.api_calls, 3, "after three requests");
+	answer(200, FOUND);
+	is_number(last_reply.api_calls, 2, "after two");
+	is_number(replies, 4, "all are answered");
+}
+
+/* Refused at "pause_ms" minus one, asked again then. */
+static void
+check_pause(int64_t pause_ms)
+{
+	int			before = replies;
+
+	now_ms += pause_ms - 1;
+	call("s", "early");
+	is_number(replies, before + 1, "a call is answered at once");
+	ok(sent_count == 0, "and no token asked for within %d s", (int) (pause_ms / 1000));
+	is_number(servers_wait_ms(now_ms, 60000), 60000, "nothing waits");
+	now_ms += 1;
+	call("s", "punctual");
+	ok(sends(0, "/oauth/token"), "then it is");
+	is_number(sent_count, 1, "once");
 }
 
 static void
@@ -250,13 +330,40 @@ test_login_failures(void)
 	is_text(last_reason, "bad_credentials", "with the reason");
 	is_number(last_reply.api_calls, 0, "and no call made");
 
-	call("s", "c");
-	is_number(sent_count, 0, "the next waits a second");
-	now_ms += 1000;
-	servers_run(now_ms);
+	check_pause(5000);
 	answer(503, "");
 	is_text(last_reason, "token_unavailable", "a login server that is down");
-	is_number(last_reply.class, REPLY_NOT_APPLIED, "may be tried again");
+	is_number(last_reply.class, REPLY_BLOCKED, "blocks the server");
+	for (int pause = 10000; pause < 60000; pause *= 2)
+	{
+		check_pause(pause);
+		answer(503, "");
+	}
+	check_pause(60000);
+	answer(503, "");
+	check_pause(60000);
+
+	configure("open", NULL, NULL, 3);
+	call("open", "a");
+	ok(sends(1, "/a"), "another server does not wait for it");
+	answer_with_token("finally");
+	ok(sends(1, "Bearer finally"), "and all is well when it answers");
+	answer(200, FOUND);
+	answer(200, FOUND);
+	is_number(last_reply.class, REPLY_DONE, "again");
+
+	now_ms += 90000;
+	call("s", "a");
+	answer(503, "");
+	configure("s", "https://login", "changed meanwhile", 8);
+	call("s", "b");
+	is_number(servers_wait_ms(now_ms, 60000), 1000, "other credentials are tried at once");
+	now_ms += 1000;
+	servers_run(now_ms);
+	answer_with_token("other");
+	answer(200, FOUND);
+	configure("s", "https://login", "secret", 8);
+	is_number(last_reply.class, REPLY_DONE, "and may be the cure");
 }
 
 static void
@@ -347,7 +454,9 @@ main(void)
 	test_refusals();
 	test_slots_and_order();
 	test_token();
+	test_renewal();
 	test_refused_token();
+	test_short_lived_tokens();
 	test_login_failures();
 	test_new_credentials();
 	test_unknown_dialect();
