@@ -93,6 +93,10 @@ read_failure(const JsonObject *body, const HttpResponse *response,
 	int			status = response->status;
 	const char *description = json_member_text(body, "error_description");
 
+	/* Genesys Cloud's word for it */
+	if (description == NULL)
+		description = json_member_text(body, "description");
+
 	if (status == 400 || status == 401 || status == 403)
 		reading_init(reading, REPLY_BLOCKED, "bad_credentials");
 	else

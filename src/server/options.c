@@ -20,6 +20,7 @@
 
 #include "options.h"
 #include "reengage.h"
+#include "regions.h"
 #include "rows.h"
 #include "url.h"
 
@@ -27,6 +28,8 @@ PG_FUNCTION_INFO_V1(reengage_fdw_validator);
 
 /* What a call may take longer than its requests, on a busy machine. */
 #define ANSWER_MARGIN_MS (10 * 1000)
+
+#define GENESYS_CLOUD "genesys_cloud"
 
 typedef struct Option Option;
 
@@ -52,8 +55,15 @@ refuse(const Option *option, const char *value, const char *complaint)
 static void
 check_dialect(const Option *option, const char *value)
 {
-	if (strcmp(value, "messaging") != 0)
-		refuse(option, value, "Available values: messaging.");
+	if (strcmp(value, "messaging") != 0 && strcmp(value, GENESYS_CLOUD) != 0)
+		refuse(option, value, "Available values: messaging, genesys_cloud.");
+}
+
+static void
+check_region(const Option *option, const char *value)
+{
+	if (region_domain(value) == NULL)
+		refuse(option, value, psprintf("Available values: %s.", region_names()));
 }
 
 static void
@@ -144,6 +154,7 @@ static const Option all_options[] = {
 	{"max_in_flight", "64", check_number, 1, 900},
 	{"proactive_channels", "sms,whatsapp,open,apple,email", check_channels},
 	{"proxy", NULL, check_url},
+	{"region", NULL, check_region},
 	{"timeout", "30s", check_number, 100, 10 * 60 * 1000, GUC_UNIT_MS},
 };
 
@@ -209,15 +220,31 @@ without_slash(const char *url)
 	return copy;
 }
 
+/* A region stands for both. */
+static void
+read_urls(List *options, ServerOptions *result)
+{
+	const char *region = value_of(options, "region");
+	const char *login_url = value_of(options, "login_url");
+
+	if (region != NULL)
+	{
+		result->api_url = psprintf("https://api.%s", region_domain(region));
+		result->login_url = psprintf("https://login.%s", region_domain(region));
+		return;
+	}
+	result->api_url = without_slash(value_of(options, "api_url"));
+	result->login_url = login_url ? without_slash(login_url) : result->api_url;
+}
+
 ServerOptions
 options_read(List *options)
 {
 	ServerOptions result;
-	const char *login_url = value_of(options, "login_url");
 
 	result.dialect = value_of(options, "dialect");
-	result.api_url = without_slash(value_of(options, "api_url"));
-	result.login_url = login_url ? without_slash(login_url) : result.api_url;
+	result.notify_is_addressed = strcmp(result.dialect, GENESYS_CLOUD) == 0;
+	read_urls(options, &result);
 	if (strcmp(value_of(options, "auth"), "none") == 0)
 		result.login_url = NULL;
 	result.from_address = to_utf8(value_of(options, "from_address"));
@@ -255,6 +282,42 @@ refuse_option(Oid catalog, const char *name)
 			 errhint("%s", hint)));
 }
 
+static void
+refuse_together(const char *message, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("%s", message),
+			 errhint("%s", hint)));
+}
+
+/* What is wrong with options only in the company of others. */
+static void
+check_together(List *options)
+{
+	bool		is_cloud = strcmp(value_of(options, "dialect"), GENESYS_CLOUD) == 0;
+	bool		has_region = value_of(options, "region") != NULL;
+
+	if (has_region && !is_cloud)
+		refuse_together("option \"region\" needs the dialect genesys_cloud",
+						"Other APIs are named by api_url.");
+	if (has_region && value_of(options, "api_url") != NULL)
+		refuse_together("options \"region\" and \"api_url\" exclude each other",
+						"The region stands for both api_url and login_url.");
+	if (has_region && value_of(options, "login_url") != NULL)
+		refuse_together("options \"region\" and \"login_url\" exclude each other",
+						"The region stands for both api_url and login_url.");
+	if (is_cloud && strcmp(value_of(options, "idempotency"), "key") == 0)
+		refuse_together("the dialect genesys_cloud has no idempotency keys",
+						"Leave out the option idempotency: a call whose answer was lost is then in doubt.");
+	if (!has_region && value_of(options, "api_url") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"api_url\" is missing"),
+				 errhint("Name the API's base URL, for example OPTIONS (api_url 'https://api.example.com').%s",
+						 is_cloud ? " For Genesys Cloud the option region will do." : "")));
+}
+
 Datum
 reengage_fdw_validator(PG_FUNCTION_ARGS)
 {
@@ -271,10 +334,7 @@ reengage_fdw_validator(PG_FUNCTION_ARGS)
 			refuse_option(catalog, element->defname);
 		option->check(option, defGetString(element));
 	}
-	if (catalog == ForeignServerRelationId && value_of(options, "api_url") == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-				 errmsg("option \"api_url\" is missing"),
-				 errhint("Name the API's base URL, for example OPTIONS (api_url 'https://api.example.com').")));
+	if (catalog == ForeignServerRelationId)
+		check_together(options);
 	PG_RETURN_VOID();
 }

@@ -52,6 +52,7 @@ typedef struct Request
 	bool		authorised;		/* carried a valid bearer token */
 	bool		replayed;		/* answered from the memory of its key */
 	bool		too_large;
+	bool		cloud;			/* in the words of Genesys Cloud */
 	struct printbuf *body;
 	struct json_object *document;	/* the body, if it is JSON */
 	const char *text;
@@ -59,6 +60,7 @@ typedef struct Request
 	const char *from;
 	const char *channel;
 	const char *previous_id;
+	char		previous[CONVERSATION_ID_SIZE]; /* of which previous_id is told, if no body told it */
 	char		nudge_id[128];
 } Request;
 
