@@ -2,7 +2,7 @@
 \getenv port SIMULATOR_PORT
 \set url 'http://127.0.0.1:' :port
 CREATE EXTENSION reengage;
-CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (api_url :'url', max_attempts '1');
+CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url :'url', max_attempts '1');
 SET reengage.default_server = 'genesys';
 SELECT reengage.arm();
 

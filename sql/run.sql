@@ -2,7 +2,7 @@
 \getenv port SIMULATOR_PORT
 \set url 'http://127.0.0.1:' :port
 CREATE EXTENSION reengage;
-CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (api_url :'url', max_attempts '1', timeout '500ms');
+CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url :'url', max_attempts '1', timeout '500ms');
 SET reengage.default_server = 'genesys';
 SET timezone = 'UTC';
 
@@ -76,7 +76,7 @@ CALL reengage.run();
 ROLLBACK;
 
 -- a server without credentials is blocked, says so, and loses nothing
-CREATE SERVER unknown FOREIGN DATA WRAPPER reengage OPTIONS (api_url :'url');
+CREATE SERVER unknown FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url :'url');
 SELECT reengage.nudge('live-unknown', 'hi', 'unknown') IS NOT NULL AS asked;
 -- (the warning names a file whose path differs from run to run)
 SET client_min_messages = error;

@@ -1,6 +1,6 @@
 -- All that a company has to do.
 CREATE EXTENSION reengage;
-CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (dialect 'messaging', api_url :'url');
+CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (dialect 'messaging', api_url :'url', max_requests_per_minute '60000');
 SELECT reengage.arm();
 
 CREATE TABLE started AS SELECT clock_timestamp() AS at;

@@ -50,6 +50,7 @@ static const FieldSpec server_fields[] = {
 	{FIELD_NUMBER, offsetof(ServerMessage, timeout_ms)},
 	{FIELD_NUMBER, offsetof(ServerMessage, connect_timeout_ms)},
 	{FIELD_NUMBER, offsetof(ServerMessage, max_in_flight)},
+	{FIELD_NUMBER, offsetof(ServerMessage, max_requests_per_minute)},
 };
 SPEC(server, MESSAGE_SERVER, ServerMessage);
 
@@ -57,6 +58,7 @@ static const FieldSpec call_fields[] = {
 	{FIELD_NUMBER, offsetof(CallMessage, call_id)},
 	{FIELD_NUMBER, offsetof(CallMessage, step)},
 	{FIELD_NUMBER, offsetof(CallMessage, render_only)},
+	{FIELD_NUMBER, offsetof(CallMessage, priority)},
 	{FIELD_NUMBER, offsetof(CallMessage, repeats)},
 	{FIELD_TEXT, offsetof(CallMessage, server)},
 	{FIELD_TEXT, offsetof(CallMessage, conversation_id)},

@@ -17,7 +17,7 @@
 #include "nudge.h"
 
 /* Raised whenever a message changes; the two programs must agree on it. */
-#define PROTOCOL_VERSION 3
+#define PROTOCOL_VERSION 4
 
 typedef enum MessageKind
 {
@@ -35,6 +35,9 @@ typedef struct HelloMessage
 	const char *libraries;		/* libcurl, TLS and json-c with versions */
 } HelloMessage;
 
+/* Of max_requests_per_minute. */
+#define REQUESTS_PER_MINUTE_MAX 1000000
+
 /* One server as CREATE SERVER and the credentials file describe it. */
 typedef struct ServerMessage
 {
@@ -49,6 +52,7 @@ typedef struct ServerMessage
 	int64_t		timeout_ms;
 	int64_t		connect_timeout_ms;
 	int64_t		max_in_flight;
+	int64_t		max_requests_per_minute;	/* 0: no limit */
 } ServerMessage;
 
 typedef struct CallMessage
@@ -56,6 +60,7 @@ typedef struct CallMessage
 	int64_t		call_id;		/* chosen by the worker, echoed in the reply */
 	int64_t		step;			/* a Step */
 	int64_t		render_only;	/* 1: answer RENDERED and send nothing */
+	int64_t		priority;		/* 0 goes first */
 	int64_t		repeats;		/* 1: a POST that was made before, with the same key */
 	const char *server;
 	const char *conversation_id;	/* the tip: checked, notified or followed */

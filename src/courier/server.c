@@ -13,9 +13,16 @@
 #include "http.h"
 #include "memory.h"
 #include "oauth.h"
+#include "throttle.h"
 
 /* Not to hammer a login server whose tokens are refused or do not last. */
 #define TOKEN_INTERVAL_MS 1000
+
+/* Calls wait in the courier for so long; if it takes longer, in the schedule. */
+#define PATIENCE_MS 5000
+
+/* What "too many requests" means where the API does not say how long. */
+#define TOO_MANY_MS 1000
 
 typedef struct Server
 {
@@ -25,8 +32,8 @@ typedef struct Server
 	Token		token;
 	Settings   *asking;			/* those of a token request on the wire, or NULL */
 	int64_t		ask_again_at_ms;
+	Throttle	throttle;
 	Call	   *first;			/* the calls that wait, in order */
-	Call	  **last;
 	int			in_flight;
 } Server;
 
@@ -49,7 +56,6 @@ add_server(const char *name)
 	Server	   *server = allocate(sizeof(Server));
 
 	server->name = copy_text(name);
-	server->last = &server->first;
 	server->next = servers;
 	servers = server;
 	return server;
@@ -78,16 +84,21 @@ servers_configure(const ServerMessage *message)
 		token_drop(&server->token);
 	settings_release(server->settings);
 	server->settings = settings;
+	throttle_set(&server->throttle, settings->max_requests_per_minute, clock_monotonic_ms());
 	keep_enough_connections();
 	start_calls(server);
 }
 
+/* Behind all that are as urgent. */
 static void
-put_last(Server *server, Call *call)
+put_in_order(Server *server, Call *call)
 {
-	call->next = NULL;
-	*server->last = call;
-	server->last = &call->next;
+	Call	  **place = &server->first;
+
+	while (*place != NULL && (*place)->message.priority <= call->message.priority)
+		place = &(*place)->next;
+	call->next = *place;
+	*place = call;
 }
 
 static void
@@ -95,8 +106,6 @@ put_first(Server *server, Call *call)
 {
 	call->next = server->first;
 	server->first = call;
-	if (call->next == NULL)
-		server->last = &call->next;
 }
 
 static Call *
@@ -105,8 +114,6 @@ take_first(Server *server)
 	Call	   *call = server->first;
 
 	server->first = call->next;
-	if (server->first == NULL)
-		server->last = &server->first;
 	return call;
 }
 
@@ -177,6 +184,18 @@ deserves_another_token(const Call *call, const HttpResponse *response)
 	return response->status == 401 && call->token != NULL && call->requests_sent == 1;
 }
 
+/* "Too many requests" is said to the client, not to one call. */
+static void
+heed_retry_after(Server *server, const HttpResponse *response)
+{
+	int64_t		wait_ms = response->retry_after_ms;
+
+	if (response->status == 429 && wait_ms < 0)
+		wait_ms = TOO_MANY_MS;
+	if ((response->status == 429 || response->status == 503) && wait_ms > 0)
+		throttle_hold(&server->throttle, clock_monotonic_ms() + wait_ms);
+}
+
 static void
 on_response(void *owner, const HttpResponse *response)
 {
@@ -184,6 +203,7 @@ on_response(void *owner, const HttpResponse *response)
 	Server	   *server = call->server;
 
 	server->in_flight--;
+	heed_retry_after(server, response);
 	call_note_attempt(call, response);
 	if (deserves_another_token(call, response))
 	{
@@ -196,23 +216,39 @@ on_response(void *owner, const HttpResponse *response)
 	start_calls(server);
 }
 
+/* Answers the calls for which there is no sense in waiting. */
+static void
+refuse_hopeless(Server *server, int64_t now_ms)
+{
+	const char *fault = settings_find_fault(server->settings);
+	int64_t		held_ms = server->throttle.held_until_ms - now_ms;
+	Reading		reading;
+
+	if (fault != NULL)
+		reading_init(&reading, REPLY_BLOCKED, fault);
+	else if (held_ms > PATIENCE_MS)
+	{
+		reading_init(&reading, REPLY_NOT_APPLIED, "rate_limited");
+		reading.retry_after_ms = held_ms;
+	}
+	else
+		return;
+	refuse_waiting(server, &reading);
+}
+
 static void
 start_calls(Server *server)
 {
 	int64_t		now_ms = clock_monotonic_ms();
-	const char *fault = settings_find_fault(server->settings);
-	Reading		reading;
 
-	if (fault != NULL)
-	{
-		reading_init(&reading, REPLY_BLOCKED, fault);
-		refuse_waiting(server, &reading);
-	}
+	refuse_hopeless(server, now_ms);
 	while (server->first != NULL &&
 		   server->in_flight < server->settings->max_in_flight &&
-		   is_authorised(server, now_ms))
+		   is_authorised(server, now_ms) &&
+		   throttle_wait_ms(&server->throttle, now_ms) == 0)
 	{
 		server->in_flight++;
+		throttle_count(&server->throttle, now_ms);
 		call_send(take_first(server), server->settings, server->token.value, on_response);
 	}
 }
@@ -246,34 +282,43 @@ servers_accept(Call *call)
 	else
 	{
 		call->server = server;
-		put_last(server, call);
+		put_in_order(server, call);
 		start_calls(server);
 	}
 }
 
-/* Calls that could go out but for the time until the next token request. */
-static bool
-waits_for_its_turn(const Server *server)
+/* When calls can go out that only wait for their time; INT64_MAX: none does. */
+static int64_t
+next_start_ms(const Server *server, int64_t now_ms)
 {
-	return server->first != NULL && server->asking == NULL &&
-		server->in_flight < server->settings->max_in_flight;
+	bool		authorised = server->settings->login_url == NULL ||
+		token_is_usable(&server->token, now_ms);
+
+	if (server->first == NULL || server->asking != NULL ||
+		server->in_flight >= server->settings->max_in_flight)
+		return INT64_MAX;
+	return authorised ? now_ms + throttle_wait_ms(&server->throttle, now_ms) : server->ask_again_at_ms;
 }
 
 void
 servers_run(int64_t now_ms)
 {
 	for (Server *server = servers; server != NULL; server = server->next)
-		if (waits_for_its_turn(server) && now_ms >= server->ask_again_at_ms)
+		if (next_start_ms(server, now_ms) <= now_ms)
 			start_calls(server);
 }
 
 int
 servers_wait_ms(int64_t now_ms, int limit_ms)
 {
-	int64_t		wait_ms = limit_ms;
+	int64_t		next_ms = now_ms + limit_ms;
 
 	for (Server *server = servers; server != NULL; server = server->next)
-		if (waits_for_its_turn(server) && server->ask_again_at_ms - now_ms < wait_ms)
-			wait_ms = server->ask_again_at_ms - now_ms;
-	return wait_ms > 0 ? (int) wait_ms : 0;
+	{
+		int64_t		start_ms = next_start_ms(server, now_ms);
+
+		if (start_ms < next_ms)
+			next_ms = start_ms;
+	}
+	return next_ms > now_ms ? (int) (next_ms - now_ms) : 0;
 }

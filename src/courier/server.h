@@ -1,8 +1,8 @@
 /*
  * server.h: the servers by name, and the calls that wait for them.
  *
- * A server makes at most max_in_flight calls at once, and none without a
- * token if it needs one; the rest wait in order.
+ * A server makes at most max_in_flight calls at once, as many a minute as it
+ * may, and none without a token if it needs one; the rest wait in order.
  */
 #ifndef COURIER_SERVER_H
 #define COURIER_SERVER_H
@@ -18,7 +18,7 @@ extern void servers_configure(const ServerMessage *message);
 /* Takes over a call: makes it, lets it wait, or answers it at once. */
 extern void servers_accept(Call *call);
 
-/* Asks for the tokens whose time has come. */
+/* Makes the calls, and asks for the tokens, whose time has come. */
 extern void servers_run(int64_t now_ms);
 
 /* How long until servers_run() has something to do, at most "limit_ms". */

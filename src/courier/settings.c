@@ -52,6 +52,9 @@ settings_new(const ServerMessage *message)
 	settings->route.timeout_ms = clamp(message->timeout_ms, TIMEOUT_MAX_MS);
 	settings->route.connect_timeout_ms = clamp(message->connect_timeout_ms, TIMEOUT_MAX_MS);
 	settings->max_in_flight = clamp(message->max_in_flight, IN_FLIGHT_MAX);
+	if (message->max_requests_per_minute > 0)
+		settings->max_requests_per_minute =
+			clamp(message->max_requests_per_minute, REQUESTS_PER_MINUTE_MAX);
 	return settings;
 }
 

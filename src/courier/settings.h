@@ -25,6 +25,7 @@ typedef struct Settings
 	char	   *basic;			/* base64 of id:secret; NULL without both */
 	HttpRoute	route;
 	int			max_in_flight;
+	int			max_requests_per_minute;	/* 0: no limit */
 } Settings;
 
 /* With one reference, the caller's. */

@@ -10,6 +10,7 @@
 
 #include "calls.h"
 #include "message.h"
+#include "retry.h"
 #include "rows.h"
 #include "terms.h"
 #include "test_point.h"
@@ -20,6 +21,9 @@
 
 /* A courier says hello within milliseconds, on a busy machine seconds. */
 #define HELLO_MS (10 * 1000)
+
+/* A longer Retry-After is about the server, and its nudges wait in the schedule. */
+#define LONG_WAIT_MS 5000
 
 void
 calls_init(Calls *calls, MemoryContext context, Flights *flights, dlist_head *servers)
@@ -158,6 +162,22 @@ prepare_post(Flight *flight, Step step, const Facts *facts, const Terms *terms)
 	flight->post.recipient.channel = flight_keep(flight, recipient.channel);
 }
 
+/* What a reply of the courier, not its death, says of the server. */
+static void
+note_health(Server *server, const ReplyMessage *reply)
+{
+	bool		undone = reply->class == REPLY_NOT_APPLIED || reply->class == REPLY_AMBIGUOUS;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (undone && reply->retry_after_ms > LONG_WAIT_MS)
+		server_rest(server, TimestampTzPlusMilliseconds(now, Min(reply->retry_after_ms, RETRY_AFTER_CAP_MS)));
+	else if (undone && reply->retry_after_ms < 0 &&
+			 (reply->http_status == 0 || reply->http_status >= 500))
+		server_note_failure(server, reply->reason, now);
+	else if (reply->http_status != 0)
+		server_note_answer(server);
+}
+
 static void
 take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
 {
@@ -279,6 +299,7 @@ calls_take_replies(Calls *calls, TimestampTz now)
 					break;
 				flights_call_ended(calls->flights, flight);
 				TEST_POINT(flight->step == STEP_CHECK ? "check_answered" : "reply_read");
+				note_health(flight->server, &reply);
 				take_reply(calls, flight, &reply);
 				break;
 			case LINK_LOST:
@@ -310,6 +331,7 @@ call_of(const Flight *flight)
 {
 	CallMessage call = {
 		.step = flight->step,
+		.priority = flight->priority,
 		.server = to_utf8(flight->server->name),
 		.conversation_id = flight->nudge.tip,
 		.nudge_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&flight->nudge_id))),

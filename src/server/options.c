@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "message.h"
 #include "options.h"
 #include "reengage.h"
 #include "regions.h"
@@ -150,8 +151,11 @@ static const Option all_options[] = {
 	{"key_lifetime", "24h", check_number, 1, 30 * 24 * 60 * 60, GUC_UNIT_S},
 	{"login_url", NULL, check_url},
 	{"max_attempts", "12", check_number, 1, 100},
+	{"max_failures", "10", check_number, 0, 1000},
 	/* below the usual limit of 1024 open files */
 	{"max_in_flight", "64", check_number, 1, 900},
+	/* the default is that of Genesys Cloud for one client */
+	{"max_requests_per_minute", "300", check_number, 0, REQUESTS_PER_MINUTE_MAX},
 	{"proactive_channels", "sms,whatsapp,open,apple,email", check_channels},
 	{"proxy", NULL, check_url},
 	{"region", NULL, check_region},
@@ -252,6 +256,8 @@ options_read(List *options)
 	result.ca_file = value_of(options, "ca_file");
 	result.proxy = value_of(options, "proxy");
 	result.max_in_flight = number_of(options, "max_in_flight");
+	result.max_failures = number_of(options, "max_failures");
+	result.max_requests_per_minute = number_of(options, "max_requests_per_minute");
 	result.timeout_ms = number_of(options, "timeout");
 	result.connect_timeout_ms = number_of(options, "connect_timeout");
 	result.max_attempts = number_of(options, "max_attempts");
@@ -260,11 +266,24 @@ options_read(List *options)
 	return result;
 }
 
-/* At most four requests, each of which the courier ends by the timeout. */
+/*
+ * At most four requests, each of which the courier ends by the timeout, after
+ * a wait for their turn: see most_in_flight().
+ */
 int64
 longest_call_ms(const ServerOptions *options)
 {
-	return 4 * (int64) options->timeout_ms + ANSWER_MARGIN_MS;
+	return 5 * (int64) options->timeout_ms + ANSWER_MARGIN_MS;
+}
+
+int
+most_in_flight(const ServerOptions *options)
+{
+	int64		at_once = (int64) options->max_requests_per_minute * options->timeout_ms / (60 * 1000);
+
+	if (options->max_requests_per_minute == 0)
+		return options->max_in_flight;
+	return Min(options->max_in_flight, Max(at_once, 1));
 }
 
 static void

@@ -19,6 +19,8 @@ typedef struct ServerOptions
 	const char *ca_file;		/* NULL: the system's */
 	const char *proxy;			/* NULL: none */
 	int			max_in_flight;
+	int			max_requests_per_minute;	/* 0: no limit */
+	int			max_failures;	/* 0: no limit */
 	int			timeout_ms;
 	int			connect_timeout_ms;
 	int			max_attempts;
@@ -37,5 +39,12 @@ extern ServerOptions options_read(List *options);
  * included; a courier that takes longer is taken for dead.
  */
 extern int64 longest_call_ms(const ServerOptions *options);
+
+/*
+ * Nudges that may be under way at once: with a low limit of requests no more
+ * than get their turn within the timeout; the others wait in the schedule,
+ * where more urgent ones overtake them.
+ */
+extern int	most_in_flight(const ServerOptions *options);
 
 #endif

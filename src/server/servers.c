@@ -8,12 +8,16 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "retry.h"
 #include "rows.h"
 #include "secrets.h"
 #include "servers.h"
 
 #define FIRST_BLOCK_MS (5 * 1000)
 #define LONGEST_BLOCK_MS (5 * 60 * 1000)
+
+/* So far apart are the replies of calls that were on the wire together. */
+#define SAME_REST_MS 2000
 
 /* Set by the invalidation callback; true at first, as nothing was read. */
 static bool catalog_changed = true;
@@ -126,6 +130,7 @@ server_message(const char *name, const ServerOptions *options)
 		.timeout_ms = options->timeout_ms,
 		.connect_timeout_ms = options->connect_timeout_ms,
 		.max_in_flight = options->max_in_flight,
+		.max_requests_per_minute = options->max_requests_per_minute,
 	};
 
 	return message;
@@ -204,8 +209,43 @@ server_block(Server *server, Step step, const char *reason, TimestampTz now)
 }
 
 void
+server_note_failure(Server *server, const char *reason, TimestampTz now)
+{
+	int			most = server->options.max_failures;
+
+	if (most == 0 || ++server->failures < most)
+		return;
+	server->tripped = true;
+	server_block(server, STEP_CHECK,
+				 psprintf("%d calls in a row failed (%s)", most, reason ? reason : "no reason given"),
+				 now);
+}
+
+void
+server_note_answer(Server *server)
+{
+	server->failures = 0;
+	if (server->tripped)
+		server_unblock(server);
+}
+
+void
+server_rest(Server *server, TimestampTz until)
+{
+	/* all calls that were on the wire say the same */
+	if (server->tripped && until <= TimestampTzPlusMilliseconds(server->blocked_until, SAME_REST_MS))
+		return;
+	server_block(server, STEP_CHECK,
+				 psprintf("the API asked not to be called before %s", timestamptz_to_str(until)), until);
+	server->tripped = true;
+	server->blocked_until = until;
+}
+
+void
 server_unblock(Server *server)
 {
+	server->tripped = false;
+	server->failures = 0;
 	server->probing = false;
 	server->block_pause_ms = 0;
 	server->blocked_until = 0;
@@ -272,7 +312,7 @@ static bool
 is_resting(const Server *server, TimestampTz now)
 {
 	return now < server->blocked_until &&
-		!TimestampDifferenceExceeds(now, server->blocked_until, LONGEST_BLOCK_MS + 1000);
+		!TimestampDifferenceExceeds(now, server->blocked_until, RETRY_AFTER_CAP_MS + 1000);
 }
 
 int
@@ -280,7 +320,7 @@ server_capacity(const Server *server, TimestampTz now)
 {
 	if (!server->exists || is_resting(server, now))
 		return 0;
-	return (server->probing ? 1 : server->options.max_in_flight) - server->in_flight;
+	return (server->probing ? 1 : most_in_flight(&server->options)) - server->in_flight;
 }
 
 void

@@ -41,6 +41,8 @@ typedef struct Server
 	int			block_pause_ms;
 	bool		probing;		/* one nudge at a time until one gets through */
 	Step		blocked_step;	/* the call that was refused; only its success counts */
+	bool		tripped;		/* blocked for failures or by Retry-After: any answer is its cure */
+	int			failures;		/* calls in a row that the API did not answer, or with 5xx */
 	bool		state_changed;	/* "blocked" is to be written down */
 	bool		said_blocked;	/* and to be said */
 } Server;
@@ -70,6 +72,15 @@ extern void servers_credentials_changed(dlist_head *servers);
 
 extern void server_block(Server *server, Step step, const char *reason, TimestampTz now);
 extern void server_unblock(Server *server);
+
+/* The circuit breaker: too many failures in a row block the server. */
+extern void server_note_failure(Server *server, const char *reason, TimestampTz now);
+
+/* The API answered, be it with a refusal. */
+extern void server_note_answer(Server *server);
+
+/* The API does not want to be called before this time. */
+extern void server_rest(Server *server, TimestampTz until);
 
 /* A call of this step succeeded. */
 extern void server_note_success(Server *server, Step step);

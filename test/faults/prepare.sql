@@ -4,7 +4,7 @@
 \set ON_ERROR_STOP on
 CREATE EXTENSION reengage;
 CREATE SERVER genesys FOREIGN DATA WRAPPER reengage
-	OPTIONS (api_url :'url', timeout '500ms', max_attempts '100', max_in_flight '24');
+	OPTIONS (api_url :'url', timeout '500ms', max_attempts '100', max_in_flight '24', max_requests_per_minute '0', max_failures '0');
 \if :keys
 ALTER SERVER genesys OPTIONS (ADD idempotency 'key', ADD key_lifetime '1h');
 \endif

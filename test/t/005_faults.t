@@ -221,7 +221,7 @@ for (@forbidden)
 	my ($verb, $id, $verbs) = @$_;
 
 	$node->safe_psql('postgres', qq{
-		CREATE SERVER no_$verb FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}')});
+		CREATE SERVER no_$verb FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0', max_failures '0')});
 	$simulator->fault(verb => $verb, id => $id, action => 'forbidden');
 	nudge($node, $id, server => "'no_$verb'");
 	wait_for(sub { health($node, "server no_$verb") =~ /^blocked/ }, "the server is blocked by a $verb");

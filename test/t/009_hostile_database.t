@@ -86,7 +86,7 @@ is(scalar $simulator->effects('id=live-refused'), 1, 'and was sent once');
 # ---- a name that changes hands -------------------------------------------------
 
 $node->safe_psql('postgres', qq{
-	CREATE SERVER passing FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', auth 'none');
+	CREATE SERVER passing FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', auth 'none', max_requests_per_minute '0', max_failures '0');
 	CREATE FOREIGN DATA WRAPPER other;
 });
 nudge($node, 'live-passing', server => "'passing'", due_at => "'2099-01-01 00:00Z'");

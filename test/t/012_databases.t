@@ -125,8 +125,7 @@ serve(qw(postgres forced copied other_name));
 $session->query_safe('BEGIN; ALTER DATABASE copy RENAME TO copy_of_copy');
 serve(qw(postgres forced copied other_name copy));
 my $waits = q{SELECT pid FROM pg_locks WHERE NOT granted AND locktype = 'object'};
-wait_for(sub { $node->safe_psql('template1', $waits) }, 'a worker that cannot start yet');
-$worker = $node->safe_psql('template1', $waits);
+wait_for(sub { $worker = $node->safe_psql('template1', $waits) }, 'a worker that cannot start yet');
 promise(lasts(sub {
 	serve(qw(postgres forced copied other_name));
 	wait_for(sub { !process_is_alive($worker) }, 'it gives up');

@@ -74,7 +74,7 @@ create_extension($node, $simulator, server_options => "timeout '2s', max_in_flig
 my @own_servers = grep { $_ ne 'genesys' } map { $_->{server} } grep { $_->{connection} eq 'fresh' } @cells;
 set_credentials($node, servers => [ 'genesys', @own_servers ]);
 $node->safe_psql('postgres', join '', map { qq{
-	CREATE SERVER "$_" FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', timeout '2s');} } @own_servers);
+	CREATE SERVER "$_" FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$simulator->{url}', timeout '2s');} } @own_servers);
 
 sub ask_for
 {

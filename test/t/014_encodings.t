@@ -94,9 +94,9 @@ for my $database (@databases)
 		"CREATE DATABASE $database TEMPLATE template0 ENCODING '$database' LC_COLLATE 'C' LC_CTYPE 'C'");
 	$node->safe_psql($database, qq{
 		CREATE EXTENSION reengage;
-		CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$box{$database}{url}',
+		CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$box{$database}{url}',
 			max_attempts '2', from_address 'B\xc3\xbcro');
-		CREATE SERVER "caf\xc3\xa9" FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator{$database}{url}');
+		CREATE SERVER "caf\xc3\xa9" FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$simulator{$database}{url}');
 		SELECT reengage.arm();
 		INSERT INTO reengage.nudges (conversation_id, message, campaign) VALUES }
 		  . join(', ', map { "('$_->[0]', 'x', 'plain')" } @cases) . q{;

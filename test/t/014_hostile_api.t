@@ -221,11 +221,11 @@ my @logins = qw(not_http headers_10mb interim_endless body_300mb);
 my $node = new_node('main', preload => 1, servers => [ 'genesys', 'impatient', 'small', 'direct', @logins ]);
 create_extension($node, { url => $box->{url} }, server_options => "timeout '5s', max_attempts '2'");
 $node->safe_psql('postgres', qq{
-	CREATE SERVER impatient FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$box->{url}', timeout '1s');
-	CREATE SERVER small FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$small_box->{url}', connect_timeout '300ms');
-	CREATE SERVER direct FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', timeout '1s');
+	CREATE SERVER impatient FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$box->{url}', timeout '1s');
+	CREATE SERVER small FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$small_box->{url}', connect_timeout '300ms');
+	CREATE SERVER direct FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$simulator->{url}', timeout '1s');
 } . join '', map { qq{
-	CREATE SERVER $_ FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$box->{url}', login_url '$box->{url}/$_', max_attempts '2');
+	CREATE SERVER $_ FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$box->{url}', login_url '$box->{url}/$_', max_attempts '2');
 } } @logins);
 
 sub nudge_and_wait

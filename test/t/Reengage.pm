@@ -168,16 +168,19 @@ sub new_node
 	return $node;
 }
 
-# The extension with the server "genesys", armed unless told otherwise.
+# The extension with the server "genesys", armed unless told otherwise.  Its
+# limits of requests and failures are off unless the test sets them.
 sub create_extension
 {
 	my ($node, $simulator, %options) = @_;
 	my $extra = $options{server_options} ? ", $options{server_options}" : '';
+	# tests of faults have many in a row, and no time to keep to a limit
+	my $no_limits = join '', map { $extra =~ /\b$_\b/ ? '' : ", $_ '0'" } qw(max_requests_per_minute max_failures);
 
 	$node->safe_psql($options{database} // 'postgres', qq{
 		CREATE EXTENSION reengage;
 		CREATE SERVER genesys FOREIGN DATA WRAPPER reengage
-			OPTIONS (api_url '$simulator->{url}'$extra);
+			OPTIONS (api_url '$simulator->{url}'$no_limits$extra);
 	});
 	$node->safe_psql($options{database} // 'postgres', 'SELECT reengage.arm()')
 	  unless $options{disarmed};
