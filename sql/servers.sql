@@ -70,7 +70,10 @@ INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message)
 	VALUES ('00000000-0000-7000-8000-000000000001', 'cloud', 'a', repeat('x', 2000));
 SELECT step, method, url, left(body, 130) AS body FROM reengage.preview('00000000-0000-7000-8000-000000000001');
 ROLLBACK;
+ALTER SERVER cloud OPTIONS (ADD tag_lineage 'perhaps');
+ALTER SERVER cloud OPTIONS (ADD tag_lineage 'on');
 DROP SERVER cloud;
+CREATE SERVER tagging FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'https://api.example.com', tag_lineage 'on');
 
 DROP EXTENSION reengage;
 

@@ -70,6 +70,7 @@ typedef struct CallMessage
 	const char *to_address;		/* the customer */
 	const char *from_address;	/* the business; may be absent */
 	const char *channel;
+	const char *root;			/* create: to be written on what it makes; may be absent */
 	const char *template;		/* JSON, instead of the text where the channel wants one */
 } CallMessage;
 

@@ -20,6 +20,10 @@ typedef struct Dialect
 	void		(*compose) (const CallMessage *call, const char *api_url,
 							HttpRequest *request);
 
+	/* To write the thread's root on a new conversation; NULL: it cannot be done. */
+	void		(*compose_tag) (const char *conversation_id, const char *root,
+								const char *api_url, HttpRequest *request);
+
 	/* NULL, or the reason for which this API never takes that POST; may be NULL. */
 	const char *(*find_fault) (const CallMessage *call);
 

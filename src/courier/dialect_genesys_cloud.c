@@ -6,6 +6,8 @@
  *   notify  POST /api/v2/conversations/messages/agentless, into the active conversation
  *   create  the same, but not into an active one
  *
+ *   tag     PUT  /api/v2/conversations/{id}/tags
+ *
  * The POSTs name no conversation: they address a customer, and the answer says
  * in which conversation the message is.  There is no idempotency key.  The
  * header with ours is sent all the same: the API does not look at it, and
@@ -119,6 +121,19 @@ compose(const CallMessage *call, const char *api_url, HttpRequest *request)
 		request->url = format_text("%s" CONVERSATIONS "/messages/agentless", api_url);
 		request->body = post_body(call);
 	}
+}
+
+static void
+compose_tag(const char *conversation_id, const char *root, const char *api_url,
+			HttpRequest *request)
+{
+	JsonObject *body = json_new();
+
+	json_add_text(body, "externalTag", root);
+	request->url = format_text("%s" CONVERSATIONS "/%s/tags", api_url, conversation_id);
+	request->body = json_write(body);
+	request->puts = true;
+	json_free(body);
 }
 
 /* --- the state of a conversation ---------------------------------------------- */
@@ -312,6 +327,7 @@ read_reply(Step step, const HttpResponse *response, const Secrets *secrets,
 const Dialect dialect_genesys_cloud = {
 	.name = "genesys_cloud",
 	.compose = compose,
+	.compose_tag = compose_tag,
 	.find_fault = find_fault,
 	.read = read_reply,
 };

@@ -224,6 +224,8 @@ set_body(Transfer *transfer)
 
 	set_number(easy, CURLOPT_MAXAGE_CONN, POST_IDLE_MAX_S);
 	set_number(easy, CURLOPT_POST, 1);
+	if (transfer->request.puts)
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "PUT");
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size);
 	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
 	curl_easy_setopt(easy, CURLOPT_READDATA, transfer);

@@ -211,8 +211,8 @@ on_response(void *owner, const HttpResponse *response)
 			token_drop(&server->token);
 		put_first(server, call);
 	}
-	else
-		call_end(call, response);
+	else if (call_end(call, response) > 0)
+		throttle_count(&server->throttle, clock_monotonic_ms());
 	start_calls(server);
 }
 

@@ -345,6 +345,8 @@ call_of(const Flight *flight)
 	call.from_address = flight->post.recipient.from_address;
 	call.channel = flight->post.recipient.channel;
 	call.template = flight->nudge.template;
+	if (flight->step == STEP_CREATE && flight->server->options.tag_lineage)
+		call.root = flight->nudge.root;
 	return call;
 }
 

@@ -82,6 +82,15 @@ check_idempotency(const Option *option, const char *value)
 }
 
 static void
+check_flag(const Option *option, const char *value)
+{
+	bool		flag;
+
+	if (!parse_bool(value, &flag))
+		refuse(option, value, "Available values: on, off.");
+}
+
+static void
 check_url(const Option *option, const char *value)
 {
 	const char *complaint = url_complaint(value);
@@ -159,6 +168,7 @@ static const Option all_options[] = {
 	{"proactive_channels", "sms,whatsapp,open,apple,email", check_channels},
 	{"proxy", NULL, check_url},
 	{"region", NULL, check_region},
+	{"tag_lineage", "off", check_flag},
 	{"timeout", "30s", check_number, 100, 10 * 60 * 1000, GUC_UNIT_MS},
 };
 
@@ -214,6 +224,15 @@ number_of(List *options, const char *name)
 	return parse_number(find_option(name), value_of(options, name));
 }
 
+static bool
+flag_of(List *options, const char *name)
+{
+	bool		flag = false;
+
+	(void) parse_bool(value_of(options, name), &flag);
+	return flag;
+}
+
 static const char *
 without_slash(const char *url)
 {
@@ -260,6 +279,7 @@ options_read(List *options)
 	result.max_requests_per_minute = number_of(options, "max_requests_per_minute");
 	result.timeout_ms = number_of(options, "timeout");
 	result.connect_timeout_ms = number_of(options, "connect_timeout");
+	result.tag_lineage = flag_of(options, "tag_lineage");
 	result.max_attempts = number_of(options, "max_attempts");
 	result.honours_keys = strcmp(value_of(options, "idempotency"), "key") == 0;
 	result.key_lifetime_s = number_of(options, "key_lifetime");
@@ -320,6 +340,9 @@ check_together(List *options)
 	if (has_region && !is_cloud)
 		refuse_together("option \"region\" needs the dialect genesys_cloud",
 						"Other APIs are named by api_url.");
+	if (!is_cloud && flag_of(options, "tag_lineage"))
+		refuse_together("option \"tag_lineage\" needs the dialect genesys_cloud",
+						"Other APIs get the previous conversation with the request.");
 	if (has_region && value_of(options, "api_url") != NULL)
 		refuse_together("options \"region\" and \"api_url\" exclude each other",
 						"The region stands for both api_url and login_url.");

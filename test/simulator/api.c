@@ -247,6 +247,8 @@ api_answer(Request *request, Answer *answer)
 	}
 	else if (request->verb == VERB_CHECK && request->cloud)
 		cloud_check(request, answer);
+	else if (request->verb == VERB_TAG)
+		cloud_tag(request, answer);
 	else if (request->verb == VERB_CHECK)
 		check(request, answer);
 	else

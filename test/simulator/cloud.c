@@ -149,6 +149,18 @@ cloud_check(const Request *request, Answer *answer)
 	write_conversation(answer->body, conversation);
 }
 
+/* The tag itself is in the ledger. */
+void
+cloud_tag(const Request *request, Answer *answer)
+{
+	if (conversation_peek(request->conversation_id)->gone)
+		answer_usual_error(answer, request, MHD_HTTP_NOT_FOUND);
+	else if (request->text == NULL)
+		answer_usual_error(answer, request, MHD_HTTP_BAD_REQUEST);
+	else
+		answer_start(answer, MHD_HTTP_NO_CONTENT);
+}
+
 /* --- agentless messages ----------------------------------------------------------- */
 
 static size_t

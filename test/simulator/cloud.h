@@ -10,6 +10,7 @@
 extern void cloud_find_conversation(Request *request);
 
 extern void cloud_check(const Request *request, Answer *answer);
+extern void cloud_tag(const Request *request, Answer *answer);
 extern void cloud_send(const Request *request, Answer *answer);
 
 /* Forgets who is in which conversation. */

@@ -26,6 +26,7 @@ typedef enum Verb
 	VERB_CHECK,
 	VERB_NOTIFY,
 	VERB_CREATE,
+	VERB_TAG,					/* to write a word on a conversation; only Genesys Cloud */
 	VERB_OTHER,					/* unknown path, or a method that it does not take */
 	VERB_COUNT
 } Verb;

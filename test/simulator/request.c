@@ -25,6 +25,7 @@ static const char *const verb_names[VERB_COUNT] = {
 	[VERB_CHECK] = "check",
 	[VERB_NOTIFY] = "notify",
 	[VERB_CREATE] = "create",
+	[VERB_TAG] = "tag",
 	[VERB_OTHER] = "other",
 };
 
@@ -80,8 +81,10 @@ route_conversation(Request *request, const char *id)
 		return;
 	if (id[length] == '\0')
 		route(request, VERB_CHECK, "GET");
-	else if (strcmp(id + length, "/notifications") == 0)
+	else if (!request->cloud && strcmp(id + length, "/notifications") == 0)
 		route(request, VERB_NOTIFY, "POST");
+	else if (request->cloud && strcmp(id + length, "/tags") == 0)
+		route(request, VERB_TAG, "PUT");
 	else
 		return;
 	memcpy(request->conversation_id, id, length);
@@ -94,9 +97,10 @@ route_cloud(Request *request)
 {
 	const char *id = request->path + strlen(CLOUD_PATH);
 
+	request->cloud = true;
 	if (strcmp(request->path, AGENTLESS_PATH) == 0)
 		route(request, VERB_CREATE, "POST");
-	else if (strchr(id, '/') == NULL)
+	else
 		route_conversation(request, id);
 	request->cloud = request->allowed_method != NULL;
 }
@@ -246,6 +250,8 @@ read_cloud_body(Request *request)
 		json_object_get_boolean(found))
 		request->verb = VERB_NOTIFY;
 	request->text = string_at(document, "textBody", NULL);
+	if (request->verb == VERB_TAG)
+		request->text = string_at(document, "externalTag", NULL);
 	if (json_object_object_get_ex(document, "messagingTemplate", &found))
 		request->text = json_object_to_json_string_ext(found, JSON_C_TO_STRING_PLAIN);
 	request->to = string_at(document, "toAddress", NULL);
@@ -264,6 +270,7 @@ request_read_body(Request *request)
 	if (request->body->bpos == 0)
 		return;
 	if (request->verb != VERB_NOTIFY && request->verb != VERB_CREATE &&
+		request->verb != VERB_TAG &&
 		strncmp(request->path, CONTROL_PATH, strlen(CONTROL_PATH)) != 0)
 		return;
 

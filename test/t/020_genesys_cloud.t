@@ -110,6 +110,28 @@ $simulator->clear_faults;
 
 ledger_matches_lineage($node, $simulator, 'the simulator saw what the lineage says');
 
+# ---- the thread's root on what was created --------------------------------------------
+
+is($simulator->counts->{tag}, 0, 'nothing is tagged unless it is asked for');
+$node->safe_psql('postgres', "ALTER SERVER genesys OPTIONS (ADD tag_lineage 'on')");
+$simulator->control('POST', 'conversations',
+	[ map { { id => "closed-tag-$_", status => 'closed', address => "+1317555200$_" } } 1, 2 ]);
+nudge($node, 'closed-tag-1');
+wait_for(sub { $simulator->counts->{tag} == 1 }, 'a created conversation is tagged');
+my ($tag) = grep { $_->{verb} eq 'tag' } $simulator->requests;
+is_deeply([ @$tag{qw(method message status)} ], [ 'PUT', 'closed-tag-1', 204 ], 'with the root of its thread');
+wait_until_ended($node);
+is($tag->{conversation_id} . ' closed-tag-1', place_of('closed-tag-1'), 'which is written on the new one');
+
+$simulator->fault(verb => 'tag', action => 'status', status => 403);
+nudge($node, 'closed-tag-2');
+wait_for(sub { $simulator->counts->{tag} == 2 }, 'a tag is refused');
+wait_until_ended($node);
+is(outcome($node, 'closed-tag-2'), 'session_created - create', 'which does not change the outcome');
+is(health($node, 'server genesys'), 'ok: nothing is known against it', 'nor block the server');
+$simulator->clear_faults;
+ledger_matches_lineage($node, $simulator, 'tags have no effect of their own');
+
 # ---- a client that may not send -------------------------------------------------------
 
 my $missing = 'You are missing the following permission(s): conversation:message:create';
