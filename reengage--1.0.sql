@@ -339,6 +339,20 @@ COMMENT ON COLUMN reengage.server_state.state IS 'blocked: the worker cannot or 
 COMMENT ON COLUMN reengage.server_state.reason IS 'what is wrong, and what to do';
 COMMENT ON COLUMN reengage.server_state.since IS 'since when';
 
+CREATE TABLE reengage.pauses (
+	server text NOT NULL,
+	reason text,
+	paused_by text NOT NULL DEFAULT session_user,
+	since timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CONSTRAINT pauses_pkey PRIMARY KEY (server)
+);
+COMMENT ON TABLE reengage.pauses IS
+	'servers that an operator has paused; kept by pause() and resume(), and never changed by the worker';
+COMMENT ON COLUMN reengage.pauses.server IS 'the foreign server';
+COMMENT ON COLUMN reengage.pauses.reason IS 'what the operator said; null: nothing';
+COMMENT ON COLUMN reengage.pauses.paused_by IS 'who called pause()';
+COMMENT ON COLUMN reengage.pauses.since IS 'since when';
+
 CREATE TABLE reengage.address_key (
 	key bytea NOT NULL,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -353,6 +367,7 @@ SELECT pg_catalog.pg_extension_config_dump('reengage.nudges', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.intents', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.unresolved', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.lineage', '');
+SELECT pg_catalog.pg_extension_config_dump('reengage.pauses', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.address_key', '');
 
 --
@@ -583,6 +598,56 @@ COMMENT ON FUNCTION reengage.disarm() IS
 	'stops sending: after the commit no call is handed to the courier; those that were are still settled';
 
 --
+-- Pauses
+--
+CREATE FUNCTION reengage.require_server(server text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_foreign_server s
+						JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
+				   WHERE s.srvname = require_server.server) THEN
+		RAISE EXCEPTION 'server "%" does not exist', server
+			USING ERRCODE = 'undefined_object',
+				  DETAIL = 'There is no foreign server of this name with the wrapper reengage.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage.require_server(text) IS
+	'an error if there is no such server of the wrapper reengage';
+
+CREATE FUNCTION reengage.pause(server text, reason text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM reengage.require_server(server);
+	INSERT INTO reengage.pauses (server, reason)
+	VALUES (pause.server, nullif(pause.reason, ''))
+	ON CONFLICT DO NOTHING;
+	IF NOT FOUND THEN
+		RAISE NOTICE 'server "%" is paused already', server;
+	END IF;
+	PERFORM reengage.wake('-infinity');
+END
+$$;
+COMMENT ON FUNCTION reengage.pause(text, text) IS
+	'pauses a server until resume(): after the commit no nudge of it is begun and no call made; its nudges stay due; what is on the wire is settled';
+
+CREATE FUNCTION reengage.resume(server text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	DELETE FROM reengage.pauses p WHERE p.server = resume.server;
+	IF NOT FOUND THEN
+		PERFORM reengage.require_server(server);
+		RAISE NOTICE 'server "%" is not paused', server;
+	END IF;
+	PERFORM reengage.wake('-infinity');
+END
+$$;
+COMMENT ON FUNCTION reengage.resume(text) IS 'ends the pause of a server: its due nudges go out';
+
+--
 -- Running
 --
 CREATE PROCEDURE reengage.run(max_seconds integer DEFAULT NULL, max_nudges integer DEFAULT NULL)
@@ -757,7 +822,9 @@ SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.c
 	CASE
 		WHEN l.outcome IS NOT NULL THEN l.reason
 		WHEN (SELECT reengage.fence_complaint()) IS NOT NULL THEN (SELECT reengage.fence_complaint())
-		WHEN s.reason IS NOT NULL THEN pg_catalog.format('server %s: %s', s.state, s.reason)
+		WHEN p.server IS NOT NULL OR s.reason IS NOT NULL THEN pg_catalog.concat_ws('; ',
+			'server paused by ' || p.paused_by || coalesce(': ' || p.reason, ''),
+			pg_catalog.format('server %s: ', s.state) || s.reason)
 		WHEN d.waiting_for IS NOT NULL THEN d.waiting_for
 		WHEN d.due_at > pg_catalog.now() THEN 'its time'
 	END AS reason,
@@ -768,6 +835,7 @@ SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.c
 FROM reengage.nudges n
 	LEFT JOIN reengage.due d ON d.nudge_id = n.nudge_id
 	LEFT JOIN reengage.server_state s ON s.server = n.server
+	LEFT JOIN reengage.pauses p ON p.server = n.server
 	LEFT JOIN LATERAL (
 		SELECT * FROM reengage.lineage l
 		WHERE l.nudge_id = n.nudge_id
@@ -878,13 +946,20 @@ SELECT 'worker',
 FROM worker w
 UNION ALL
 SELECT 'server ' || s.srvname,
-	CASE WHEN t.server IS NULL THEN 'ok' ELSE t.state END,
-	coalesce(t.reason, 'nothing is known against it'),
-	CASE WHEN t.server IS NOT NULL
-		THEN pg_catalog.format('Since %s; it is tried again from time to time, its nudges stay due.', t.since) END
+	CASE WHEN p.server IS NOT NULL THEN 'paused' ELSE coalesce(t.state, 'ok') END,
+	CASE WHEN p.server IS NULL THEN coalesce(t.reason, 'nothing is known against it')
+		ELSE pg_catalog.concat_ws('; ', 'by ' || p.paused_by || coalesce(': ' || p.reason, ''),
+								  pg_catalog.format('also %s: ', t.state) || t.reason) END,
+	CASE
+		WHEN p.server IS NOT NULL
+			THEN pg_catalog.format('Since %s; its nudges stay due. When they may go out: SELECT reengage.resume(%L);', p.since, s.srvname)
+		WHEN t.server IS NOT NULL
+			THEN pg_catalog.format('Since %s; it is tried again from time to time, its nudges stay due.', t.since)
+	END
 FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
 	LEFT JOIN reengage.server_state t ON t.server = s.srvname
+	LEFT JOIN reengage.pauses p ON p.server = s.srvname
 UNION ALL
 SELECT 'backlog',
 	'ok',
@@ -931,9 +1006,10 @@ GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.default_server(), reengag
 GRANT SELECT ON reengage.nudge_status TO reengage_application, reengage_operator, reengage_reader;
 
 GRANT SELECT ON reengage.nudges, reengage.due, reengage.intents, reengage.unresolved, reengage.lineage,
-	reengage.identity, reengage.server_state, reengage.threads, reengage.in_doubt, reengage.health
+	reengage.identity, reengage.server_state, reengage.pauses, reengage.threads, reengage.in_doubt, reengage.health
 	TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.arm(), reengage.disarm(), reengage.preview(uuid),
+	reengage.pause(text, text), reengage.resume(text),
 	reengage.resolve(uuid, text, text), reengage.redrive(uuid) TO reengage_operator;
 GRANT EXECUTE ON PROCEDURE reengage.run(integer, integer) TO reengage_operator;
 
@@ -942,7 +1018,7 @@ GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.worker_state(),
 	reengage.fence_complaint() TO reengage_operator, reengage_reader;
 
 -- what the ticks of the worker and of run() do, and no more
-GRANT SELECT ON reengage.nudges, reengage.identity, reengage.address_key TO reengage_worker;
+GRANT SELECT ON reengage.nudges, reengage.identity, reengage.pauses, reengage.address_key TO reengage_worker;
 GRANT UPDATE (timeline) ON reengage.identity TO reengage_worker;
 GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.intents TO reengage_worker;

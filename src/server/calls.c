@@ -167,9 +167,12 @@ static void
 note_health(Server *server, const ReplyMessage *reply)
 {
 	bool		undone = reply->class == REPLY_NOT_APPLIED || reply->class == REPLY_AMBIGUOUS;
+	/* 0: the courier did not even ask; other statuses are about one request */
+	bool		for_all = reply->http_status == 429 || reply->http_status == 503 ||
+		reply->http_status == 0;
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (undone && reply->retry_after_ms > LONG_WAIT_MS)
+	if (for_all && reply->retry_after_ms > LONG_WAIT_MS)
 		server_rest(server, TimestampTzPlusMilliseconds(now, Min(reply->retry_after_ms, RETRY_AFTER_CAP_MS)));
 	else if (undone && reply->retry_after_ms < 0 &&
 			 (reply->http_status == 0 || reply->http_status >= 500))
@@ -412,7 +415,7 @@ calls_make_posts(Calls *calls, XLogRecPtr safe_up_to, bool may)
 
 	for (int i = 0; i < count; i++)
 	{
-		if (!may)
+		if (!may || flights[i]->server->paused)
 			flights_put_back(calls->flights, flights[i], flights[i]->due_at, NULL);
 		else if (flights[i]->intent->committed_at <= safe_up_to)
 			make_call(calls, flights[i]);

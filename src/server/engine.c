@@ -92,9 +92,9 @@ set_text(Engine *engine, char **target, const char *text)
 }
 
 static EngineCondition
-find_condition(Engine *engine)
+find_condition(Engine *engine, List **paused)
 {
-	const char *complaint = store_fence_complaint();
+	const char *complaint = store_fence_complaint(paused);
 
 	set_text(engine, &engine->complaint, complaint);
 	if (complaint != NULL)
@@ -117,12 +117,14 @@ static void
 tick_body(void *argument)
 {
 	Engine	   *engine = argument;
+	List	   *paused;
 	int			recovered;
 
-	engine->condition = find_condition(engine);
+	engine->condition = find_condition(engine, &paused);
 	if (engine->condition == ENGINE_NOT_ALONE)
 		return;
 	refresh_servers(engine);
+	servers_pause(&engine->servers, paused);
 	if (engine->condition == ENGINE_DISPATCHING && !engine->recovered)
 	{
 		recovered = intents_recover(&engine->servers);

@@ -37,8 +37,12 @@ intents_record(IntentBatch *batch, TimestampTz epoch)
 	}
 	store_check_gates(rows, batch->count, batch->gates);
 	for (int i = 0; i < batch->count; i++)
+	{
+		if (batch->flights[i]->server->paused)
+			batch->gates[i] = GATE_CLOSED;
 		if (batch->gates[i] == GATE_OPEN)
 			rows[batch->nopen++] = rows[i];
+	}
 	if (batch->nopen == 0)
 		return;
 	uuid_v7_generate(&batch->intent_id);

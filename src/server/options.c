@@ -23,6 +23,7 @@
 #include "reengage.h"
 #include "regions.h"
 #include "rows.h"
+#include "shmem.h"
 #include "url.h"
 
 PG_FUNCTION_INFO_V1(reengage_fdw_validator);
@@ -377,6 +378,10 @@ reengage_fdw_validator(PG_FUNCTION_ARGS)
 		option->check(option, defGetString(element));
 	}
 	if (catalog == ForeignServerRelationId)
+	{
 		check_together(options);
+		/* a new server may have nudges waiting; changed options may cure a blocked one */
+		shmem_wake_at_commit(DT_NOBEGIN);
+	}
 	PG_RETURN_VOID();
 }

@@ -40,6 +40,17 @@ watch_catalog(void)
 	watching = true;
 }
 
+static bool
+list_contains_name(List *names, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+		if (strcmp(lfirst(cell), name) == 0)
+			return true;
+	return false;
+}
+
 static Server *
 add_server(dlist_head *servers, const char *name)
 {
@@ -61,16 +72,20 @@ static void
 read_options(Server *server)
 {
 	ForeignServer *foreign = reengage_server(server->name);
+	bool		existed = server->exists;
 	MemoryContext old;
 
 	server->exists = foreign != NULL;
-	server->introduced = false;
-	if (foreign == NULL)
+	/* another server's change is no news of this one */
+	if (foreign == NULL || (existed && equal(server->definition, foreign->options)))
 		return;
+	server->introduced = false;
 	MemoryContextReset(server->options_context);
+	server->definition = NIL;
 	old = MemoryContextSwitchTo(server->options_context);
 	/* the copy: what GetForeignServer returned lives in the tick's context */
 	server->options = options_read(copyObject(foreign->options));
+	server->definition = copyObject(foreign->options);
 	MemoryContextSwitchTo(old);
 	/* changed options may be the cure */
 	server_unblock(server);
@@ -100,6 +115,19 @@ servers_refresh(dlist_head *servers, MemoryContext context)
 	}
 	dlist_foreach(iter, servers)
 		read_options(dlist_container(Server, node, iter.cur));
+}
+
+void
+servers_pause(dlist_head *servers, List *names)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, servers)
+	{
+		Server	   *server = dlist_container(Server, node, iter.cur);
+
+		server->paused = list_contains_name(names, server->name);
+	}
 }
 
 Server *
@@ -318,7 +346,7 @@ is_resting(const Server *server, TimestampTz now)
 int
 server_capacity(const Server *server, TimestampTz now)
 {
-	if (!server->exists || is_resting(server, now))
+	if (!server->exists || server->paused || is_resting(server, now))
 		return 0;
 	return (server->probing ? 1 : most_in_flight(&server->options)) - server->in_flight;
 }
@@ -358,7 +386,7 @@ next_look(const Server *server, TimestampTz now)
 	TimestampTz next = server->ready > 0 ? now : DT_NOEND;
 
 	/* a full server looks again when a nudge ends, which is an event */
-	if (!server->exists || (!is_resting(server, now) && server_capacity(server, now) <= 0))
+	if (!server->exists || server->paused || (!is_resting(server, now) && server_capacity(server, now) <= 0))
 		return DT_NOEND;
 	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
 		next = Min(next, server->lanes[priority].next_due);

@@ -28,6 +28,8 @@ typedef struct Server
 	dlist_node	node;
 	char		name[NAMEDATALEN];
 	bool		exists;			/* false: it was dropped */
+	bool		paused;			/* by an operator: nothing is begun */
+	List	   *definition;		/* the options as they were written */
 	ServerOptions options;
 	MemoryContext options_context;
 	Lane		lanes[PRIORITY_COUNT];
@@ -49,6 +51,9 @@ typedef struct Server
 
 /* Reads names and options anew where the catalog changed; inside a tick. */
 extern void servers_refresh(dlist_head *servers, MemoryContext context);
+
+/* These are paused, by their names, and no others. */
+extern void servers_pause(dlist_head *servers, List *names);
 
 extern Server *servers_find(dlist_head *servers, const char *name);
 

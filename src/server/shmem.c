@@ -12,8 +12,8 @@
 #include "storage/shmem.h"
 #include "storage/spin.h"
 #include "utils/builtins.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
-
 
 #include "compat.h"
 #include "shmem.h"
@@ -35,6 +35,9 @@ static int	my_place = -1;
 
 /* The earliest due time that this transaction inserted. */
 static TimestampTz wake_at_commit = DT_NOEND;
+
+/* The same of one that has committed, until the worker is woken. */
+static TimestampTz wake_after_commit = DT_NOEND;
 
 static void
 request_shared_memory(void)
@@ -250,22 +253,43 @@ transaction_ended(XactEvent event, void *arg)
 	if (wake_at_commit == DT_NOEND)
 		return;
 	if (event == XACT_EVENT_COMMIT)
-		shmem_wake_now(wake_at_commit);
+		wake_after_commit = wake_at_commit;
 	/* A prepared transaction commits elsewhere; the sweep will find it. */
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 		wake_at_commit = DT_NOEND;
+}
+
+/*
+ * The end of a commit, when others have been told of changes to the catalog: a
+ * worker that is woken earlier could read the old options of a server, and go
+ * to sleep with them.
+ */
+static void
+resources_released(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
+{
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || wake_after_commit == DT_NOEND)
+		return;
+	shmem_wake_now(wake_after_commit);
+	wake_after_commit = DT_NOEND;
 }
 
 void
 shmem_register_wake_at_commit(void)
 {
 	RegisterXactCallback(transaction_ended, NULL);
+	RegisterResourceReleaseCallback(resources_released, NULL);
+}
+
+void
+shmem_wake_at_commit(TimestampTz due_at)
+{
+	wake_at_commit = Min(wake_at_commit, due_at);
 }
 
 Datum
 reengage_wake(PG_FUNCTION_ARGS)
 {
-	wake_at_commit = Min(wake_at_commit, PG_GETARG_TIMESTAMPTZ(0));
+	shmem_wake_at_commit(PG_GETARG_TIMESTAMPTZ(0));
 	PG_RETURN_VOID();
 }
 

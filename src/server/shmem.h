@@ -65,6 +65,9 @@ extern void shmem_report_problem(int place, const char *message);
 /* The earliest time that became due since the last call; DT_NOEND: none. */
 extern TimestampTz shmem_take_rewind(int place);
 
+/* Has the worker of this database woken when this transaction commits. */
+extern void shmem_wake_at_commit(TimestampTz due_at);
+
 /* Wakes the worker of this database at once.  False: there is none. */
 extern bool shmem_wake_now(TimestampTz due_at);
 

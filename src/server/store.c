@@ -25,12 +25,29 @@
 
 /* --- the fence and the servers ---------------------------------------- */
 
-const char *
-store_fence_complaint(void)
+/* The names in the last result. */
+static List *
+result_names(void)
 {
+	List	   *names = NIL;
+
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		char	   *name = result_text(row, 1);
+
+		if (name != NULL)
+			names = lappend(names, name);
+	}
+	return names;
+}
+
+const char *
+store_fence_complaint(List **paused)
+{
+	/* one statement for both: each tick needs to know */
 	static Statement armed = {
-		"SELECT FROM reengage.identity"
-		" WHERE system_identifier = $1 AND database_oid = $2 AND site = $3 AND timeline = $4",
+		"SELECT p.server FROM reengage.identity i LEFT JOIN reengage.pauses p ON true"
+		" WHERE i.system_identifier = $1 AND i.database_oid = $2 AND i.site = $3 AND i.timeline = $4",
 		4, {INT8OID, OIDOID, TEXTOID, INT4OID}
 	};
 	static Statement complaint = {"SELECT reengage.fence_complaint()", 0, {0}};
@@ -43,14 +60,18 @@ store_fence_complaint(void)
 	arguments[2] = CStringGetTextDatum(site_name());
 	arguments[3] = Int32GetDatum(site_timeline());
 	execute(&armed, arguments, SPI_OK_SELECT);
+	*paused = result_names();
 	if (SPI_processed > 0)
 		return NULL;
 	execute(&complaint, NULL, SPI_OK_SELECT);
 	reason = result_text(0, 1);
+	if (reason != NULL)
+		return reason;
 	/* a promotion that may go on: it is this timeline from now on */
-	if (reason == NULL)
-		execute(&follow, &arguments[3], SPI_OK_UPDATE);
-	return reason;
+	execute(&follow, &arguments[3], SPI_OK_UPDATE);
+	execute(&armed, arguments, SPI_OK_SELECT);
+	*paused = result_names();
+	return NULL;
 }
 
 List *
@@ -62,12 +83,9 @@ store_servers(void)
 		" WHERE w.fdwname = '" REENGAGE_EXTENSION "' ORDER BY s.srvname",
 		0, {0}
 	};
-	List	   *names = NIL;
 
 	execute(&statement, NULL, SPI_OK_SELECT);
-	for (uint64 row = 0; row < SPI_processed; row++)
-		names = lappend(names, result_text(row, 1));
-	return names;
+	return result_names();
 }
 
 void

@@ -144,8 +144,11 @@ typedef struct LeftIntent
 	Post		post;
 } LeftIntent;
 
-/* NULL: sending is allowed here; else why it is not. */
-extern const char *store_fence_complaint(void);
+/*
+ * NULL: sending is allowed here, but to the servers in "paused", names as char
+ * pointers; else why it is not.
+ */
+extern const char *store_fence_complaint(List **paused);
 
 /* Foreign servers of our wrapper: names, as a List of char pointers. */
 extern List *store_servers(void);

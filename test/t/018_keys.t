@@ -23,13 +23,13 @@ sub posts
 sub verbs { my ($conversation) = @_; return $simulator->verbs("id=$conversation"); }
 
 # Brings a nudge into the state "unresolved": its call failed in the way that is
-# given, and the repetition is far away.
+# given, and the repetition, for which it is too early, far away.
 sub leave_unresolved
 {
 	my ($conversation, $verb, $action) = @_;
 
 	$simulator->fault(verb => $verb, id => $conversation, action => $action, times => 1);
-	$simulator->fault(verb => $verb, id => $conversation, action => 'status', status => 429, retry_after => '900', times => 1);
+	$simulator->fault(verb => $verb, id => $conversation, action => 'status', status => 425, retry_after => '900', times => 1);
 	my $nudge_id = nudge($node, $conversation);
 	wait_for(sub { my $due = due_row($node, $conversation); $due && $due->{attempt} == 2 },
 		"the $verb of $conversation is unresolved");
