@@ -132,6 +132,19 @@ is(health($node, 'server genesys'), 'ok: nothing is known against it', 'nor bloc
 $simulator->clear_faults;
 ledger_matches_lineage($node, $simulator, 'tags have no effect of their own');
 
+# ---- whom a notify addresses after a create that was overtaken ---------------------------
+
+$simulator->control('POST', 'conversations',
+	[ { id => 'closed-own', status => 'closed', channel => 'webchat', address => 'guest-9' } ]);
+$simulator->fault(verb => 'create', action => 'status', status => 409, times => 1,
+	body => '{"message":"An active conversation is already in progress"}');
+nudge($node, 'closed-own', address => "'+13175553001'", channel => "'sms'");
+wait_until_ended($node);
+is(join(' ', map { $_->{verb} } grep { ($_->{to_address} // '') eq '+13175553001' } $simulator->requests),
+	'create notify', 'it goes to the recipient of the create');
+is(outcome($node, 'closed-own'), 'session_created joined notify', 'and the nudge ends where that one is');
+$simulator->clear_faults;
+
 # ---- a client that may not send -------------------------------------------------------
 
 my $missing = 'You are missing the following permission(s): conversation:message:create';
