@@ -19,6 +19,12 @@ typedef struct HttpRequest
 	bool		puts;			/* rather a PUT */
 } HttpRequest;
 
+/*
+ * The failure of a server that cannot prove who it is, or of a ca_file that is
+ * none.  Time alone mends neither.
+ */
+#define FAILURE_CERTIFICATE "certificate_refused"
+
 /* What came of it; its texts belong to whoever made it, and are never NULL. */
 typedef struct HttpResponse
 {

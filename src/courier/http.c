@@ -342,10 +342,10 @@ static const FailureWord words_before_sending[] = {
 	{CURLE_COULDNT_CONNECT, "connect_failed"},
 	{CURLE_OPERATION_TIMEDOUT, "connect_timeout"},
 	{CURLE_SSL_CONNECT_ERROR, "tls_failed"},
-	{CURLE_PEER_FAILED_VERIFICATION, "tls_failed"},
-	{CURLE_SSL_CACERT_BADFILE, "tls_failed"},
 	{CURLE_SSL_CIPHER, "tls_failed"},
-	{CURLE_SSL_ISSUER_ERROR, "tls_failed"},
+	{CURLE_PEER_FAILED_VERIFICATION, FAILURE_CERTIFICATE},
+	{CURLE_SSL_CACERT_BADFILE, FAILURE_CERTIFICATE},
+	{CURLE_SSL_ISSUER_ERROR, FAILURE_CERTIFICATE},
 	{CURLE_URL_MALFORMAT, "invalid_url"},
 	{CURLE_UNSUPPORTED_PROTOCOL, "invalid_url"},
 	{CURLE_LOGIN_DENIED, "invalid_url"},	/* there is a user name in it */

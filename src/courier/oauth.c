@@ -101,6 +101,8 @@ read_failure(const JsonObject *body, const HttpResponse *response,
 		reading_init(reading, REPLY_BLOCKED, "bad_credentials");
 	else
 		reading_init(reading, REPLY_NOT_APPLIED, "token_unavailable");
+	if (!response->sent)
+		reading_judge_unsent(reading, response->failure);
 	reading->http_status = status;
 	reading->retry_after_ms = response->retry_after_ms;
 	text_clean(reading->error_code, WORD_SIZE, json_member_text(body, "error"), secrets);

@@ -150,13 +150,22 @@ judge_post(Reading *reading, Step step, const HttpResponse *response)
 }
 
 void
+reading_judge_unsent(Reading *reading, const char *failure)
+{
+	reading_set(reading, strcmp(failure, FAILURE_CERTIFICATE) == 0 ?
+				REPLY_BLOCKED : REPLY_NOT_APPLIED, failure);
+}
+
+void
 reading_judge(Reading *reading, Step step, const HttpResponse *response)
 {
 	reading_init(reading, REPLY_NOT_APPLIED, "");
 	reading->http_status = response->status;
 	reading->retry_after_ms = response->retry_after_ms;
 
-	if (!response->sent || (step == STEP_CHECK && !response->complete))
+	if (!response->sent)
+		reading_judge_unsent(reading, response->failure);
+	else if (step == STEP_CHECK && !response->complete)
 		reading_set(reading, REPLY_NOT_APPLIED, response->failure);
 	else if (step == STEP_CHECK)
 		set_by_status(reading, class_of_check(response->status));

@@ -48,4 +48,7 @@ extern void reading_set(Reading *reading, ReplyClass class, const char *reason);
  */
 extern void reading_judge(Reading *reading, Step step, const HttpResponse *response);
 
+/* The same of any request of which nothing was sent, by the word for why. */
+extern void reading_judge_unsent(Reading *reading, const char *failure);
+
 #endif

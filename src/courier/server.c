@@ -228,7 +228,7 @@ refuse_hopeless(Server *server, int64_t now_ms)
 		reading_init(&reading, REPLY_BLOCKED, fault);
 	else if (held_ms > PATIENCE_MS)
 	{
-		reading_init(&reading, REPLY_NOT_APPLIED, "rate_limited");
+		reading_init(&reading, REPLY_BLOCKED, "rate_limited");
 		reading.retry_after_ms = held_ms;
 	}
 	else

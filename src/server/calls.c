@@ -131,11 +131,16 @@ block_server(Flight *flight, const ReplyMessage *reply)
 {
 	const char *said = keep_ascii(flight, reply->error_message);
 
+	const char *reason = flight->end.reason ? flight->end.reason : "blocked";
+	const char *what;
+
+	if (reply->http_status == 0)
+		what = psprintf("the API cannot be called (%s)", reason);
+	else
+		what = psprintf("the API refused to %s (%s, HTTP status %d)",
+						step_name(flight->step), reason, (int) reply->http_status);
 	server_block(flight->server, flight->step,
-				 psprintf("the API refused to %s (%s, HTTP status %d)%s%s",
-						  step_name(flight->step), flight->end.reason ? flight->end.reason : "blocked",
-						  (int) reply->http_status, said ? ": " : "", said ? said : ""),
-				 GetCurrentTimestamp());
+				 said ? psprintf("%s: %s", what, said) : what, GetCurrentTimestamp());
 }
 
 /* A POST has been decided on; its recipient stays the same from here on. */
@@ -207,7 +212,9 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
 			break;
 		case DECIDE_BLOCK:
 			flights_put_back(calls->flights, flight, flight->due_at, decision.reason);
-			block_server(flight, reply);
+			/* one that rests was blocked for that, and until then */
+			if (reply->retry_after_ms < 0)
+				block_server(flight, reply);
 			break;
 		case DECIDE_SETTLE:
 		case DECIDE_RETRY:

@@ -35,6 +35,9 @@ static const char *const usage =
 "Simulates the messaging API, with the faults that tests ask for.\n\n"
 "  --port N                 listen on 127.0.0.1:N; 0, the default, is any free port\n"
 "  --port-file FILE         write the port to FILE once it listens\n"
+"  --tls-certificate FILE   listen with TLS, too; certificate, chain and key in PEM\n"
+"  --tls-port N             on this port\n"
+"  --tls-port-file FILE     write that port to FILE before the other\n"
 "  --client-id ID           accepted client (demo)\n"
 "  --client-secret SECRET   and its secret (secret)\n"
 "  --no-auth                demand no token\n"
@@ -54,6 +57,9 @@ static const char *const usage =
 static const struct option options[] = {
 	{"port", required_argument, NULL, 'p'},
 	{"port-file", required_argument, NULL, 'P'},
+	{"tls-certificate", required_argument, NULL, 'x'},
+	{"tls-port", required_argument, NULL, 'y'},
+	{"tls-port-file", required_argument, NULL, 'Y'},
 	{"client-id", required_argument, NULL, 'i'},
 	{"client-secret", required_argument, NULL, 's'},
 	{"no-auth", no_argument, NULL, 'n'},
@@ -112,6 +118,15 @@ take_option(int option, const char *argument)
 			break;
 		case 'P':
 			settings.port_file = argument;
+			break;
+		case 'x':
+			settings.certificate_file = argument;
+			break;
+		case 'y':
+			settings.tls_port = (uint16_t) number(argument, UINT16_MAX);
+			break;
+		case 'Y':
+			settings.tls_port_file = argument;
 			break;
 		case 'i':
 			settings.client_id = argument;
@@ -215,17 +230,17 @@ catch_signals(void)
 
 /* Renamed into place, so that who waits for the file never reads half a number. */
 static void
-write_port_file(uint16_t port)
+write_port_file(const char *name, uint16_t port)
 {
 	char	   *temporary;
 	FILE	   *file;
 
-	if (asprintf(&temporary, "%s.new", settings.port_file) < 0)
+	if (asprintf(&temporary, "%s.new", name) < 0)
 		fail("asprintf", strerror(errno));
 	file = fopen(temporary, "w");
 	if (file == NULL || fprintf(file, "%u\n", port) < 0 || fclose(file) != 0 ||
-		rename(temporary, settings.port_file) != 0)
-		fail(settings.port_file, strerror(errno));
+		rename(temporary, name) != 0)
+		fail(name, strerror(errno));
 	free(temporary);
 }
 
@@ -248,8 +263,10 @@ main(int argc, char *argv[])
 	port = server_start(settings.port);
 	if (port == 0)
 		return EXIT_FAILURE;
+	if (settings.tls_port_file != NULL)
+		write_port_file(settings.tls_port_file, server_tls_port());
 	if (settings.port_file != NULL)
-		write_port_file(port);
+		write_port_file(settings.port_file, port);
 	printf("listening on http://127.0.0.1:%u\n", port);
 	fflush(stdout);
 

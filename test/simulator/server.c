@@ -36,7 +36,9 @@
 #define CONNECTION_LIMIT 50000
 #define EVENTS_PER_ROUND 64
 
-static struct MHD_Daemon *daemon_handle = NULL;
+/* The listener without TLS, and the one with it. */
+static struct MHD_Daemon *daemons[2];
+static int	daemon_count = 0;
 static int	loop_descriptor = -1;
 static uint32_t connections_seen = 0;
 static size_t connections_open = 0;
@@ -222,42 +224,109 @@ watch(int descriptor, void *meaning)
 	epoll_ctl(loop_descriptor, EPOLL_CTL_ADD, descriptor, &readable);
 }
 
-uint16_t
-server_start(uint16_t port)
+/* A file in PEM, terminated; NULL: it cannot be read.  It is kept for as long as we run. */
+static char *
+read_pem(const char *name)
+{
+	FILE	   *file = fopen(name, "r");
+	struct printbuf *text = printbuf_new();
+	char		block[4096];
+	size_t		count;
+
+	if (file == NULL)
+		return NULL;
+	while ((count = fread(block, 1, sizeof(block), file)) > 0)
+		printbuf_memappend(text, block, (int) count);
+	fclose(file);
+	return text->buf;
+}
+
+/* Another listener on the loopback address; with TLS if there is a certificate. */
+static bool
+listen_on(uint16_t port, char *pem)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET,
 		.sin_port = htons(port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
+	struct MHD_OptionItem tls[] = {
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, pem},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, pem},
+		{MHD_OPTION_END, 0, NULL}
+	};
+	struct MHD_Daemon *new =
+		MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (pem != NULL ? MHD_USE_TLS : 0),
+						 port, NULL, NULL, handle_request, NULL,
+						 MHD_OPTION_SOCK_ADDR, &address,
+						 MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned int) LISTEN_BACKLOG,
+						 MHD_OPTION_CONNECTION_LIMIT, (unsigned int) CONNECTION_LIMIT,
+						 MHD_OPTION_NOTIFY_CONNECTION, notice_connection, NULL,
+						 MHD_OPTION_NOTIFY_COMPLETED, complete_request, NULL,
+						 MHD_OPTION_ARRAY, pem != NULL ? tls : &tls[2],
+						 MHD_OPTION_END);
 
-	daemon_handle = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, port, NULL, NULL,
-									 handle_request, NULL,
-									 MHD_OPTION_SOCK_ADDR, &address,
-									 MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned int) LISTEN_BACKLOG,
-									 MHD_OPTION_CONNECTION_LIMIT, (unsigned int) CONNECTION_LIMIT,
-									 MHD_OPTION_NOTIFY_CONNECTION, notice_connection, NULL,
-									 MHD_OPTION_NOTIFY_COMPLETED, complete_request, NULL,
-									 MHD_OPTION_END);
-	if (daemon_handle == NULL)
+	if (new == NULL)
 	{
 		fprintf(stderr, "cannot listen on 127.0.0.1:%u: %s\n", port, strerror(errno));
+		return false;
+	}
+	watch(MHD_get_daemon_info(new, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, NULL);
+	daemons[daemon_count++] = new;
+	return true;
+}
+
+static uint16_t
+port_of(struct MHD_Daemon *one)
+{
+	return MHD_get_daemon_info(one, MHD_DAEMON_INFO_BIND_PORT)->port;
+}
+
+uint16_t
+server_start(uint16_t port)
+{
+	char	   *pem;
+
+	loop_descriptor = epoll_create1(EPOLL_CLOEXEC);
+	if (!listen_on(port, NULL))
+		return 0;
+	if (settings.certificate_file == NULL)
+		return port_of(daemons[0]);
+	pem = read_pem(settings.certificate_file);
+	if (pem == NULL)
+	{
+		fprintf(stderr, "cannot read %s: %s\n", settings.certificate_file, strerror(errno));
 		return 0;
 	}
-	loop_descriptor = epoll_create1(EPOLL_CLOEXEC);
-	watch(MHD_get_daemon_info(daemon_handle, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, NULL);
-	return MHD_get_daemon_info(daemon_handle, MHD_DAEMON_INFO_BIND_PORT)->port;
+	return listen_on(settings.tls_port, pem) ? port_of(daemons[0]) : 0;
+}
+
+uint16_t
+server_tls_port(void)
+{
+	return daemon_count > 1 ? port_of(daemons[1]) : 0;
 }
 
 static int
 next_timeout(void)
 {
-	MHD_UNSIGNED_LONG_LONG of_daemon;
-	int			of_pauses = pauses_timeout_ms();
+	int			next = pauses_timeout_ms();
 
-	if (MHD_get_timeout(daemon_handle, &of_daemon) != MHD_YES)
-		return of_pauses;
-	return of_pauses < 0 || of_daemon < (unsigned) of_pauses ? (int) of_daemon : of_pauses;
+	for (int i = 0; i < daemon_count; i++)
+	{
+		MHD_UNSIGNED_LONG_LONG wait;
+
+		if (MHD_get_timeout(daemons[i], &wait) == MHD_YES && (next < 0 || wait < (unsigned) next))
+			next = (int) wait;
+	}
+	return next;
+}
+
+static void
+run_daemons(void)
+{
+	for (int i = 0; i < daemon_count; i++)
+		MHD_run(daemons[i]);
 }
 
 void
@@ -277,7 +346,7 @@ server_run(int stop_descriptor)
 			else if (events[i].data.ptr != NULL)
 				pause_notice_leaving(events[i].data.ptr);
 		pauses_end_due();
-		MHD_run(daemon_handle);
+		run_daemons();
 	}
 }
 
@@ -286,7 +355,8 @@ server_stop(void)
 {
 	pauses_stop();
 	/* Those that were paused have to be seen to go on before libmicrohttpd may stop. */
-	MHD_run(daemon_handle);
-	MHD_stop_daemon(daemon_handle);
+	run_daemons();
+	while (daemon_count > 0)
+		MHD_stop_daemon(daemons[--daemon_count]);
 	close(loop_descriptor);
 }

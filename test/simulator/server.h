@@ -8,8 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Listens on 127.0.0.1; returns the port, or 0 with a message on stderr. */
+/* Listens on 127.0.0.1; returns the port without TLS, or 0 with a message on stderr. */
 extern uint16_t server_start(uint16_t port);
+
+/* That of the listener with TLS; 0: there is none. */
+extern uint16_t server_tls_port(void);
 
 /* Serves until the descriptor becomes readable. */
 extern void server_run(int stop_descriptor);

@@ -15,6 +15,9 @@ typedef struct Settings
 {
 	uint16_t	port;				/* 0: any free port */
 	const char *port_file;
+	uint16_t	tls_port;			/* 0: any free port */
+	const char *tls_port_file;
+	const char *certificate_file;	/* NULL: no TLS */
 	const char *conversations_file;
 	const char *ledger_file;
 	const char *client_id;

@@ -195,7 +195,7 @@ $simulator->clear_faults;
 $simulator->fault(verb => 'check', id => 'live-always-500', action => 'status', status => 500);
 $simulator->fault(verb => 'notify', id => 'live-always-429', action => 'status', status => 429);
 $simulator->fault(verb => 'create', id => 'closed-always-429', action => 'status', status => 429);
-$simulator->fault(verb => 'check', id => 'live-until-expiry', action => 'status', status => 503, retry_after => '30');
+$simulator->fault(verb => 'check', id => 'live-until-expiry', action => 'status', status => 425, retry_after => '30');
 nudge($node, $_) for qw(live-always-500 live-always-429 closed-always-429);
 nudge($node, 'live-until-expiry', expires_at => q(now() + '20 s'));
 wait_until_ended($node);

@@ -98,6 +98,8 @@ static const BrokenCase broken_cases[] = {
 	{"notify not sent", STEP_NOTIFY, false, 0, "connect_failed",
 	REPLY_NOT_APPLIED, "connect_failed"},
 	{"create not sent", STEP_CREATE, false, 0, "tls_failed", REPLY_NOT_APPLIED, "tls_failed"},
+	{"check of a stranger", STEP_CHECK, false, 0, "certificate_refused", REPLY_BLOCKED, "certificate_refused"},
+	{"notify to a stranger", STEP_NOTIFY, false, 0, "certificate_refused", REPLY_BLOCKED, "certificate_refused"},
 	{"check without answer", STEP_CHECK, true, 0, "timeout", REPLY_NOT_APPLIED, "timeout"},
 	{"notify without answer", STEP_NOTIFY, true, 0, "timeout", REPLY_AMBIGUOUS, "timeout"},
 	{"create without answer", STEP_CREATE, true, 0, "connection_lost",
