@@ -234,7 +234,9 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		" n.message, n.address, n.channel, n.when_closed = 'skip', n.expires_at,"
 		" d.attempt::pg_catalog.int4, d.round, d.api_calls, r.root, p.path,"
 		" u.step, u.conversation_id, u.to_address, u.from_address, u.channel, u.since,"
-		" others.next_attempt"
+		" others.next_attempt,"
+		" CASE pg_catalog.jsonb_typeof(n.detail OPERATOR(pg_catalog.->) 'template') WHEN 'object'"
+		"   THEN (n.detail OPERATOR(pg_catalog.->) 'template')::pg_catalog.text END"
 		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
 		" JOIN reengage.due d ON d.nudge_id = wanted.nudge_id"
 		" JOIN reengage.nudges n ON n.nudge_id = wanted.nudge_id"
@@ -282,6 +284,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		nudge->message = result_utf8(row, 6);
 		nudge->address = result_utf8(row, 7);
 		nudge->channel = result_text(row, 8);
+		nudge->template = result_utf8(row, 23);
 		nudge->skip_when_closed = result_bool(row, 9);
 		nudge->expires_at = result_time(row, 10, DT_NOEND);
 		nudge->attempt = result_integer(row, 11);

@@ -36,7 +36,7 @@ typedef struct Post
 {
 	Step		step;
 	const char *conversation_id;	/* that is notified or followed */
-	Recipient	recipient;		/* of a create */
+	Recipient	recipient;		/* of a create; of a notify that is addressed */
 	TimestampTz since;			/* when it was first made; 0: not yet */
 } Post;
 
@@ -51,6 +51,7 @@ typedef struct LoadedNudge
 	const char *message;		/* NULL: it cannot be put into UTF-8 */
 	const char *address;
 	const char *channel;
+	const char *template;		/* detail.template, as JSON; NULL: there is none */
 	bool		skip_when_closed;
 	TimestampTz expires_at;		/* DT_NOEND: never */
 	int			attempt;		/* attempts used up */
