@@ -329,6 +329,7 @@ CREATE TABLE reengage.server_state (
 	state text NOT NULL,
 	reason text NOT NULL,
 	since timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	until timestamptz,
 	CONSTRAINT server_state_pkey PRIMARY KEY (server),
 	CONSTRAINT server_state_check CHECK (state IN ('blocked'))
 );
@@ -338,6 +339,7 @@ COMMENT ON COLUMN reengage.server_state.server IS 'the foreign server';
 COMMENT ON COLUMN reengage.server_state.state IS 'blocked: the worker cannot or may not call it, and tries again from time to time';
 COMMENT ON COLUMN reengage.server_state.reason IS 'what is wrong, and what to do';
 COMMENT ON COLUMN reengage.server_state.since IS 'since when';
+COMMENT ON COLUMN reengage.server_state.until IS 'not to be called before, as the API said; null: tried again from time to time';
 
 CREATE TABLE reengage.pauses (
 	server text NOT NULL,

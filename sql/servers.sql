@@ -51,6 +51,30 @@ ALTER SERVER good OPTIONS (SET ca_file 'relative.pem');
 ALTER SERVER good OPTIONS (SET proxy 'socks5://127.0.0.1');
 DROP SERVER good;
 
+-- Genesys Cloud: a region stands for its URLs, and there are no keys
+CREATE SERVER cloud FOREIGN DATA WRAPPER reengage OPTIONS (dialect 'genesys_cloud');
+CREATE SERVER cloud FOREIGN DATA WRAPPER reengage OPTIONS (dialect 'genesys_cloud', region 'mars_north_1');
+CREATE SERVER cloud FOREIGN DATA WRAPPER reengage OPTIONS (region 'eu_central_1');
+CREATE SERVER cloud FOREIGN DATA WRAPPER reengage OPTIONS (dialect 'genesys_cloud', region 'eu_central_1', idempotency 'key');
+CREATE SERVER cloud FOREIGN DATA WRAPPER reengage OPTIONS (dialect 'genesys_cloud', region 'eu_central_1');
+ALTER SERVER cloud OPTIONS (ADD api_url 'https://api.example.com');
+ALTER SERVER cloud OPTIONS (ADD login_url 'https://login.example.com');
+ALTER SERVER cloud OPTIONS (SET dialect 'messaging');
+INSERT INTO reengage.nudges (server, conversation_id, message, channel) VALUES ('cloud', 'a', repeat('x', 766), 'sms');
+INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('cloud', 'a', repeat('x', 2001));
+BEGIN;
+INSERT INTO reengage.nudges (server, conversation_id, message, channel) VALUES ('cloud', 'a', repeat('x', 765), 'sms');
+INSERT INTO reengage.nudges (server, conversation_id, message, detail)
+	VALUES ('cloud', 'a', repeat('x', 2001), '{"template": {"responseId": "r"}}');
+INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message)
+	VALUES ('00000000-0000-7000-8000-000000000001', 'cloud', 'a', repeat('x', 2000));
+SELECT step, method, url, left(body, 130) AS body FROM reengage.preview('00000000-0000-7000-8000-000000000001');
+ROLLBACK;
+ALTER SERVER cloud OPTIONS (ADD tag_lineage 'perhaps');
+ALTER SERVER cloud OPTIONS (ADD tag_lineage 'on');
+DROP SERVER cloud;
+CREATE SERVER tagging FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'https://api.example.com', tag_lineage 'on');
+
 DROP EXTENSION reengage;
 
 -- settings

@@ -66,6 +66,18 @@ repeat(const Facts *facts, const Terms *terms)
 	return decision;
 }
 
+/* The conversation can be spoken to. */
+static Decision
+speak(const Facts *facts, const Terms *terms)
+{
+	Recipient	recipient;
+	const char *reason;
+
+	if (terms->notify_is_addressed && !choose_notified(facts, terms, &recipient, &reason))
+		return settle(OUTCOME_REFUSED, reason);
+	return call(STEP_NOTIFY);
+}
+
 /* The conversation cannot be spoken to; may a new one follow it? */
 static Decision
 follow_closed(const Facts *facts, const Terms *terms)
@@ -86,7 +98,7 @@ after_check(const Facts *facts, const Terms *terms)
 	switch (facts->class)
 	{
 		case REPLY_DONE:
-			return facts->live ? call(STEP_NOTIFY) : follow_closed(facts, terms);
+			return facts->live ? speak(facts, terms) : follow_closed(facts, terms);
 		case REPLY_NOT_FOUND:
 			if (terms->address == NULL || terms->channel == NULL)
 				return settle(OUTCOME_REFUSED, "conversation_not_found");
@@ -96,6 +108,7 @@ after_check(const Facts *facts, const Terms *terms)
 		case REPLY_BLOCKED:
 			return block(facts->reason);
 		case REPLY_CLOSED:
+		case REPLY_OVERTAKEN:
 		case REPLY_NOT_APPLIED:
 		case REPLY_AMBIGUOUS:
 			/* a GET is always safe to repeat */
@@ -104,18 +117,34 @@ after_check(const Facts *facts, const Terms *terms)
 	return retry(facts, terms);
 }
 
+/*
+ * An API that notifies an address says where the message went.  The customer
+ * may have another conversation by now: that carries the thread from here on.
+ */
+static Decision
+notified(const Facts *facts)
+{
+	if (!facts->elsewhere)
+		return settle(OUTCOME_NOTIFIED, NULL);
+	return settle(facts->same_conversation ?
+				  OUTCOME_SESSION_CONTINUED : OUTCOME_SESSION_CREATED, "joined");
+}
+
 static Decision
 after_notify(const Facts *facts, const Terms *terms)
 {
 	switch (facts->class)
 	{
 		case REPLY_DONE:
-			return settle(OUTCOME_NOTIFIED, NULL);
+			return notified(facts);
 		case REPLY_CLOSED:
-			/* it closed after we looked; never a second notify */
+			/* it closed after we looked; never back and forth */
+			if (terms->turned)
+				return settle(OUTCOME_REFUSED, facts->reason);
 			return follow_closed(facts, terms);
 		case REPLY_NOT_FOUND:
 			return settle(OUTCOME_REFUSED, "conversation_not_found");
+		case REPLY_OVERTAKEN:
 		case REPLY_REJECTED:
 			return settle(OUTCOME_REFUSED, facts->reason);
 		case REPLY_NOT_APPLIED:
@@ -136,6 +165,11 @@ after_create(const Facts *facts, const Terms *terms)
 		case REPLY_DONE:
 			return settle(facts->same_conversation ?
 						  OUTCOME_SESSION_CONTINUED : OUTCOME_SESSION_CREATED, NULL);
+		case REPLY_OVERTAKEN:
+			/* the customer came back after we looked; never back and forth */
+			if (terms->turned)
+				return settle(OUTCOME_REFUSED, facts->reason);
+			return call(STEP_NOTIFY);
 		case REPLY_CLOSED:
 		case REPLY_NOT_FOUND:
 		case REPLY_REJECTED:
@@ -251,6 +285,22 @@ choose_recipient(const Facts *facts, const Terms *terms,
 	recipient->to_address = terms->address;
 	recipient->channel = channel;
 	return true;
+}
+
+bool
+choose_notified(const Facts *facts, const Terms *terms,
+				Recipient *recipient, const char **reason)
+{
+	bool		known = facts->customer_address != NULL;
+
+	recipient->to_address = known ? facts->customer_address : terms->address;
+	recipient->from_address = facts->business_address ?
+		facts->business_address : terms->from_address;
+	recipient->channel = facts->channel ? facts->channel : terms->channel;
+	if (recipient->to_address != NULL && recipient->channel != NULL)
+		return true;
+	*reason = recipient->to_address == NULL ? "no_address" : "no_channel";
+	return false;
 }
 
 bool

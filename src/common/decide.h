@@ -28,6 +28,8 @@ typedef struct Terms
 	int64_t		repeat_until;	/* when it may have forgotten this call's key */
 	bool		unresolved;		/* this call was made before, and may have had its effect */
 
+	bool		turned;			/* a POST of this attempt was refused for what the conversation had become */
+
 	/* the nudge's own words for where a new session goes; NULL when absent */
 	const char *address;
 	const char *channel;
@@ -35,6 +37,7 @@ typedef struct Terms
 	/* the server's */
 	const char *from_address;	/* NULL when absent */
 	const char *proactive_channels; /* comma-separated */
+	bool		notify_is_addressed;	/* the API notifies an address, not a conversation */
 } Terms;
 
 /* What came back.  Facts stay those of the check while later steps run. */
@@ -47,7 +50,8 @@ typedef struct Facts
 	const char *channel;		/* of the old conversation; NULL when unknown */
 	const char *customer_address;
 	const char *business_address;
-	bool		same_conversation;	/* a create answered an id that its thread knows */
+	bool		same_conversation;	/* a POST answered an id that its thread knows */
+	bool		elsewhere;		/* a notify answered another id than it was meant for */
 } Facts;
 
 typedef enum DecisionKind
@@ -68,7 +72,7 @@ typedef struct Decision
 	bool		unresolved;		/* RETRY, BLOCK: to make the same call again, and no other */
 } Decision;
 
-/* Where a new session goes.  Points into the terms and the facts. */
+/* Where a message goes.  Points into the terms and the facts. */
 typedef struct Recipient
 {
 	const char *to_address;
@@ -89,6 +93,14 @@ extern bool may_call(const Terms *terms, Decision *end);
  */
 extern bool choose_recipient(const Facts *facts, const Terms *terms,
 							 Recipient *recipient, const char **reason);
+
+/*
+ * Whom a notify addresses, where the API notifies an address: the customer of
+ * the live conversation, on its channel whatever that is; the nudge's own
+ * address where the conversation does not tell.
+ */
+extern bool choose_notified(const Facts *facts, const Terms *terms,
+							Recipient *recipient, const char **reason);
 
 /* True when "item" is one of the comma-separated "list"; nothing is in NULL. */
 extern bool list_contains(const char *list, const char *item);

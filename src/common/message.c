@@ -67,6 +67,8 @@ static const FieldSpec call_fields[] = {
 	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, to_address)},
 	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, from_address)},
 	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, channel)},
+	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, root)},
+	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, template)},
 };
 SPEC(call, MESSAGE_CALL, CallMessage);
 

@@ -17,7 +17,7 @@
 #include "nudge.h"
 
 /* Raised whenever a message changes; the two programs must agree on it. */
-#define PROTOCOL_VERSION 2
+#define PROTOCOL_VERSION 4
 
 typedef enum MessageKind
 {
@@ -66,9 +66,12 @@ typedef struct CallMessage
 	const char *conversation_id;	/* the tip: checked, notified or followed */
 	const char *nudge_id;
 	const char *text;			/* notify, create */
-	const char *to_address;		/* create: the customer */
-	const char *from_address;	/* create: the business; may be absent */
-	const char *channel;		/* create */
+	/* create; notify, where the API notifies an address */
+	const char *to_address;		/* the customer */
+	const char *from_address;	/* the business; may be absent */
+	const char *channel;
+	const char *root;			/* create: to be written on what it makes; may be absent */
+	const char *template;		/* JSON, instead of the text where the channel wants one */
 } CallMessage;
 
 typedef struct ReplyMessage

@@ -39,6 +39,8 @@ reply_class_name(ReplyClass class)
 			return "ambiguous";
 		case REPLY_BLOCKED:
 			return "blocked";
+		case REPLY_OVERTAKEN:
+			return "overtaken";
 	}
 	return "invalid";
 }

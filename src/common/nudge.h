@@ -26,10 +26,11 @@ typedef enum ReplyClass
 	REPLY_REJECTED,				/* the API says never */
 	REPLY_NOT_APPLIED,			/* certainly without effect: may be repeated */
 	REPLY_AMBIGUOUS,			/* may or may not have taken effect */
-	REPLY_BLOCKED				/* our client may not call at all */
+	REPLY_BLOCKED,				/* our client may not call at all */
+	REPLY_OVERTAKEN				/* a create was refused because a conversation is live */
 } ReplyClass;
 
-#define REPLY_CLASS_COUNT 7
+#define REPLY_CLASS_COUNT 8
 
 /* How a nudge can end: the words of lineage.outcome. */
 typedef enum Outcome
@@ -51,6 +52,10 @@ typedef enum Outcome
  * put into a URL path and an index, so both ends hold them to this.
  */
 #define CONVERSATION_ID_MAX 128
+
+/* The longest texts that the dialect genesys_cloud takes, in characters. */
+#define GENESYS_CLOUD_SMS_MAX 765
+#define GENESYS_CLOUD_TEXT_MAX 2000
 
 /* Names as they stand in SQL, logs and idempotency keys. */
 extern const char *step_name(Step step);

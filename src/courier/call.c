@@ -69,20 +69,20 @@ call_find_fault(const Call *call)
 }
 
 /*
- * The key is the nudge's and the step's, not the attempt's: an API that
+ * The key is the nudge's and the purpose's, not the attempt's: an API that
  * honours it can tell a repetition from a second wish.
  */
 static char *
-compose_headers(const CallMessage *message, const char *token)
+compose_headers(const CallMessage *message, const char *purpose, const char *token)
 {
 	char	   *posting = NULL;
 	char	   *authorization = NULL;
 	char	   *headers;
 
-	if (message->step != STEP_CHECK)
+	if (purpose != NULL)
 		posting = format_text("\nContent-Type: application/json"
 							  "\nIdempotency-Key: %s-%s",
-							  message->nudge_id, step_name((Step) message->step));
+							  message->nudge_id, purpose);
 	if (token != NULL)
 		authorization = format_text("\nAuthorization: Bearer %s", token);
 	headers = format_text("Accept: application/json"
@@ -100,7 +100,8 @@ compose(const Call *call, const Settings *settings, const char *token,
 {
 	memset(request, 0, sizeof(*request));
 	settings->dialect->compose(&call->message, settings->api_url, request);
-	request->headers = compose_headers(&call->message, token);
+	request->headers = compose_headers(&call->message, call->message.step == STEP_CHECK ?
+									   NULL : step_name((Step) call->message.step), token);
 }
 
 void
@@ -187,16 +188,49 @@ read_mistaken_identity(const Call *call, Reading *reading)
 	reading->http_status = status;
 }
 
-void
+static void
+on_tagged(void *owner, const HttpResponse *response)
+{
+	/* the outcome is known and told: a tag that fails changes nothing */
+	(void) response;
+	settings_release(owner);
+}
+
+/* False: the new conversation is not to be tagged. */
+static bool
+compose_tag(const Call *call, const Reading *reading, HttpRequest *request)
+{
+	const Dialect *dialect = call->settings->dialect;
+
+	memset(request, 0, sizeof(*request));
+	if (call->message.step != STEP_CREATE || reading->class != REPLY_DONE ||
+		call->message.root == NULL || dialect->compose_tag == NULL)
+		return false;
+	dialect->compose_tag(reading->conversation_id, call->message.root,
+						 call->settings->api_url, request);
+	request->headers = compose_headers(&call->message, "tag", call->token);
+	return true;
+}
+
+int
 call_end(Call *call, const HttpResponse *response)
 {
 	Secrets		secrets = settings_secrets(call->settings, call->token);
 	Reading		reading;
+	HttpRequest tag;
+	Settings   *settings = settings_hold(call->settings);
+	bool		tags;
 
 	call->settings->dialect->read((Step) call->message.step, response, &secrets, &reading);
 	read_conflict(call, &reading);
 	read_mistaken_identity(call, &reading);
+	tags = compose_tag(call, &reading, &tag);
 	call_end_with(call, &reading);
+	if (tags)
+		http_send(&tag, &settings->route, on_tagged, settings);
+	else
+		settings_release(settings);
+	return tags ? 1 : 0;
 }
 
 void

@@ -47,8 +47,11 @@ extern void call_send(Call *call, Settings *settings, const char *token, HttpDon
 /* Counts what an attempt put on the wire. */
 extern void call_note_attempt(Call *call, const HttpResponse *response);
 
-/* Answers with what the response means, and frees the call. */
-extern void call_end(Call *call, const HttpResponse *response);
+/*
+ * Answers with what the response means, and frees the call.  Returns the number
+ * of further requests that it leads to, whose answers nobody waits for.
+ */
+extern int	call_end(Call *call, const HttpResponse *response);
 
 /* Answers with that reading, and frees the call. */
 extern void call_end_with(Call *call, const Reading *reading);

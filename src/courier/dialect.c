@@ -7,6 +7,7 @@
 
 static const Dialect *const dialects[] = {
 	&dialect_messaging,
+	&dialect_genesys_cloud,
 };
 
 const Dialect *

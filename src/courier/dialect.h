@@ -20,6 +20,13 @@ typedef struct Dialect
 	void		(*compose) (const CallMessage *call, const char *api_url,
 							HttpRequest *request);
 
+	/* To write the thread's root on a new conversation; NULL: it cannot be done. */
+	void		(*compose_tag) (const char *conversation_id, const char *root,
+								const char *api_url, HttpRequest *request);
+
+	/* NULL, or the reason for which this API never takes that POST; may be NULL. */
+	const char *(*find_fault) (const CallMessage *call);
+
 	/* Fills the reading, whatever the response holds. */
 	void		(*read) (Step step, const HttpResponse *response,
 						 const Secrets *secrets, Reading *reading);
@@ -29,5 +36,6 @@ typedef struct Dialect
 extern const Dialect *dialect_find(const char *name);
 
 extern const Dialect dialect_messaging;
+extern const Dialect dialect_genesys_cloud;
 
 #endif

@@ -14,9 +14,9 @@
 
 #include <string.h>
 
-#include "headers.h"
 #include "json.h"
 #include "memory.h"
+#include "refusal.h"
 
 #define CONVERSATIONS "/api/v2/conversations/messaging"
 
@@ -131,83 +131,13 @@ read_create(const JsonObject *body, Reading *reading)
 		reading_set(reading, REPLY_AMBIGUOUS, "unreadable");
 }
 
-/* How APIs say that a notify came too late because the conversation closed. */
-typedef struct ClosedRefusal
-{
-	int			status;
-	const char *words;
-} ClosedRefusal;
-
-static const ClosedRefusal closed_refusals[] = {
-	{400, "closed"},			/* "Cannot send notification to closed conversation" */
-	{400, "not in a state that allows"},
-	{403, "closed"},
-	{403, "not in a state that allows"},
-	{409, "closed"},
-	{409, "not in a state that allows"},
-};
-
-static bool
-contains(const char *text, const char *words)
-{
-	return text != NULL && strcasestr(text, words) != NULL;
-}
-
-static bool
-is_refused_as_closed(int status, const char *code, const char *message)
-{
-	for (size_t i = 0; i < sizeof(closed_refusals) / sizeof(closed_refusals[0]); i++)
-		if (closed_refusals[i].status == status &&
-			(contains(message, closed_refusals[i].words) ||
-			 contains(code, closed_refusals[i].words)))
-			return true;
-	return false;
-}
-
-/*
- * What is there to tell of a failure: the API's message; if it sent a page
- * instead, that; if there was no answer, what the network said.  Never the
- * content of an answer that is not about an error, and never an address.
- */
 static void
-read_error(const JsonObject *body, const HttpResponse *response,
-		   const Secrets *secrets, Reading *reading)
+read_success(Step step, const JsonObject *body, Reading *reading)
 {
-	const char *message = json_member_text(body, "message");
-
-	text_clean(reading->error_code, WORD_SIZE, json_member_text(body, "code"), secrets);
-	if (message != NULL)
-		text_clean(reading->error_message, ERROR_MESSAGE_SIZE, message, secrets);
-	else if (response->status >= 400 && body == NULL && response->body_length > 0)
-		text_clean_bytes(reading->error_message, ERROR_MESSAGE_SIZE,
-						 response->body, response->body_length, secrets);
-	else
-		text_clean(reading->error_message, ERROR_MESSAGE_SIZE, response->detail, secrets);
-	text_hide_addresses(reading->error_message);
-}
-
-static void
-read_refusal(Step step, const JsonObject *body, const HttpResponse *response,
-			 Reading *reading)
-{
-	if (step == STEP_NOTIFY && response->complete &&
-		is_refused_as_closed(response->status, json_member_text(body, "code"),
-							 json_member_text(body, "message")))
-		reading_set(reading, REPLY_CLOSED, "closed");
-}
-
-static void
-read_correlation_id(const JsonObject *body, const HttpResponse *response,
-					const Secrets *secrets, Reading *reading)
-{
-	char		value[CORRELATION_ID_SIZE];
-
-	if (headers_find(response->headers, response->headers_length,
-					 "ININ-Correlation-Id", value, sizeof(value)))
-		text_clean(reading->correlation_id, CORRELATION_ID_SIZE, value, secrets);
-	else
-		text_clean(reading->correlation_id, CORRELATION_ID_SIZE,
-			  json_member_text(body, "contextId"), secrets);
+	if (step == STEP_CHECK)
+		read_check(body, reading);
+	else if (step == STEP_CREATE)
+		read_create(body, reading);
 }
 
 static void
@@ -217,16 +147,14 @@ read_reply(Step step, const HttpResponse *response, const Secrets *secrets,
 	JsonObject *body = json_read(response->body, response->body_length);
 
 	reading_judge(reading, step, response);
-	if (reading->class != REPLY_DONE)
-		read_refusal(step, body, response, reading);
-	else if (step == STEP_CHECK)
-		read_check(body, reading);
-	else if (step == STEP_CREATE)
-		read_create(body, reading);
+	if (reading->class == REPLY_DONE)
+		read_success(step, body, reading);
+	else if (step == STEP_NOTIFY && refusal_is_closed(response, body))
+		reading_set(reading, REPLY_CLOSED, "closed");
 
 	if (reading->class != REPLY_DONE)
-		read_error(body, response, secrets, reading);
-	read_correlation_id(body, response, secrets, reading);
+		refusal_read(body, response, secrets, reading);
+	correlation_read(body, response, secrets, reading);
 	json_free(body);
 }
 

@@ -16,6 +16,7 @@ typedef struct HttpRequest
 	char	   *url;
 	char	   *headers;		/* one a line; may carry a token */
 	char	   *body;			/* NULL: it is a GET, otherwise a POST */
+	bool		puts;			/* rather a PUT */
 } HttpRequest;
 
 /*

@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "exit.h"
 #include "headers.h"
+#include "http_failure.h"
 #include "http_reuse.h"
 #include "memory.h"
 #include "received.h"
@@ -40,6 +41,7 @@ typedef struct Transfer
 	Received	received;
 	bool		only_public;	/* refuse addresses inside of our network */
 	bool		address_refused;
+	bool		tunnelled;		/* by CONNECT, through a proxy */
 	int64_t		started_at;
 	char		error[CURL_ERROR_SIZE];
 	HttpDone	done;
@@ -161,6 +163,12 @@ set_route(CURL *easy, const HttpRoute *route)
 	set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, route->connect_timeout_ms);
 }
 
+static bool
+is_https(const char *url)
+{
+	return strncasecmp(url, "https:", strlen("https:")) == 0;
+}
+
 /*
  * With TLS calls wait to see whether they can share a connection by HTTP/2.
  * Without, they would wait for the first reply, and one that never comes would
@@ -170,7 +178,7 @@ static void
 set_url(CURL *easy, const char *url)
 {
 	set_text(easy, CURLOPT_URL, url);
-	set_number(easy, CURLOPT_PIPEWAIT, strncasecmp(url, "https:", strlen("https:")) == 0);
+	set_number(easy, CURLOPT_PIPEWAIT, is_https(url));
 }
 
 static void
@@ -224,6 +232,8 @@ set_body(Transfer *transfer)
 
 	set_number(easy, CURLOPT_MAXAGE_CONN, POST_IDLE_MAX_S);
 	set_number(easy, CURLOPT_POST, 1);
+	if (transfer->request.puts)
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "PUT");
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size);
 	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
 	curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
@@ -317,6 +327,8 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	transfer->only_public = route->proxy == NULL &&
 		!url_names_an_address(transfer->request.url);
 
+	transfer->tunnelled = route->proxy != NULL && is_https(transfer->request.url);
+
 	set_safety(transfer->easy);
 	set_route(transfer->easy, route);
 	set_callbacks(transfer->easy, transfer);
@@ -328,40 +340,10 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	require(curl_multi_add_handle(multi, transfer->easy) == CURLM_OK);
 }
 
-typedef struct FailureWord
-{
-	CURLcode	code;
-	const char *word;
-} FailureWord;
-
-static const FailureWord words_before_sending[] = {
-	{CURLE_COULDNT_RESOLVE_HOST, "resolve_failed"},
-	{CURLE_COULDNT_RESOLVE_PROXY, "proxy_failed"},
-	{CURLE_COULDNT_CONNECT, "connect_failed"},
-	{CURLE_OPERATION_TIMEDOUT, "connect_timeout"},
-	{CURLE_SSL_CONNECT_ERROR, "tls_failed"},
-	{CURLE_SSL_CIPHER, "tls_failed"},
-	{CURLE_PEER_FAILED_VERIFICATION, FAILURE_CERTIFICATE},
-	{CURLE_SSL_CACERT_BADFILE, FAILURE_CERTIFICATE},
-	{CURLE_SSL_ISSUER_ERROR, FAILURE_CERTIFICATE},
-	{CURLE_URL_MALFORMAT, "invalid_url"},
-	{CURLE_UNSUPPORTED_PROTOCOL, "invalid_url"},
-	{CURLE_LOGIN_DENIED, "invalid_url"},	/* there is a user name in it */
-	{CURLE_OK, NULL}
-};
-
-static const FailureWord words_after_sending[] = {
-	{CURLE_OPERATION_TIMEDOUT, "timeout"},
-	{CURLE_WEIRD_SERVER_REPLY, "unreadable"},
-	{CURLE_UNSUPPORTED_PROTOCOL, "unreadable"}, /* HTTP/0.9, that is, not HTTP */
-	{CURLE_OK, NULL}
-};
-
 /* One word for why there is no complete answer. */
 static const char *
 failure_word(const Transfer *transfer, CURLcode code, bool sent)
 {
-	const FailureWord *known = sent ? words_after_sending : words_before_sending;
 	long		proxy_status = 0;
 
 	if (transfer->received.oversized)
@@ -371,15 +353,25 @@ failure_word(const Transfer *transfer, CURLcode code, bool sent)
 	curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
 	if (!sent && proxy_status >= 300)
 		return "proxy_failed";
-	for (; known->word != NULL; known++)
-		if (known->code == code)
-			return known->word;
-	return "connection_lost";
+	return http_failure_word(code, sent);
+}
+
+/* A tunnel that was asked for and never led to a handshake with the API. */
+static bool
+has_no_tunnel(const Transfer *transfer)
+{
+	long		new_connections = 0;
+	curl_off_t	handshake = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &new_connections);
+	curl_easy_getinfo(transfer->easy, CURLINFO_APPCONNECT_TIME_T, &handshake);
+	return transfer->tunnelled && new_connections > 0 && handshake == 0;
 }
 
 /*
- * The size of the request is 0 until libcurl gave some of it to the network;
- * as libcurl 8.7 forgets to count, the body's own count is asked as well.
+ * The size of the request is 0 until libcurl gave some of it to the network,
+ * but it counts the CONNECT for a tunnel, too; as libcurl 8.7 forgets to count,
+ * the body's own count is asked as well.
  */
 static bool
 was_sent(const Transfer *transfer, int status)
@@ -387,7 +379,8 @@ was_sent(const Transfer *transfer, int status)
 	long		request_size = 0;
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request_size);
-	return request_size > 0 || transfer->body_given > 0 || status > 0;
+	return (request_size > 0 && !has_no_tunnel(transfer)) ||
+		transfer->body_given > 0 || status > 0;
 }
 
 static int64_t

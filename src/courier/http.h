@@ -1,7 +1,7 @@
 /*
  * http.h: HTTP requests in, HTTP responses out.
  *
- * http.c and http_reuse.c are the only files that know libcurl.  A request goes
+ * http*.c are the only files that know libcurl.  A request goes
  * out at most once: nothing here repeats, follows or resends one that may have
  * had an effect.
  */

@@ -134,6 +134,23 @@ json_member_number(const JsonObject *object, const char *name, int64_t *number)
 	return true;
 }
 
+size_t
+json_member_count(const JsonObject *object, const char *name)
+{
+	JsonObject *found = member(object, name, json_type_array);
+
+	return found != NULL ? json_object_array_length(found) : 0;
+}
+
+const JsonObject *
+json_member_at(const JsonObject *object, const char *name, size_t place)
+{
+	JsonObject *array = member(object, name, json_type_array);
+	JsonObject *found = array != NULL ? json_object_array_get_idx(array, place) : NULL;
+
+	return json_object_is_type(found, json_type_object) ? found : NULL;
+}
+
 static void
 add(JsonObject *object, const char *name, JsonObject *value)
 {
@@ -145,6 +162,21 @@ json_add_text(JsonObject *object, const char *name, const char *text)
 {
 	if (text != NULL)
 		add(object, name, json_object_new_string(text));
+}
+
+void
+json_add_flag(JsonObject *object, const char *name, bool flag)
+{
+	add(object, name, json_object_new_boolean(flag));
+}
+
+void
+json_add_read(JsonObject *object, const char *name, const char *text)
+{
+	JsonObject *value = json_read(text, strlen(text));
+
+	if (value != NULL)
+		add(object, name, value);
 }
 
 JsonObject *

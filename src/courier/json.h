@@ -30,8 +30,19 @@ extern const char *json_member_text(const JsonObject *object, const char *name);
 extern const JsonObject *json_member_object(const JsonObject *object, const char *name);
 extern bool json_member_number(const JsonObject *object, const char *name, int64_t *number);
 
+/* How many elements the member has that is an array; 0: it is none. */
+extern size_t json_member_count(const JsonObject *object, const char *name);
+
+/* One of them.  NULL: it is no object. */
+extern const JsonObject *json_member_at(const JsonObject *object, const char *name, size_t place);
+
 /* Adds a text; does nothing if it is NULL. */
 extern void json_add_text(JsonObject *object, const char *name, const char *text);
+
+extern void json_add_flag(JsonObject *object, const char *name, bool flag);
+
+/* Adds what json_read() makes of the text; does nothing if that is no object. */
+extern void json_add_read(JsonObject *object, const char *name, const char *text);
 
 /* Adds a new empty object, which belongs to "object", and returns it. */
 extern JsonObject *json_add_object(JsonObject *object, const char *name);

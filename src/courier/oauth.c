@@ -104,6 +104,10 @@ read_failure(const JsonObject *body, const HttpResponse *response,
 	bool		refused = status == 400 || status == 401 || status == 403;
 	const char *description = json_member_text(body, "error_description");
 
+	/* Genesys Cloud's word for it */
+	if (description == NULL)
+		description = json_member_text(body, "description");
+
 	reading_init(reading, REPLY_BLOCKED, refused ? "bad_credentials" : "token_unavailable");
 	if (!response->sent)
 		reading_judge_unsent(reading, response->failure);

@@ -189,8 +189,8 @@ on_response(void *owner, const HttpResponse *response)
 	note_token(call, response);
 	if (deserves_another_token(call, response))
 		put_again(server, call);
-	else
-		call_end(call, response);
+	else if (call_end(call, response) > 0)
+		throttle_count(&server->throttle, clock_monotonic_ms());
 	start_calls(server);
 }
 
@@ -237,6 +237,16 @@ start_calls(Server *server)
 	}
 }
 
+/* A preview shows its request with blanks that no dialect would take. */
+static const char *
+find_dialect_fault(const Call *call, const Dialect *dialect)
+{
+	if (call->message.step == STEP_CHECK || call->message.render_only ||
+		dialect->find_fault == NULL)
+		return NULL;
+	return dialect->find_fault(&call->message);
+}
+
 void
 servers_accept(Call *call)
 {
@@ -249,6 +259,8 @@ servers_accept(Call *call)
 		call_refuse(call, REPLY_REJECTED, fault);
 	else if (server->settings->dialect == NULL)
 		call_refuse(call, REPLY_BLOCKED, "unknown_dialect");
+	else if ((fault = find_dialect_fault(call, server->settings->dialect)) != NULL)
+		call_refuse(call, REPLY_REJECTED, fault);
 	else if (call->message.render_only)
 		call_render(call, server->settings);
 	else

@@ -52,7 +52,10 @@ calls_can_be_made(const Calls *calls)
 static Terms
 terms_of_flight(const Flight *flight)
 {
-	return terms_of(&flight->nudge, &flight->server->options, &flight->post);
+	Terms		terms = terms_of(&flight->nudge, &flight->server->options, &flight->post);
+
+	terms.turned = flight->turned;
+	return terms;
 }
 
 static Facts
@@ -98,18 +101,26 @@ note_reply(Flight *flight, const ReplyMessage *reply)
 			(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 }
 
-/* The id that a create answered must be one that we can check again. */
+/*
+ * The id that a create answered must be one that we can check again.  A notify
+ * need not answer one; what it answers says where the message went.
+ */
 static void
 read_new_conversation(Flight *flight, const ReplyMessage *reply, Facts *facts)
 {
-	if (flight->step != STEP_CREATE || facts->class != REPLY_DONE)
+	bool		valid = reply->conversation_id != NULL &&
+		conversation_id_is_valid(reply->conversation_id);
+
+	if (flight->step == STEP_CHECK || facts->class != REPLY_DONE)
 		return;
-	if (reply->conversation_id == NULL || !conversation_id_is_valid(reply->conversation_id))
+	if (!valid && flight->step == STEP_CREATE)
 	{
 		facts->class = REPLY_AMBIGUOUS;
 		facts->reason = "unreadable";
-		return;
 	}
+	if (!valid)
+		return;
+	facts->elsewhere = pg_strcasecmp(reply->conversation_id, flight->nudge.tip) != 0;
 	flight->new_conversation_id = flight_keep(flight, reply->conversation_id);
 	/* one that the thread has been through has a successor, and gets no other */
 	facts->same_conversation = list_contains(flight->nudge.path, reply->conversation_id);
@@ -139,11 +150,18 @@ prepare_post(Flight *flight, Step step, const Facts *facts, const Terms *terms)
 {
 	Recipient	recipient;
 	const char *reason;
+	/* a create that was overtaken: it is its recipient who came back */
+	bool		same_recipient = flight->step == STEP_CREATE;
 
-	memset(&flight->post, 0, sizeof(Post));
+	flight->turned = flight->step != STEP_CHECK;
 	flight->step = flight->post.step = step;
 	flight->post.conversation_id = flight->nudge.tip;
-	if (step != STEP_CREATE || !choose_recipient(facts, terms, &recipient, &reason))
+	flight->post.since = 0;
+	if (same_recipient)
+		return;
+	memset(&flight->post.recipient, 0, sizeof(Recipient));
+	if (step == STEP_CREATE ? !choose_recipient(facts, terms, &recipient, &reason) :
+		!terms->notify_is_addressed || !choose_notified(facts, terms, &recipient, &reason))
 		return;
 	flight->post.recipient.to_address = flight_keep(flight, recipient.to_address);
 	flight->post.recipient.from_address = flight_keep(flight, recipient.from_address);
@@ -337,6 +355,9 @@ call_of(const Flight *flight)
 	call.to_address = flight->post.recipient.to_address;
 	call.from_address = flight->post.recipient.from_address;
 	call.channel = flight->post.recipient.channel;
+	call.template = flight->nudge.template;
+	if (flight->step == STEP_CREATE && flight->server->options.tag_lineage)
+		call.root = flight->nudge.root;
 	return call;
 }
 

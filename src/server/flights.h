@@ -49,6 +49,7 @@ typedef struct Flight
 	bool		posted;			/* a POST was made, in this attempt or unresolved: */
 	Step		last_post;
 	Post		post;			/* the one that is made, or is to be made */
+	bool		turned;			/* the POST before it was refused: see decide.h */
 
 	/* what the check found; kept for the steps that follow */
 	const char *status_seen;

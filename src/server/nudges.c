@@ -179,14 +179,49 @@ check_detail(const Row *row)
 				 errhint("Keep large data in a table of your own and put its key here.")));
 }
 
+/* A template goes out in place of the text. */
+static bool
+has_template(const Row *row)
+{
+	bool		isnull;
+	Datum		detail = column(row, "detail", &isnull);
+
+	return !isnull && JB_ROOT_IS_OBJECT(DatumGetJsonbP(detail)) &&
+		getKeyJsonValueFromContainer(&DatumGetJsonbP(detail)->root, "template",
+									 strlen("template"), NULL) != NULL;
+}
+
+/*
+ * What is certainly too long for the API.  On which channel it goes out only
+ * the check of the conversation tells, so the courier looks again.
+ */
 static void
+check_length(const Row *row, const ForeignServer *server)
+{
+	const char *message = required_text(row, "message");
+	const char *channel = text_column(row, "channel");
+	bool		is_sms = channel != NULL && strcmp(channel, "sms") == 0;
+	int			longest = is_sms ? GENESYS_CLOUD_SMS_MAX : GENESYS_CLOUD_TEXT_MAX;
+
+	if (strlen(message) <= GENESYS_CLOUD_SMS_MAX || has_template(row) ||
+		!options_read(server->options).notify_is_addressed)
+		return;
+	if (pg_mbstrlen(message) > longest)
+		refuse("message", message, psprintf("It has %d characters, the most of Genesys Cloud are %d%s.",
+											pg_mbstrlen(message), longest, is_sms ? " by SMS" : ""));
+}
+
+static const ForeignServer *
 check_server(const char *name)
 {
-	if (reengage_server(name) == NULL)
+	const ForeignServer *server = reengage_server(name);
+
+	if (server == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("server \"%s\" of a nudge does not exist", shown(name)),
 				 errhint("Servers are made by CREATE SERVER ... FOREIGN DATA WRAPPER reengage.")));
+	return server;
 }
 
 static void
@@ -235,7 +270,7 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 	 */
 	if (time_column(&row, "requested_at", 0) == GetCurrentTransactionStartTimestamp())
 	{
-		check_server(required_text(&row, "server"));
+		check_length(&row, check_server(required_text(&row, "server")));
 		check_time_zone(text_column(&row, "time_zone"));
 	}
 	return PointerGetDatum(row.tuple);

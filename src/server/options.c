@@ -21,6 +21,7 @@
 #include "message.h"
 #include "options.h"
 #include "reengage.h"
+#include "regions.h"
 #include "rows.h"
 #include "shmem.h"
 #include "url.h"
@@ -29,6 +30,8 @@ PG_FUNCTION_INFO_V1(reengage_fdw_validator);
 
 /* What a call may take longer than its requests, on a busy machine. */
 #define ANSWER_MARGIN_MS (10 * 1000)
+
+#define GENESYS_CLOUD "genesys_cloud"
 
 typedef struct Option Option;
 
@@ -54,8 +57,15 @@ refuse(const Option *option, const char *value, const char *complaint)
 static void
 check_dialect(const Option *option, const char *value)
 {
-	if (strcmp(value, "messaging") != 0)
-		refuse(option, value, "Available values: messaging.");
+	if (strcmp(value, "messaging") != 0 && strcmp(value, GENESYS_CLOUD) != 0)
+		refuse(option, value, "Available values: messaging, genesys_cloud.");
+}
+
+static void
+check_region(const Option *option, const char *value)
+{
+	if (region_domain(value) == NULL)
+		refuse(option, value, psprintf("Available values: %s.", region_names()));
 }
 
 static void
@@ -70,6 +80,15 @@ check_idempotency(const Option *option, const char *value)
 {
 	if (strcmp(value, "none") != 0 && strcmp(value, "key") != 0)
 		refuse(option, value, "Available values: none, key.");
+}
+
+static void
+check_flag(const Option *option, const char *value)
+{
+	bool		flag;
+
+	if (!parse_bool(value, &flag))
+		refuse(option, value, "Available values: on, off.");
 }
 
 static void
@@ -149,6 +168,8 @@ static const Option all_options[] = {
 	{"max_requests_per_minute", "300", check_number, 0, REQUESTS_PER_MINUTE_MAX},
 	{"proactive_channels", "sms,whatsapp,open,apple,email", check_channels},
 	{"proxy", NULL, check_url},
+	{"region", NULL, check_region},
+	{"tag_lineage", "off", check_flag},
 	{"timeout", "30s", check_number, 100, 10 * 60 * 1000, GUC_UNIT_MS},
 };
 
@@ -204,6 +225,15 @@ number_of(List *options, const char *name)
 	return parse_number(find_option(name), value_of(options, name));
 }
 
+static bool
+flag_of(List *options, const char *name)
+{
+	bool		flag = false;
+
+	(void) parse_bool(value_of(options, name), &flag);
+	return flag;
+}
+
 static const char *
 without_slash(const char *url)
 {
@@ -214,15 +244,31 @@ without_slash(const char *url)
 	return copy;
 }
 
+/* A region stands for both. */
+static void
+read_urls(List *options, ServerOptions *result)
+{
+	const char *region = value_of(options, "region");
+	const char *login_url = value_of(options, "login_url");
+
+	if (region != NULL)
+	{
+		result->api_url = psprintf("https://api.%s", region_domain(region));
+		result->login_url = psprintf("https://login.%s", region_domain(region));
+		return;
+	}
+	result->api_url = without_slash(value_of(options, "api_url"));
+	result->login_url = login_url ? without_slash(login_url) : result->api_url;
+}
+
 ServerOptions
 options_read(List *options)
 {
 	ServerOptions result;
-	const char *login_url = value_of(options, "login_url");
 
 	result.dialect = value_of(options, "dialect");
-	result.api_url = without_slash(value_of(options, "api_url"));
-	result.login_url = login_url ? without_slash(login_url) : result.api_url;
+	result.notify_is_addressed = strcmp(result.dialect, GENESYS_CLOUD) == 0;
+	read_urls(options, &result);
 	if (strcmp(value_of(options, "auth"), "none") == 0)
 		result.login_url = NULL;
 	result.from_address = to_utf8(value_of(options, "from_address"));
@@ -234,6 +280,7 @@ options_read(List *options)
 	result.max_requests_per_minute = number_of(options, "max_requests_per_minute");
 	result.timeout_ms = number_of(options, "timeout");
 	result.connect_timeout_ms = number_of(options, "connect_timeout");
+	result.tag_lineage = flag_of(options, "tag_lineage");
 	result.max_attempts = number_of(options, "max_attempts");
 	result.honours_keys = strcmp(value_of(options, "idempotency"), "key") == 0;
 	result.key_lifetime_s = number_of(options, "key_lifetime");
@@ -276,6 +323,45 @@ refuse_option(Oid catalog, const char *name)
 			 errhint("%s", hint)));
 }
 
+static void
+refuse_together(const char *message, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("%s", message),
+			 errhint("%s", hint)));
+}
+
+/* What is wrong with options only in the company of others. */
+static void
+check_together(List *options)
+{
+	bool		is_cloud = strcmp(value_of(options, "dialect"), GENESYS_CLOUD) == 0;
+	bool		has_region = value_of(options, "region") != NULL;
+
+	if (has_region && !is_cloud)
+		refuse_together("option \"region\" needs the dialect genesys_cloud",
+						"Other APIs are named by api_url.");
+	if (!is_cloud && flag_of(options, "tag_lineage"))
+		refuse_together("option \"tag_lineage\" needs the dialect genesys_cloud",
+						"Other APIs get the previous conversation with the request.");
+	if (has_region && value_of(options, "api_url") != NULL)
+		refuse_together("options \"region\" and \"api_url\" exclude each other",
+						"The region stands for both api_url and login_url.");
+	if (has_region && value_of(options, "login_url") != NULL)
+		refuse_together("options \"region\" and \"login_url\" exclude each other",
+						"The region stands for both api_url and login_url.");
+	if (is_cloud && strcmp(value_of(options, "idempotency"), "key") == 0)
+		refuse_together("the dialect genesys_cloud has no idempotency keys",
+						"Leave out the option idempotency: a call whose answer was lost is then in doubt.");
+	if (!has_region && value_of(options, "api_url") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"api_url\" is missing"),
+				 errhint("Name the API's base URL, for example OPTIONS (api_url 'https://api.example.com').%s",
+						 is_cloud ? " For Genesys Cloud the option region will do." : "")));
+}
+
 Datum
 reengage_fdw_validator(PG_FUNCTION_ARGS)
 {
@@ -292,13 +378,11 @@ reengage_fdw_validator(PG_FUNCTION_ARGS)
 			refuse_option(catalog, element->defname);
 		option->check(option, defGetString(element));
 	}
-	if (catalog == ForeignServerRelationId && value_of(options, "api_url") == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-				 errmsg("option \"api_url\" is missing"),
-				 errhint("Name the API's base URL, for example OPTIONS (api_url 'https://api.example.com').")));
-	/* a new server may have nudges waiting; changed options may cure a blocked one */
 	if (catalog == ForeignServerRelationId)
+	{
+		check_together(options);
+		/* a new server may have nudges waiting; changed options may cure a blocked one */
 		shmem_wake_at_commit(DT_NOBEGIN);
+	}
 	PG_RETURN_VOID();
 }

@@ -13,6 +13,8 @@ typedef struct ServerOptions
 	const char *dialect;
 	const char *api_url;		/* without a slash at the end */
 	const char *login_url;		/* NULL: auth is none */
+	bool		tag_lineage;	/* the thread's root is written on what a create makes */
+	bool		notify_is_addressed;	/* the dialect notifies an address */
 	const char *from_address;	/* NULL: none */
 	const char *proactive_channels; /* comma-separated, without blanks */
 	const char *ca_file;		/* NULL: the system's */

@@ -43,7 +43,7 @@ condition_of(Step step, const LoadedNudge *nudge)
 }
 
 static CallMessage
-call_of(Step step, const LoadedNudge *nudge)
+call_of(Step step, const LoadedNudge *nudge, bool notify_is_addressed)
 {
 	static const Recipient unknown = {"{customer address}", "{business address}", "{channel}"};
 	const Recipient *recipient = nudge->unresolved ? &nudge->post.recipient : &unknown;
@@ -58,11 +58,12 @@ call_of(Step step, const LoadedNudge *nudge)
 
 	if (step != STEP_CHECK)
 		call.text = nudge->message;
-	if (step == STEP_CREATE)
+	if (step == STEP_CREATE || (step == STEP_NOTIFY && notify_is_addressed))
 	{
 		call.to_address = recipient->to_address;
 		call.from_address = recipient->from_address;
 		call.channel = recipient->channel;
+		call.template = nudge->template;
 	}
 	return call;
 }
@@ -78,14 +79,14 @@ may_make(Step step, const LoadedNudge *nudge)
 
 /* Returns their number. */
 static int
-send_calls(Link *link, const LoadedNudge *nudge)
+send_calls(Link *link, const LoadedNudge *nudge, bool notify_is_addressed)
 {
 	int			count = 0;
 
 	for (Step step = STEP_CHECK; step < STEP_COUNT; step++)
 		if (may_make(step, nudge))
 		{
-			CallMessage call = call_of(step, nudge);
+			CallMessage call = call_of(step, nudge, notify_is_addressed);
 
 			link_send_call(link, &call);
 			count++;
@@ -196,7 +197,8 @@ reengage_preview(PG_FUNCTION_ARGS)
 	PG_TRY();
 	{
 		link_send_server(link, &server);
-		collect(link, nudge, send_calls(link, nudge), (ReturnSetInfo *) fcinfo->resultinfo);
+		collect(link, nudge, send_calls(link, nudge, options.notify_is_addressed),
+				(ReturnSetInfo *) fcinfo->resultinfo);
 	}
 	PG_FINALLY();
 	{

@@ -51,6 +51,21 @@ list_contains_name(List *names, const char *name)
 	return false;
 }
 
+/* What an engine before this one wrote down is over, unless the API said until when. */
+static void
+inherit_state(Server *server)
+{
+	const char *reason;
+	TimestampTz until = store_server_rest(server->name, &reason);
+
+	server->state_changed = until == 0;
+	if (until == 0)
+		return;
+	server->blocked = MemoryContextStrdup(GetMemoryChunkContext(server), reason);
+	server->blocked_until = server->rest_until = until;
+	server->tripped = server->probing = true;
+}
+
 static Server *
 add_server(dlist_head *servers, const char *name)
 {
@@ -62,8 +77,7 @@ add_server(dlist_head *servers, const char *name)
 	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
 		server->lanes[priority].cursor.priority = priority;
 	server_rewind_all(server, DT_NOBEGIN);
-	/* an engine before this one may have written something down */
-	server->state_changed = true;
+	inherit_state(server);
 	dlist_push_tail(servers, &server->node);
 	return server;
 }
@@ -76,6 +90,8 @@ read_options(Server *server)
 	MemoryContext old;
 
 	server->exists = foreign != NULL;
+	if (foreign == NULL && existed)
+		server_unblock(server);
 	/* another server's change is no news of this one */
 	if (foreign == NULL || (existed && equal(server->definition, foreign->options)))
 		return;
@@ -88,7 +104,8 @@ read_options(Server *server)
 	server->definition = copyObject(foreign->options);
 	MemoryContextSwitchTo(old);
 	/* changed options may be the cure */
-	server_unblock(server);
+	if (existed)
+		server_unblock(server);
 }
 
 void
@@ -203,7 +220,12 @@ servers_credentials_changed(dlist_head *servers)
 
 	servers_forget_introductions(servers);
 	dlist_foreach(iter, servers)
-		dlist_container(Server, node, iter.cur)->blocked_until = 0;
+	{
+		Server	   *server = dlist_container(Server, node, iter.cur);
+
+		/* but what the API said stays said */
+		server->blocked_until = server->rest_until;
+	}
 }
 
 void
@@ -225,6 +247,7 @@ server_block(Server *server, Step step, const char *reason, TimestampTz now)
 									 LONGEST_BLOCK_MS);
 		server->blocked_until = TimestampTzPlusMilliseconds(now, server->block_pause_ms);
 	}
+	server->rest_until = 0;
 	server->probing = true;
 	server->blocked_step = step;
 	server->introduced = false;
@@ -266,13 +289,14 @@ server_rest(Server *server, TimestampTz until)
 	server_block(server, STEP_CHECK,
 				 psprintf("the API asked not to be called before %s", timestamptz_to_str(until)), until);
 	server->tripped = true;
-	server->blocked_until = until;
+	server->blocked_until = server->rest_until = until;
 }
 
 void
 server_unblock(Server *server)
 {
 	server->tripped = false;
+	server->rest_until = 0;
 	server->failures = 0;
 	server->probing = false;
 	server->block_pause_ms = 0;
@@ -303,7 +327,7 @@ servers_write_states(dlist_head *servers)
 		Server	   *server = dlist_container(Server, node, iter.cur);
 
 		if (server->state_changed)
-			store_report_server(server->name, server->blocked);
+			store_report_server(server->name, server->blocked, server->rest_until);
 	}
 }
 

@@ -43,6 +43,7 @@ typedef struct Server
 	int			block_pause_ms;
 	bool		probing;		/* one nudge at a time until one gets through */
 	Step		blocked_step;	/* the call that was refused; only its success counts */
+	TimestampTz rest_until;		/* as the API said; 0: it did not */
 	bool		tripped;		/* blocked for failures or by Retry-After: any answer is its cure */
 	int			failures;		/* calls in a row that the API did not answer, or with 5xx */
 	bool		state_changed;	/* "blocked" is to be written down */

@@ -89,28 +89,47 @@ store_servers(void)
 }
 
 void
-store_report_server(const char *server, const char *reason)
+store_report_server(const char *server, const char *reason, TimestampTz until)
 {
 	static Statement set = {
-		"INSERT INTO reengage.server_state (server, state, reason) VALUES ($1, 'blocked', $2)"
-		" ON CONFLICT (server) DO UPDATE SET reason = EXCLUDED.reason, since = EXCLUDED.since"
+		"INSERT INTO reengage.server_state (server, state, reason, until)"
+		" VALUES ($1, 'blocked', $2, nullif($3, '-infinity'))"
+		" ON CONFLICT (server) DO UPDATE SET reason = EXCLUDED.reason, since = EXCLUDED.since,"
+		"   until = EXCLUDED.until"
 		" WHERE server_state.reason <> EXCLUDED.reason",
-		2, {TEXTOID, TEXTOID}
+		3, {TEXTOID, TEXTOID, TIMESTAMPTZOID}
 	};
 	static Statement clear = {
 		"DELETE FROM reengage.server_state WHERE server = $1 AND state = 'blocked'",
 		1, {TEXTOID}
 	};
-	Datum		arguments[2];
+	Datum		arguments[3];
 
 	arguments[0] = CStringGetTextDatum(server);
 	if (reason != NULL)
 	{
 		arguments[1] = CStringGetTextDatum(reason);
+		arguments[2] = TimestampTzGetDatum(until != 0 ? until : DT_NOBEGIN);
 		execute(&set, arguments, SPI_OK_INSERT);
 	}
 	else
 		execute(&clear, arguments, SPI_OK_DELETE);
+}
+
+TimestampTz
+store_server_rest(const char *server, const char **reason)
+{
+	static Statement statement = {
+		"SELECT until, reason FROM reengage.server_state WHERE server = $1 AND until > pg_catalog.now()",
+		1, {TEXTOID}
+	};
+	Datum		argument = CStringGetTextDatum(server);
+
+	execute(&statement, &argument, SPI_OK_SELECT);
+	if (SPI_processed == 0)
+		return 0;
+	*reason = result_text(0, 2);
+	return result_time(0, 1, 0);
 }
 
 uint8 *
@@ -215,7 +234,9 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		" n.message, n.address, n.channel, n.when_closed = 'skip', n.expires_at,"
 		" d.attempt::pg_catalog.int4, d.round, d.api_calls, r.root, p.path,"
 		" u.step, u.conversation_id, u.to_address, u.from_address, u.channel, u.since,"
-		" others.next_attempt"
+		" others.next_attempt,"
+		" CASE pg_catalog.jsonb_typeof(n.detail OPERATOR(pg_catalog.->) 'template') WHEN 'object'"
+		"   THEN (n.detail OPERATOR(pg_catalog.->) 'template')::pg_catalog.text END"
 		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
 		" JOIN reengage.due d ON d.nudge_id = wanted.nudge_id"
 		" JOIN reengage.nudges n ON n.nudge_id = wanted.nudge_id"
@@ -263,6 +284,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		nudge->message = result_utf8(row, 6);
 		nudge->address = result_utf8(row, 7);
 		nudge->channel = result_text(row, 8);
+		nudge->template = result_utf8(row, 23);
 		nudge->skip_when_closed = result_bool(row, 9);
 		nudge->expires_at = result_time(row, 10, DT_NOEND);
 		nudge->attempt = result_integer(row, 11);

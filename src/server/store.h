@@ -36,7 +36,7 @@ typedef struct Post
 {
 	Step		step;
 	const char *conversation_id;	/* that is notified or followed */
-	Recipient	recipient;		/* of a create */
+	Recipient	recipient;		/* of a create; of a notify that is addressed */
 	TimestampTz since;			/* when it was first made; 0: not yet */
 } Post;
 
@@ -51,6 +51,7 @@ typedef struct LoadedNudge
 	const char *message;		/* NULL: it cannot be put into UTF-8 */
 	const char *address;
 	const char *channel;
+	const char *template;		/* detail.template, as JSON; NULL: there is none */
 	bool		skip_when_closed;
 	TimestampTz expires_at;		/* DT_NOEND: never */
 	int			attempt;		/* attempts used up */
@@ -152,8 +153,14 @@ extern const char *store_fence_complaint(List **paused);
 /* Foreign servers of our wrapper: names, as a List of char pointers. */
 extern List *store_servers(void);
 
-/* Sets or, with reason NULL, removes what is known against a server. */
-extern void store_report_server(const char *server, const char *reason);
+/*
+ * Sets or, with reason NULL, removes what is known against a server; until: as
+ * the API said, or 0.
+ */
+extern void store_report_server(const char *server, const char *reason, TimestampTz until);
+
+/* What an engine before this one was told by the API; 0: nothing that still holds. */
+extern TimestampTz store_server_rest(const char *server, const char **reason);
 
 /* The key of address hashes; *length 0 when there is none. */
 extern uint8 *store_address_key(int *length);

@@ -63,6 +63,7 @@ terms_of(const LoadedNudge *nudge, const ServerOptions *options, const Post *pos
 		.channel = nudge->channel,
 		.from_address = options->from_address,
 		.proactive_channels = options->proactive_channels,
+		.notify_is_addressed = options->notify_is_addressed,
 	};
 
 	return terms;

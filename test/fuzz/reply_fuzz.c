@@ -2,13 +2,13 @@
  * reply_fuzz.c: whatever an API answers, the courier makes facts of it that
  * are in range, printable, and safe to act on.
  *
- * Input: one byte chooses the reader, two the status, one the flags; then
+ * Input: one byte chooses the reader and its dialect, two the status, one the flags; then
  * headers up to a NUL byte, then the body.
  *
  *   clang -std=gnu99 -g -O1 -fsanitize=fuzzer,address,undefined
  *     -fno-sanitize-recover=all -Isrc/common -Isrc/courier
  *     test/fuzz/reply_fuzz.c src/common/nudge.c
- *     src/courier/{dialect,dialect_messaging,reading,exchange,oauth}.c
+ *     src/courier/{dialect,dialect_messaging,dialect_genesys_cloud,refusal,reading,exchange,oauth}.c
  *     src/courier/{json,text,headers,memory,exit}.c -ljson-c
  */
 #define _GNU_SOURCE
@@ -25,6 +25,7 @@
 typedef struct Input
 {
 	uint8_t		reader;
+	const Dialect *dialect;
 	HttpResponse response;
 } Input;
 
@@ -54,6 +55,7 @@ read_input(const uint8_t *data, size_t size, Input *input)
 		return false;
 	memset(input, 0, sizeof(*input));
 	input->reader = data[0] % 4;
+	input->dialect = data[0] & 4 ? &dialect_genesys_cloud : &dialect_messaging;
 	response->status = (data[1] << 8 | data[2]) % 1000;
 	if (response->status < 200)
 		response->status = 0;
@@ -118,7 +120,7 @@ check_failure(const Reading *reading)
 
 /* The promises that the rest of reengage builds on. */
 static void
-check_safety(Step step, const HttpResponse *response, const Reading *reading)
+check_safety(const Dialect *dialect, Step step, const HttpResponse *response, const Reading *reading)
 {
 	bool		done = reading->class == REPLY_DONE;
 	bool		success = response->status >= 200 && response->status <= 299;
@@ -126,10 +128,14 @@ check_safety(Step step, const HttpResponse *response, const Reading *reading)
 	check(!done || success);
 	check(step != STEP_CHECK || reading->class != REPLY_AMBIGUOUS);
 	check(step == STEP_NOTIFY || reading->class != REPLY_CLOSED);
+	check(step == STEP_CREATE || reading->class != REPLY_OVERTAKEN);
 	check(!reading->live || (step == STEP_CHECK && done));
 	check((reading->status[0] != '\0') == (step == STEP_CHECK && done));
 	if (reading->conversation_id[0] != '\0')
-		check(done && step != STEP_NOTIFY && conversation_id_is_valid(reading->conversation_id));
+	{
+		check(done && conversation_id_is_valid(reading->conversation_id));
+		check(step != STEP_NOTIFY || dialect == &dialect_genesys_cloud);
+	}
 	else
 		check(!done || step != STEP_CREATE);
 
@@ -140,13 +146,13 @@ check_safety(Step step, const HttpResponse *response, const Reading *reading)
 }
 
 static void
-read_as_reply(Step step, const HttpResponse *response)
+read_as_reply(const Dialect *dialect, Step step, const HttpResponse *response)
 {
 	Reading		reading;
 
-	dialect_messaging.read(step, response, &secrets, &reading);
+	dialect->read(step, response, &secrets, &reading);
 	check_failure(&reading);
-	check_safety(step, response, &reading);
+	check_safety(dialect, step, response, &reading);
 	check_word(reading.status, sizeof(reading.status));
 	check_word(reading.channel, sizeof(reading.channel));
 	check_address(reading.customer_address);
@@ -182,7 +188,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!read_input(data, size, &input))
 		return 0;
 	if (input.reader < STEP_COUNT)
-		read_as_reply((Step) input.reader, &input.response);
+		read_as_reply(input.dialect, (Step) input.reader, &input.response);
 	else
 		read_as_token(&input.response);
 	return 0;

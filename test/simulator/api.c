@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "answer.h"
+#include "cloud.h"
 #include "conversations.h"
 #include "ledger.h"
 #include "oauth.h"
@@ -93,7 +94,7 @@ deliver_notification(const Request *request, Answer *answer, const Conversation 
 	char		message_id[IDENTIFIER_SIZE];
 
 	identifier_make(message_id);
-	ledger_record_notification(request, conversation->customer);
+	ledger_record_notification(request, conversation->id, conversation->customer);
 	answer_start(answer, MHD_HTTP_OK);
 	sprintbuf(answer->body, "{\"id\":\"%s\",\"conversationId\":", message_id);
 	append_json(answer->body, conversation->id);
@@ -206,12 +207,18 @@ is_json(const Request *request)
 static void
 post(Request *request, Answer *answer)
 {
-	if (reply_replay(request, answer))
+	if (!request->cloud && reply_replay(request, answer))
 		return;
 	if (!is_json(request))
 		answer_usual_error(answer, request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE);
 	else if (!json_object_is_type(request->document, json_type_object))
 		answer_usual_error(answer, request, MHD_HTTP_BAD_REQUEST);
+	else if (request->cloud)
+	{
+		/* it knows no keys */
+		cloud_send(request, answer);
+		return;
+	}
 	else if (request->verb == VERB_NOTIFY)
 		notify(request, answer);
 	else
@@ -238,6 +245,10 @@ api_answer(Request *request, Answer *answer)
 		answer_usual_error(answer, request, MHD_HTTP_UNAUTHORIZED);
 		answer_set_header(answer, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"simulator\"");
 	}
+	else if (request->verb == VERB_CHECK && request->cloud)
+		cloud_check(request, answer);
+	else if (request->verb == VERB_TAG)
+		cloud_tag(request, answer);
 	else if (request->verb == VERB_CHECK)
 		check(request, answer);
 	else

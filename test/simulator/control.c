@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "cloud.h"
 #include "conversations.h"
 #include "faults.h"
 #include "journal.h"
@@ -109,6 +110,7 @@ reset(const Request *request, Answer *answer)
 	ledger_reset();
 	oauth_forget_all();
 	replies_forget();
+	cloud_forget();
 	if (conversations_load())
 		answer_done(answer);
 	else

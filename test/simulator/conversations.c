@@ -40,6 +40,7 @@ static const struct Rule
 	{"nostatus-", {.status = NULL}},
 	{"wrongtype-", {.status = "closed", .numeric_status = true}},
 	{"continues-", {.status = "closed", .continues = true}},
+	{"overtaken-", {.status = "closed", .comes_back = true}},
 	{"returns-", {.status = "closed", .returns = true}},
 	{"reject-live-", {.status = "active", .rejects = true}},
 	{"reject-", {.status = "closed", .rejects = true}},
@@ -233,7 +234,7 @@ start_description(const char *id)
 	Conversation conversation = *make_up(id);
 
 	conversation.gone = conversation.races = conversation.rejects = false;
-	conversation.continues = conversation.returns = conversation.numeric_status = false;
+	conversation.continues = conversation.returns = conversation.comes_back = conversation.numeric_status = false;
 	return conversation;
 }
 

@@ -27,6 +27,7 @@ typedef struct Conversation
 	bool		races;			/* closes between the check and the notification */
 	bool		rejects;		/* answers every POST with 422 */
 	bool		continues;		/* its successor is threaded into itself */
+	bool		comes_back;		/* its customer has another one as soon as one is to be made */
 	bool		returns;		/* its successor closes at once, and is followed by itself */
 	const char *returns_to;		/* the id that its successor gets, or NULL */
 	const char *then;			/* the status after looks_left more looks, or NULL */

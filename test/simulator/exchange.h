@@ -26,6 +26,7 @@ typedef enum Verb
 	VERB_CHECK,
 	VERB_NOTIFY,
 	VERB_CREATE,
+	VERB_TAG,					/* to write a word on a conversation; only Genesys Cloud */
 	VERB_OTHER,					/* unknown path, or a method that it does not take */
 	VERB_COUNT
 } Verb;
@@ -52,6 +53,7 @@ typedef struct Request
 	bool		authorised;		/* carried a valid bearer token */
 	bool		replayed;		/* answered from the memory of its key */
 	bool		too_large;
+	bool		cloud;			/* in the words of Genesys Cloud */
 	struct printbuf *body;
 	struct json_object *document;	/* the body, if it is JSON */
 	const char *text;
@@ -59,6 +61,7 @@ typedef struct Request
 	const char *from;
 	const char *channel;
 	const char *previous_id;
+	char		previous[CONVERSATION_ID_SIZE]; /* of which previous_id is told, if no body told it */
 	char		nudge_id[128];
 } Request;
 

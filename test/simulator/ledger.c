@@ -182,9 +182,10 @@ record_effect(const Request *request, const char *conversation_id, const char *p
 }
 
 void
-ledger_record_notification(const Request *request, const char *address)
+ledger_record_notification(const Request *request, const char *conversation_id,
+						   const char *address)
 {
-	record_effect(request, request->conversation_id, NULL, address);
+	record_effect(request, conversation_id, NULL, address);
 }
 
 void

@@ -64,7 +64,8 @@ extern void ledger_record_request(const Request *request, const Answer *answer,
 								  const char *fault);
 
 /* Records an effect of the request that is being answered. */
-extern void ledger_record_notification(const Request *request, const char *address);
+extern void ledger_record_notification(const Request *request, const char *conversation_id,
+									   const char *address);
 extern void ledger_record_session(const Request *request, const char *new_id);
 
 /* Forgets all entries. Sequence numbers go on, so that the ledger file has each once. */

@@ -10,6 +10,8 @@
 
 #define TOKEN_PATH "/oauth/token"
 #define MESSAGING_PATH "/api/v2/conversations/messaging"
+#define CLOUD_PATH "/api/v2/conversations/"
+#define AGENTLESS_PATH CLOUD_PATH "messages/agentless"
 #define CONTROL_PATH "/_sim/"
 
 /* Large enough to load a hundred thousand conversations by the control API in one request. */
@@ -23,6 +25,7 @@ static const char *const verb_names[VERB_COUNT] = {
 	[VERB_CHECK] = "check",
 	[VERB_NOTIFY] = "notify",
 	[VERB_CREATE] = "create",
+	[VERB_TAG] = "tag",
 	[VERB_OTHER] = "other",
 };
 
@@ -78,12 +81,28 @@ route_conversation(Request *request, const char *id)
 		return;
 	if (id[length] == '\0')
 		route(request, VERB_CHECK, "GET");
-	else if (strcmp(id + length, "/notifications") == 0)
+	else if (!request->cloud && strcmp(id + length, "/notifications") == 0)
 		route(request, VERB_NOTIFY, "POST");
+	else if (request->cloud && strcmp(id + length, "/tags") == 0)
+		route(request, VERB_TAG, "PUT");
 	else
 		return;
 	memcpy(request->conversation_id, id, length);
 	request->conversation_id[length] = '\0';
+}
+
+/* A message may yet turn out to be a notification: its body says so. */
+static void
+route_cloud(Request *request)
+{
+	const char *id = request->path + strlen(CLOUD_PATH);
+
+	request->cloud = true;
+	if (strcmp(request->path, AGENTLESS_PATH) == 0)
+		route(request, VERB_CREATE, "POST");
+	else
+		route_conversation(request, id);
+	request->cloud = request->allowed_method != NULL;
 }
 
 static void
@@ -98,8 +117,13 @@ route_path(Request *request)
 
 	if (strcmp(request->path, TOKEN_PATH) == 0)
 		route(request, VERB_TOKEN, "POST");
+	request->cloud = false;
 	if (strncmp(request->path, MESSAGING_PATH, prefix) != 0)
+	{
+		if (strncmp(request->path, CLOUD_PATH, strlen(CLOUD_PATH)) == 0)
+			route_cloud(request);
 		return;
+	}
 	rest = request->path + prefix;
 	if (*rest == '\0')
 		route(request, VERB_CREATE, "POST");
@@ -216,6 +240,27 @@ parse(struct printbuf *body)
 	return NULL;
 }
 
+static void
+read_cloud_body(Request *request)
+{
+	struct json_object *document = request->document;
+	struct json_object *found;
+
+	if (json_object_object_get_ex(document, "useExistingActiveConversation", &found) &&
+		json_object_get_boolean(found))
+		request->verb = VERB_NOTIFY;
+	request->text = string_at(document, "textBody", NULL);
+	if (request->verb == VERB_TAG)
+		request->text = string_at(document, "externalTag", NULL);
+	if (json_object_object_get_ex(document, "messagingTemplate", &found))
+		request->text = json_object_to_json_string_ext(found, JSON_C_TO_STRING_PLAIN);
+	request->to = string_at(document, "toAddress", NULL);
+	if (request->to == NULL)
+		request->to = string_at(document, "externalContactId", NULL);
+	request->from = string_at(document, "fromAddress", NULL);
+	request->channel = string_at(document, "toAddressMessengerType", NULL);
+}
+
 void
 request_read_body(Request *request)
 {
@@ -225,12 +270,18 @@ request_read_body(Request *request)
 	if (request->body->bpos == 0)
 		return;
 	if (request->verb != VERB_NOTIFY && request->verb != VERB_CREATE &&
+		request->verb != VERB_TAG &&
 		strncmp(request->path, CONTROL_PATH, strlen(CONTROL_PATH)) != 0)
 		return;
 
 	document = request->document = parse(request->body);
 	if (!json_object_is_type(document, json_type_object))
 		return;
+	if (request->cloud)
+	{
+		read_cloud_body(request);
+		return;
+	}
 	request->text = string_at(document, "text", NULL);
 	request->to = string_at(document, "to", "address");
 	request->from = string_at(document, "from", "address");

@@ -20,6 +20,7 @@
 
 #include "answer.h"
 #include "api.h"
+#include "cloud.h"
 #include "control.h"
 #include "delivery.h"
 #include "exchange.h"
@@ -139,6 +140,7 @@ answer_request(Connection *connection)
 	Request    *request = &connection->request;
 
 	request_read_body(request);
+	cloud_find_conversation(request);
 	if (control_owns(request))
 	{
 		control_answer(request, &connection->answer);

@@ -35,13 +35,20 @@ like($node->safe_psql('postgres', q{
 	SELECT state, reason FROM reengage.nudge_status WHERE requested_conversation_id = 'live-busy'}),
 	qr/^due\|server blocked: the API asked not to be called before /, 'nudge_status says that it is the whole server');
 
+nudge($node, 'live-behind-busy');
+run('');
+is($simulator->verbs('id=live-behind-busy'), '', 'another session keeps to what the API said');
+$simulator->clear_faults;
+$node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (ADD connect_timeout '4s'); TRUNCATE reengage.server_state});
+run('');
+
 # --- its limits ---------------------------------------------------------------------------
 
 $node->safe_psql('postgres', q{
 	INSERT INTO reengage.nudges (conversation_id, message, priority)
 	SELECT 'live-limit-' || i, 'x', 0 FROM generate_series(1, 10) i});
 like(run('max_nudges => 3'), qr/NOTICE:  3 nudges ended: 3 notified/, 'max_nudges limits the nudges');
-is($simulator->counts->{notify}, 5, 'and the calls');
+is($simulator->counts->{notify}, 6, 'and the calls');
 like(run('max_nudges => 0'), qr/NOTICE:  0 nudges ended$/, 'max_nudges 0 starts none');
 like(run('max_seconds => 0'), qr/NOTICE:  0 nudges ended$/, 'nor does max_seconds 0');
 like(run('max_seconds => -1'), qr/ERROR:  max_seconds must not be negative: -1/, 'a negative time is refused');

@@ -204,7 +204,7 @@ is($simulator->verbs('id=live-always-500'), 'check check check', 'after max_atte
 is(outcome($node, 'live-always-429'), 'exhausted rate_limited notify', 'a notification that is always postponed: exhausted');
 is($simulator->verbs('id=live-always-429'), join(' ', ('check notify') x 3), 'after max_attempts');
 is(outcome($node, 'closed-always-429'), 'exhausted rate_limited create', 'a creation that is always postponed: exhausted');
-is(outcome($node, 'live-until-expiry'), 'expired http_503 -',
+is(outcome($node, 'live-until-expiry'), 'expired http_425 -',
 	'a nudge whose next attempt would come after its expiry has expired');
 is($simulator->verbs('id=live-until-expiry'), 'check', 'at once');
 $simulator->clear_faults;

@@ -23,6 +23,7 @@ typedef enum Law
 	LAW_CREATE,
 	LAW_RECIPIENT,
 	LAW_SKIP,
+	LAW_TURNS,
 	LAW_BLOCK,
 	LAW_DONE,
 	LAW_EXHAUSTED,
@@ -33,7 +34,7 @@ typedef enum Law
 } Law;
 
 static const char *const law_names[LAW_COUNT] = {
-	"a notify follows only a check that found it live: never a second one",
+	"a notify follows a check that found it live, or a create that was overtaken: never a second one",
 	"no check follows from a reply",
 	"in doubt if a POST is ambiguous and not to be repeated; else only if it is unresolved",
 	"while a call is unresolved nothing follows but the same call, its success or doubt",
@@ -43,10 +44,11 @@ static const char *const law_names[LAW_COUNT] = {
 	"no retry before now or before Retry-After",
 	"no retry beyond the attempts that are allowed",
 	"a create follows a closed or unknown conversation only, and needs a recipient",
-	"a recipient has an address and a proactive channel",
+	"a recipient has an address and a proactive channel; whom a notify addresses exists",
 	"skip never creates, and only skip skips",
+	"after two POSTs in an attempt there is no third",
 	"blocked if and only if the reply says so",
-	"notified, created, continued if and only if the POST was done",
+	"notified, created, continued if and only if the POST was done, by where it landed",
 	"exhausted only when the attempts are used up",
 	"expired only when the next try would come too late",
 	"who is refused, is told why",
@@ -72,7 +74,8 @@ static bool
 is_harmless(Step step, ReplyClass class)
 {
 	return class == REPLY_NOT_APPLIED ||
-		(step == STEP_CHECK && (class == REPLY_AMBIGUOUS || class == REPLY_CLOSED));
+		(step == STEP_CHECK && (class == REPLY_AMBIGUOUS || class == REPLY_CLOSED ||
+								class == REPLY_OVERTAKEN));
 }
 
 static void
@@ -105,12 +108,16 @@ check_create_laws(Step step, const Facts *facts, const Terms *terms, Decision go
 		(step == STEP_CHECK && facts->class == REPLY_NOT_FOUND) ||
 		(step == STEP_NOTIFY && facts->class == REPLY_CLOSED);
 	Recipient	recipient = {0};
+	Recipient	addressed;
 	const char *reason = NULL;
 	bool		found = choose_recipient(facts, terms, &recipient, &reason);
 
 	law(LAW_CREATE, !create || (gone && found), step, facts, terms);
 	law(LAW_SKIP, !(create && terms->skip_when_closed) &&
 		(!skipped || (gone && terms->skip_when_closed)), step, facts, terms);
+	if (got.kind == DECIDE_CALL && got.step == STEP_NOTIFY && step == STEP_CHECK)
+		law(LAW_RECIPIENT, !terms->notify_is_addressed ||
+			choose_notified(facts, terms, &addressed, &reason), step, facts, terms);
 	law(LAW_RECIPIENT, found ? recipient.to_address != NULL && recipient.channel != NULL &&
 		list_contains(terms->proactive_channels, recipient.channel) : reason != NULL,
 		step, facts, terms);
@@ -138,17 +145,22 @@ check_laws(Step step, const Facts *facts, const Terms *terms)
 	Decision	again = decide(step, facts, terms);
 	bool		settled = got.kind == DECIDE_SETTLE;
 	bool		done = facts->class == REPLY_DONE;
+	bool		lands = done && (step == STEP_CREATE || (step == STEP_NOTIFY && facts->elsewhere));
 
 	combinations++;
 	law(LAW_ONE_NOTIFY, got.kind != DECIDE_CALL || got.step != STEP_NOTIFY ||
-		(step == STEP_CHECK && done && facts->live), step, facts, terms);
+		(step == STEP_CHECK && done && facts->live) ||
+		(step == STEP_CREATE && facts->class == REPLY_OVERTAKEN), step, facts, terms);
+	law(LAW_TURNS, got.kind != DECIDE_CALL || step == STEP_CHECK || !terms->turned,
+		step, facts, terms);
 	law(LAW_NO_SECOND_CHECK, got.kind != DECIDE_CALL || got.step != STEP_CHECK, step, facts, terms);
 	law(LAW_BLOCK, (got.kind == DECIDE_BLOCK) == (facts->class == REPLY_BLOCKED), step, facts, terms);
-	law(LAW_DONE, (settled && got.outcome == OUTCOME_NOTIFIED) == (step == STEP_NOTIFY && done) &&
+	law(LAW_DONE, (settled && got.outcome == OUTCOME_NOTIFIED) ==
+		(step == STEP_NOTIFY && done && !facts->elsewhere) &&
 		(settled && got.outcome == OUTCOME_SESSION_CREATED) ==
-		(step == STEP_CREATE && done && !facts->same_conversation) &&
+		(lands && !facts->same_conversation) &&
 		(settled && got.outcome == OUTCOME_SESSION_CONTINUED) ==
-		(step == STEP_CREATE && done && facts->same_conversation), step, facts, terms);
+		(lands && facts->same_conversation), step, facts, terms);
 	law(LAW_REASON, !settled || got.outcome != OUTCOME_REFUSED || got.reason != NULL,
 		step, facts, terms);
 	law(LAW_PURE, got.kind == again.kind && got.step == again.step && got.outcome == again.outcome &&
@@ -166,7 +178,7 @@ try_people(Step step, Facts *facts, Terms *terms)
 	static const char *const channels[] = {NULL, "sms", "webchat"};
 	static const char *const lists[] = {NULL, "", "sms", "whatsapp,sms,webchat"};
 
-	for (int bits = 0; bits < 64; bits++)
+	for (int bits = 0; bits < 512; bits++)
 		for (int old = 0; old < COUNT(channels); old++)
 			for (int own = 0; own < COUNT(channels); own++)
 				for (int list = 0; list < COUNT(lists); list++)
@@ -177,6 +189,9 @@ try_people(Step step, Facts *facts, Terms *terms)
 					facts->customer_address = bits & 8 ? "+1c" : NULL;
 					facts->business_address = bits & 16 ? "+1b" : NULL;
 					terms->address = bits & 32 ? "+1o" : NULL;
+					terms->turned = bits & 64;
+					facts->elsewhere = bits & 128;
+					terms->notify_is_addressed = bits & 256;
 					facts->channel = channels[old];
 					terms->channel = channels[own];
 					terms->proactive_channels = lists[list];

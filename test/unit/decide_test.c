@@ -106,6 +106,7 @@ wanted_after_check(ReplyClass class, bool live, bool skip, Offer which)
 		case REPLY_REJECTED:
 			return ends(OUTCOME_REFUSED, "why");
 		case REPLY_CLOSED:
+		case REPLY_OVERTAKEN:
 		case REPLY_NOT_APPLIED:
 		case REPLY_AMBIGUOUS:
 			return retries(SOON);
@@ -126,6 +127,7 @@ wanted_after_notify(ReplyClass class, bool skip, Offer which)
 			return ends(OUTCOME_REFUSED, "conversation_not_found");
 		case REPLY_CLOSED:
 			return follows(skip, which);
+		case REPLY_OVERTAKEN:
 		case REPLY_REJECTED:
 			return ends(OUTCOME_REFUSED, "why");
 		case REPLY_NOT_APPLIED:
@@ -145,6 +147,8 @@ wanted_after_create(ReplyClass class, bool same_conversation)
 	{
 		case REPLY_DONE:
 			return ends(same_conversation ? OUTCOME_SESSION_CONTINUED : OUTCOME_SESSION_CREATED, NULL);
+		case REPLY_OVERTAKEN:
+			return makes(STEP_NOTIFY);
 		case REPLY_NOT_FOUND:
 		case REPLY_CLOSED:
 		case REPLY_REJECTED:
@@ -187,6 +191,7 @@ wanted_while_unresolved(Step step, ReplyClass class, bool flag, bool repeatable)
 			return step == STEP_CHECK ? ends(OUTCOME_IN_DOUBT, "why") :
 				wanted_after(step, class, flag, false, OLD_ADDRESS);
 		case REPLY_CLOSED:
+		case REPLY_OVERTAKEN:
 			if (step != STEP_CHECK)
 				return ends(OUTCOME_IN_DOUBT, "why");
 			return repeatable ? repeats(SOON) : ends(OUTCOME_IN_DOUBT, "why");
@@ -598,6 +603,103 @@ test_list_contains(void)
 		   list_cases[i].channels != NULL ? list_cases[i].channels : "NULL");
 }
 
+/* --- APIs that notify an address --------------------------------------------- */
+
+typedef struct TurnCase
+{
+	Step		step;
+	ReplyClass	class;
+	bool		turned;
+	Decision	wanted;
+} TurnCase;
+
+/* Two POSTs in a row can be refused for what has become of the conversation. */
+static void
+test_turns(void)
+{
+	const TurnCase cases[] = {
+		{STEP_NOTIFY, REPLY_CLOSED, false, makes(STEP_CREATE)},
+		{STEP_CREATE, REPLY_OVERTAKEN, false, makes(STEP_NOTIFY)},
+		{STEP_NOTIFY, REPLY_CLOSED, true, ends(OUTCOME_REFUSED, "why")},
+		{STEP_CREATE, REPLY_OVERTAKEN, true, ends(OUTCOME_REFUSED, "why")},
+		{STEP_NOTIFY, REPLY_DONE, true, ends(OUTCOME_NOTIFIED, NULL)},
+		{STEP_CREATE, REPLY_NOT_APPLIED, true, retries(SOON)},
+	};
+
+	for (int i = 0; i < COUNT(cases); i++)
+	{
+		Facts		facts = some_facts(cases[i].class);
+		Terms		terms = some_terms();
+		char		name[80];
+
+		terms.turned = cases[i].turned;
+		snprintf(name, sizeof(name), "%s, %s, %s time", step_name(cases[i].step),
+				 reply_class_name(cases[i].class), cases[i].turned ? "the second" : "the first");
+		check(name, cases[i].step, &facts, &terms, cases[i].wanted);
+	}
+}
+
+static void
+test_elsewhere(void)
+{
+	Facts		facts = some_facts(REPLY_DONE);
+	Terms		terms = some_terms();
+
+	facts.elsewhere = true;
+	check("a notify that landed in another conversation", STEP_NOTIFY, &facts, &terms,
+		  ends(OUTCOME_SESSION_CREATED, "joined"));
+	facts.same_conversation = true;
+	check("in an older one of its thread", STEP_NOTIFY, &facts, &terms,
+		  ends(OUTCOME_SESSION_CONTINUED, "joined"));
+}
+
+typedef struct NotifiedCase
+{
+	const char *customer;
+	const char *old_channel;
+	const char *own;
+	const char *own_channel;
+	const char *to;				/* NULL: nobody */
+	const char *channel;		/* or why not */
+} NotifiedCase;
+
+static const NotifiedCase notified_cases[] = {
+	{"+1customer", "sms", NULL, NULL, "+1customer", "sms"},
+	{"+1customer", "webmessaging", "+1own", "sms", "+1customer", "webmessaging"},
+	{"+1customer", NULL, NULL, "open", "+1customer", "open"},
+	{NULL, "sms", "+1own", "whatsapp", "+1own", "sms"},
+	{NULL, NULL, "+1own", "whatsapp", "+1own", "whatsapp"},
+	{"+1customer", NULL, "+1own", NULL, NULL, "no_channel"},
+	{NULL, "sms", NULL, "sms", NULL, "no_address"},
+};
+
+static void
+test_notified(void)
+{
+	for (int i = 0; i < COUNT(notified_cases); i++)
+	{
+		const NotifiedCase *c = &notified_cases[i];
+		Facts		facts = some_facts(REPLY_DONE);
+		Terms		terms = some_terms();
+		Recipient	recipient;
+		const char *reason = NULL;
+		bool		found;
+
+		facts.live = true;
+		facts.customer_address = c->customer;
+		facts.channel = c->old_channel;
+		terms.address = c->own;
+		terms.channel = c->own_channel;
+		terms.notify_is_addressed = true;
+		found = choose_notified(&facts, &terms, &recipient, &reason);
+		is_text(found ? recipient.to_address : NULL, c->to, "whom a notify addresses");
+		is_text(found ? recipient.channel : reason, c->channel, "on which channel, or why not");
+		check("and what follows", STEP_CHECK, &facts, &terms,
+			  found ? makes(STEP_NOTIFY) : ends(OUTCOME_REFUSED, c->channel));
+		is_text(recipient.from_address, "+1business", "in whose name");
+	}
+}
+
 /* Out of a message that nothing bounds; a retry must not land in the past. */
 static void
 test_endless_retry_after(void)
@@ -626,6 +728,9 @@ main(void)
 	test_may_call();
 	test_recipient();
 	test_list_contains();
+	test_turns();
+	test_elsewhere();
+	test_notified();
 	test_endless_retry_after();
 	return done_testing();
 }

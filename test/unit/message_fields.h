@@ -92,6 +92,8 @@ static const MessageType message_types[] = {
 		TEXT_OR_NULL(CallMessage, to_address),
 		TEXT_OR_NULL(CallMessage, from_address),
 		TEXT_OR_NULL(CallMessage, channel),
+		TEXT_OR_NULL(CallMessage, root),
+		TEXT_OR_NULL(CallMessage, template),
 		NO_FIELD,
 	}},
 	{"reply", MESSAGE_REPLY, sizeof(ReplyMessage), put_reply, get_reply, {

@@ -22,7 +22,9 @@ apply(State *state, Step step, int key)
 
 /*
  * It says that a conversation is closed only if it is, so that the next check
- * says so too; but it may well apply a notify to a closed one.
+ * says so too; but it may well apply a notify to a closed one.  An API that
+ * refuses a create because the customer came back knows no keys (CREATE SERVER
+ * sees to that).
  */
 static void
 add_api_moves(Moves *moves)
@@ -33,6 +35,7 @@ add_api_moves(Moves *moves)
 		const char *label;
 	}			refusals[] = {
 		{FATE_CLOSED, "the API refuses it as closed"},
+		{FATE_OVERTAKEN, "the API refuses it because the customer came back"},
 		{FATE_NOT_FOUND, "the API does not know the conversation"},
 		{FATE_REJECTED, "the API rejects it"},
 		{FATE_POSTPONED, "the API is too busy for it"},
@@ -47,6 +50,7 @@ add_api_moves(Moves *moves)
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
 	{
 		if ((refusals[i].fate == FATE_CLOSED && !(from->closed && from->step == STEP_NOTIFY)) ||
+			(refusals[i].fate == FATE_OVERTAKEN && (from->step != STEP_CREATE || from->knows_keys)) ||
 			(refusals[i].fate == FATE_NOT_FOUND && from->step != STEP_NOTIFY) ||
 			(refusals[i].fate == FATE_FORBIDDEN && from->holds >= HOLDS_MAX))
 			continue;
@@ -71,6 +75,9 @@ add_reply_moves(Moves *moves)
 		{FATE_CLOSED, REPLY_CLOSED, "4xx: closed"},
 		{FATE_CLOSED, REPLY_NOT_APPLIED, "4xx, cut short"},
 		{FATE_CLOSED, REPLY_AMBIGUOUS, "the answer is lost"},
+		{FATE_OVERTAKEN, REPLY_OVERTAKEN, "4xx: a conversation is live"},
+		{FATE_OVERTAKEN, REPLY_NOT_APPLIED, "4xx, cut short"},
+		{FATE_OVERTAKEN, REPLY_AMBIGUOUS, "the answer is lost"},
 		{FATE_REJECTED, REPLY_REJECTED, "4xx"},
 		{FATE_REJECTED, REPLY_NOT_APPLIED, "4xx, cut short"},
 		{FATE_REJECTED, REPLY_AMBIGUOUS, "the answer is lost"},
@@ -181,6 +188,7 @@ post(State *state, int key)
 	Step		step = (Step) state->step;
 
 	count_up(&state->posts);
+	state->attempt_posts += state->attempt_posts <= POSTS_MAX;
 	watch_post(state, step, key);
 	state->knowledge[step] = is_doubtful(state, step) ? DOUBTFUL : ON_THE_WIRE;
 	state->keys[step] |= BIT(key);

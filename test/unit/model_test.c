@@ -28,6 +28,7 @@ static const char *const property_names[PROPERTY_COUNT] = {
 	[PROPERTY_SUCCESS] = "no success but with exactly its effect",
 	[PROPERTY_ONE_OUTCOME] = "no second outcome",
 	[PROPERTY_LAST_WORD] = "no call after the outcome",
+	[PROPERTY_TWO_POSTS] = "no third POST in an attempt",
 };
 
 /* Each breaks more than the property that is named; that one it must. */
@@ -51,6 +52,7 @@ static const struct
 	{BROKEN_DELETE_FIRST, "deleted from due before the outcome is written", PROPERTY_LOSS},
 	{BROKEN_OUTCOME_FIRST, "the outcome is written before the deletion from due", PROPERTY_ONE_OUTCOME},
 	{BROKEN_OUTCOME_FIRST, "a nudge that is still due although it has its outcome", PROPERTY_LAST_WORD},
+	{BROKEN_BACK_AND_FORTH, "closed and overtaken take turns for ever", PROPERTY_TWO_POSTS},
 	{BROKEN_BLOCKED_KEPT, "a blocked nudge is not put back", PROPERTY_STUCK},
 
 	{BROKEN_KEYS_ASSUMED, "the API does not honour the keys", PROPERTY_DUPLICATE},
@@ -134,6 +136,8 @@ broken_in(const State *state)
 		broken |= BIT(PROPERTY_ONE_OUTCOME);
 	if (state->outcome != NO_OUTCOME && state->phase == PHASE_POSTED)
 		broken |= BIT(PROPERTY_LAST_WORD);
+	if (state->attempt_posts > POSTS_MAX)
+		broken |= BIT(PROPERTY_TWO_POSTS);
 	return broken;
 }
 

@@ -33,6 +33,7 @@
 #define CRASHES_MAX 2
 #define ATTEMPTS_MAX 3
 #define HOLDS_MAX 2
+#define POSTS_MAX 2				/* of an attempt: the second after a refusal of the first */
 #define ROUNDS_MAX (ATTEMPTS_MAX + HOLDS_MAX)
 
 /* Each nudge has one key for each step; only variants know more. */
@@ -59,6 +60,7 @@ typedef enum Variant
 	BROKEN_DELETE_FIRST,
 	BROKEN_OUTCOME_FIRST,
 	BROKEN_BLOCKED_KEPT,
+	BROKEN_BACK_AND_FORTH,
 
 	/* from here on in the world with keys */
 	BROKEN_KEYS_ASSUMED,
@@ -103,6 +105,7 @@ typedef enum Property
 	PROPERTY_SUCCESS,
 	PROPERTY_ONE_OUTCOME,
 	PROPERTY_LAST_WORD,
+	PROPERTY_TWO_POSTS,
 	PROPERTY_COUNT
 } Property;
 
@@ -126,6 +129,7 @@ typedef enum Fate
 	FATE_OPEN,
 	FATE_APPLIED,
 	FATE_CLOSED,
+	FATE_OVERTAKEN,				/* a create: the customer came back */
 	FATE_REJECTED,
 	FATE_NOT_FOUND,
 	FATE_POSTPONED,				/* 429, or 503 with Retry-After */
@@ -173,7 +177,8 @@ typedef struct State
 	uint8_t		outcomes;
 
 	/* the API */
-	uint8_t		honours;		/* keys */
+	uint8_t		knows_keys;
+	uint8_t		honours;		/* them */
 	uint8_t		applied[STEP_COUNT];
 	uint8_t		remembered[STEP_COUNT]; /* bit k: key k was applied */
 	uint8_t		late[STEP_COUNT][KEY_COUNT];	/* POSTs that nobody waits for any more */
@@ -185,6 +190,7 @@ typedef struct State
 	uint8_t		fate;
 	uint8_t		key;			/* of the POST that it waits for */
 	uint8_t		customer_known;
+	uint8_t		turned;			/* from one POST to the other, in this attempt */
 	uint8_t		end_kind;
 	uint8_t		end_outcome;
 	uint8_t		end_unresolved;
@@ -193,6 +199,7 @@ typedef struct State
 	uint8_t		knowledge[STEP_COUNT];
 	uint8_t		keys[STEP_COUNT];	/* bit k: of the POSTs not known on disk */
 	uint8_t		posts;			/* under the intent */
+	uint8_t		attempt_posts;
 	uint8_t		refused_as_closed;
 	uint8_t		broken;			/* properties that a move broke */
 } State;
@@ -245,6 +252,7 @@ first_state(World world, Variant variant, bool skips, bool has_address)
 	return (State) {
 		.skips = skips, .has_address = has_address, .due = true,
 		.outcome = NO_OUTCOME, .phase = PHASE_IDLE,
+		.knows_keys = keys,
 		.honours = keys && variant != BROKEN_KEYS_ASSUMED,
 		.relies = keys && variant != BROKEN_KEY_BY_OPTION, .alterable = keys,
 	};
@@ -261,6 +269,8 @@ forget_flight(State *state, Phase phase)
 	state->fate = FATE_OPEN;
 	state->key = 0;
 	state->customer_known = false;
+	state->turned = false;
+	state->attempt_posts = 0;
 	state->end_kind = 0;
 	state->end_outcome = 0;
 	state->end_unresolved = false;
@@ -317,14 +327,15 @@ terms_of(const State *state, Step step)
 		.repeat_until = state->key_expired ? NOW : INT64_MAX,
 		.address = state->has_address ? "+1own" : NULL,
 		.channel = state->has_address ? "sms" : NULL,
-		.proactive_channels = "sms",
+		.proactive_channels = "sms", .turned = state->turned,
 	};
 }
 
 static bool
 is_refusal(ReplyClass class)
 {
-	return class == REPLY_CLOSED || class == REPLY_NOT_FOUND || class == REPLY_REJECTED;
+	return class == REPLY_CLOSED || class == REPLY_OVERTAKEN || class == REPLY_NOT_FOUND ||
+		class == REPLY_REJECTED;
 }
 
 /* How the variants bend what the engine knows. */
@@ -335,6 +346,8 @@ bend_terms(Variant variant, const State *state, Terms *terms)
 		terms->repeat_until = INT64_MAX;
 	if (variant == BROKEN_OPTION_REMEMBERED)
 		terms->repeatable = true;
+	if (variant == BROKEN_BACK_AND_FORTH)
+		terms->turned = false;
 	if (variant == BROKEN_EXPIRED_UNRESOLVED && state->expired)
 		terms->unresolved = false;
 }
@@ -393,6 +406,8 @@ end_flight(State *state, const Decision *end)
 	/* what is of no use any more */
 	state->customer_known = false;
 	state->posts = 0;
+	state->turned = false;
+	state->attempt_posts = 0;
 	if (!end->unresolved)
 		state->step = STEP_CHECK;
 	state->end_kind = end->kind;
@@ -444,6 +459,9 @@ take_reply(Variant variant, State *state, ReplyClass class, bool same_conversati
 	learn(state, class);
 	if (state->step == STEP_NOTIFY && class == REPLY_CLOSED)
 		state->refused_as_closed = true;
+	/* that is another conversation, in which nothing was refused */
+	if (state->step == STEP_CREATE && class == REPLY_OVERTAKEN)
+		state->refused_as_closed = false;
 	state->fate = FATE_OPEN;
 	state->key = 0;
 	decision = judge(variant, state, (Step) state->step, facts);
@@ -451,6 +469,7 @@ take_reply(Variant variant, State *state, ReplyClass class, bool same_conversati
 		end_flight(state, &decision);
 	else
 	{
+		state->turned = is_post((Step) state->step);
 		state->step = decision.step;
 		state->phase = PHASE_INTENDING;
 		/* its recipient has been chosen */

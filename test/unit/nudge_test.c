@@ -8,7 +8,7 @@
 static const char *const step_names[] = {"check", "notify", "create"};
 
 static const char *const class_names[] = {
-	"done", "not_found", "closed", "rejected", "not_applied", "ambiguous", "blocked",
+	"done", "not_found", "closed", "rejected", "not_applied", "ambiguous", "blocked", "overtaken",
 };
 
 static const char *const outcome_names[] = {

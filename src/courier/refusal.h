@@ -1,0 +1,32 @@
+/*
+ * refusal.h: what APIs say when they do not agree.
+ */
+#ifndef COURIER_REFUSAL_H
+#define COURIER_REFUSAL_H
+
+#include <stdbool.h>
+
+#include "exchange.h"
+#include "json.h"
+#include "reading.h"
+#include "text.h"
+
+/* A notify was refused because the conversation has closed. */
+extern bool refusal_is_closed(const HttpResponse *response, const JsonObject *body);
+
+/* A create was refused because a conversation is live. */
+extern bool refusal_is_overtaken(const HttpResponse *response, const JsonObject *body);
+
+/*
+ * What there is to tell of a failure: the API's message; if it sent a page
+ * instead, that; if there was no answer, what the network said.  Never the
+ * content of an answer that is not about an error, and never an address.
+ */
+extern void refusal_read(const JsonObject *body, const HttpResponse *response,
+						 const Secrets *secrets, Reading *reading);
+
+/* The API's name for the call, whether it agreed or not. */
+extern void correlation_read(const JsonObject *body, const HttpResponse *response,
+							 const Secrets *secrets, Reading *reading);
+
+#endif

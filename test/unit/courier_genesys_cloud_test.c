@@ -1,0 +1,314 @@
+/*
+ * courier_genesys_cloud_test.c: requests and readings of the dialect
+ * "genesys_cloud".
+ */
+#include "dialect.h"
+
+#include "tap.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const Secrets secrets = {{"s3cret", NULL, NULL}};
+
+/* A whole answer without headers of interest. */
+static Reading
+read_answer(Step step, int status, const char *body)
+{
+	HttpResponse response = {
+		.status = status, .sent = true, .complete = true, .detail = "",
+		.retry_after_ms = -1, .headers = "", .body = body, .body_length = strlen(body),
+	};
+	Reading		reading;
+
+	dialect_genesys_cloud.read(step, &response, &secrets, &reading);
+	return reading;
+}
+
+/* --- check -------------------------------------------------------------------- */
+
+#define CUSTOMER(state, direction, type) \
+	"{\"id\":\"p-1\",\"purpose\":\"customer\",\"externalContactId\":\"contact-1\",\"messages\":[{\"id\":\"m-1\"," \
+	"\"state\":\"" state "\",\"direction\":\"" direction "\",\"type\":\"" type "\"," \
+	"\"fromAddress\":{\"addressNormalized\":\"+1from\",\"addressRaw\":\"raw\"}," \
+	"\"toAddress\":{\"addressNormalized\":\"+1to\"},\"messages\":[{\"messageId\":\"x\"}]}]}"
+
+static const char active[] =
+"{\"id\":\"a-1\",\"startTime\":\"2026-01-01T00:00:00Z\",\"state\":null,\"participants\":["
+CUSTOMER("connected", "inbound", "sms") ",{\"purpose\":\"agent\",\"messages\":[{\"state\":\"alerting\"}]}]}";
+
+static const char closed[] =
+"{\"id\":\"a-1\",\"endTime\":\"2026-01-02T00:00:00Z\",\"participants\":["
+CUSTOMER("disconnected", "inbound", "whatsapp") "]}";
+
+static const char outbound[] =
+"{\"id\":\"a-1\",\"participants\":[" CUSTOMER("disconnected", "outbound", "sms") "]}";
+
+static const char guest[] =
+"{\"id\":\"a-1\",\"participants\":[" CUSTOMER("connected", "inbound", "webmessaging") "]}";
+
+/* As GET .../messages/{id} answers: the participants have states of their own. */
+static const char flat[] =
+"{\"id\":\"a-1\",\"participants\":[{\"purpose\":\"acd\",\"state\":\"disconnected\"},"
+"{\"purpose\":\"customer\",\"state\":\"parked\",\"direction\":\"inbound\",\"type\":\"open\","
+"\"fromAddress\":{\"addressNormalized\":\"guest-1\"},\"toAddress\":{\"addressNormalized\":\"us\"},"
+"\"messages\":[{\"messageId\":\"x\",\"messageStatus\":\"sent\"}]}]}";
+
+typedef struct CheckCase
+{
+	const char *name;
+	const char *body;
+	bool		live;
+	const char *status;
+	const char *channel;
+	const char *customer;
+	const char *business;
+} CheckCase;
+
+static const CheckCase check_cases[] = {
+	{"active", active, true, "connected", "sms", "+1from", "+1to"},
+	{"closed", closed, false, "ended", "whatsapp", "+1from", "+1to"},
+	{"outbound: the other way round", outbound, false, "disconnected", "sms", "+1to", "+1from"},
+	{"web messaging: the contact is addressed, from no address", guest,
+	true, "connected", "webmessaging", "contact-1", ""},
+	{"flat participants", flat, true, "parked", "open", "guest-1", "us"},
+	{"ended, whatever a participant's state is",
+		"{\"endTime\":\"t\",\"participants\":[{\"state\":\"connected\"}]}",
+	false, "ended", "", "", ""},
+	{"ended without participants", "{\"endTime\":\"t\"}", false, "ended", "", "", ""},
+	{"only the agent is left", "{\"participants\":[{\"purpose\":\"customer\","
+		"\"messages\":[{\"state\":\"disconnected\"}]},{\"purpose\":\"agent\",\"messages\":[{\"state\":\"connected\"}]}]}",
+	true, "connected", "", "", ""},
+	{"a state that nobody knows is not live", "{\"participants\":[{\"state\":\"frozen\"}]}",
+	false, "frozen", "", "", ""},
+	{"all have left and no state is told", "{\"participants\":[{\"purpose\":\"agent\",\"endTime\":\"t\"}]}",
+	false, "disconnected", "", "", ""},
+	{"an unknown type is none", "{\"participants\":[" CUSTOMER("connected", "inbound", "unknown") "]}",
+	true, "connected", "", "+1from", "+1to"},
+	{"no direction: inbound", "{\"participants\":[{\"purpose\":\"customer\",\"state\":\"none\","
+		"\"fromAddress\":{\"addressNormalized\":\"f\"}}]}",
+	false, "none", "", "f", ""},
+	{"addresses of the wrong type", "{\"participants\":[{\"purpose\":\"customer\",\"state\":\"none\","
+		"\"fromAddress\":\"f\",\"toAddress\":{\"addressNormalized\":7},\"type\":[],\"direction\":1}]}",
+	false, "none", "", "", ""},
+	{"the others' addresses are not the customer's", "{\"participants\":[{\"purpose\":\"agent\","
+		"\"state\":\"connected\",\"type\":\"sms\",\"fromAddress\":{\"addressNormalized\":\"agent\"}}]}",
+	true, "connected", "", "", ""},
+};
+
+static void
+test_check(void)
+{
+	for (size_t i = 0; i < COUNT(check_cases); i++)
+	{
+		const CheckCase *wanted = &check_cases[i];
+		Reading		reading = read_answer(STEP_CHECK, 200, wanted->body);
+
+		ok(reading.class == REPLY_DONE && reading.live == wanted->live, "check: %s", wanted->name);
+		is_text(reading.status, wanted->status, "its status");
+		is_text(reading.channel, wanted->channel, "its channel");
+		is_text(reading.customer_address, wanted->customer, "its customer");
+		is_text(reading.business_address, wanted->business, "its business");
+	}
+	is_text(read_answer(STEP_CHECK, 200, active).conversation_id, "a-1", "check: which one it is");
+	is_number(read_answer(STEP_CHECK, 404, "{\"code\":\"not.found\"}").class, REPLY_NOT_FOUND,
+			  "check: a conversation that is not there");
+}
+
+static void
+test_check_unreadable(void)
+{
+	static const char *const bodies[] = {
+		"", "no JSON", "[]", "{}", "{\"id\":\"a-1\"}", "{\"participants\":[]}",
+		"{\"participants\":{\"state\":\"connected\"}}", "{\"participants\":[7,null,\"connected\"]}",
+		"{\"participants\":[{\"purpose\":\"customer\"}]}", "{\"participants\":[{\"state\":4}]}",
+		"{\"participants\":[{\"messages\":{\"state\":\"connected\"}}]}",
+		"{\"endTime\":null,\"participants\":[{\"state\":null}]}", "{\"endTime\":12}",
+		"{\"state\":\"connected\"}", "{\"participants\":[{\"state\":\"not a word\"}]}",
+	};
+
+	for (size_t i = 0; i < COUNT(bodies); i++)
+	{
+		Reading		reading = read_answer(STEP_CHECK, 200, bodies[i]);
+
+		ok(reading.class == REPLY_NOT_APPLIED && !reading.live && reading.status[0] == '\0' &&
+		   strcmp(reading.reason, "unreadable") == 0, "check: unreadable: %s", bodies[i]);
+	}
+}
+
+/* --- notify and create ---------------------------------------------------------- */
+
+typedef struct PostCase
+{
+	Step		step;
+	int			status;
+	const char *body;
+	ReplyClass	class;
+	const char *reason;
+	const char *id;
+} PostCase;
+
+static const PostCase post_cases[] = {
+	{STEP_CREATE, 202, "{\"id\":\"m-1\",\"conversationId\":\"b-1\"}", REPLY_DONE, "", "b-1"},
+	{STEP_NOTIFY, 200, "{\"id\":\"m-1\",\"conversationId\":\"b-1\"}", REPLY_DONE, "", "b-1"},
+	{STEP_NOTIFY, 202, "", REPLY_DONE, "", ""},
+	{STEP_NOTIFY, 200, "{\"conversationId\":\"../b\"}", REPLY_DONE, "", ""},
+	{STEP_CREATE, 200, "{\"id\":\"m-1\"}", REPLY_AMBIGUOUS, "unreadable", ""},
+	{STEP_CREATE, 200, "{\"conversationId\":17}", REPLY_AMBIGUOUS, "unreadable", ""},
+	{STEP_CREATE, 200, "{\"conversationId\":\"a/b\"}", REPLY_AMBIGUOUS, "unreadable", ""},
+	{STEP_CREATE, 202, "", REPLY_AMBIGUOUS, "unreadable", ""},
+	{STEP_CREATE, 400, "{\"message\":\"An active conversation is already in progress\"}",
+	REPLY_OVERTAKEN, "overtaken", ""},
+	{STEP_CREATE, 409, "{\"message\":\"an ACTIVE conversation is already in progress.\"}",
+	REPLY_OVERTAKEN, "overtaken", ""},
+	{STEP_CREATE, 403, "{\"message\":\"An active conversation is already in progress\"}",
+	REPLY_OVERTAKEN, "overtaken", ""},
+	{STEP_CREATE, 401, "{\"message\":\"An active conversation is already in progress\"}",
+	REPLY_BLOCKED, "unauthorized", ""},
+	{STEP_CREATE, 429, "{\"message\":\"An active conversation is already in progress\"}",
+	REPLY_NOT_APPLIED, "rate_limited", ""},
+	{STEP_CREATE, 500, "{\"message\":\"An active conversation is already in progress\"}",
+	REPLY_AMBIGUOUS, "http_500", ""},
+	{STEP_NOTIFY, 400, "{\"message\":\"An active conversation is already in progress\"}",
+	REPLY_REJECTED, "http_400", ""},
+	{STEP_NOTIFY, 404, "{\"code\":\"not.found\"}", REPLY_REJECTED, "not_found", ""},
+	{STEP_CREATE, 404, "{\"code\":\"not.found\"}", REPLY_REJECTED, "not_found", ""},
+	{STEP_NOTIFY, 400, "{\"code\":\"bad.request\",\"message\":\"closed\"}", REPLY_REJECTED, "http_400", ""},
+	{STEP_NOTIFY, 403, "{\"code\":\"missing.permissions\"}", REPLY_BLOCKED, "forbidden", ""},
+	{STEP_NOTIFY, 503, "{}", REPLY_AMBIGUOUS, "http_503", ""},
+};
+
+static void
+test_posts(void)
+{
+	for (size_t i = 0; i < COUNT(post_cases); i++)
+	{
+		const PostCase *wanted = &post_cases[i];
+		Reading		reading = read_answer(wanted->step, wanted->status, wanted->body);
+
+		ok(reading.class == wanted->class, "%s: %d %s is %s", step_name(wanted->step),
+		   wanted->status, wanted->body, reply_class_name(wanted->class));
+		is_text(reading.reason, wanted->reason, "with its reason");
+		is_text(reading.conversation_id, wanted->id, "and its conversation");
+	}
+}
+
+static void
+test_errors(void)
+{
+	Reading		reading = read_answer(STEP_CREATE, 403,
+									  "{\"message\":\"You are missing the following permission(s): "
+									  "conversation:message:create\",\"code\":\"missing.permissions\","
+									  "\"status\":403,\"contextId\":\"c-1\",\"details\":[],\"errors\":[]}");
+
+	is_text(reading.error_code, "missing.permissions", "the code of a refusal");
+	is_text(reading.error_message,
+			"You are missing the following permission(s): conversation:message:create",
+			"which permissions are missing");
+	is_text(reading.correlation_id, "c-1", "the API's name for the call");
+}
+
+/* --- requests ----------------------------------------------------------------------- */
+
+static void
+is_request(const CallMessage *call, const char *url, const char *body)
+{
+	HttpRequest request = {0};
+
+	dialect_genesys_cloud.compose(call, "https://api", &request);
+	is_text(request.url, url, "URL");
+	is_text(request.body, body, "body");
+	http_request_free(&request);
+}
+
+static void
+test_compose(void)
+{
+	static const char agentless[] = "https://api/api/v2/conversations/messages/agentless";
+	CallMessage call = {
+		.step = STEP_CHECK, .conversation_id = "a-1", .nudge_id = "n-1", .text = "Hi",
+		.to_address = "+1", .from_address = "+2", .channel = "sms",
+	};
+
+	is_request(&call, "https://api/api/v2/conversations/a-1", NULL);
+	call.step = STEP_NOTIFY;
+	is_request(&call, agentless,
+			   "{\"fromAddress\":\"+2\",\"toAddress\":\"+1\",\"toAddressMessengerType\":\"sms\","
+			   "\"textBody\":\"Hi\",\"useExistingActiveConversation\":true}");
+	call.step = STEP_CREATE;
+	call.template = "{\"responseId\":\"r-1\",\"parameters\":[{\"id\":\"1\",\"value\":\"Ann\"}]}";
+	is_request(&call, agentless,
+			   "{\"fromAddress\":\"+2\",\"toAddress\":\"+1\",\"toAddressMessengerType\":\"sms\","
+			   "\"textBody\":\"Hi\",\"useExistingActiveConversation\":false}");
+	call.channel = "whatsapp";
+	is_request(&call, agentless,
+			   "{\"fromAddress\":\"+2\",\"toAddress\":\"+1\",\"toAddressMessengerType\":\"whatsapp\","
+			   "\"messagingTemplate\":{\"responseId\":\"r-1\",\"parameters\":[{\"id\":\"1\",\"value\":\"Ann\"}]},"
+			   "\"useExistingActiveConversation\":false}");
+	call.channel = "webmessaging";
+	is_request(&call, agentless,
+			   "{\"fromAddress\":\"+2\",\"externalContactId\":\"+1\","
+			   "\"toAddressMessengerType\":\"webmessaging\","
+			   "\"textBody\":\"Hi\",\"useExistingActiveConversation\":false}");
+	ok(dialect_find("genesys_cloud") == &dialect_genesys_cloud, "found by name");
+}
+
+typedef struct FaultCase
+{
+	Step		step;
+	const char *channel;
+	const char *from;
+	size_t		characters;
+	const char *template;
+	const char *fault;
+} FaultCase;
+
+static const FaultCase fault_cases[] = {
+	{STEP_CREATE, "sms", "+2", 765, NULL, NULL},
+	{STEP_CREATE, "sms", "+2", 766, NULL, "text_too_long"},
+	{STEP_NOTIFY, "sms", "+2", 766, "{}", "text_too_long"},
+	{STEP_CREATE, "open", "+2", 2000, NULL, NULL},
+	{STEP_CREATE, "apple", "+2", 2001, NULL, "text_too_long"},
+	{STEP_CREATE, "webmessaging", "+2", 2001, NULL, "text_too_long"},
+	{STEP_CREATE, "whatsapp", "+2", 10, NULL, "template_required"},
+	{STEP_CREATE, "whatsapp", "+2", 4000, "{}", NULL},
+	{STEP_NOTIFY, "whatsapp", "+2", 2000, NULL, NULL},
+	{STEP_NOTIFY, "whatsapp", "+2", 2001, NULL, "text_too_long"},
+	{STEP_CREATE, "email", "+2", 10, NULL, "channel_not_supported"},
+	{STEP_CREATE, "sms", NULL, 10, NULL, "no_from_address"},
+};
+
+/* Characters count, not bytes: each of these has two. */
+static void
+test_faults(void)
+{
+	static char text[2 * 4000 + 1];
+
+	for (size_t i = 0; i < COUNT(fault_cases); i++)
+	{
+		const FaultCase *c = &fault_cases[i];
+		CallMessage call = {
+			.step = c->step, .text = text, .to_address = "+1", .from_address = c->from,
+			.channel = c->channel, .template = c->template,
+		};
+		char		name[80];
+
+		for (size_t n = 0; n < c->characters; n++)
+			memcpy(text + 2 * n, "\xC3\xBC", 2);
+		text[2 * c->characters] = '\0';
+		snprintf(name, sizeof(name), "%s, %s, %zu characters", step_name(c->step), c->channel,
+				 c->characters);
+		is_text(dialect_genesys_cloud.find_fault(&call), c->fault, name);
+	}
+}
+
+int
+main(void)
+{
+	test_check();
+	test_check_unreadable();
+	test_posts();
+	test_errors();
+	test_compose();
+	test_faults();
+	return done_testing();
+}
