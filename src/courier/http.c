@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "exit.h"
 #include "headers.h"
+#include "http_failure.h"
 #include "http_reuse.h"
 #include "memory.h"
 #include "received.h"
@@ -337,40 +338,10 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	require(curl_multi_add_handle(multi, transfer->easy) == CURLM_OK);
 }
 
-typedef struct FailureWord
-{
-	CURLcode	code;
-	const char *word;
-} FailureWord;
-
-static const FailureWord words_before_sending[] = {
-	{CURLE_COULDNT_RESOLVE_HOST, "resolve_failed"},
-	{CURLE_COULDNT_RESOLVE_PROXY, "proxy_failed"},
-	{CURLE_COULDNT_CONNECT, "connect_failed"},
-	{CURLE_OPERATION_TIMEDOUT, "connect_timeout"},
-	{CURLE_SSL_CONNECT_ERROR, "tls_failed"},
-	{CURLE_SSL_CIPHER, "tls_failed"},
-	{CURLE_PEER_FAILED_VERIFICATION, FAILURE_CERTIFICATE},
-	{CURLE_SSL_CACERT_BADFILE, FAILURE_CERTIFICATE},
-	{CURLE_SSL_ISSUER_ERROR, FAILURE_CERTIFICATE},
-	{CURLE_URL_MALFORMAT, "invalid_url"},
-	{CURLE_UNSUPPORTED_PROTOCOL, "invalid_url"},
-	{CURLE_LOGIN_DENIED, "invalid_url"},	/* there is a user name in it */
-	{CURLE_OK, NULL}
-};
-
-static const FailureWord words_after_sending[] = {
-	{CURLE_OPERATION_TIMEDOUT, "timeout"},
-	{CURLE_WEIRD_SERVER_REPLY, "unreadable"},
-	{CURLE_UNSUPPORTED_PROTOCOL, "unreadable"}, /* HTTP/0.9, that is, not HTTP */
-	{CURLE_OK, NULL}
-};
-
 /* One word for why there is no complete answer. */
 static const char *
 failure_word(const Transfer *transfer, CURLcode code, bool sent)
 {
-	const FailureWord *known = sent ? words_after_sending : words_before_sending;
 	long		proxy_status = 0;
 
 	if (transfer->received.oversized)
@@ -380,10 +351,7 @@ failure_word(const Transfer *transfer, CURLcode code, bool sent)
 	curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
 	if (!sent && proxy_status >= 300)
 		return "proxy_failed";
-	for (; known->word != NULL; known++)
-		if (known->code == code)
-			return known->word;
-	return "connection_lost";
+	return http_failure_word(code, sent);
 }
 
 /* A tunnel that was asked for and never led to a handshake with the API. */
