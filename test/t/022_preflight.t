@@ -55,6 +55,7 @@ wait_for(sub {
 		WHERE query LIKE '%preflight%' AND pid <> pg_backend_pid() AND state = 'active'}) == 1;
 }, 'it can be cancelled while it waits');
 like(finish_psql($waiting), qr/canceling statement due to user request/, 'a wait can be cancelled');
+cmp_ok($waiting->{lasted}, '<', 40, 'and ends then, not with the timeout of 60 s');
 $simulator->clear_faults;
 $node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (SET timeout '300ms')});
 $simulator->fault(verb => 'token', action => 'hang');
