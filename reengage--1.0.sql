@@ -665,6 +665,13 @@ AS 'MODULE_PATHNAME', 'reengage_preview';
 COMMENT ON FUNCTION reengage.preview(uuid) IS
 	'the requests that a nudge would make, byte for byte, and when each is made; nothing is sent';
 
+CREATE FUNCTION reengage.preflight(server text, conversation_id text DEFAULT NULL)
+RETURNS TABLE (step integer, check_name text, state text, detail text, remedy text)
+LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_preflight';
+COMMENT ON FUNCTION reengage.preflight(text, text) IS
+	'what a call to this server would meet, check by check: ok, failed with a remedy, or skipped with the reason; looks at the conversation, or at one of a random id; sends no message';
+
 CREATE FUNCTION reengage.worker_state(
 	OUT preloaded boolean, OUT listed boolean, OUT state text, OUT pid integer,
 	OUT since timestamptz, OUT in_flight integer, OUT ended bigint,
@@ -1011,6 +1018,7 @@ GRANT SELECT ON reengage.nudges, reengage.due, reengage.intents, reengage.unreso
 	reengage.identity, reengage.server_state, reengage.pauses, reengage.threads, reengage.in_doubt, reengage.health
 	TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.arm(), reengage.disarm(), reengage.preview(uuid),
+	reengage.preflight(text, text),
 	reengage.pause(text, text), reengage.resume(text),
 	reengage.resolve(uuid, text, text), reengage.redrive(uuid) TO reengage_operator;
 GRANT EXECUTE ON PROCEDURE reengage.run(integer, integer) TO reengage_operator;
