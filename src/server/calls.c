@@ -213,8 +213,8 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
 			break;
 		case DECIDE_BLOCK:
 			flights_put_back(calls->flights, flight, flight->due_at, decision.reason);
-			/* one that rests was blocked for that, and until then */
-			if (reply->retry_after_ms < 0)
+			/* one that rests is blocked for that already, and until then */
+			if (flight->server->rest_until == 0)
 				block_server(flight, reply);
 			break;
 		case DECIDE_SETTLE:

@@ -84,6 +84,19 @@ my ($refused, $repeated) = map { $_->{arrived_us} / 1e6 } grep { $_->{verb} eq '
 cmp_ok($repeated - $refused, '>=', 8, 'Retry-After 8: no request before its time');
 is(outcome($node, 'live-later'), 'notified - notify', 'and then it goes on');
 
+# --- a refusal that names a time is a refusal all the same -----------------------------------
+
+$simulator->fault(verb => 'notify', id => 'live-forbidden', action => 'status', status => 403, retry_after => '1');
+nudge($node, 'live-forbidden');
+ok($node->poll_query_until('postgres', q{SELECT reason LIKE 'the API refused to notify%' FROM reengage.server_state}),
+	'403 with Retry-After blocks the server');
+nudge($node, 'live-other', server => q('other'));
+wait_until_ended($node, where => q(n.conversation_id = 'live-other'));
+is($simulator->verbs('id=live-forbidden'), 'check notify', 'and is not repeated at once');
+$simulator->clear_faults;
+wait_until_ended($node);
+is(outcome($node, 'live-forbidden'), 'notified - notify', 'but when it is tried again');
+
 # --- the breaker -------------------------------------------------------------------------------
 
 my $log = log_size($node);
