@@ -209,7 +209,7 @@ COMMENT ON COLUMN reengage.unresolved.since IS 'when the call was first made: th
 --
 CREATE TABLE reengage.lineage (
 	lineage_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
-	nudge_id uuid NOT NULL,
+	nudge_id uuid,
 	server text NOT NULL,
 	outcome text NOT NULL,
 	reason text,
@@ -230,8 +230,8 @@ CREATE TABLE reengage.lineage (
 	api_error_code text,
 	api_error_message text,
 	correlation_id text,
-	requested_at timestamptz NOT NULL,
-	due_at timestamptz NOT NULL,
+	requested_at timestamptz,
+	due_at timestamptz,
 	checked_at timestamptz,
 	called_at timestamptz,
 	occurred_at timestamptz NOT NULL,
@@ -242,7 +242,11 @@ CREATE TABLE reengage.lineage (
 	CONSTRAINT lineage_pkey PRIMARY KEY (lineage_id),
 	CONSTRAINT lineage_outcome_check CHECK (outcome IN (
 		'notified', 'session_created', 'session_continued', 'skipped_closed',
-		'refused', 'expired', 'exhausted', 'in_doubt', 'resolved_sent', 'resolved_not_sent')),
+		'refused', 'expired', 'suppressed', 'capped', 'held_out', 'cancelled',
+		'exhausted', 'in_doubt', 'resolved_sent', 'resolved_not_sent', 'imported')),
+	CONSTRAINT lineage_nudge_check CHECK (CASE
+		WHEN outcome = 'imported' THEN nudge_id IS NULL
+		ELSE nudge_id IS NOT NULL AND requested_at IS NOT NULL AND due_at IS NOT NULL END),
 	CONSTRAINT lineage_step_check CHECK (step IN ('notify', 'create')),
 	CONSTRAINT lineage_previous_check CHECK (CASE
 		WHEN outcome = 'session_created' THEN previous_conversation_id IS NOT NULL
@@ -253,7 +257,7 @@ CREATE TABLE reengage.lineage (
 COMMENT ON TABLE reengage.lineage IS
 	'what happened: the outcome of each nudge and the thread it belongs to; append-only, made to be replicated';
 COMMENT ON COLUMN reengage.lineage.lineage_id IS 'identity of the row, ordered by time';
-COMMENT ON COLUMN reengage.lineage.nudge_id IS 'the nudge that ended';
+COMMENT ON COLUMN reengage.lineage.nudge_id IS 'the nudge that ended; null: a conversation that was learned of by import_history()';
 COMMENT ON COLUMN reengage.lineage.server IS 'the foreign server that was called';
 COMMENT ON COLUMN reengage.lineage.outcome IS 'how the nudge ended; the README says what to do about each';
 COMMENT ON COLUMN reengage.lineage.reason IS 'one word for why, where the outcome alone does not say it';
@@ -299,6 +303,9 @@ CREATE UNIQUE INDEX lineage_resolves ON reengage.lineage (resolves) WHERE resolv
 -- a create in doubt holds back the next create on the same conversation
 CREATE INDEX lineage_in_doubt ON reengage.lineage (server, conversation_id)
 	WHERE outcome = 'in_doubt';
+-- a conversation is learned of once
+CREATE UNIQUE INDEX lineage_imported ON reengage.lineage (server, conversation_id)
+	WHERE outcome = 'imported';
 
 --
 -- The fence.  Not dumped: what is restored is a copy, and copies stay silent.
