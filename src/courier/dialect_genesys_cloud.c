@@ -318,9 +318,7 @@ read_reply(Step step, const HttpResponse *response, const Secrets *secrets,
 	else if (reading->class == REPLY_DONE)
 		read_post(step, body, reading);
 
-	if (reading->class != REPLY_DONE)
-		refusal_read(body, response, secrets, reading);
-	correlation_read(body, response, secrets, reading);
+	refusal_read(body, response, secrets, reading);
 	json_free(body);
 }
 

@@ -6,6 +6,7 @@ use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for lineage outcome
   due_row health lasts);
+use Certificates qw(certificate_folder certificate start_tls);
 use Middlebox qw(start_middlebox answer);
 use Tunnel qw(start_tunnel);
 use IO::Compress::Gzip ();
@@ -16,60 +17,7 @@ use Test::More;
 
 # --- certificates ---------------------------------------------------------------------------
 
-my $folder = PostgreSQL::Test::Utils::tempdir();
-
-sub openssl
-{
-	my (@arguments) = @_;
-	PostgreSQL::Test::Utils::system_log('openssl', @arguments) == 0 or die "openssl @arguments failed";
-	return;
-}
-
-append_to_file("$folder/ca.cnf", <<"END");
-[ca]
-default_ca = own
-[own]
-database = $folder/index
-new_certs_dir = $folder
-rand_serial = yes
-unique_subject = no
-default_md = sha256
-policy = any
-copy_extensions = copy
-[any]
-commonName = supplied
-END
-append_to_file("$folder/index", '');
-
-sub make_key_and
-{
-	my ($name, @arguments) = @_;
-	openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', "$folder/$name.key", '-subj', "/CN=$name", @arguments);
-	return;
-}
-
-make_key_and('ca', '-x509', '-days', 2, '-out', "$folder/ca.pem");
-
-# The name of a file with a certificate for these names and its key, as a server needs it.
-sub certificate
-{
-	my ($name, $names, %options) = @_;
-	my @validity = $options{expired} ? ('-startdate', '20200101000000Z', '-enddate', '20210101000000Z') : ('-days', 2);
-
-	if ($options{self_signed})
-	{
-		make_key_and($name, '-x509', '-days', 2, '-addext', "subjectAltName=$names", '-out', "$folder/$name.crt");
-	}
-	else
-	{
-		make_key_and($name, '-addext', "subjectAltName=$names", '-out', "$folder/$name.csr");
-		openssl('ca', '-batch', '-notext', '-config', "$folder/ca.cnf", '-cert', "$folder/ca.pem",
-			'-keyfile', "$folder/ca.key", '-in', "$folder/$name.csr", '-out', "$folder/$name.crt", @validity);
-	}
-	append_to_file("$folder/$name.pem", slurp_file("$folder/$name.crt") . slurp_file("$folder/$name.key"));
-	return "$folder/$name.pem";
-}
-
+my $folder = certificate_folder();
 my $right_names = 'IP:127.0.0.1,DNS:localhost,DNS:' . hostname();
 my $good = certificate('good', $right_names);
 my %bad = (
@@ -79,16 +27,6 @@ my %bad = (
 );
 
 # --- the simulator, and a server whose environment and home want to interfere -------------------
-
-sub start_tls
-{
-	my ($certificate, @options) = @_;
-	my $file = PostgreSQL::Test::Utils::tempdir() . '/tls_port';
-	my $simulator = start_simulator('--tls-certificate', $certificate, '--tls-port-file', $file, @options);
-
-	chomp($simulator->{tls_port} = slurp_file($file));
-	return $simulator;
-}
 
 my $simulator = start_tls($good);
 my %badly = map { $_ => start_tls($bad{$_}) } sort keys %bad;

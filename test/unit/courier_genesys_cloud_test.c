@@ -207,6 +207,44 @@ test_errors(void)
 	is_text(reading.correlation_id, "c-1", "the API's name for the call");
 }
 
+typedef struct PermissionCase
+{
+	int			status;
+	const char *body;
+	const char *message;
+} PermissionCase;
+
+static const PermissionCase permission_cases[] = {
+	{403, "{\"message\":\"No.\",\"messageParams\":{\"permissions\":\"conversation:message:create, conversation:*:view\"}}",
+	"No.; conversation:message:create; conversation:*:view"},
+	{403, "{\"message\":\"No.\",\"details\":[{\"errorCode\":\"missing\",\"entityName\":\"conversation:message:create\"}]}",
+	"No.; conversation:message:create"},
+	{403, "{\"message\":\"No %s.\",\"messageWithParams\":\"No conversation:message:create.\","
+	"\"messageParams\":{\"0\":\"conversation:message:create\"}}", "No %s.; conversation:message:create"},
+	{403, "{\"details\":[{\"fieldName\":\"conversation:message:create\"}]}", "conversation:message:create"},
+	{403, "{\"message\":\"No.\",\"a\":\"12:00:00\",\"b\":\"https://x\",\"c\":\"a:b\",\"d\":\"a:b:c:d\",\"e\":\"a:b:\"}", "No."},
+	{403, "{\"message\":\"No.\",\"messageParams\":{\"p\":\"a:s3cret:b\"}}", "No.; a:***:b"},
+	{400, "{\"message\":\"No.\",\"messageParams\":{\"permissions\":\"conversation:message:create\"}}", "No."},
+};
+
+static void
+test_permissions(void)
+{
+	static char many[4000] = "{\"message\":\"No.\",\"details\":\"";
+	Reading		reading;
+
+	for (size_t i = 0; i < sizeof(permission_cases) / sizeof(permission_cases[0]); i++)
+	{
+		reading = read_answer(STEP_NOTIFY, permission_cases[i].status, permission_cases[i].body);
+		is_text(reading.error_message, permission_cases[i].message, permission_cases[i].body);
+	}
+	for (int i = 0; i < 100; i++)
+		sprintf(many + strlen(many), "conversation:message:n%d ", i);
+	strcat(many, "\"}");
+	reading = read_answer(STEP_NOTIFY, 403, many);
+	is_number(strlen(reading.error_message), ERROR_MESSAGE_SIZE - 1, "many permissions: as many as fit");
+}
+
 /* --- requests ----------------------------------------------------------------------- */
 
 static void
@@ -308,6 +346,7 @@ main(void)
 	test_check_unreadable();
 	test_posts();
 	test_errors();
+	test_permissions();
 	test_compose();
 	test_faults();
 	return done_testing();
