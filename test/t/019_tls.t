@@ -30,7 +30,7 @@ my %bad = (
 
 my $simulator = start_tls($good);
 my %badly = map { $_ => start_tls($bad{$_}) } sort keys %bad;
-my @names = qw(genesys local untrusting plain proxied stranger silent slow named middle);
+my @names = qw(genesys local untrusting plain proxied stranger silent slow named middle lasting);
 my $node = new_node('main', preload => 1, stopped => 1, servers => [ @names, sort keys %bad ]);
 {
 	my $dead = 'http://127.0.0.1:1';
@@ -77,6 +77,23 @@ nudge($node, 'live-localhost', server => q('local'));
 wait_until_ended($node);
 is(outcome($node, 'live-localhost'), 'notified - notify', 'the proxy of the environment is not asked');
 
+# --- what preflight() says of a certificate ----------------------------------------------------
+
+# The rows about TLS, and those that failed.
+sub preflight_of
+{
+	my ($server) = @_;
+
+	return $node->safe_psql('postgres', qq{SELECT concat_ws('|', check_name, state, detail, remedy)
+		FROM reengage.preflight('$server', 'live-1') WHERE check_name = 'tls' OR state = 'failed'});
+}
+
+like(preflight_of('genesys'), qr/^tls\|ok\|issued by CN ?= ?ca, expires 20\S+ .*, in [12] days\|see that .* renewed/,
+	'who issued the certificate, and when it expires, which is soon');
+my $lasting = start_tls(certificate('lasting', $right_names, days => 15));
+create_server('lasting', "https://127.0.0.1:$lasting->{tls_port}");
+like(preflight_of('lasting'), qr/^tls\|ok\|issued by CN ?= ?ca, expires \S+ .*, in 1[45] days$/, 'or not so soon');
+
 # --- certificates that are refused ----------------------------------------------------------------------------
 
 my %words = (
@@ -93,6 +110,7 @@ for my $name (sort keys %badly)
 	wait_for(sub { health($node, "server $name") =~ /^blocked/ }, 'the server is blocked');
 	like(health($node, "server $name"), qr/^$blocked.*$words{$name}/, "$name: the health view says what is wrong");
 	like((due_row($node, "live-$name") // {})->{waiting_for} // '', qr/certificate_refused/, 'the nudge waits, and says so');
+	like(preflight_of($name), qr/^tls\|failed\|certificate_refused: .*$words{$name}.*\|see that/, 'as does preflight()');
 	is(scalar $badly{$name}->requests, 0, 'P13: the server was not told anything, least of all the credentials');
 }
 

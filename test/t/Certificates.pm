@@ -10,10 +10,7 @@ use Reengage qw(start_simulator);
 use Exporter 'import';
 our @EXPORT_OK = qw(certificate_folder certificate start_tls);
 
-my $folder = PostgreSQL::Test::Utils::tempdir();
-
-# Where they are: ca.pem is the authority's own certificate.
-sub certificate_folder { return $folder; }
+my $folder;
 
 sub openssl
 {
@@ -22,7 +19,27 @@ sub openssl
 	return;
 }
 
-append_to_file("$folder/ca.cnf", <<"END");
+sub make_key_and
+{
+	my ($name, @arguments) = @_;
+	openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', "$folder/$name.key", '-subj', "/CN=$name", @arguments);
+	return;
+}
+
+# Where they are; ca.pem is the authority's own.
+sub certificate_folder
+{
+	return $folder if defined $folder;
+	$folder = PostgreSQL::Test::Utils::tempdir();
+	write_settings();
+	make_key_and('ca', '-x509', '-days', 2, '-out', "$folder/ca.pem");
+	return $folder;
+}
+
+sub write_settings
+{
+	append_to_file("$folder/index", '');
+	append_to_file("$folder/ca.cnf", <<"END");
 [ca]
 default_ca = own
 [own]
@@ -36,16 +53,8 @@ copy_extensions = copy
 [any]
 commonName = supplied
 END
-append_to_file("$folder/index", '');
-
-sub make_key_and
-{
-	my ($name, @arguments) = @_;
-	openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', "$folder/$name.key", '-subj', "/CN=$name", @arguments);
 	return;
 }
-
-make_key_and('ca', '-x509', '-days', 2, '-out', "$folder/ca.pem");
 
 # The name of a file with a certificate for these names and its key, as a server needs it.
 sub certificate
@@ -54,6 +63,7 @@ sub certificate
 	my @validity = $options{expired} ? ('-startdate', '20200101000000Z', '-enddate', '20210101000000Z') :
 	  ('-days', $options{days} // 2);
 
+	certificate_folder();
 	if ($options{self_signed})
 	{
 		make_key_and($name, '-x509', '-days', 2, '-addext', "subjectAltName=$names", '-out', "$folder/$name.crt");
