@@ -39,6 +39,14 @@ sql(qq{CREATE SERVER again FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simu
 wait_until_ended($node);
 is(outcome($node, 'live-dropped'), 'notified - notify', 'CREATE SERVER wakes the worker');
 
+nudge($node, 'live-renamed', server => q('again'), due_at => q(now() + '1 h'));
+sql('ALTER SERVER again RENAME TO away');
+worker_has_looked();
+sql(q{UPDATE reengage.due SET due_at = now() WHERE server = 'again'});
+sql('ALTER SERVER away RENAME TO again');
+wait_until_ended($node);
+is(outcome($node, 'live-renamed'), 'notified - notify', 'as does ALTER SERVER ... RENAME');
+
 # --- pause and resume -----------------------------------------------------------------------------
 
 sub requests_of { my ($id) = @_; return scalar(my @list = $simulator->requests("id=$id")); }
