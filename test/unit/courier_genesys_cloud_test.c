@@ -298,21 +298,30 @@ typedef struct FaultCase
 	size_t		characters;
 	const char *template;
 	const char *fault;
+	const char *to;				/* NULL: a number */
 } FaultCase;
 
 static const FaultCase fault_cases[] = {
-	{STEP_CREATE, "sms", "+2", 765, NULL, NULL},
-	{STEP_CREATE, "sms", "+2", 766, NULL, "text_too_long"},
-	{STEP_NOTIFY, "sms", "+2", 766, "{}", "text_too_long"},
-	{STEP_CREATE, "open", "+2", 2000, NULL, NULL},
-	{STEP_CREATE, "apple", "+2", 2001, NULL, "text_too_long"},
-	{STEP_CREATE, "webmessaging", "+2", 2001, NULL, "text_too_long"},
-	{STEP_CREATE, "whatsapp", "+2", 10, NULL, "template_required"},
-	{STEP_CREATE, "whatsapp", "+2", 4000, "{}", NULL},
-	{STEP_NOTIFY, "whatsapp", "+2", 2000, NULL, NULL},
-	{STEP_NOTIFY, "whatsapp", "+2", 2001, NULL, "text_too_long"},
-	{STEP_CREATE, "email", "+2", 10, NULL, "channel_not_supported"},
-	{STEP_CREATE, "sms", NULL, 10, NULL, "no_from_address"},
+	{STEP_CREATE, "sms", "+2", 765, NULL, NULL, NULL},
+	{STEP_CREATE, "sms", "+2", 766, NULL, "text_too_long", NULL},
+	{STEP_NOTIFY, "sms", "+2", 766, "{}", "text_too_long", NULL},
+	{STEP_CREATE, "open", "+2", 2000, NULL, NULL, NULL},
+	{STEP_CREATE, "apple", "+2", 2001, NULL, "text_too_long", NULL},
+	{STEP_CREATE, "webmessaging", "+2", 2001, NULL, "text_too_long", NULL},
+	{STEP_CREATE, "whatsapp", "+2", 10, NULL, "template_required", NULL},
+	{STEP_CREATE, "whatsapp", "+2", 4000, "{\"responseId\":\"r-1\"}", NULL, NULL},
+	{STEP_CREATE, "whatsapp", "+2", 10, "{}", "template_without_id", NULL},
+	{STEP_CREATE, "whatsapp", "+2", 10, "{\"responseId\":\"\"}", "template_without_id", NULL},
+	{STEP_NOTIFY, "whatsapp", "+2", 10, "{\"responseId\":7}", "template_without_id", NULL},
+	{STEP_NOTIFY, "whatsapp", "+2", 2000, NULL, NULL, NULL},
+	{STEP_NOTIFY, "whatsapp", "+2", 2001, NULL, "text_too_long", NULL},
+	{STEP_CREATE, "email", "+2", 10, NULL, "channel_not_supported", NULL},
+	{STEP_CREATE, "sms", NULL, 10, NULL, "no_from_address", NULL},
+	{STEP_CREATE, "sms", "+2", 10, NULL, NULL, "+1 (317) 555-01.23"},
+	{STEP_NOTIFY, "sms", "+2", 10, NULL, "address_is_no_number", "ann@example.com"},
+	{STEP_CREATE, "sms", "+2", 10, NULL, "address_is_no_number", "5f7c0a"},
+	{STEP_CREATE, "sms", "+2", 10, NULL, "address_is_no_number", "+"},
+	{STEP_CREATE, "open", "+2", 10, NULL, NULL, "ann@example.com"},
 };
 
 /* Characters count, not bytes: each of these has two. */
@@ -325,7 +334,7 @@ test_faults(void)
 	{
 		const FaultCase *c = &fault_cases[i];
 		CallMessage call = {
-			.step = c->step, .text = text, .to_address = "+1", .from_address = c->from,
+			.step = c->step, .text = text, .to_address = c->to ? c->to : "+1", .from_address = c->from,
 			.channel = c->channel, .template = c->template,
 		};
 		char		name[80];
