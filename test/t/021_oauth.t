@@ -13,12 +13,14 @@ use Test::More;
 
 # --- a token that dies every 50 calls -------------------------------------------------------------
 
+# NUDGES=5000 makes it a longer run
+my $nudges = $ENV{NUDGES} // 1000;
 my $simulator = start_simulator('--token-calls', 50);
 my $node = new_node('main', preload => 1, servers => [qw(genesys down)],
 	conf => 'log_min_messages = debug5');
 create_extension($node, $simulator, server_options => "max_in_flight '64', max_attempts '1'");
-$node->safe_psql('postgres', q{INSERT INTO reengage.nudges (conversation_id, message)
-	SELECT format('%s-run-%s', (ARRAY['live', 'closed'])[1 + n % 2], n), 'x' FROM generate_series(1, 1000) n});
+$node->safe_psql('postgres', qq{INSERT INTO reengage.nudges (conversation_id, message)
+	SELECT format('%s-run-%s', (ARRAY['live', 'closed'])[1 + n % 2], n), 'x' FROM generate_series(1, $nudges) n});
 wait_until_ended($node);
 is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT outcome, ' ' ORDER BY outcome) FROM reengage.lineage}),
 	'notified session_created', 'a token that dies of use: no nudge fails');
@@ -26,6 +28,8 @@ is($node->safe_psql('postgres', 'SELECT max(attempts) FROM reengage.lineage'), 1
 my @accepted = grep { $_->{verb} ne 'token' && $_->{authorised} } $simulator->requests;
 my $tokens = $simulator->counts->{token};
 is($tokens, int((@accepted + 49) / 50), 'one request for a token for each that died') or diag(scalar @accepted);
+note("$nudges nudges, " . scalar(@accepted) . " calls, $tokens tokens, "
+	  . scalar(grep { $_->{verb} ne 'token' && !$_->{authorised} } $simulator->requests) . ' calls refused for an old token');
 is(scalar log_lines($node, 0, qr/LOG:  .*is blocked/), 0, 'the server was never blocked');
 ledger_matches_lineage($node, $simulator, 'P4: a refused call was repeated, and no other');
 $simulator->set(token_calls => -1);

@@ -9,6 +9,7 @@ use Reengage qw(start_simulator new_node set_credentials create_extension nudge 
 use Certificates qw(certificate_folder certificate start_tls);
 use Middlebox qw(start_middlebox answer);
 use Tunnel qw(start_tunnel);
+use POSIX ();
 use PostgreSQL::Test::Utils;
 use Socket qw(inet_ntoa);
 use Sys::Hostname qw(hostname);
@@ -57,7 +58,7 @@ sub token_for
 my $login_cure = "DROP login_url";
 my %troubles = (
 	login_down => [ "$plain, login_url 'http://127.0.0.1:1'", 'connection', qr/connect_failed/, $login_cure ],
-	login_slow => [ "$plain, " . login_server(sub { select undef, undef, undef, undef }), 'token', qr/token_unavailable.*timed out/, $login_cure ],
+	login_slow => [ "$plain, " . login_server(sub { POSIX::pause() }), 'token', qr/token_unavailable.*timed out/, $login_cure ],
 	login_page => [ "$plain, " . login_server(sub { answer(200, '', '<html>Welcome</html>') }), 'token',
 		qr/token_unavailable.*HTTP.* 200.*there is no bearer token in the answer/, $login_cure ],
 	login_ill => [ "$plain, " . login_server(sub { answer(500, '', '<html>Oops</html>') }), 'token', qr/token_unavailable.*HTTP.* 500/, $login_cure ],
