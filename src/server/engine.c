@@ -139,7 +139,7 @@ tick_body(void *argument)
 	outcomes_write(engine->ending, engine->nending);
 	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
 	{
-		intents_record(&engine->intents, engine->epoch);
+		intents_record(&engine->intents, &engine->flights, engine->epoch);
 		if (calls_can_be_made(&engine->calls) && engine->limit > 0)
 			engine->departed = claims_take(&engine->flights, &engine->servers,
 										   engine->calls.link, GetCurrentTimestamp(),
@@ -174,10 +174,11 @@ land(Engine *engine, Flight *flight)
 static void
 after_commit(Engine *engine)
 {
+	/* before the others land, which may be what one stands by for */
+	intents_committed(&engine->intents, XactLastCommitEnd, &engine->flights);
 	for (int i = 0; i < engine->nending; i++)
 		land(engine, engine->ending[i]);
 	servers_say_states(&engine->servers, engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG);
-	intents_committed(&engine->intents, XactLastCommitEnd, &engine->flights);
 	engine->totals.started += engine->departed;
 	engine->limit -= engine->departed;
 	if (engine->condition == ENGINE_DISPATCHING)
@@ -242,7 +243,7 @@ tick(Engine *engine)
 
 	engine->ending = flights_in(&engine->flights.to_end, &engine->nending);
 	engine->intents.flights = flights_in(&engine->flights.to_intend, &engine->intents.count);
-	engine->intents.gates = palloc0(sizeof(Gate) * (engine->intents.count + 1));
+	engine->intents.passages = palloc0(sizeof(Passage) * (engine->intents.count + 1));
 	engine->intents.nopen = 0;
 	engine->departed = 0;
 	installed = tick_run(engine->host, tick_body, engine, &error);

@@ -112,9 +112,9 @@ conversation_save(const Conversation *conversation)
 static const char *
 usual_customer(const char *id)
 {
-	static char address[16];
+	static char address[24];
 
-	snprintf(address, sizeof(address), "+1317555%04u", (unsigned) (identifier_hash(id) % 10000));
+	snprintf(address, sizeof(address), "+1317555%08u", (unsigned) (identifier_hash(id) % 100000000));
 	return address;
 }
 
