@@ -66,6 +66,8 @@ outcome_name(Outcome outcome)
 			return "exhausted";
 		case OUTCOME_IN_DOUBT:
 			return "in_doubt";
+		case OUTCOME_SUPPRESSED:
+			return "suppressed";
 	}
 	return "invalid";
 }

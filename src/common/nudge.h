@@ -42,10 +42,11 @@ typedef enum Outcome
 	OUTCOME_REFUSED,
 	OUTCOME_EXPIRED,
 	OUTCOME_EXHAUSTED,
-	OUTCOME_IN_DOUBT
+	OUTCOME_IN_DOUBT,
+	OUTCOME_SUPPRESSED
 } Outcome;
 
-#define OUTCOME_COUNT 8
+#define OUTCOME_COUNT 9
 
 /*
  * Longest conversation id.  Ids come from a caller or from an API and are

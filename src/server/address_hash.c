@@ -5,8 +5,15 @@
 
 #include "common/hmac.h"
 #include "common/sha2.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
 
 #include "address_hash.h"
+#include "rows.h"
+#include "store.h"
+
+PG_FUNCTION_INFO_V1(reengage_address_hash);
 
 static bool
 is_telephone_number(const char *address)
@@ -63,4 +70,33 @@ address_hash(const AddressKey *key, const char *address)
 	for (int i = 0; i < sizeof(digest); i++)
 		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 	return hex;
+}
+
+/* address_hash(text): the address in UTF-8, as the worker knows it. */
+Datum
+reengage_address_hash(PG_FUNCTION_ARGS)
+{
+	const char *address = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	const char *utf8 = to_utf8(address);
+	AddressKey	key;
+	char	   *hash;
+	text	   *result;
+
+	if (utf8 == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+				 errmsg("the address cannot be put into UTF-8: \"%s\"", address)));
+	SPI_connect();
+	key = store_address_key();
+	hash = address_hash(&key, utf8);
+	result = hash ? SPI_palloc(VARHDRSZ + ADDRESS_HASH_LENGTH) : NULL;
+	if (result != NULL)
+	{
+		SET_VARSIZE(result, VARHDRSZ + ADDRESS_HASH_LENGTH);
+		memcpy(VARDATA(result), hash, ADDRESS_HASH_LENGTH);
+	}
+	SPI_finish();
+	if (result == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(result);
 }

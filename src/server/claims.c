@@ -83,6 +83,11 @@ depart_or_wait(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 
 	if (!flights_depart(flights, flight, nudge))
 		return false;
+	if (nudge->suppressed && !nudge->unresolved)
+	{
+		flights_settle(flights, flight, OUTCOME_SUPPRESSED, "opted_out");
+		return false;
+	}
 	if (nudge->others_next_attempt == 0 || nudge->unresolved)
 		return true;
 	flights_put_back(flights, flight, Max(later, GetCurrentTimestamp() + TURN_MS * 1000),

@@ -52,6 +52,12 @@
  */
 #define STANDBY_POLL_MS 2
 
+/* How often to ask whether a cancellation has ended that locks a nudge. */
+#define UNLOCKING_MS 1000
+
+/* Intents of one tick: each takes up to four locks. */
+#define INTENTS_MOST 250
+
 struct Engine
 {
 	EngineHost	host;
@@ -72,6 +78,7 @@ struct Engine
 	int			pause_ms;
 	int			failures;		/* ticks in a row */
 	TimestampTz last_sweep;
+	TimestampTz next_unlocking;
 	uint64		secrets_stamp;
 	EngineTotals totals;
 
@@ -154,6 +161,12 @@ tick_body(void *argument)
 static void
 land(Engine *engine, Flight *flight)
 {
+	if (flight->locked_out)
+	{
+		flights_move_to(flight, &engine->flights.locked_out);
+		engine->next_unlocking = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), UNLOCKING_MS);
+		return;
+	}
 	if (!flight->written)
 	{
 		flights_move_to(flight, &engine->flights.unwritable);
@@ -241,8 +254,11 @@ tick(Engine *engine)
 	ErrorData  *error;
 	bool		installed;
 
+	if (engine->next_unlocking <= GetCurrentTimestamp())
+		flights_move_all(&engine->flights.locked_out, &engine->flights.to_end);
 	engine->ending = flights_in(&engine->flights.to_end, &engine->nending);
 	engine->intents.flights = flights_in(&engine->flights.to_intend, &engine->intents.count);
+	engine->intents.count = Min(engine->intents.count, INTENTS_MOST);
 	engine->intents.passages = palloc0(sizeof(Passage) * (engine->intents.count + 1));
 	engine->intents.nopen = 0;
 	engine->departed = 0;
@@ -282,6 +298,8 @@ next_tick(Engine *engine, TimestampTz now)
 	else if (engine->condition == ENGINE_DISPATCHING && engine->limit > 0 &&
 			 !engine->closing && calls_can_be_made(&engine->calls))
 		next = servers_next_look(&engine->servers, now);
+	if (!dlist_is_empty(&engine->flights.locked_out))
+		next = Min(next, engine->next_unlocking);
 	/* unless the clock was set back */
 	if (!TimestampDifferenceExceeds(now, engine->not_before, LONGEST_PAUSE_MS + 1000))
 		next = Max(next, engine->not_before);
@@ -303,13 +321,9 @@ next_sweep(const Engine *engine, TimestampTz now)
 static void
 sweep(Engine *engine, TimestampTz now)
 {
-	int			count;
-	Flight	  **unwritable = flights_in(&engine->flights.unwritable, &count);
-
 	engine->last_sweep = now;
 	engine_rewind(engine, DT_NOBEGIN);
-	for (int i = 0; i < count; i++)
-		flights_move_to(unwritable[i], &engine->flights.to_end);
+	flights_move_all(&engine->flights.unwritable, &engine->flights.to_end);
 }
 
 static bool
@@ -436,7 +450,8 @@ engine_is_idle(const Engine *engine)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (engine->flights.under_way > 0 || engine->woken)
+	/* for what an open transaction has locked nobody waits */
+	if (engine->flights.under_way > flights_length(&engine->flights.locked_out) || engine->woken)
 		return false;
 	return engine->limit == 0 ||
 		(calls_can_be_made(&engine->calls) &&

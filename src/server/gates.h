@@ -12,6 +12,7 @@ typedef enum Gate
 	GATE_OPEN,
 	GATE_HELD,					/* until a time, for a reason */
 	GATE_BUSY,					/* another nudge speaks to the customer */
+	GATE_ELSEWHERE,				/* first look at another conversation of the customer */
 	GATE_ENDED					/* the nudge ends without this call */
 } Gate;
 
@@ -21,6 +22,7 @@ typedef struct Passage
 	TimestampTz until;			/* HELD, and BUSY if it cannot stand by */
 	Outcome		outcome;		/* ENDED */
 	const char *reason;			/* HELD, BUSY: what it waits for; ENDED: one word */
+	const char *conversation_id;	/* ELSEWHERE */
 } Passage;
 
 /* Finds out whom the POSTs of these flights speak to. */

@@ -24,10 +24,13 @@ intent_row(const Flight *flight)
 		.nudge_id = flight->nudge_id,
 		.step = step_name(flight->step),
 		.round = flight->nudge.round,
-		.conversation_id = flight->nudge.tip,
+		.conversation_id = flight->target,
 		.server = flight->server->name,
 		.recipient = repeatable_recipient(&flight->server->options, &flight->post),
 		.customer = flight->post.customer,
+		.channel = flight_channel(flight),
+		.root = flight->nudge.root,
+		.path = flight->nudge.path,
 	};
 
 	return row;
@@ -115,6 +118,9 @@ pass_gate(Flights *flights, Flight *flight, const Passage *passage)
 			break;
 		case GATE_ENDED:
 			flights_settle(flights, flight, passage->outcome, passage->reason);
+			break;
+		case GATE_ELSEWHERE:
+			flights_look_elsewhere(flights, flight, passage->conversation_id);
 			break;
 		case GATE_BUSY:
 			if (!flights_stand_by(flights, flight))
