@@ -355,6 +355,8 @@ call_of(const Flight *flight)
 		.nudge_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&flight->nudge_id))),
 	};
 
+	if (flight->nudge.expires_at != DT_NOEND)
+		call.time_left_ms = Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), flight->nudge.expires_at), 1);
 	if (flight->step == STEP_CHECK)
 		return call;
 	call.repeats = flight->nudge.unresolved;
