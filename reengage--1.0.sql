@@ -1073,7 +1073,7 @@ SELECT r.import_id, r.server, r.campaign, r.source,
 	CASE
 		WHEN r.finished_at IS NOT NULL THEN 'finished'
 		-- between two chunks it holds no lock, for a moment
-		WHEN r.moved_at > pg_catalog.clock_timestamp() - interval '10 s'
+		WHEN r.moved_at > pg_catalog.clock_timestamp() - interval '1 s'
 		  OR EXISTS (SELECT FROM pg_catalog.pg_locks k
 					 WHERE k.locktype = 'advisory' AND k.granted
 					   AND k.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
@@ -1328,9 +1328,6 @@ CREATE FUNCTION reengage.plan_history(as_of timestamptz, max_age interval) RETUR
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET work_mem = '32MB' SET jit = off
 AS $$
-DECLARE
-	-- in lower case, for the trigger takes them in any
-	zones text[] := ARRAY(SELECT lower(z.name) FROM pg_timezone_names z);
 BEGIN
 	CREATE TEMP TABLE reengage_history_plan AS
 	WITH timed AS (
@@ -1344,11 +1341,17 @@ BEGIN
 		FROM pg_temp.reengage_history h
 		OFFSET 0
 	), looked_at AS (
-		SELECT t.*, coalesce(t.times[2], t.times[1]) AS occurred_at,
+		SELECT t.record_no, t.conversation_id, t.status, t.channel, t.address, t.customer, t.time_zone, t.withdrawn,
+			coalesce(t.times[2], t.times[1]) AS occurred_at, t.times[3] AS extracted_at,
+			greatest(t.times[1], t.times[2], t.times[3]) AS latest,
+			(t.said[1] IS NULL) = (t.times[1] IS NULL) AND (t.said[2] IS NULL) = (t.times[2] IS NULL)
+				AND (t.said[3] IS NULL) = (t.times[3] IS NULL) AND coalesce(t.times[2], t.times[1]) IS NOT NULL AS has_times,
 			CASE
 				WHEN t.conversation_id IS NULL THEN 'missing_id'
 				WHEN lower(t.conversation_id) = t.heading THEN 'header'
-				WHEN t.conversation_id !~ '^[A-Za-z0-9._~-]{1,128}$' OR t.conversation_id IN ('.', '..') THEN 'invalid_id'
+				-- a bounded repetition would take a hundred times as long
+				WHEN length(t.conversation_id) > 128 OR t.conversation_id !~ '^[A-Za-z0-9._~-]+$'
+				  OR t.conversation_id IN ('.', '..') THEN 'invalid_id'
 				ELSE ''
 			END AS id_defect
 		FROM timed t
@@ -1356,20 +1359,19 @@ BEGIN
 	), newest AS (
 		SELECT l.*, l.id_defect = '' AND row_number() OVER (
 			PARTITION BY l.conversation_id COLLATE "C", l.id_defect
-			ORDER BY l.times[3] DESC NULLS LAST, l.occurred_at DESC NULLS LAST, l.record_no DESC) > 1 AS is_older
+			ORDER BY l.extracted_at DESC NULLS LAST, l.occurred_at DESC NULLS LAST, l.record_no DESC) > 1 AS is_older
 		FROM looked_at l
 	), judged AS (
 		SELECT n.record_no, n.conversation_id, n.channel, n.address, n.customer, n.time_zone, n.occurred_at,
 			CASE
 				WHEN n.id_defect <> '' THEN n.id_defect
 				WHEN n.is_older THEN 'older_record'
-				WHEN n.occurred_at IS NULL OR (n.said[1] IS NULL) <> (n.times[1] IS NULL)
-				  OR (n.said[2] IS NULL) <> (n.times[2] IS NULL) OR (n.said[3] IS NULL) <> (n.times[3] IS NULL) THEN 'bad_timestamp'
-				WHEN greatest(n.times[1], n.times[2], n.times[3]) > as_of THEN 'future_timestamp'
+				WHEN NOT n.has_times THEN 'bad_timestamp'
+				WHEN n.latest > as_of THEN 'future_timestamp'
 				WHEN n.status NOT IN ('active', 'ringing', 'alerting', 'connected', 'closed', 'disconnected', 'terminated') THEN 'unknown_status'
 				WHEN n.address IS NULL THEN 'no_address'
 				WHEN length(n.address) > 256 OR n.address ~ '[\x01-\x1f\x7f]' THEN 'invalid_address'
-				WHEN n.channel !~ '^[a-z0-9_-]{1,64}$' THEN 'invalid_channel'
+				WHEN length(n.channel) > 64 OR n.channel !~ '^[a-z0-9_-]+$' THEN 'invalid_channel'
 				WHEN n.withdrawn THEN 'no_consent'
 				ELSE 'accepted'
 			END AS reason
@@ -1386,9 +1388,11 @@ BEGIN
 			ELSE 'accepted'
 		END AS reason,
 		j.conversation_id, j.channel, j.address, j.occurred_at,
-		CASE WHEN lower(j.time_zone) = ANY (zones) THEN j.time_zone END AS time_zone,
-		j.time_zone IS NULL OR lower(j.time_zone) = ANY (zones) AS knows_zone
-	FROM judged j;
+		CASE WHEN z.name IS NOT NULL THEN j.time_zone END AS time_zone,
+		j.time_zone IS NULL OR z.name IS NOT NULL AS knows_zone
+	FROM judged j
+		-- the trigger on nudges takes them in any case of letters
+		LEFT JOIN (SELECT DISTINCT lower(n.name) AS name FROM pg_timezone_names n) z ON z.name = lower(j.time_zone);
 	CREATE UNIQUE INDEX ON pg_temp.reengage_history_plan (record_no) INCLUDE (reason);
 	ANALYZE pg_temp.reengage_history_plan;
 END
@@ -1410,10 +1414,11 @@ BEGIN
 		0, c.channel, c.address_hash, 0, 0, 0, c.occurred_at, c.detail
 	FROM unnest(conversation_ids, channels, address_hashes, times, details)
 		AS c (conversation_id, channel, address_hash, occurred_at, detail)
-	WHERE NOT EXISTS (SELECT FROM reengage.lineage l
-					  WHERE l.root_conversation_id = c.conversation_id AND l.server = seed_lineage.server)
-	  AND NOT EXISTS (SELECT FROM reengage.lineage l
-					  WHERE l.server = seed_lineage.server AND l.conversation_id = c.conversation_id AND l.generation > 0)
+	-- not EXISTS, which a planner may turn into a join with all of lineage
+	WHERE (SELECT true FROM reengage.lineage l
+		   WHERE l.root_conversation_id = c.conversation_id AND l.server = seed_lineage.server LIMIT 1) IS NULL
+	  AND (SELECT true FROM reengage.lineage l
+		   WHERE l.server = seed_lineage.server AND l.conversation_id = c.conversation_id AND l.generation > 0 LIMIT 1) IS NULL
 	ON CONFLICT (server, conversation_id) WHERE outcome = 'imported' DO NOTHING;
 END
 $$;
@@ -1426,6 +1431,14 @@ AS $$
 	INSERT INTO reengage.import_runs (server, campaign, source, records_read) VALUES ($1, $2, $3, $4) RETURNING import_id
 $$;
 COMMENT ON FUNCTION reengage.begin_import(text, text, text, bigint) IS 'for import_history(): writes down that an import begins';
+
+CREATE FUNCTION reengage.lock_import(import_id uuid) RETURNS void
+LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT pg_advisory_xact_lock(hashtextextended(import_id::text, 0))
+$$;
+COMMENT ON FUNCTION reengage.lock_import(uuid) IS
+	'for import_history(): the lock by which the view imports knows that it runs, until the end of the transaction';
 
 CREATE FUNCTION reengage.import_outcome(reason text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -1521,9 +1534,10 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	c record;
+	asked_nos bigint[];
 BEGIN
 	BEGIN
-		RETURN QUERY
+		-- collected, for what was returned is not taken back by an error
 		WITH asked AS (
 			INSERT INTO reengage.nudges AS n (nudge_id, server, conversation_id, message, address, channel, when_closed,
 				priority, due_at, expires_at, time_zone, campaign, detail)
@@ -1533,7 +1547,9 @@ BEGIN
 				AS u (nudge_id, conversation_id, channel, address, time_zone, detail)
 			ON CONFLICT (nudge_id) DO NOTHING
 			RETURNING n.nudge_id)
-		SELECT u.record_no, NULL FROM unnest(record_nos, nudge_ids) u(record_no, nudge_id) JOIN asked a ON a.nudge_id = u.nudge_id;
+		SELECT array_agg(u.record_no) INTO asked_nos
+		FROM unnest(record_nos, nudge_ids) u(record_no, nudge_id) JOIN asked a ON a.nudge_id = u.nudge_id;
+		RETURN QUERY SELECT a.record_no, NULL::text FROM unnest(asked_nos) a(record_no);
 		RETURN;
 	EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
 		NULL;
@@ -1577,13 +1593,17 @@ DECLARE
 	done record;
 	hashes text[];
 BEGIN
-	PERFORM pg_advisory_xact_lock(hashtextextended(import_chunk.import_id::text, 0));
+	PERFORM reengage.lock_import(import_chunk.import_id);
+	SELECT jsonb_object_agg(r.reason, r.records) INTO counts
+	FROM (SELECT p.reason, count(*) AS records FROM pg_temp.reengage_history_plan p
+		  WHERE p.record_no BETWEEN first_no AND last_no GROUP BY p.reason) r;
 	SELECT array_agg(p.record_no) AS record_nos, array_agg(p.conversation_id) AS conversation_ids, array_agg(p.channel) AS channels,
 		array_agg(p.address) AS addresses, array_agg(p.occurred_at) AS times, array_agg(nullif(h.detail, '{}')) AS details,
 		array_agg(p.time_zone) AS time_zones, array_agg(p.knows_zone) AS knows_zones, array_agg(p.reason = 'accepted') AS wanted
 	INTO valid
 	FROM pg_temp.reengage_history_plan p JOIN pg_temp.reengage_history h ON h.record_no = p.record_no
-	WHERE p.record_no BETWEEN first_no AND last_no AND p.reason IN ('accepted', 'older_conversation', 'too_old');
+	WHERE p.record_no BETWEEN first_no AND last_no AND h.record_no BETWEEN first_no AND last_no
+	  AND p.reason IN ('accepted', 'older_conversation', 'too_old');
 	hashes := reengage.history_customers(valid.addresses, NOT dry_run);
 
 	SELECT array_agg(c.record_no) AS record_nos, array_agg(c.nudge_id) AS nudge_ids, array_agg(c.conversation_id) AS conversation_ids,
@@ -1614,23 +1634,25 @@ BEGIN
 		SELECT count(*) FILTER (WHERE f.known) AS accepted, count(*) FILTER (WHERE NOT f.known) AS unknown_time_zone, 0 AS refused
 		INTO done FROM unnest(fresh.knows_zones) f(known);
 	ELSE
-		PERFORM reengage.seed_lineage(server, valid.conversation_ids, valid.channels, hashes, valid.times, valid.details);
 		PERFORM reengage.keep_rejects(import_chunk.import_id, array_agg(p.record_no), array_agg(p.reason), NULL,
 									  array_agg(p.conversation_id), array_agg(h.record))
 		FROM pg_temp.reengage_history_plan p JOIN pg_temp.reengage_history h ON h.record_no = p.record_no
-		WHERE p.record_no BETWEEN first_no AND last_no AND reengage.import_outcome(p.reason) = 'rejected';
+		WHERE p.record_no BETWEEN first_no AND last_no AND h.record_no BETWEEN first_no AND last_no
+		  AND p.reason = ANY (ARRAY(SELECT r.reason FROM jsonb_object_keys(counts) r(reason) WHERE reengage.import_outcome(r.reason) = 'rejected'));
 		SELECT count(*) FILTER (WHERE f.known AND a.complaint IS NULL) AS accepted,
 			count(*) FILTER (WHERE NOT f.known AND a.complaint IS NULL) AS unknown_time_zone,
-			count(a.complaint) AS refused
+			count(a.complaint) AS refused, array_agg(a.record_no) FILTER (WHERE a.complaint IS NOT NULL) AS refused_nos
 		INTO done
 		FROM reengage.ask_history(import_chunk.import_id, server, campaign, message, when_closed, priority, due_at, expires_at,
 				fresh.record_nos, fresh.nudge_ids, fresh.conversation_ids, fresh.channels, fresh.addresses, fresh.time_zones, fresh.details) a
 			JOIN unnest(fresh.record_nos, fresh.knows_zones) f(record_no, known) ON f.record_no = a.record_no;
+		PERFORM reengage.seed_lineage(server, array_agg(v.conversation_id), array_agg(v.channel), array_agg(v.address_hash),
+									  array_agg(v.occurred_at), array_agg(v.detail))
+		FROM unnest(valid.record_nos, valid.conversation_ids, valid.channels, hashes, valid.times, valid.details)
+			AS v (record_no, conversation_id, channel, address_hash, occurred_at, detail)
+		WHERE v.record_no <> ALL (coalesce(done.refused_nos, '{}'));
 	END IF;
 
-	SELECT jsonb_object_agg(r.reason, r.records) INTO counts
-	FROM (SELECT p.reason, count(*) AS records FROM pg_temp.reengage_history_plan p
-		  WHERE p.record_no BETWEEN first_no AND last_no GROUP BY p.reason) r;
 	RETURN reengage.add_reasons(counts, jsonb_build_object(
 		'accepted', done.accepted - coalesce((counts ->> 'accepted')::bigint, 0), 'unknown_time_zone', done.unknown_time_zone,
 		'refused', done.refused,
@@ -1672,6 +1694,10 @@ DECLARE
 	next_notice timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '5 s';
 	header pg_catalog.text[];
 BEGIN
+	-- where it may not commit, it says so before anything is read
+	IF NOT dry_run THEN
+		COMMIT;
+	END IF;
 	server := coalesce(server, reengage.default_server());
 	PERFORM reengage.check_import(file, staging, server, campaign, message, when_closed, priority, due_at, expires_at, max_age);
 	PERFORM reengage.drop_history();
@@ -1688,6 +1714,7 @@ BEGIN
 		import_id := reengage.begin_import(server, campaign, coalesce(file, staging::text), records_read);
 		COMMIT;
 	END IF;
+	PERFORM reengage.lock_import(import_id);
 	PERFORM reengage.plan_history(coalesce(as_of, pg_catalog.now()), max_age);
 	WHILE next_no OPERATOR(pg_catalog.<=) records_read LOOP
 		reasons := reengage.add_reasons(reasons, reengage.import_chunk(import_id, next_no, next_no OPERATOR(pg_catalog.+) chunk OPERATOR(pg_catalog.-) 1::bigint,
@@ -1748,7 +1775,7 @@ GRANT EXECUTE ON FUNCTION reengage.read_header(text, text), reengage.history_tim
 	reengage.drop_history(), reengage.stage_file(text, text), reengage.stage_table(regclass), reengage.describe_history(text[], jsonb),
 	reengage.plan_history(timestamptz, interval),
 	reengage.seed_lineage(text, text[], text[], text[], timestamptz[], jsonb[]),
-	reengage.begin_import(text, text, text, bigint), reengage.import_outcome(text), reengage.import_counts(jsonb),
+	reengage.begin_import(text, text, text, bigint), reengage.lock_import(uuid), reengage.import_outcome(text), reengage.import_counts(jsonb),
 	reengage.add_reasons(jsonb, jsonb), reengage.count_import(uuid, jsonb, boolean),
 	reengage.keep_rejects(uuid, bigint[], text[], text[], text[], jsonb[]),
 	reengage.check_import(text, regclass, text, text, text, text, integer, timestamptz, timestamptz, interval),
