@@ -1400,7 +1400,7 @@ $$;
 COMMENT ON FUNCTION reengage.plan_history(timestamptz, interval) IS
 	'for import_history(): what becomes of each staged record, as far as the source alone tells';
 
-CREATE FUNCTION reengage.seed_lineage(server text, conversation_ids text[], channels text[], address_hashes text[],
+CREATE FUNCTION reengage.seed_lineage(server text, record_nos bigint[], refused_nos bigint[], conversation_ids text[], channels text[], address_hashes text[],
 									  times timestamptz[], details jsonb[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -1412,8 +1412,12 @@ BEGIN
 		generation, channel, address_hash, attempts, api_calls, api_calls_saved, occurred_at, detail)
 	SELECT seed_lineage.server, 'imported', c.conversation_id, c.conversation_id, c.conversation_id,
 		0, c.channel, c.address_hash, 0, 0, 0, c.occurred_at, c.detail
-	FROM unnest(conversation_ids, channels, address_hashes, times, details)
-		AS c (conversation_id, channel, address_hash, occurred_at, detail)
+	FROM (SELECT * FROM unnest(record_nos, conversation_ids, channels, address_hashes, times, details)
+			AS u (record_no, conversation_id, channel, address_hash, occurred_at, detail)
+		  WHERE u.record_no <> ALL (refused_nos)
+		  -- in the order of the indexes
+		  ORDER BY u.conversation_id
+		  OFFSET 0) c
 	-- not EXISTS, which a planner may turn into a join with all of lineage
 	WHERE (SELECT true FROM reengage.lineage l
 		   WHERE l.root_conversation_id = c.conversation_id AND l.server = seed_lineage.server LIMIT 1) IS NULL
@@ -1422,7 +1426,7 @@ BEGIN
 	ON CONFLICT (server, conversation_id) WHERE outcome = 'imported' DO NOTHING;
 END
 $$;
-COMMENT ON FUNCTION reengage.seed_lineage(text, text[], text[], text[], timestamptz[], jsonb[]) IS
+COMMENT ON FUNCTION reengage.seed_lineage(text, bigint[], bigint[], text[], text[], text[], timestamptz[], jsonb[]) IS
 	'for import_history(): begins a thread with each conversation that lineage does not know';
 
 CREATE FUNCTION reengage.begin_import(server text, campaign text, source text, records_read bigint) RETURNS uuid
@@ -1646,11 +1650,8 @@ BEGIN
 		FROM reengage.ask_history(import_chunk.import_id, server, campaign, message, when_closed, priority, due_at, expires_at,
 				fresh.record_nos, fresh.nudge_ids, fresh.conversation_ids, fresh.channels, fresh.addresses, fresh.time_zones, fresh.details) a
 			JOIN unnest(fresh.record_nos, fresh.knows_zones) f(record_no, known) ON f.record_no = a.record_no;
-		PERFORM reengage.seed_lineage(server, array_agg(v.conversation_id), array_agg(v.channel), array_agg(v.address_hash),
-									  array_agg(v.occurred_at), array_agg(v.detail))
-		FROM unnest(valid.record_nos, valid.conversation_ids, valid.channels, hashes, valid.times, valid.details)
-			AS v (record_no, conversation_id, channel, address_hash, occurred_at, detail)
-		WHERE v.record_no <> ALL (coalesce(done.refused_nos, '{}'));
+		PERFORM reengage.seed_lineage(server, valid.record_nos, coalesce(done.refused_nos, '{}'), valid.conversation_ids, valid.channels,
+									  hashes, valid.times, valid.details);
 	END IF;
 
 	RETURN reengage.add_reasons(counts, jsonb_build_object(
@@ -1774,7 +1775,7 @@ GRANT EXECUTE ON FUNCTION reengage.read_header(text, text), reengage.history_tim
 	reengage.history_customers(text[], boolean), reengage.history_columns(text[], jsonb), reengage.check_history_columns(text[], jsonb),
 	reengage.drop_history(), reengage.stage_file(text, text), reengage.stage_table(regclass), reengage.describe_history(text[], jsonb),
 	reengage.plan_history(timestamptz, interval),
-	reengage.seed_lineage(text, text[], text[], text[], timestamptz[], jsonb[]),
+	reengage.seed_lineage(text, bigint[], bigint[], text[], text[], text[], timestamptz[], jsonb[]),
 	reengage.begin_import(text, text, text, bigint), reengage.lock_import(uuid), reengage.import_outcome(text), reengage.import_counts(jsonb),
 	reengage.add_reasons(jsonb, jsonb), reengage.count_import(uuid, jsonb, boolean),
 	reengage.keep_rejects(uuid, bigint[], text[], text[], text[], jsonb[]),
