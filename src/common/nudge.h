@@ -43,8 +43,11 @@ typedef enum Outcome
 	OUTCOME_EXPIRED,
 	OUTCOME_EXHAUSTED,
 	OUTCOME_IN_DOUBT,
+	/* these say the gates, whatever a reply says */
 	OUTCOME_SUPPRESSED
 } Outcome;
+
+#define OUTCOME_OF_REPLY_COUNT 8
 
 #define OUTCOME_COUNT 9
 

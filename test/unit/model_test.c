@@ -323,7 +323,7 @@ test_correct(World world)
 	   names[world], search.states);
 	for (int property = 0; property < PROPERTY_COUNT; property++)
 		ok(!(search.broken & BIT(property)), "%s: %s", names[world], property_names[property]);
-	for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++)
+	for (int outcome = 0; outcome < OUTCOME_OF_REPLY_COUNT; outcome++)
 		all_reached &= search.reached[outcome] != 0;
 	ok(all_reached, "%s: every outcome is reached", names[world]);
 	ok(search.reached[OUTCOME_IN_DOUBT] == (BIT(0) | BIT(1)),
