@@ -2,8 +2,8 @@
 -- links from previous to new conversation?  It walks every thread from its root, so
 -- it is a full scan: run it by night, not in a dashboard.  No row is good news.
 --
--- Snowflake ends a recursion after 100 steps, and a cycle would never end, so the
--- walk stops at depth 90; threads that are longer are named as such.
+-- The walk stops at depth 90: a cycle would never end, and Snowflake limits the steps
+-- of a recursion.  Threads that are longer are named as such.
 
 USE SCHEMA REENGAGE.BI;
 
