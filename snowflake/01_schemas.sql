@@ -1,10 +1,10 @@
 -- Where things are.  REENGAGE_RAW belongs to the road (the connector that brings
--- the rows, or COPY), REENGAGE.BI to the files that follow.
+-- the rows, or COPY), REENGAGE_BI.MODEL to the files that follow.
 
 CREATE WAREHOUSE IF NOT EXISTS REENGAGE_WH
   WAREHOUSE_SIZE = XSMALL
   AUTO_SUSPEND = 60
-  COMMENT = 'refreshes what is made of reengage''s lineage';
+  COMMENT = 'refreshes what is made of the lineage of reengage';
 
 CREATE DATABASE IF NOT EXISTS REENGAGE_RAW
   COMMENT = 'lineage as it arrives from PostgreSQL';
@@ -12,8 +12,8 @@ CREATE DATABASE IF NOT EXISTS REENGAGE_RAW
 CREATE SCHEMA IF NOT EXISTS REENGAGE_RAW.REENGAGE
   COMMENT = 'the schema reengage of PostgreSQL';
 
-CREATE DATABASE IF NOT EXISTS REENGAGE
+CREATE DATABASE IF NOT EXISTS REENGAGE_BI
   COMMENT = 'threads of conversations, and what nudging them led to';
 
-CREATE SCHEMA IF NOT EXISTS REENGAGE.BI
+CREATE SCHEMA IF NOT EXISTS REENGAGE_BI.MODEL
   COMMENT = 'views and tables for the BI team';

@@ -3,7 +3,7 @@
 -- _AB_CDC_DELETED_AT comes with CDC; in the modes xmin and cursor put FALSE in
 -- place of the expression.  jsonb arrives as text.
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE OR REPLACE VIEW LANDED_LINEAGE
   COMMENT = 'rows of lineage as the road delivered them, perhaps more than once'

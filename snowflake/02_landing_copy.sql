@@ -2,7 +2,7 @@
 -- COPY again whenever there are new files: Snowflake remembers for 64 days which
 -- files it has loaded, and what is loaded twice does no harm.
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE TABLE IF NOT EXISTS REENGAGE_RAW.REENGAGE.LINEAGE (
   LINEAGE_ID VARCHAR NOT NULL,

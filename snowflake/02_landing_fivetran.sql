@@ -1,7 +1,7 @@
 -- The road: Fivetran.  Its schema has the connector's name as a prefix: put it into
 -- both FROMs.
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE OR REPLACE VIEW LANDED_LINEAGE
   COMMENT = 'rows of lineage as the road delivered them, perhaps more than once'

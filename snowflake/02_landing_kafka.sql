@@ -9,7 +9,7 @@
 -- A timestamptz arrives as ISO 8601 text, uuid and jsonb arrive as text.  A path
 -- into a VARIANT is case-sensitive, and PostgreSQL's names are in lower case.
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE OR REPLACE VIEW LANDED_LINEAGE
   COMMENT = 'rows of lineage as the road delivered them, perhaps more than once'

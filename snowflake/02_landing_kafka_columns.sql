@@ -1,7 +1,7 @@
 -- The road: Debezium, Kafka, and the Snowflake sink with schematization: each
 -- field is a column.  Flatten the events as 02_landing_kafka.sql says.
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE OR REPLACE VIEW LANDED_LINEAGE
   COMMENT = 'rows of lineage as the road delivered them, perhaps more than once'

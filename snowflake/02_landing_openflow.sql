@@ -2,7 +2,7 @@
 -- identifiers in upper case.  (Its default keeps their case:
 -- 02_landing_openflow_case_sensitive.sql.)
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE OR REPLACE VIEW LANDED_LINEAGE
   COMMENT = 'rows of lineage as the road delivered them, perhaps more than once'

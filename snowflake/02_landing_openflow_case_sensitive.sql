@@ -2,7 +2,7 @@
 -- case of PostgreSQL's names: what comes from there is quoted here, and nowhere
 -- else.  The connector's own columns are in upper case.
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE OR REPLACE VIEW LANDED_LINEAGE
   COMMENT = 'rows of lineage as the road delivered them, perhaps more than once'

@@ -1,6 +1,6 @@
 -- The road: PeerDB, with soft deletes and the default names of its two columns.
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE OR REPLACE VIEW LANDED_LINEAGE
   COMMENT = 'rows of lineage as the road delivered them, perhaps more than once'

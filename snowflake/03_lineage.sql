@@ -8,7 +8,7 @@
 -- Times are in UTC and without a zone, so that no day depends on the TIMEZONE of
 -- a session.
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE OR REPLACE VIEW LINEAGE
   COMMENT = 'what happened: the outcome of each nudge and the thread it belongs to; times in UTC'

@@ -6,7 +6,7 @@
 -- The newest of a group is the greatest text: generation with leading zeros, then
 -- lineage_id, which is ordered by time (UUID version 7).  No id contains a "|".
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE OR REPLACE DYNAMIC TABLE THREADS
   TARGET_LAG = '5 minutes'

@@ -3,7 +3,7 @@
 -- these columns in its place.  A conversation that two threads joined belongs to
 -- both stories.
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE TABLE IF NOT EXISTS MESSAGES (
   SERVER VARCHAR NOT NULL COMMENT 'as in LINEAGE: the foreign server of PostgreSQL',

@@ -1,6 +1,6 @@
 -- What the BI team asks.  Days are days in UTC.
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE OR REPLACE VIEW OUTCOMES_BY_DAY
   COMMENT = 'how nudges ended: by day, server, campaign and outcome'
@@ -15,7 +15,7 @@ GROUP BY TO_DATE(ENDED_AT), SERVER, CAMPAIGN, OUTCOME;
 -- within 72 hours.  A customer who was held out got no nudge: what such a customer
 -- wrote in the same time is what others might have written without one, too.
 CREATE OR REPLACE VIEW ANSWERS
-  COMMENT = 'each nudge that was sent or held out, and the customer''s first message within 72 hours of it'
+  COMMENT = 'each nudge that was sent or held out, and the first message of the customer within 72 hours of it'
 AS
 WITH TOUCHES AS (
   SELECT NUDGE_ID, SERVER, CAMPAIGN, ROOT_CONVERSATION_ID, CONVERSATION_ID, GENERATION,
@@ -28,7 +28,8 @@ WITH TOUCHES AS (
 SELECT T.NUDGE_ID, T.SERVER, T.CAMPAIGN, T.TREATMENT, T.ROOT_CONVERSATION_ID, T.CONVERSATION_ID, T.GENERATION,
        T.TOUCHED_AT,
        MIN(M.SENT_AT) AS ANSWERED_AT,
-       DATE_PART(EPOCH_SECOND, MIN(M.SENT_AT)) - DATE_PART(EPOCH_SECOND, T.TOUCHED_AT) AS SECONDS_TO_ANSWER
+       FLOOR((DATE_PART(EPOCH_MICROSECOND, MIN(M.SENT_AT)) - DATE_PART(EPOCH_MICROSECOND, T.TOUCHED_AT)) / 1000000)
+         AS SECONDS_TO_ANSWER
 FROM TOUCHES T
 LEFT JOIN MESSAGES M
   ON M.SERVER = T.SERVER

@@ -5,7 +5,7 @@
 -- The walk stops at depth 90: a cycle would never end, and Snowflake limits the steps
 -- of a recursion.  Threads that are longer are named as such.
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE OR REPLACE VIEW AUDIT
   COMMENT = 'what is wrong with the threads; empty: nothing'

@@ -4,7 +4,7 @@
 -- commits, but a connector may merge table after table: look again after its next
 -- merge before you sound an alarm.
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE OR REPLACE VIEW ROW_DIGESTS
   COMMENT = 'a number for each row of lineage that PostgreSQL computes alike; find the row behind a bad day with it'
@@ -32,7 +32,7 @@ WITH MANIFEST AS (
   QUALIFY ROW_NUMBER() OVER (PARTITION BY NODE, DAY ORDER BY AS_OF DESC, MANIFEST_ID DESC) = 1
 ),
 HERE AS (
-  SELECT NODE, DAY, COUNT(*) AS ROW_COUNT, MOD(SUM(DIGEST), 9007199254740992) AS DIGEST
+  SELECT NODE, DAY, COUNT(*) AS ROW_COUNT, MOD(SUM(DIGEST::NUMBER(38, 0)), 9007199254740992) AS DIGEST
   FROM ROW_DIGESTS
   GROUP BY NODE, DAY
 ),

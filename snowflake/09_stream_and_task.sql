@@ -5,7 +5,7 @@
 -- The stream begins before the table is filled, so what arrives between is in both
 -- and merged once.  If the stream goes stale, run this file again.
 
-USE SCHEMA REENGAGE.BI;
+USE SCHEMA REENGAGE_BI.MODEL;
 
 CREATE OR REPLACE STREAM LINEAGE_ARRIVALS ON VIEW LANDED_LINEAGE
   APPEND_ONLY = TRUE

@@ -76,7 +76,7 @@ WITH last_words AS (
 )
 SELECT t.nudge_id, t.server, t.campaign, t.treatment, t.conversation_id, t.at AT TIME ZONE 'UTC' AS touched_at,
 	a.sent_at AT TIME ZONE 'UTC' AS answered_at,
-	floor(extract(epoch FROM a.sent_at)) - floor(extract(epoch FROM t.at)) AS seconds_to_answer
+	floor(extract(epoch FROM a.sent_at - t.at)) AS seconds_to_answer
 FROM last_words t LEFT JOIN LATERAL (
 	SELECT m.sent_at FROM messages m
 	WHERE m.server = t.server AND m.conversation_id = t.conversation_id AND m.direction = 'inbound'
@@ -89,7 +89,7 @@ FROM last_words t LEFT JOIN LATERAL (
 -- ANSWER_RATES
 WITH answers AS (
 	SELECT f.server, f.campaign, w.treatment, a.answered_at - w.at AS took,
-		floor(extract(epoch FROM a.answered_at)) - floor(extract(epoch FROM w.at)) AS seconds
+		floor(extract(epoch FROM a.answered_at - w.at)) AS seconds
 	FROM reengage.lineage f
 		LEFT JOIN reengage.lineage r ON r.resolves = f.lineage_id
 		CROSS JOIN LATERAL (SELECT coalesce(f.called_at, f.occurred_at) AS at,

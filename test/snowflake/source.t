@@ -10,6 +10,7 @@ use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended
 use Test::More;
 
 my $folder = $ENV{PROOF_DIR} // die 'PROOF_DIR is not set';
+chdir $folder or die "could not change to $folder: $!";
 
 sub file { my ($name) = @_; return slurp_file("$FindBin::RealBin/$name"); }
 
@@ -95,10 +96,14 @@ cmp_ok($node->safe_psql('postgres', 'SELECT max(generation) FROM reengage.lineag
 # ---- what the slot sent, and what PostgreSQL answers ----------------------------------
 
 my $changes = $node->safe_psql('postgres', q{
+	SET timezone = 'UTC';
 	SELECT encode(data, 'hex')
 	FROM pg_logical_slot_get_binary_changes('proof', NULL, NULL, 'proto_version', '1', 'publication_names', 'proof')});
 leave('changes', "$changes\n");
 cmp_ok(scalar(split /\n/, $changes), '>', 500, 'the slot has sent changes');
+
+command_ok([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', "$FindBin::RealBin/../../snowflake/unload.sql" ],
+	'unload.sql unloads');
 
 # The file of questions: "-- NAME" and the query, which names every column.
 my @questions = file('questions.sql') =~ /^-- ([A-Z_]+)\n(.*?);$/gms;

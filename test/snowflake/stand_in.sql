@@ -1,5 +1,5 @@
--- The customers' messages, which are no part of reengage, and the manifest of
--- lineage, where the extension has none.
+-- The customers' messages, which are no part of reengage, and what the
+-- extension lacks as long as it has no manifest and no settled view of lineage.
 CREATE TABLE messages (
 	message_id bigint PRIMARY KEY,
 	server text NOT NULL,
@@ -16,6 +16,14 @@ CREATE TABLE IF NOT EXISTS reengage.lineage_manifest (
 	row_count bigint NOT NULL,
 	digest bigint NOT NULL
 );
+
+DO $$
+BEGIN
+	IF to_regclass('reengage.lineage_settled') IS NULL THEN
+		CREATE VIEW reengage.lineage_settled AS TABLE reengage.lineage;
+	END IF;
+END
+$$;
 
 -- What is hashed, in PostgreSQL's own words; the interface with Snowflake.
 CREATE FUNCTION proof_digest(l reengage.lineage) RETURNS bigint LANGUAGE sql STABLE AS $$
