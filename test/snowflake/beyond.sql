@@ -36,3 +36,12 @@ FROM reengage.nudges n,
 	 (SELECT l.conversation_id FROM reengage.lineage l
 	  WHERE l.generation = 2 AND l.outcome = 'session_created' ORDER BY l.lineage_id LIMIT 1) a
 WHERE n.conversation_id = 'history-1';
+
+-- the API let it wait until it was too late
+INSERT INTO reengage.nudges (conversation_id, message, due_at) VALUES ('live-too-late', 'Later.', now() + interval '10 years');
+INSERT INTO reengage.lineage
+	(nudge_id, server, outcome, requested_conversation_id, conversation_id, root_conversation_id, generation,
+	 attempts, api_calls, api_calls_saved, http_status, requested_at, due_at, occurred_at)
+SELECT n.nudge_id, n.server, 'expired', n.conversation_id, n.conversation_id, n.conversation_id, 0,
+	   1, 3, 0, 429, n.requested_at, n.due_at, now()
+FROM reengage.nudges n WHERE n.conversation_id = 'live-too-late';

@@ -9,18 +9,21 @@ SELECT lineage_id, nudge_id, server, outcome, reason, step, requested_conversati
 FROM reengage.lineage;
 
 -- NUDGES
-SELECT n.nudge_id, n.server, n.campaign, last.outcome, last.conversation_id, last.root_conversation_id,
+SELECT n.nudge_id, n.server, n.campaign, last.outcome, last.reason, last.step, n.conversation_id AS requested_conversation_id,
+	last.conversation_id, last.previous_conversation_id, last.root_conversation_id, last.generation, last.channel,
+	last.address_hash, first.checked_at AT TIME ZONE 'UTC' AS checked_at,
 	EXISTS (SELECT FROM reengage.lineage d WHERE d.nudge_id = n.nudge_id AND d.outcome = 'in_doubt') AS was_in_doubt,
 	last.outcome = ANY ('{notified,session_created,session_continued,resolved_sent}') AS is_sent,
 	coalesce(first.called_at, first.occurred_at) AT TIME ZONE 'UTC' AS ended_at,
-	(SELECT sum(s.api_calls) FROM reengage.lineage s WHERE s.nudge_id = n.nudge_id) AS api_calls
+	(SELECT sum(s.api_calls) FROM reengage.lineage s WHERE s.nudge_id = n.nudge_id) AS api_calls,
+	(SELECT sum(s.api_calls_saved) FROM reengage.lineage s WHERE s.nudge_id = n.nudge_id) AS api_calls_saved
 FROM reengage.nudges n
 	CROSS JOIN LATERAL (SELECT * FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id AND l.resolves IS NULL) first
 	CROSS JOIN LATERAL (SELECT * FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id
 						ORDER BY l.resolves IS NULL LIMIT 1) last;
 
 -- OPEN_DOUBTS
-SELECT lineage_id, nudge_id, server, step, conversation_id, since AT TIME ZONE 'UTC' AS occurred_at, reason
+SELECT lineage_id, nudge_id, server, step, conversation_id, since AT TIME ZONE 'UTC' AS occurred_at, reason, correlation_id
 FROM reengage.in_doubt;
 
 -- THREADS
@@ -47,15 +50,18 @@ FROM walk GROUP BY server, root_conversation_id, conversation_id;
 
 -- STORY
 SELECT c.server, c.root_conversation_id, m.sent_at AT TIME ZONE 'UTC' AS happened_at, 'message' AS event,
-	m.direction AS what, c.conversation_id, m.body AS text, m.message_id::text AS event_id
+	m.direction AS what, c.generation, c.conversation_id, NULL AS previous_conversation_id, NULL AS campaign, m.body AS text,
+	m.message_id::text AS event_id
 FROM messages m JOIN (
-	SELECT DISTINCT l.server, l.root_conversation_id, v.conversation_id
+	SELECT l.server, l.root_conversation_id, v.conversation_id, min(v.generation) AS generation
 	FROM reengage.lineage l
-		CROSS JOIN LATERAL unnest(ARRAY[l.conversation_id, l.previous_conversation_id, l.root_conversation_id])
-			v(conversation_id)) c
+		CROSS JOIN LATERAL (VALUES (l.conversation_id, l.generation), (l.previous_conversation_id, l.generation - 1),
+			(l.root_conversation_id, 0)) v(conversation_id, generation)
+	GROUP BY 1, 2, 3) c
 	USING (server, conversation_id)
 UNION ALL
-SELECT server, root_conversation_id, occurred_at AT TIME ZONE 'UTC', 'nudge', outcome, conversation_id, reason, lineage_id::text
+SELECT server, root_conversation_id, occurred_at AT TIME ZONE 'UTC', 'nudge', outcome, generation, conversation_id,
+	previous_conversation_id, campaign, reason, lineage_id::text
 FROM reengage.lineage;
 
 -- OUTCOMES_BY_DAY
@@ -67,14 +73,15 @@ GROUP BY 1, 2, 3, 4;
 
 -- ANSWERS
 WITH last_words AS (
-	SELECT f.nudge_id, f.server, f.campaign, coalesce(r.conversation_id, f.conversation_id) AS conversation_id,
+	SELECT f.nudge_id, f.server, f.campaign, f.root_conversation_id,
+		coalesce(r.conversation_id, f.conversation_id) AS conversation_id, coalesce(r.generation, f.generation) AS generation,
 		CASE WHEN coalesce(r.outcome, f.outcome) = 'held_out' THEN 'held_out' ELSE 'sent' END AS treatment,
 		coalesce(f.called_at, f.occurred_at) AS at
 	FROM reengage.lineage f LEFT JOIN reengage.lineage r ON r.resolves = f.lineage_id
 	WHERE f.resolves IS NULL
 	  AND coalesce(r.outcome, f.outcome) IN ('notified', 'session_created', 'session_continued', 'resolved_sent', 'held_out')
 )
-SELECT t.nudge_id, t.server, t.campaign, t.treatment, t.conversation_id, t.at AT TIME ZONE 'UTC' AS touched_at,
+SELECT t.nudge_id, t.server, t.campaign, t.treatment, t.root_conversation_id, t.conversation_id, t.generation, t.at AT TIME ZONE 'UTC' AS touched_at,
 	a.sent_at AT TIME ZONE 'UTC' AS answered_at,
 	floor(extract(epoch FROM a.sent_at - t.at)) AS seconds_to_answer
 FROM last_words t LEFT JOIN LATERAL (
@@ -119,14 +126,26 @@ SELECT server, campaign, treatment, count(*) AS nudges,
 FROM answers GROUP BY server, campaign, treatment;
 
 -- FUNNEL_BY_DAY
-SELECT day, server, campaign, count(*) AS asked, count(checked_at) AS looked_at,
-	count(*) FILTER (WHERE sent) AS sent, count(*) FILTER (WHERE sent AND step = 'create') AS sent_as_new_session
-FROM (
-	SELECT (coalesce(f.called_at, f.occurred_at) AT TIME ZONE 'UTC')::date AS day, f.server, f.campaign, f.checked_at, f.step,
+WITH ended AS (
+	SELECT f.nudge_id, f.server, f.campaign, f.checked_at, f.step, coalesce(f.called_at, f.occurred_at) AS at,
+		coalesce(r.conversation_id, f.conversation_id) AS conversation_id,
 		coalesce(r.outcome, f.outcome) IN ('notified', 'session_created', 'session_continued', 'resolved_sent') AS sent
 	FROM reengage.lineage f LEFT JOIN reengage.lineage r ON r.resolves = f.lineage_id
-	WHERE f.resolves IS NULL AND f.nudge_id IS NOT NULL) ended
-GROUP BY day, server, campaign;
+	WHERE f.resolves IS NULL AND f.nudge_id IS NOT NULL
+), credited AS (
+	-- from the side of the messages: the last nudge before each
+	SELECT DISTINCT c.nudge_id
+	FROM messages m CROSS JOIN LATERAL (
+		SELECT e.nudge_id, e.at FROM ended e
+		WHERE e.sent AND e.server = m.server AND e.conversation_id = m.conversation_id AND e.at < m.sent_at
+		ORDER BY e.at DESC, e.nudge_id DESC LIMIT 1) c
+	WHERE m.direction = 'inbound' AND m.sent_at <= c.at + interval '72 hours'
+)
+SELECT (e.at AT TIME ZONE 'UTC')::date AS day, e.server, e.campaign, count(*) AS asked, count(e.checked_at) AS looked_at,
+	count(*) FILTER (WHERE e.sent) AS sent, count(*) FILTER (WHERE e.sent AND e.step = 'create') AS sent_as_new_session,
+	count(*) FILTER (WHERE e.nudge_id IN (SELECT c.nudge_id FROM credited c)) AS answered
+FROM ended e
+GROUP BY 1, 2, 3;
 
 -- DUPLICATES_AVOIDED
 SELECT (coalesce(f.called_at, f.occurred_at) AT TIME ZONE 'UTC')::date AS day, f.server,
@@ -155,7 +174,7 @@ FROM reengage.lineage l;
 
 -- RECONCILIATION
 SELECT to_char(l.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, 'equal' AS state, count(*) AS rows_counted,
-	count(*) AS rows_here, sum(proof_digest(l)) % 9007199254740992 AS digest_counted, sum(proof_digest(l)) % 9007199254740992 AS digest_here
+	count(*) AS rows_here, 0 AS marked_deleted, sum(proof_digest(l)) % 9007199254740992 AS digest_counted, sum(proof_digest(l)) % 9007199254740992 AS digest_here
 FROM reengage.lineage l GROUP BY 1;
 
 -- AUDIT
