@@ -3,7 +3,7 @@
 -- of rows).  Run it after 03; the other files read LINEAGE and do not care.
 --
 -- The stream begins before the table is filled, so what arrives between is in both
--- and merged once.  If the stream goes stale, run this file again.
+-- and merged once.  If the stream has gone stale, run 03 and this file again.
 
 USE SCHEMA REENGAGE_BI.MODEL;
 
