@@ -24,18 +24,29 @@ SELECT 'genesys', 'imported', 'history-' || n, 'history-' || n, 'history-' || n,
 	   '2026-02-01 23:30:00+00'::timestamptz + n * interval '1 minute'
 FROM generate_series(1, 60) n;
 
--- thread B's tip closed, and its customer is in a session of thread A by now
-INSERT INTO reengage.nudges (conversation_id, message, due_at) VALUES ('history-1', 'Later.', now() + interval '10 years');
+-- threads whose tip closed and whose customer is in another thread by now: in its
+-- second session, and in its root
+INSERT INTO reengage.nudges (conversation_id, message, due_at)
+SELECT 'history-' || n, 'Later.', now() + interval '10 years' FROM generate_series(1, 2) n;
 INSERT INTO reengage.lineage
 	(nudge_id, server, outcome, reason, step, requested_conversation_id, conversation_id, previous_conversation_id,
 	 root_conversation_id, generation, attempts, api_calls, api_calls_saved, http_status, requested_at, due_at,
 	 called_at, occurred_at)
-SELECT n.nudge_id, n.server, 'session_created', 'joined', 'notify', 'history-1', a.conversation_id, 'history-1',
-	   'history-1', 1, 1, 2, 0, 202, n.requested_at, n.due_at, now(), now()
-FROM reengage.nudges n,
-	 (SELECT l.conversation_id FROM reengage.lineage l
-	  WHERE l.generation = 2 AND l.outcome = 'session_created' ORDER BY l.lineage_id LIMIT 1) a
-WHERE n.conversation_id = 'history-1';
+SELECT n.nudge_id, n.server, 'session_created', 'joined', 'notify', n.conversation_id, a.conversation_id, n.conversation_id,
+	   n.conversation_id, 1, 1, 2, 0, 202, n.requested_at, n.due_at, now(), now()
+FROM reengage.nudges n
+	JOIN (SELECT 'history-1' AS joins, l.conversation_id FROM reengage.lineage l
+		  WHERE l.root_conversation_id = 'closed-1' AND l.generation = 2 AND l.outcome = 'session_created'
+		  UNION ALL
+		  SELECT 'history-2', 'closed-19') a ON a.joins = n.conversation_id;
+
+-- history that is learned of when its thread has grown already
+INSERT INTO reengage.lineage
+	(server, outcome, requested_conversation_id, conversation_id, root_conversation_id, generation,
+	 attempts, api_calls, api_calls_saved, occurred_at)
+SELECT DISTINCT server, 'imported', root_conversation_id, root_conversation_id, root_conversation_id, 0, 0, 0, 0,
+	   '2026-01-01 00:00:00+00'::timestamptz
+FROM reengage.lineage WHERE root_conversation_id IN ('closed-1', 'closed-10', 'closed-19');
 
 -- the API let it wait until it was too late
 INSERT INTO reengage.nudges (conversation_id, message, due_at) VALUES ('live-too-late', 'Later.', now() + interval '10 years');

@@ -168,7 +168,7 @@ def canonical(column, value, is_number):
     """One form for a value, whichever of the two databases it came from."""
     if value is None:
         return None
-    if column == "detail":
+    if column == "detail" and value.startswith("{"):
         return json.dumps(json.loads(value), sort_keys=True)
     if is_number:
         return format(decimal.Decimal(str(value)).normalize(), "f")

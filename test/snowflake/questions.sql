@@ -41,9 +41,6 @@ WITH RECURSIVE walk AS (
 	UNION
 	SELECT w.server, w.root_conversation_id, l.conversation_id, w.generation + 1
 	FROM walk w JOIN reengage.lineage l ON l.server = w.server AND l.previous_conversation_id = w.conversation_id
-	-- the part of another thread that comes after a join is not this thread's unless it says so
-	WHERE EXISTS (SELECT FROM reengage.lineage o WHERE o.server = l.server AND o.conversation_id = l.conversation_id
-				  AND o.root_conversation_id = w.root_conversation_id)
 )
 SELECT server, root_conversation_id, conversation_id, min(generation) AS generation
 FROM walk GROUP BY server, root_conversation_id, conversation_id;
@@ -53,10 +50,18 @@ SELECT c.server, c.root_conversation_id, m.sent_at AT TIME ZONE 'UTC' AS happene
 	m.direction AS what, c.generation, c.conversation_id, NULL AS previous_conversation_id, NULL AS campaign, m.body AS text,
 	m.message_id::text AS event_id
 FROM messages m JOIN (
-	SELECT l.server, l.root_conversation_id, v.conversation_id, min(v.generation) AS generation
-	FROM reengage.lineage l
-		CROSS JOIN LATERAL (VALUES (l.conversation_id, l.generation), (l.previous_conversation_id, l.generation - 1),
-			(l.root_conversation_id, 0)) v(conversation_id, generation)
+	WITH RECURSIVE back AS (
+		-- from each conversation back to every root that it can be reached from
+		SELECT DISTINCT server, conversation_id, conversation_id AS earlier, 0 AS steps
+		FROM messages
+		UNION
+		SELECT b.server, b.conversation_id, l.previous_conversation_id, b.steps + 1
+		FROM back b JOIN reengage.lineage l ON l.server = b.server AND l.conversation_id = b.earlier
+		WHERE l.previous_conversation_id IS NOT NULL
+	)
+	SELECT b.server, b.conversation_id, b.earlier AS root_conversation_id, min(b.steps) AS generation
+	FROM back b
+	WHERE EXISTS (SELECT FROM reengage.lineage l WHERE l.server = b.server AND l.root_conversation_id = b.earlier)
 	GROUP BY 1, 2, 3) c
 	USING (server, conversation_id)
 UNION ALL

@@ -75,6 +75,12 @@ for my $round (1 .. 4)
 	wait_until_ended($node);
 }
 
+for my $round (5 .. 12)
+{
+	nudge($node, 'closed-1');
+	wait_until_ended($node);
+}
+
 # an operator settles most doubts
 my %doubts = map { ($_->{requested_conversation_id} => $_) } lineage($node, "l.outcome = 'in_doubt'");
 my ($found) = map { $_->{conversation_id} } $simulator->effects('id=closed-found-1');
@@ -84,6 +90,9 @@ $node->safe_psql('postgres', "SELECT reengage.resolve('$doubts{'closed-found-1'}
 ledger_matches_lineage($node, $simulator, 'the lineage is what happened at the API');
 
 $node->safe_psql('postgres', file('beyond.sql'));
+# the thread that has joined another goes on
+nudge($node, 'history-1');
+wait_until_ended($node, where => "n.due_at <= now()");
 $node->safe_psql('postgres', file('messages.sql'));
 $node->safe_psql('postgres', file('close_days.sql'));
 
@@ -91,7 +100,7 @@ my $kinds = $node->safe_psql('postgres', q{
 	SELECT string_agg(DISTINCT outcome, ' ' ORDER BY outcome) FROM reengage.lineage});
 is($kinds, 'cancelled capped exhausted expired held_out imported in_doubt notified refused resolved_not_sent'
 	  . ' resolved_sent session_continued session_created skipped_closed suppressed', 'every outcome is there');
-cmp_ok($node->safe_psql('postgres', 'SELECT max(generation) FROM reengage.lineage'), '>=', 4, 'threads have grown');
+cmp_ok($node->safe_psql('postgres', 'SELECT max(generation) FROM reengage.lineage'), '>=', 12, 'threads have grown');
 
 # ---- what the slot sent, and what PostgreSQL answers ----------------------------------
 
