@@ -189,11 +189,10 @@ def plant_faults(tap, here):
     """Each fault is planted in what landed, found, and taken away again."""
     here.run("USE SCHEMA REENGAGE_BI.MODEL")
     here.run(f"CREATE TABLE KEPT AS SELECT * FROM {LANDED}")
-    (third,) = [row[0] for row in here.rows(
-        "SELECT MIN(LINEAGE_ID) FROM LINEAGE WHERE OUTCOME = 'session_created' AND GENERATION = 3")]
-    thread = here.rows(f"SELECT SERVER, ROOT_CONVERSATION_ID, CONVERSATION_ID, PREVIOUS_CONVERSATION_ID FROM LINEAGE WHERE LINEAGE_ID = '{third}'")[0]
-    server, root, tip, middle = thread
-    (leaf,) = here.rows(f"SELECT TIP_CONVERSATION_ID FROM THREADS WHERE SERVER = '{server}' AND ROOT_CONVERSATION_ID = '{root}'")[0]
+    root = "closed-13"
+    third, session, middle = here.rows(
+        f"SELECT LINEAGE_ID, CONVERSATION_ID, PREVIOUS_CONVERSATION_ID FROM LINEAGE WHERE ROOT_CONVERSATION_ID = '{root}' AND GENERATION = 3")[0]
+    (leaf,) = here.rows(f"SELECT TIP_CONVERSATION_ID FROM THREADS WHERE ROOT_CONVERSATION_ID = '{root}'")[0]
     of_third = f"WHERE LINEAGE_ID = '{third}'"
     another = COPY_OF_A_ROW.format
     faults = [
@@ -212,6 +211,9 @@ def plant_faults(tap, here):
     ]
     for name, fault, states, findings in faults:
         here.run(fault)
+        if name == "a lost row":
+            place = here.rows(f"SELECT GENERATION FROM CONVERSATIONS WHERE ROOT_CONVERSATION_ID = '{root}' AND CONVERSATION_ID = '{session}'")
+            tap.ok(place == [(3,)], "a conversation whose row is lost keeps its place in the story", place)
         found = {row[0] for row in here.rows("SELECT STATE FROM RECONCILIATION")} - {"equal"}
         said = {row[0] for row in here.rows("SELECT FINDING FROM AUDIT")}
         tap.ok(found == states, f"reconciliation finds {name}", found)
@@ -243,6 +245,22 @@ def store(proof, tap, here):
     tap.ok(here.rows(merge.body)[0][0] == 0, "a second run of the task stores nothing")
 
 
+def two_nodes(proof, tap, here, road):
+    """A second node, which began as a copy of the first: the landing views united, as README.md says."""
+    for table in ("LINEAGE", "LINEAGE_MANIFEST"):
+        here.run(f"CREATE TABLE REENGAGE_RAW.REENGAGE.{table}_TWO AS SELECT * FROM REENGAGE_RAW.REENGAGE.{table}")
+    for view in (statement.text for statement in proof.shipped[road.file] if "VIEW" in statement.text):
+        query = view[view.index("SELECT"):].replace("'ONE'", "'TWO'")
+        here.run(f"{view}\nUNION ALL\n{query}_TWO")
+    proof.answer_is_equal(here, "LINEAGE", "equal: LINEAGE, of two nodes with the same rows")
+    (lost,) = here.rows("SELECT MIN(LINEAGE_ID) FROM REENGAGE_RAW.REENGAGE.LINEAGE")[0]
+    here.run(f"DELETE FROM REENGAGE_RAW.REENGAGE.LINEAGE_TWO WHERE LINEAGE_ID = '{lost}'")
+    states = Counter(here.rows("SELECT NODE, STATE FROM REENGAGE_BI.MODEL.RECONCILIATION"))
+    tap.ok(set(states) == {("ONE", "equal"), ("TWO", "equal"), ("TWO", "rows are missing")} and states["TWO", "rows are missing"] == 1,
+           "each node is reconciled by itself", states)
+    proof.run_file(here, road.file)
+
+
 def main():
     warnings.simplefilter("ignore")
     tap = Tap()
@@ -272,6 +290,7 @@ def main():
             proof.ask_everything(here)
             store(proof, tap, here)
             proof.run_file(here, "03_lineage.sql")
+            two_nodes(proof, tap, here, road)
             plant_faults(tap, here)
     proof.report_runs()
     print(f"1..{tap.count}")

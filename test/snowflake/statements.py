@@ -32,7 +32,7 @@ HEADS = {
     "ALTER TASK": re.compile(rf"ALTER TASK (?P<name>{NAME}) (RESUME|SUSPEND)"),
 }
 # whatever else the parser makes of a text, it has not read it as a statement
-STATEMENTS = (exp.Query, exp.Create, exp.Insert, exp.Merge, exp.Use, exp.Copy)
+STATEMENTS = (exp.Query, exp.Create, exp.Insert, exp.Merge, exp.Use, exp.Copy, exp.Comment)
 # what sqlglot does not know by name, and Snowflake does
 KNOWN_FUNCTIONS = {"SYSTEM$STREAM_HAS_DATA"}
 
