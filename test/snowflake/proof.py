@@ -93,6 +93,9 @@ class Proof:
         parsed = 0
         for statement in sum(self.shipped.values(), []):
             parsed += self.tap.ok(not statement.complaint(), f"parsed: {statement}", statement.complaint())
+        wrong = {str(statement): statements.wrongly_quoted(statement) for statement in sum(self.shipped.values(), [])}
+        self.tap.ok(not any(wrong.values()), "names from a case-sensitive source are quoted, and no others",
+                    *(f"{where}: {names}" for where, names in wrong.items() if names))
         for text in NOT_SNOWFLAKE:
             self.tap.ok(statements.Statement("planted", text).complaint(), f"refused: {text}")
         self.tap.proof(f"parsed {parsed} of {len(sum(self.shipped.values(), []))} statements")

@@ -85,6 +85,20 @@ def complaint_about(text):
     return f"unknown functions: {sorted(unknown)}" if unknown else None
 
 
+def wrongly_quoted(statement):
+    """Names that fit only one of Snowflake's two ways with case.
+
+    What a case-sensitive road brings is quoted, in lower case; all else is not."""
+    wrong = []
+    for tree in sqlglot.parse(statement.text if not statement.kind else "SELECT 1", read="snowflake"):
+        for column in tree.find_all(exp.Column, exp.Table):
+            name = column.this
+            from_there = "case_sensitive" in statement.file and not name.name.startswith(("_SNOWFLAKE", "LANDED", "MODEL"))
+            if isinstance(name, exp.Identifier) and (name.quoted != from_there or name.quoted and not name.name.islower()):
+                wrong.append(name.sql("snowflake"))
+    return wrong
+
+
 def split(path):
     """The statements of a file: they end with a semicolon at the end of a line."""
     text = "\n".join(line for line in path.read_text().splitlines() if not line.startswith("--"))
