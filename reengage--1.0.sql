@@ -165,6 +165,7 @@ CREATE TABLE reengage.intents (
 	to_addresses text[] NOT NULL,
 	from_addresses text[] NOT NULL,
 	channels text[] NOT NULL,
+	address_hashes text[] NOT NULL,
 	CONSTRAINT intents_pkey PRIMARY KEY (intent_id)
 );
 COMMENT ON TABLE reengage.intents IS
@@ -179,6 +180,7 @@ COMMENT ON COLUMN reengage.intents.conversation_ids IS 'the tip that is notified
 COMMENT ON COLUMN reengage.intents.to_addresses IS 'the customer of a create, where the API honours idempotency keys; else null';
 COMMENT ON COLUMN reengage.intents.from_addresses IS 'likewise, the business';
 COMMENT ON COLUMN reengage.intents.channels IS 'likewise, the channel';
+COMMENT ON COLUMN reengage.intents.address_hashes IS 'the customer of any call, as in lineage.address_hash';
 
 CREATE TABLE reengage.unresolved (
 	nudge_id uuid NOT NULL,
@@ -188,6 +190,7 @@ CREATE TABLE reengage.unresolved (
 	to_address text,
 	from_address text,
 	channel text,
+	address_hash text,
 	since timestamptz NOT NULL,
 	CONSTRAINT unresolved_pkey PRIMARY KEY (nudge_id),
 	CONSTRAINT unresolved_step_check CHECK (step IN ('notify', 'create'))
@@ -202,6 +205,7 @@ COMMENT ON COLUMN reengage.unresolved.conversation_id IS 'the conversation that 
 COMMENT ON COLUMN reengage.unresolved.to_address IS 'the customer of a create';
 COMMENT ON COLUMN reengage.unresolved.from_address IS 'the business of a create; null: the API chooses';
 COMMENT ON COLUMN reengage.unresolved.channel IS 'the channel of a create';
+COMMENT ON COLUMN reengage.unresolved.address_hash IS 'the customer of any call, as in lineage.address_hash';
 COMMENT ON COLUMN reengage.unresolved.since IS 'when the call was first made: the server option key_lifetime counts from here; -infinity: in another database, and never to be repeated here';
 
 --
@@ -269,7 +273,7 @@ COMMENT ON COLUMN reengage.lineage.root_conversation_id IS 'the first conversati
 COMMENT ON COLUMN reengage.lineage.generation IS 'how many sessions were created since the root; 0: the root itself';
 COMMENT ON COLUMN reengage.lineage.status_seen IS 'the status word that the check read last';
 COMMENT ON COLUMN reengage.lineage.channel IS 'the channel of the conversation';
-COMMENT ON COLUMN reengage.lineage.address_hash IS 'HMAC-SHA256 of the customer''s address in lower case under this installation''s key, in hex; the address itself is not kept';
+COMMENT ON COLUMN reengage.lineage.address_hash IS 'HMAC-SHA256 of the customer''s address (in lower case, a telephone number without punctuation) under this installation''s key, in hex; the address itself is not kept';
 COMMENT ON COLUMN reengage.lineage.campaign IS 'as the nudge said';
 COMMENT ON COLUMN reengage.lineage.attempts IS 'attempts made, the last one included';
 COMMENT ON COLUMN reengage.lineage.api_calls IS 'requests made to the API, tokens excluded';

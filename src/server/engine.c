@@ -43,6 +43,9 @@
 /* How often to look after a courier that owes an answer. */
 #define WATCH_MS 1000
 
+/* While a server is blocked that other credentials may be the cure of, their file is looked at. */
+#define SECRETS_WATCH_MS 2000
+
 /*
  * How often to ask whether the synchronous standby has confirmed an intent:
  * nobody tells us, and a standby takes about as long.
@@ -136,7 +139,7 @@ tick_body(void *argument)
 	outcomes_write(engine->ending, engine->nending);
 	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
 	{
-		intents_record(&engine->intents, engine->epoch);
+		intents_record(&engine->intents, &engine->flights, engine->epoch);
 		if (calls_can_be_made(&engine->calls) && engine->limit > 0)
 			engine->departed = claims_take(&engine->flights, &engine->servers,
 										   engine->calls.link, GetCurrentTimestamp(),
@@ -171,10 +174,11 @@ land(Engine *engine, Flight *flight)
 static void
 after_commit(Engine *engine)
 {
+	/* before the others land, which may be what one stands by for */
+	intents_committed(&engine->intents, XactLastCommitEnd, &engine->flights);
 	for (int i = 0; i < engine->nending; i++)
 		land(engine, engine->ending[i]);
 	servers_say_states(&engine->servers, engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG);
-	intents_committed(&engine->intents, XactLastCommitEnd, &engine->flights);
 	engine->totals.started += engine->departed;
 	engine->limit -= engine->departed;
 	if (engine->condition == ENGINE_DISPATCHING)
@@ -239,7 +243,7 @@ tick(Engine *engine)
 
 	engine->ending = flights_in(&engine->flights.to_end, &engine->nending);
 	engine->intents.flights = flights_in(&engine->flights.to_intend, &engine->intents.count);
-	engine->intents.gates = palloc0(sizeof(Gate) * (engine->intents.count + 1));
+	engine->intents.passages = palloc0(sizeof(Passage) * (engine->intents.count + 1));
 	engine->intents.nopen = 0;
 	engine->departed = 0;
 	installed = tick_run(engine->host, tick_body, engine, &error);
@@ -308,6 +312,12 @@ sweep(Engine *engine, TimestampTz now)
 		flights_move_to(unwritable[i], &engine->flights.to_end);
 }
 
+static bool
+watches_secrets(const Engine *engine)
+{
+	return engine->condition == ENGINE_DISPATCHING && servers_want_credentials(&engine->servers);
+}
+
 /* What makes the engine wake up when nothing happens. */
 static TimestampTz
 next_turn(Engine *engine, TimestampTz now)
@@ -324,6 +334,8 @@ next_turn(Engine *engine, TimestampTz now)
 		next = Min(next, TimestampTzPlusMilliseconds(now, WATCH_MS));
 	if (!dlist_is_empty(&engine->flights.to_post))
 		next = Min(next, TimestampTzPlusMilliseconds(now, STANDBY_POLL_MS));
+	if (watches_secrets(engine))
+		next = Min(next, TimestampTzPlusMilliseconds(now, SECRETS_WATCH_MS));
 	return next;
 }
 
@@ -338,6 +350,8 @@ engine_turn(Engine *engine)
 	calls_take_replies(&engine->calls, now);
 	if (next_sweep(engine, now) <= now)
 		sweep(engine, now);
+	if (watches_secrets(engine) && secrets_stamp() != engine->secrets_stamp)
+		engine->woken = true;
 	if (next_tick(engine, now) <= now)
 		tick(engine);
 	make_posts(engine);

@@ -15,6 +15,9 @@
  */
 #define PARKED_MAX 1024
 
+/* Likewise for those that wait for their customer: each holds a place in flight. */
+#define STANDING_BY_MAX 8
+
 /* Wide enough for any conversation id; padded with zeros, as it is hashed whole. */
 typedef struct ThreadKey
 {
@@ -29,6 +32,19 @@ struct Thread
 	int			nparked;
 	bool		overflowed;		/* and some more wait in the schedule */
 };
+
+/* Padded with zeros, as it is hashed whole. */
+typedef struct CustomerKey
+{
+	Server	   *server;
+	char		hash[ADDRESS_HASH_LENGTH];
+} CustomerKey;
+
+typedef struct CustomerEntry
+{
+	CustomerKey key;
+	Flight	   *flight;
+} CustomerEntry;
 
 typedef struct CallEntry
 {
@@ -52,9 +68,11 @@ flights_init(Flights *flights, MemoryContext context)
 	flights->by_nudge = make_table("reengage flights", sizeof(pg_uuid_t), sizeof(Flight), context);
 	flights->by_call = make_table("reengage calls", sizeof(int64), sizeof(CallEntry), context);
 	flights->threads = make_table("reengage threads", sizeof(ThreadKey), sizeof(Thread), context);
+	flights->customers = make_table("reengage customers", sizeof(CustomerKey), sizeof(CustomerEntry), context);
 	dlist_init(&flights->ready);
 	dlist_init(&flights->to_start);
 	dlist_init(&flights->to_intend);
+	dlist_init(&flights->standing_by);
 	dlist_init(&flights->to_post);
 	dlist_init(&flights->calling);
 	dlist_init(&flights->to_end);
@@ -136,6 +154,7 @@ keep_unresolved(Flight *flight, const Post *post)
 	flight->post.recipient.to_address = flight_keep(flight, post->recipient.to_address);
 	flight->post.recipient.from_address = flight_keep(flight, post->recipient.from_address);
 	flight->post.recipient.channel = flight_keep(flight, post->recipient.channel);
+	flight->post.customer = flight_keep(flight, post->customer);
 	flight->step = flight->last_post = post->step;
 	flight->posted = true;
 }
@@ -228,10 +247,86 @@ leave_thread(Flights *flights, Thread *thread)
 	make_ready(flights, next);
 }
 
+/* --- one customer, one conversation at a time ------------------------------- */
+
+const char *
+flight_customer(const Flight *flight)
+{
+	if (flight->post.recipient.to_address != NULL)
+		return flight->post.recipient.to_address;
+	return flight->customer_address != NULL ? flight->customer_address : flight->nudge.address;
+}
+
+static CustomerKey
+customer_key(const Flight *flight)
+{
+	CustomerKey key;
+
+	memset(&key, 0, sizeof(key));
+	key.server = flight->server;
+	strncpy(key.hash, flight->post.customer, sizeof(key.hash));
+	return key;
+}
+
+static void
+leave_customer(Flights *flights, Flight *flight)
+{
+	CustomerKey key = customer_key(flight);
+
+	flight->has_customer = false;
+	hash_search(flights->customers, &key, HASH_REMOVE, NULL);
+	/* they are few: whoever waits asks again */
+	while (!dlist_is_empty(&flights->standing_by))
+		dlist_push_tail(&flights->to_intend, dlist_pop_head_node(&flights->standing_by));
+	flights->nstanding_by = 0;
+}
+
+void
+flights_name_customer(Flights *flights, Flight *flight, const char *hash)
+{
+	const char *named = flight->post.customer;
+
+	if (hash == named || (hash != NULL && named != NULL && strcmp(hash, named) == 0))
+		return;
+	if (flight->has_customer)
+		leave_customer(flights, flight);
+	flight->post.customer = flight_keep(flight, hash);
+}
+
+bool
+flights_take_customer(Flights *flights, Flight *flight)
+{
+	CustomerKey key;
+	CustomerEntry *entry;
+	bool		found;
+
+	if (flight->post.customer == NULL || flight->has_customer)
+		return true;
+	key = customer_key(flight);
+	entry = hash_search(flights->customers, &key, HASH_ENTER, &found);
+	if (found)
+		return false;
+	entry->flight = flight;
+	flight->has_customer = true;
+	return true;
+}
+
+bool
+flights_stand_by(Flights *flights, Flight *flight)
+{
+	if (flights->nstanding_by >= STANDING_BY_MAX)
+		return false;
+	flights_move_to(flight, &flights->standing_by);
+	flights->nstanding_by++;
+	return true;
+}
+
 void
 flights_land(Flights *flights, Flight *flight)
 {
 	dlist_delete(&flight->node);
+	if (flight->has_customer)
+		leave_customer(flights, flight);
 	if (flight->call_id != 0)
 		hash_search(flights->by_call, &flight->call_id, HASH_REMOVE, NULL);
 	if (flight->thread != NULL)

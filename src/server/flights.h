@@ -50,6 +50,7 @@ typedef struct Flight
 	Step		last_post;
 	Post		post;			/* the one that is made, or is to be made */
 	bool		turned;			/* the POST before it was refused: see decide.h */
+	bool		has_customer;	/* and nobody else speaks to post.customer */
 
 	/* what the check found; kept for the steps that follow */
 	const char *status_seen;
@@ -81,13 +82,16 @@ typedef struct Flights
 	HTAB	   *by_nudge;
 	HTAB	   *by_call;
 	HTAB	   *threads;
+	HTAB	   *customers;		/* that are spoken to */
 	dlist_head	ready;			/* may be loaded now; were parked */
 	dlist_head	to_start;		/* loaded: the check is to be made */
 	dlist_head	to_intend;		/* a POST is wanted */
+	dlist_head	standing_by;	/* likewise, but another one speaks to the customer */
 	dlist_head	to_post;		/* its intent is recorded */
 	dlist_head	calling;		/* with the courier */
 	dlist_head	to_end;			/* to be settled or moved */
 	dlist_head	unwritable;		/* their outcome is refused by the database */
+	int			nstanding_by;
 	int			under_way;
 } Flights;
 
@@ -107,6 +111,21 @@ extern bool flights_depart(Flights *flights, Flight *flight, const LoadedNudge *
 extern void flights_land(Flights *flights, Flight *flight);
 
 extern Flight *flights_of_call(Flights *flights, int64 call_id);
+
+/* The hash of the address that the flight's POST is for; NULL: it is not known. */
+extern void flights_name_customer(Flights *flights, Flight *flight, const char *hash);
+
+/*
+ * Takes the customer of the flight's POST, whom no other one speaks to until
+ * this one has landed.  False: another one does.
+ */
+extern bool flights_take_customer(Flights *flights, Flight *flight);
+
+/* Waits for that other one.  False: too many wait already. */
+extern bool flights_stand_by(Flights *flights, Flight *flight);
+
+/* The address of the customer that the flight is about; NULL: it is not known. */
+extern const char *flight_customer(const Flight *flight);
 
 /* Marks the call as handed to the courier, or as answered. */
 extern void flights_call_begins(Flights *flights, Flight *flight, int64 call_id);

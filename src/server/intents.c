@@ -17,32 +17,36 @@
 #include "test_point.h"
 #include "uuid_v7.h"
 
-/* A create that doubt holds back waits for an operator; look again hourly. */
-#define DOUBT_HOLD_MS (60 * 60 * 1000)
+static IntentRow
+intent_row(const Flight *flight)
+{
+	IntentRow	row = {
+		.nudge_id = flight->nudge_id,
+		.step = step_name(flight->step),
+		.round = flight->nudge.round,
+		.conversation_id = flight->nudge.tip,
+		.server = flight->server->name,
+		.recipient = repeatable_recipient(&flight->server->options, &flight->post),
+		.customer = flight->post.customer,
+	};
+
+	return row;
+}
 
 void
-intents_record(IntentBatch *batch, TimestampTz epoch)
+intents_record(IntentBatch *batch, Flights *flights, TimestampTz epoch)
 {
 	IntentRow  *rows = palloc(sizeof(IntentRow) * (batch->count + 1));
 
 	if (batch->count == 0)
 		return;
+	gates_name_customers(flights, batch->flights, batch->count);
 	for (int i = 0; i < batch->count; i++)
-	{
-		Flight	   *flight = batch->flights[i];
-
-		rows[i] = (IntentRow) {flight->nudge_id, step_name(flight->step),
-			flight->nudge.round, flight->nudge.tip, flight->server->name,
-		repeatable_recipient(&flight->server->options, &flight->post)};
-	}
-	store_check_gates(rows, batch->count, batch->gates);
+		rows[i] = intent_row(batch->flights[i]);
+	gates_ask(flights, batch->flights, rows, batch->count, batch->passages);
 	for (int i = 0; i < batch->count; i++)
-	{
-		if (batch->flights[i]->server->paused)
-			batch->gates[i] = GATE_CLOSED;
-		if (batch->gates[i] == GATE_OPEN)
+		if (batch->passages[i].gate == GATE_OPEN)
 			rows[batch->nopen++] = rows[i];
-	}
 	if (batch->nopen == 0)
 		return;
 	uuid_v7_generate(&batch->intent_id);
@@ -80,7 +84,7 @@ intents_close(const IntentBatch *batch, Flight **ending, int nending)
 			close_one(ending[i]->intent, settled, &nsettled);
 	/* a notify that was refused as closed: the create takes over */
 	for (int i = 0; i < batch->count; i++)
-		if (batch->gates[i] == GATE_OPEN)
+		if (batch->passages[i].gate == GATE_OPEN)
 			close_one(batch->flights[i]->intent, settled, &nsettled);
 	if (nsettled > 0)
 		store_delete_intents(settled, nsettled);
@@ -94,32 +98,27 @@ intent_release(Flight *flight)
 	flight->intent = NULL;
 }
 
-/* Where a flight goes that wanted to call, by what its gate said. */
+/* Where a flight goes that wanted to call. */
 static void
-pass_gate(Flights *flights, Flight *flight, Gate gate)
+pass_gate(Flights *flights, Flight *flight, const Passage *passage)
 {
-	TimestampTz later = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DOUBT_HOLD_MS);
-
-	switch (gate)
+	switch (passage->gate)
 	{
 		case GATE_OPEN:
 			flights_move_to(flight, &flights->to_post);
 			break;
-		case GATE_OUTDATED:
-			/* the call cannot be made again, so nobody will know of the first */
-			if (flight->nudge.unresolved)
-			{
-				flights_settle(flights, flight, OUTCOME_IN_DOUBT, "superseded");
-				break;
-			}
-			/* FALLTHROUGH */
-		case GATE_CLOSED:
-		case GATE_NOT_DUE:
+		case GATE_SHUT:
 			flights_put_back(flights, flight, flight->due_at, NULL);
 			break;
-		case GATE_IN_DOUBT:
-			flights_put_back(flights, flight, later,
-							 "an earlier create on this conversation is in doubt");
+		case GATE_HELD:
+			flights_put_back(flights, flight, passage->until, passage->reason);
+			break;
+		case GATE_ENDED:
+			flights_settle(flights, flight, passage->outcome, passage->reason);
+			break;
+		case GATE_BUSY:
+			if (!flights_stand_by(flights, flight))
+				flights_put_back(flights, flight, passage->until, passage->reason);
 			break;
 	}
 }
@@ -138,7 +137,7 @@ change_intents(const IntentBatch *batch, XLogRecPtr committed_at, MemoryContext 
 	intent->committed_at = committed_at;
 	intent->open = batch->nopen;
 	for (int i = 0; i < batch->count; i++)
-		if (batch->gates[i] == GATE_OPEN)
+		if (batch->passages[i].gate == GATE_OPEN)
 		{
 			intent_release(batch->flights[i]);
 			batch->flights[i]->intent = intent;
@@ -150,7 +149,7 @@ intents_committed(const IntentBatch *batch, XLogRecPtr committed_at, Flights *fl
 {
 	change_intents(batch, committed_at, flights->context);
 	for (int i = 0; i < batch->count; i++)
-		pass_gate(flights, batch->flights[i], batch->gates[i]);
+		pass_gate(flights, batch->flights[i], &batch->passages[i]);
 }
 
 /* --- what dead engines left ------------------------------------------------ */
@@ -191,6 +190,7 @@ outcome_of_left(const LoadedNudge *nudge, const Post *post, const Decision *end)
 		.conversation_id = post->conversation_id,
 		.root_conversation_id = nudge->root,
 		.generation = nudge->generation,
+		.address_hash = post->customer,
 		.attempts = nudge->attempt + 1,
 		.api_calls = nudge->api_calls,
 		.occurred_at = GetCurrentTimestamp(),
@@ -207,7 +207,7 @@ repeat_left(Inheritance *left, const LoadedNudge *nudge, const Post *post, const
 	left->unresolved[left->nmoves++] = (UnresolvedRow) {nudge->nudge_id, nudge->server,
 		step_name(post->step), post->conversation_id,
 		{from_utf8(post->recipient.to_address), from_utf8(post->recipient.from_address),
-		post->recipient.channel}, post->since};
+		post->recipient.channel}, post->customer, post->since};
 }
 
 static void

@@ -5,6 +5,7 @@
 #define REENGAGE_INTENTS_H
 
 #include "flights.h"
+#include "gates.h"
 
 /*
  * The intents of one tick: what was recorded and what was closed, to be
@@ -14,13 +15,13 @@ typedef struct IntentBatch
 {
 	Flight	  **flights;		/* those that want to call */
 	int			count;
-	Gate	   *gates;			/* what the gates said of each; the caller's memory */
+	Passage    *passages;		/* what the gates said of each; the caller's memory */
 	pg_uuid_t	intent_id;		/* of those with an open gate */
 	int			nopen;
 } IntentBatch;
 
 /* Records one intent for all flights whose gate is open. */
-extern void intents_record(IntentBatch *batch, TimestampTz epoch);
+extern void intents_record(IntentBatch *batch, Flights *flights, TimestampTz epoch);
 
 /*
  * Deletes the intents that settle altogether now that "ending" end and those

@@ -3,21 +3,12 @@
  */
 #include "postgres.h"
 
-#include "common/hmac.h"
-#include "common/sha2.h"
 #include "utils/timestamp.h"
 
 #include "outcomes.h"
 #include "terms.h"
 #include "test_point.h"
 #include "tick.h"
-
-/* The key, for the rows of one tick. */
-typedef struct AddressKey
-{
-	uint8	   *bytes;
-	int			length;			/* 0: there is none */
-} AddressKey;
 
 typedef struct Batch
 {
@@ -30,35 +21,6 @@ int
 flight_attempts(const Flight *flight)
 {
 	return flight->nudge.attempt + (flight->called ? 1 : 0);
-}
-
-/* HMAC-SHA256 of the address in lower case, in hex; NULL without address or key. */
-static const char *
-hash_address(const AddressKey *key, const char *address)
-{
-	char	   *lower;
-	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	char	   *hex;
-	pg_hmac_ctx *context;
-	bool		hashed;
-
-	if (address == NULL || key->length == 0)
-		return NULL;
-	lower = pstrdup(address);
-	for (char *c = lower; *c; c++)
-		*c = pg_ascii_tolower((unsigned char) *c);
-	context = pg_hmac_create(PG_SHA256);
-	hashed = context != NULL &&
-		pg_hmac_init(context, key->bytes, key->length) == 0 &&
-		pg_hmac_update(context, (const uint8 *) lower, strlen(lower)) == 0 &&
-		pg_hmac_final(context, digest, sizeof(digest)) == 0;
-	pg_hmac_free(context);
-	if (!hashed)
-		elog(ERROR, "could not compute the HMAC of an address");
-	hex = palloc(sizeof(digest) * 2 + 1);
-	for (int i = 0; i < sizeof(digest); i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-	return hex;
 }
 
 static OutcomeRow
@@ -81,8 +43,8 @@ outcome_row(const Flight *flight, const AddressKey *key)
 		.generation = nudge->generation + (created ? 1 : 0),
 		.status_seen = flight->status_seen,
 		.channel = recipient->channel ? recipient->channel : flight->channel,
-		.address_hash = hash_address(key, recipient->to_address ?
-									 recipient->to_address : flight->customer_address),
+		.address_hash = flight->post.customer ? flight->post.customer :
+			address_hash(key, flight_customer(flight)),
 		.attempts = flight_attempts(flight),
 		.api_calls = flight->api_calls,
 		/* each attempt would have asked about the old conversation first */
@@ -201,6 +163,7 @@ unresolved_row(const Flight *flight)
 		.step = step_name(flight->post.step),
 		.conversation_id = flight->post.conversation_id,
 		.recipient = repeatable_recipient(&flight->server->options, &flight->post),
+		.customer = flight->post.customer,
 		.since = flight->post.since,
 	};
 
@@ -247,7 +210,7 @@ outcomes_write(Flight **flights, int count)
 	}
 	if (batch.count > 0)
 	{
-		batch.key.bytes = store_address_key(&batch.key.length);
+		batch.key = store_address_key();
 		settle_in_halves(batch);
 		TEST_POINT("outcome_inserted");
 	}

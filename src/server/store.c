@@ -132,25 +132,24 @@ store_server_rest(const char *server, const char **reason)
 	return result_time(0, 1, 0);
 }
 
-uint8 *
-store_address_key(int *length)
+AddressKey
+store_address_key(void)
 {
 	static Statement statement = {
 		"SELECT key FROM reengage.address_key ORDER BY created_at, key LIMIT 1", 0, {0}
 	};
 	bool		isnull;
-	bytea	   *key;
-	uint8	   *copy;
+	bytea	   *stored;
+	AddressKey	key = {NULL, 0};
 
-	*length = 0;
 	execute(&statement, NULL, SPI_OK_SELECT);
 	if (SPI_processed == 0)
-		return NULL;
-	key = DatumGetByteaPP(result(0, 1, &isnull));
-	*length = VARSIZE_ANY_EXHDR(key);
-	copy = palloc(*length);
-	memcpy(copy, VARDATA_ANY(key), *length);
-	return copy;
+		return key;
+	stored = DatumGetByteaPP(result(0, 1, &isnull));
+	key.length = VARSIZE_ANY_EXHDR(stored);
+	key.bytes = palloc(key.length);
+	memcpy(key.bytes, VARDATA_ANY(stored), key.length);
+	return key;
 }
 
 /* --- the schedule ------------------------------------------------------ */
@@ -233,7 +232,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"SELECT n.nudge_id, d.due_at, d.priority::pg_catalog.int4, n.server, n.conversation_id,"
 		" n.message, n.address, n.channel, n.when_closed = 'skip', n.expires_at,"
 		" d.attempt::pg_catalog.int4, d.round, d.api_calls, r.root, p.path,"
-		" u.step, u.conversation_id, u.to_address, u.from_address, u.channel, u.since,"
+		" u.step, u.conversation_id, u.to_address, u.from_address, u.channel, u.address_hash, u.since,"
 		" others.next_attempt,"
 		" CASE pg_catalog.jsonb_typeof(n.detail OPERATOR(pg_catalog.->) 'template') WHEN 'object'"
 		"   THEN (n.detail OPERATOR(pg_catalog.->) 'template')::pg_catalog.text END"
@@ -284,7 +283,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		nudge->message = result_utf8(row, 6);
 		nudge->address = result_utf8(row, 7);
 		nudge->channel = result_text(row, 8);
-		nudge->template = result_utf8(row, 23);
+		nudge->template = result_utf8(row, 24);
 		nudge->skip_when_closed = result_bool(row, 9);
 		nudge->expires_at = result_time(row, 10, DT_NOEND);
 		nudge->attempt = result_integer(row, 11);
@@ -295,9 +294,9 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		if (nudge->unresolved)
 		{
 			nudge->post = read_post(row, 16);
-			nudge->post.since = result_time(row, 21, 0);
+			nudge->post.since = result_time(row, 22, 0);
 		}
-		nudge->others_next_attempt = result_time(row, 22, 0);
+		nudge->others_next_attempt = result_time(row, 23, 0);
 		read_path(nudge, result_text(row, 15));
 	}
 	return (int) SPI_processed;

@@ -13,6 +13,7 @@
 #include "datatype/timestamp.h"
 #include "utils/uuid.h"
 
+#include "address_hash.h"
 #include "decide.h"
 #include "nudge.h"
 
@@ -37,6 +38,7 @@ typedef struct Post
 	Step		step;
 	const char *conversation_id;	/* that is notified or followed */
 	Recipient	recipient;		/* of a create; of a notify that is addressed */
+	const char *customer;		/* hash of the address; NULL: it is not known */
 	TimestampTz since;			/* when it was first made; 0: not yet */
 } Post;
 
@@ -112,6 +114,7 @@ typedef struct IntentRow
 	const char *conversation_id;
 	const char *server;
 	Recipient	recipient;		/* of a create that could be made again */
+	const char *customer;		/* hash of the address */
 } IntentRow;
 
 /* A call that may have had its effect, and is to be made again. */
@@ -122,18 +125,17 @@ typedef struct UnresolvedRow
 	const char *step;
 	const char *conversation_id;
 	Recipient	recipient;
+	const char *customer;
 	TimestampTz since;
 } UnresolvedRow;
 
-/* What the gates say of an intent. */
-typedef enum Gate
+/* What the tables say of an intent that is to be recorded. */
+typedef struct GateFacts
 {
-	GATE_CLOSED,				/* it was not asked */
-	GATE_OPEN,
-	GATE_NOT_DUE,				/* it has ended */
-	GATE_OUTDATED,				/* the tip has a successor */
-	GATE_IN_DOUBT				/* an earlier create on this conversation is in doubt */
-} Gate;
+	bool		due;			/* else it has ended */
+	bool		superseded;		/* the tip has a successor */
+	bool		create_in_doubt;	/* an earlier create on this conversation is in doubt */
+} GateFacts;
 
 /* An intent that a dead engine left behind; one for each of its calls. */
 typedef struct LeftIntent
@@ -162,8 +164,7 @@ extern void store_report_server(const char *server, const char *reason, Timestam
 /* What an engine before this one was told by the API; 0: nothing that still holds. */
 extern TimestampTz store_server_rest(const char *server, const char **reason);
 
-/* The key of address hashes; *length 0 when there is none. */
-extern uint8 *store_address_key(int *length);
+extern AddressKey store_address_key(void);
 
 /*
  * The next rows of each lane after its cursor, at most "limit" of a lane, due
@@ -175,7 +176,7 @@ extern int	store_claim(const char *server, const Cursor *cursors, int ncursors,
 /* Those of the nudges that are still due, with their threads. */
 extern int	store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges);
 
-extern void store_check_gates(const IntentRow *rows, int count, Gate *gates);
+extern void store_check_gates(const IntentRow *rows, int count, GateFacts *facts);
 extern void store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
 								const IntentRow *rows, int count);
 extern void store_delete_intents(const pg_uuid_t *intent_ids, int count);

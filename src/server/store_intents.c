@@ -12,7 +12,7 @@
 #include "store.h"
 
 void
-store_check_gates(const IntentRow *rows, int count, Gate *gates)
+store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 {
 	static Statement statement = {
 		"SELECT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = c.nudge_id),"
@@ -39,14 +39,7 @@ store_check_gates(const IntentRow *rows, int count, Gate *gates)
 	make_arguments(arguments, columns, lengthof(columns), rows, sizeof(IntentRow), count);
 	execute(&statement, arguments, SPI_OK_SELECT);
 	for (int row = 0; row < count; row++)
-	{
-		if (!result_bool(row, 1))
-			gates[row] = GATE_NOT_DUE;
-		else if (result_bool(row, 2))
-			gates[row] = GATE_OUTDATED;
-		else
-			gates[row] = result_bool(row, 3) ? GATE_IN_DOUBT : GATE_OPEN;
-	}
+		facts[row] = (GateFacts) {result_bool(row, 1), result_bool(row, 2), result_bool(row, 3)};
 }
 
 void
@@ -56,10 +49,10 @@ store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
 	static Statement statement = {
 		"INSERT INTO reengage.intents"
 		" (intent_id, epoch, nudge_ids, steps, rounds, conversation_ids,"
-		"  to_addresses, from_addresses, channels)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-		9, {UUIDOID, TIMESTAMPTZOID, UUIDARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
-			TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+		"  to_addresses, from_addresses, channels, address_hashes)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		10, {UUIDOID, TIMESTAMPTZOID, UUIDARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
+			TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 	};
 	static const Column columns[] = {
 		{COLUMN_UUID, offsetof(IntentRow, nudge_id)},
@@ -69,6 +62,7 @@ store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
 		{COLUMN_TEXT, offsetof(IntentRow, recipient.to_address)},
 		{COLUMN_TEXT, offsetof(IntentRow, recipient.from_address)},
 		{COLUMN_TEXT, offsetof(IntentRow, recipient.channel)},
+		{COLUMN_TEXT, offsetof(IntentRow, customer)},
 	};
 	Datum		arguments[2 + lengthof(columns)];
 
@@ -96,13 +90,13 @@ store_left_intents(LeftIntent **intents)
 	/* ids never go back in an engine, as a clock may: the last call of a nudge comes last */
 	static Statement statement = {
 		"SELECT i.intent_id, i.recorded_at, c.nudge_id, c.round, c.step, c.conversation_id,"
-		" c.to_address, c.from_address, c.channel"
+		" c.to_address, c.from_address, c.channel, c.address_hash"
 		" FROM reengage.intents i CROSS JOIN LATERAL ROWS FROM ("
 		"   pg_catalog.unnest(i.nudge_ids), pg_catalog.unnest(i.steps),"
 		"   pg_catalog.unnest(i.rounds), pg_catalog.unnest(i.conversation_ids),"
 		"   pg_catalog.unnest(i.to_addresses), pg_catalog.unnest(i.from_addresses),"
-		"   pg_catalog.unnest(i.channels))"
-		"   AS c (nudge_id, step, round, conversation_id, to_address, from_address, channel)"
+		"   pg_catalog.unnest(i.channels), pg_catalog.unnest(i.address_hashes))"
+		"   AS c (nudge_id, step, round, conversation_id, to_address, from_address, channel, address_hash)"
 		" ORDER BY i.intent_id",
 		0, {0}
 	};
@@ -136,6 +130,7 @@ read_post(int row, int column)
 			.from_address = result_utf8(row, column + 3),
 			.channel = result_text(row, column + 4),
 		},
+		.customer = result_text(row, column + 5),
 	};
 
 	return post;
@@ -147,13 +142,13 @@ store_keep_unresolved(const UnresolvedRow *rows, int count)
 	/* the row ends with the nudge; "since" stays that of the first time */
 	static Statement statement = {
 		"INSERT INTO reengage.unresolved"
-		" (nudge_id, server, step, conversation_id, to_address, from_address, channel, since)"
+		" (nudge_id, server, step, conversation_id, to_address, from_address, channel, address_hash, since)"
 		" SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
 		"   pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7),"
-		"   pg_catalog.unnest($8))"
+		"   pg_catalog.unnest($8), pg_catalog.unnest($9))"
 		" ON CONFLICT (nudge_id) DO NOTHING",
-		8, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-			TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+		9, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+			TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
 	};
 	static const Column columns[] = {
 		{COLUMN_UUID, offsetof(UnresolvedRow, nudge_id)},
@@ -163,6 +158,7 @@ store_keep_unresolved(const UnresolvedRow *rows, int count)
 		{COLUMN_TEXT, offsetof(UnresolvedRow, recipient.to_address)},
 		{COLUMN_TEXT, offsetof(UnresolvedRow, recipient.from_address)},
 		{COLUMN_TEXT, offsetof(UnresolvedRow, recipient.channel)},
+		{COLUMN_TEXT, offsetof(UnresolvedRow, customer)},
 		{COLUMN_TIME, offsetof(UnresolvedRow, since)},
 	};
 	Datum		arguments[lengthof(columns)];

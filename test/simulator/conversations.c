@@ -112,9 +112,9 @@ conversation_save(const Conversation *conversation)
 static const char *
 usual_customer(const char *id)
 {
-	static char address[16];
+	static char address[24];
 
-	snprintf(address, sizeof(address), "+1317555%04u", (unsigned) (identifier_hash(id) % 10000));
+	snprintf(address, sizeof(address), "+1317555%08u", (unsigned) (identifier_hash(id) % 100000000));
 	return address;
 }
 
@@ -257,6 +257,16 @@ is_known_key(const char *key)
 		if (strcmp(key, known[i]) == 0)
 			return true;
 	return false;
+}
+
+void
+conversation_close(const Conversation *conversation)
+{
+	Conversation closed = *conversation;
+
+	closed.status = "closed";
+	closed.races = false;
+	conversation_save(&closed);
 }
 
 const char *

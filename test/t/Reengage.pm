@@ -124,7 +124,7 @@ sub customer_address
 	$hash ^= $hash >> 33;
 	{ use integer; $hash *= 0xff51afd7ed558ccd; }
 	$hash ^= $hash >> 33;
-	return sprintf '+1317555%04u', $hash % 10000;
+	return sprintf '+1317555%08u', $hash % 100000000;
 }
 
 # ---- the server --------------------------------------------------------------

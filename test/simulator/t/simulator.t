@@ -91,14 +91,14 @@ sub test_prefixes
 	is(check('webchat-1')->{json}{channel}, 'webchat', 'webchat-1 is a web chat');
 
 	my $inbound = check('closed-1')->{json};
-	like($inbound->{from}{address}, qr/^\+1317555\d{4}$/, 'the customer has an address');
+	like($inbound->{from}{address}, qr/^\+1317555\d{8}$/, 'the customer has an address');
 	is($inbound->{to}{address}, '+13175559999', 'the business too');
 	is($inbound->{channel}, 'sms', 'the channel is sms');
 	is(check('closed-1')->{json}{from}{address}, $inbound->{from}{address}, 'always the same one');
 	isnt(check('closed-2')->{json}{from}{address}, $inbound->{from}{address}, 'each has its own');
 	my $outbound = check('outbound-1')->{json};
 	is($outbound->{direction}, 'outbound', 'outbound-1 is outbound');
-	like($outbound->{to}{address}, qr/^\+1317555\d{4}$/, 'there the customer is "to"');
+	like($outbound->{to}{address}, qr/^\+1317555\d{8}$/, 'there the customer is "to"');
 
 	sim(POST => 'settings', { default_status => 'hash' });
 	my $active = grep { check("any-$_")->{json}{status} eq 'active' } 1 .. 60;
