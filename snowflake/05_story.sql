@@ -1,6 +1,6 @@
 -- The customer's whole story: what was said, and what was done to go on.  MESSAGES
--- is yours: load it from where you keep what customers wrote, or put a view with
--- these columns in its place.  Where two threads have joined, what follows
+-- is yours: load it from where you keep what was said, or drop it and make a view of
+-- the same name and columns.  Where two threads have joined, what follows
 -- belongs to both stories.
 
 USE SCHEMA REENGAGE_BI.MODEL;

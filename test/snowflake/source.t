@@ -27,7 +27,7 @@ sub leave
 my $simulator = start_simulator('--close-after-looks', 0);
 my $node = new_node('source', preload => 1, servers => [ 'genesys', 'cloud' ],
 	init => { allows_streaming => 'logical' });
-create_extension($node, $simulator, server_options => q(max_attempts '2', timeout '2s'));
+create_extension($node, $simulator, server_options => q(max_attempts '2'));
 $node->safe_psql('postgres', qq{
 	CREATE SERVER cloud FOREIGN DATA WRAPPER reengage
 		OPTIONS (dialect 'genesys_cloud', api_url '$simulator->{url}', from_address '+13175550000',
