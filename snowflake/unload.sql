@@ -1,6 +1,6 @@
 -- For psql: writes lineage.csv and lineage_manifest.csv, for 02_landing_copy.sql.
 -- With -v since='2026-11-22 00:00+00' only what was recorded from then on; let the
--- runs overlap, for what is loaded twice does no harm.
+-- periods overlap by more than your longest transaction lasts.
 \set ON_ERROR_STOP on
 \if :{?since}
 \else
