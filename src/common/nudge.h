@@ -42,10 +42,12 @@ typedef enum Outcome
 	OUTCOME_REFUSED,
 	OUTCOME_EXPIRED,
 	OUTCOME_EXHAUSTED,
-	OUTCOME_IN_DOUBT
+	OUTCOME_IN_DOUBT,
+	OUTCOME_CAPPED,
+	OUTCOME_HELD_OUT
 } Outcome;
 
-#define OUTCOME_COUNT 8
+#define OUTCOME_COUNT 10
 
 /*
  * Longest conversation id.  Ids come from a caller or from an API and are

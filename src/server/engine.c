@@ -26,6 +26,7 @@
 #include "flights.h"
 #include "intents.h"
 #include "outcomes.h"
+#include "policies.h"
 #include "reengage.h"
 #include "secrets.h"
 #include "servers.h"
@@ -63,6 +64,7 @@ struct Engine
 	bool		closing;		/* no call is begun any more */
 	int64		limit;			/* nudges that may still be started */
 	dlist_head	servers;
+	Policies	policies;
 	Flights		flights;
 	Calls		calls;
 	TimestampTz not_before;		/* of the next tick, after one failed */
@@ -136,9 +138,12 @@ tick_body(void *argument)
 	outcomes_write(engine->ending, engine->nending);
 	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
 	{
-		intents_record(&engine->intents, &engine->flights, engine->epoch);
+		/* after the ends, which may have been put off by policies that are no more */
+		if (policies_refresh(&engine->policies))
+			servers_rewind(&engine->servers, DT_NOBEGIN);
+		intents_record(&engine->intents, &engine->policies, &engine->flights, engine->epoch);
 		if (calls_can_be_made(&engine->calls) && engine->limit > 0)
-			engine->departed = claims_take(&engine->flights, &engine->servers,
+			engine->departed = claims_take(&engine->flights, &engine->policies, &engine->servers,
 										   engine->calls.link, GetCurrentTimestamp(),
 										   (int) Min(engine->limit, PG_INT32_MAX));
 	}
@@ -175,6 +180,7 @@ after_commit(Engine *engine)
 	intents_committed(&engine->intents, XactLastCommitEnd, &engine->flights);
 	for (int i = 0; i < engine->nending; i++)
 		land(engine, engine->ending[i]);
+	policies_committed(&engine->policies);
 	servers_say_states(&engine->servers, engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG);
 	engine->totals.started += engine->departed;
 	engine->limit -= engine->departed;
@@ -379,6 +385,7 @@ engine_create(EngineHost host)
 	engine->limit = PG_INT64_MAX;
 	dlist_init(&engine->servers);
 	servers_forget_catalog();
+	policies_init(&engine->policies, context);
 	flights_init(&engine->flights, state);
 	calls_init(&engine->calls, context, &engine->flights, &engine->servers);
 	engine->last_sweep = DT_NOBEGIN;

@@ -138,6 +138,8 @@ keep_nudge(Flight *flight, const LoadedNudge *nudge)
 	flight->nudge.address = flight_keep(flight, nudge->address);
 	flight->nudge.channel = flight_keep(flight, nudge->channel);
 	flight->nudge.template = flight_keep(flight, nudge->template);
+	flight->nudge.campaign = flight_keep(flight, nudge->campaign);
+	flight->nudge.time_zone = flight_keep(flight, nudge->time_zone);
 	flight->nudge.root = flight_keep(flight, nudge->root);
 	flight->nudge.path = flight_keep(flight, nudge->path);
 	flight->nudge.tip = flight->nudge.path + (nudge->tip - nudge->path);

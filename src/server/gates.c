@@ -6,6 +6,7 @@
 #include "utils/timestamp.h"
 
 #include "gates.h"
+#include "policies.h"
 
 /* A create that doubt holds back waits for an operator; look again hourly. */
 #define DOUBT_HOLD_MS (60 * 60 * 1000)
@@ -59,11 +60,14 @@ gates_name_customers(Flights *in_hand, Flight **flights, int count)
 }
 
 void
-gates_ask(Flights *in_hand, Flight **flights, const IntentRow *rows, int count, Passage *passages)
+gates_ask(const Policies *policies, Flights *in_hand, Flight **flights, const IntentRow *rows,
+		  int count, Passage *passages)
 {
 	GateFacts  *facts = palloc(sizeof(GateFacts) * count);
 
 	store_check_gates(rows, count, facts);
 	for (int i = 0; i < count; i++)
 		passages[i] = pass(in_hand, flights[i], &facts[i]);
+	/* nobody else speaks to these customers, so that what is counted is all there is */
+	policies_judge(policies, flights, count, passages);
 }

@@ -235,7 +235,8 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		" u.step, u.conversation_id, u.to_address, u.from_address, u.channel, u.address_hash, u.since,"
 		" others.next_attempt,"
 		" CASE pg_catalog.jsonb_typeof(n.detail OPERATOR(pg_catalog.->) 'template') WHEN 'object'"
-		"   THEN (n.detail OPERATOR(pg_catalog.->) 'template')::pg_catalog.text END"
+		"   THEN (n.detail OPERATOR(pg_catalog.->) 'template')::pg_catalog.text END,"
+		" n.campaign, n.time_zone"
 		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
 		" JOIN reengage.due d ON d.nudge_id = wanted.nudge_id"
 		" JOIN reengage.nudges n ON n.nudge_id = wanted.nudge_id"
@@ -284,6 +285,8 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		nudge->address = result_utf8(row, 7);
 		nudge->channel = result_text(row, 8);
 		nudge->template = result_utf8(row, 24);
+		nudge->campaign = result_text(row, 25);
+		nudge->time_zone = result_text(row, 26);
 		nudge->skip_when_closed = result_bool(row, 9);
 		nudge->expires_at = result_time(row, 10, DT_NOEND);
 		nudge->attempt = result_integer(row, 11);

@@ -54,6 +54,8 @@ typedef struct LoadedNudge
 	const char *address;
 	const char *channel;
 	const char *template;		/* detail.template, as JSON; NULL: there is none */
+	const char *campaign;		/* this and the zone in the database's encoding */
+	const char *time_zone;
 	bool		skip_when_closed;
 	TimestampTz expires_at;		/* DT_NOEND: never */
 	int			attempt;		/* attempts used up */
