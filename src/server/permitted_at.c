@@ -10,6 +10,7 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -18,7 +19,8 @@
 
 PG_FUNCTION_INFO_V1(reengage_permitted_at);
 
-#define SECONDS_OF_WEEK (MINUTES_OF_WEEK * 60)
+/* A name in a message is cut: it may be a megabyte. */
+#define TZ_SHOWN_MAX 60
 
 static void
 refuse_windows(const char *windows, const char *detail)
@@ -139,7 +141,7 @@ reengage_permitted_at(PG_FUNCTION_ARGS)
 	if (zone == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("time zone \"%s\" is not known", name),
+				 errmsg("time zone \"%.*s\" is not known", pg_mbcliplen(name, strlen(name), TZ_SHOWN_MAX), name),
 				 errhint("The view pg_timezone_names lists the names.")));
 	at = permitted_at(&hours, zone, PG_GETARG_TIMESTAMPTZ(0));
 	if (!TIMESTAMP_NOT_FINITE(at) && !IS_VALID_TIMESTAMP(at))
