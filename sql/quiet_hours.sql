@@ -52,7 +52,7 @@ FROM (SELECT o.name, array_agg(ROW(e.t, e.after)::text ORDER BY e.t) || o.shift:
 GROUP BY clock;
 DELETE FROM edges WHERE name NOT IN (SELECT name FROM zones);
 SELECT (SELECT count(*) FROM offsets WHERE t = '2024-12-31') > 400 AS zones,
-	(SELECT count(*) FROM zones) > 60 AS of_different_clocks, count(*) > 300 AS changes FROM edges;
+	(SELECT count(*) FROM zones) > 50 AS of_different_clocks, count(*) > 250 AS changes FROM edges;
 
 -- Windows that begin and end around each change, by the clock before it and by
 -- the clock after it, daily, or on that day only; and nights, also
