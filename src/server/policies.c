@@ -254,6 +254,7 @@ typedef struct Questions
 	Question   *list;
 	CountedMessages *counted;
 	int			count;
+	int			room;
 } Questions;
 
 static void
@@ -262,6 +263,12 @@ ask(Questions *questions, const Policy *policy, const Flight *flight, int place,
 	const char *customer = flight->post.customer;
 	int64		interval = about_cap ? policy->cap_interval : policy->minimum_gap;
 
+	if (questions->count == questions->room)
+	{
+		questions->room *= 2;
+		questions->list = repalloc(questions->list, sizeof(Question) * questions->room);
+		questions->counted = repalloc(questions->counted, sizeof(CountedMessages) * questions->room);
+	}
 	questions->list[questions->count] = (Question) {policy, place, about_cap};
 	questions->counted[questions->count++] = (CountedMessages) {
 		.customer = customer,
@@ -323,8 +330,8 @@ judge_one(const Policies *policies, Flight *flight, const Terms *terms)
 static void
 judge_counts(const Policies *policies, Flight **flights, int count, Passage *passages)
 {
-	int			most = 2 * count * policies->count;
-	Questions	questions = {palloc(sizeof(Question) * most), palloc(sizeof(CountedMessages) * most), 0};
+	int			room = 2 * count + 1;
+	Questions	questions = {palloc(sizeof(Question) * room), palloc(sizeof(CountedMessages) * room), 0, room};
 	MessageCount *counts;
 
 	for (int i = 0; i < count; i++)
