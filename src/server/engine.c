@@ -197,6 +197,7 @@ make_posts(Engine *engine)
 {
 	bool		may = engine->condition == ENGINE_DISPATCHING && !engine->closing;
 
+	policies_judge_posts(&engine->policies, &engine->flights);
 	if (!dlist_is_empty(&engine->flights.to_post))
 		calls_make_posts(&engine->calls, may ? tick_confirmed_up_to() : InvalidXLogRecPtr, may);
 }

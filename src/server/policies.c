@@ -42,6 +42,7 @@ policies_refresh(Policies *policies)
 	{
 		/* one that cannot be read stops everything: none may be left out */
 		policies->list = NULL;
+		policies->count = 0;
 		MemoryContextReset(policies->context);
 		old = MemoryContextSwitchTo(policies->context);
 		policies->count = store_read_policies(&policies->list);
@@ -398,6 +399,19 @@ judge_start(const Policies *policies, const Flight *flight)
 	return judge_time(policies, matches_any_channel, flight, &terms);
 }
 
+/* Out of its list, unless its gate is open. */
+static bool
+stop(Flights *flights, Flight *flight, const Passage *passage)
+{
+	const char *reason = flight_keep(flight, passage->reason);
+
+	if (passage->gate == GATE_HELD)
+		flights_put_back(flights, flight, passage->until, reason);
+	else if (passage->gate == GATE_ENDED)
+		flights_settle(flights, flight, passage->outcome, reason);
+	return passage->gate != GATE_OPEN;
+}
+
 int
 policies_judge_starts(const Policies *policies, Flights *flights)
 {
@@ -412,14 +426,28 @@ policies_judge_starts(const Policies *policies, Flights *flights)
 	{
 		Passage		passage = judge_start(policies, starting[i]);
 
-		if (passage.gate == GATE_OPEN)
-			continue;
-		passage.reason = flight_keep(starting[i], passage.reason);
-		if (passage.gate == GATE_HELD)
-			flights_put_back(flights, starting[i], passage.until, passage.reason);
-		else
-			flights_settle(flights, starting[i], passage.outcome, passage.reason);
-		stopped++;
+		stopped += stop(flights, starting[i], &passage);
 	}
 	return stopped;
+}
+
+void
+policies_judge_posts(const Policies *policies, Flights *flights)
+{
+	int			count;
+	Flight	  **waiting;
+
+	if (policies->count == 0)
+		return;
+	waiting = flights_in(&flights->to_post, &count);
+	for (int i = 0; i < count; i++)
+	{
+		Terms		terms = terms_of_flight(waiting[i]);
+		Decision	end;
+		Passage		passage = {.gate = GATE_OPEN};
+
+		if (may_call(&terms, &end))
+			passage = judge_time(policies, matches, waiting[i], &terms);
+		stop(flights, waiting[i], &passage);
+	}
 }

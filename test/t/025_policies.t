@@ -11,7 +11,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $simulator = start_simulator('--honour-keys');
-my $node = new_node('main', preload => 1, servers => [ 'genesys', 'keyed' ]);
+my $node = new_node('main', preload => 1, servers => [ 'genesys', 'keyed' ], init => { allows_streaming => 1 },
+	conf => 'max_connections = 100');
 create_extension($node, $simulator, server_options => q(timeout '10s'));
 $node->safe_psql('postgres', qq{
 	CREATE SERVER keyed FOREIGN DATA WRAPPER reengage
@@ -83,6 +84,24 @@ nudge($node, 'live-quiet-2');
 finish_psql($deletion);
 wait_until_ended($node);
 is(outcome($node, 'live-quiet-2'), 'notified - notify', 'nor does one that was held while its policy was being deleted');
+
+# The standby is slow, and quiet hours begin before it has confirmed the intent.
+$node->append_conf('postgresql.conf', "synchronous_standby_names = 'nobody'");
+$node->reload;
+wait_for(sub { $node->safe_psql('postgres', 'SHOW synchronous_standby_names') eq 'nobody' }, 'the setting is there');
+{
+	local $ENV{PGOPTIONS} = '-c synchronous_commit=local';
+	nudge($node, 'live-quiet-3');
+	$node->poll_query_until('postgres', 'SELECT EXISTS (SELECT FROM reengage.intents)');
+	policy(quiet_hours => $quiet_now, time_zone => "'UTC'");
+	wait_for(sub { waits_for('live-quiet-3') =~ /^quiet hours/ }, 'what waits for the standby is held when quiet hours begin');
+}
+$node->append_conf('postgresql.conf', "synchronous_standby_names = ''");
+$node->reload;
+wait_for(sub { $node->safe_psql('postgres', 'SHOW synchronous_standby_names') eq '' }, 'the setting is gone');
+is($simulator->verbs('id=live-quiet-3'), 'check', 'and is not sent when the standby is there again');
+drop_policies();
+wait_until_ended($node);
 
 # --- the gap ------------------------------------------------------------------------
 
