@@ -130,7 +130,10 @@ SELECT format('%s-%s', split_part(c, ' ', 1), i), 'hi', c
 FROM generate_series(1, 5) i, unnest(ARRAY['everybody', 'nobody']) c;
 INSERT INTO reengage.nudges (conversation_id, message, campaign)
 SELECT 'live-holdout-' || i, 'hi', c FROM generate_series(1, 300) i, unnest(ARRAY['some', 'some again', 'more', 'others']) c;
+-- by chance
+SET client_min_messages = warning;
 CALL reengage.run();
+RESET client_min_messages;
 SELECT campaign, outcome, step, reason, count(*) FROM reengage.lineage WHERE campaign IN ('everybody', 'nobody') GROUP BY 1, 2, 3, 4 ORDER BY 1;
 SELECT campaign, count(*) FILTER (WHERE outcome = 'held_out') / 3 BETWEEN percent - 15 AND percent + 15 AS about_as_many
 FROM reengage.lineage JOIN (VALUES ('some', 30), ('some again', 30), ('more', 60), ('others', 30)) p (campaign, percent) USING (campaign)
