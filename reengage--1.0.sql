@@ -1032,6 +1032,185 @@ $$;
 COMMENT ON FUNCTION reengage.resume(text) IS 'ends the pause of a server: its due nudges go out';
 
 --
+-- Changes: who changed what operators decide, and when
+--
+CREATE TABLE reengage.changes (
+	change_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	table_name text NOT NULL,
+	changed_by text NOT NULL DEFAULT session_user,
+	changed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	old jsonb,
+	new jsonb,
+	CONSTRAINT changes_pkey PRIMARY KEY (change_id),
+	CONSTRAINT changes_check CHECK (old IS NOT NULL OR new IS NOT NULL)
+);
+COMMENT ON TABLE reengage.changes IS
+	'who changed what operators decide, and when: one row for each changed row; append-only';
+COMMENT ON COLUMN reengage.changes.change_id IS 'identity of the row, ordered by time';
+COMMENT ON COLUMN reengage.changes.table_name IS 'the table of the schema reengage that was changed';
+COMMENT ON COLUMN reengage.changes.changed_by IS 'who was logged in';
+COMMENT ON COLUMN reengage.changes.changed_at IS 'when the changing transaction began';
+COMMENT ON COLUMN reengage.changes.old IS 'the row as it was; null: it is new';
+COMMENT ON COLUMN reengage.changes.new IS 'the row as it is; null: it was deleted';
+SELECT pg_catalog.pg_extension_config_dump('reengage.changes', '');
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.changes
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
+
+CREATE FUNCTION reengage.note_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF TG_OP = 'TRUNCATE' THEN
+		RAISE EXCEPTION 'TRUNCATE of table "reengage.%" is not allowed', TG_TABLE_NAME
+			USING ERRCODE = 'feature_not_supported',
+				  HINT = 'DELETE its rows, so that reengage.changes has them.';
+	END IF;
+	-- A row that carries another created_at than now comes out of a dump, and
+	-- so does the row that tells of it.
+	IF TG_OP = 'INSERT' THEN
+		INSERT INTO reengage.changes (table_name, new)
+		SELECT TG_TABLE_NAME, to_jsonb(NEW) WHERE NEW.created_at = now();
+	ELSIF TG_OP = 'UPDATE' THEN
+		INSERT INTO reengage.changes (table_name, old, new)
+		SELECT TG_TABLE_NAME, to_jsonb(OLD), to_jsonb(NEW) WHERE to_jsonb(OLD) <> to_jsonb(NEW);
+	ELSE
+		INSERT INTO reengage.changes (table_name, old) VALUES (TG_TABLE_NAME, to_jsonb(OLD));
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION reengage.note_change() IS
+	'writes a changed row of a table that has created_at into reengage.changes';
+
+--
+-- Policies
+--
+CREATE FUNCTION reengage.permitted_at(t timestamptz, quiet_hours text[], time_zone text) RETURNS timestamptz
+LANGUAGE C STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_permitted_at';
+COMMENT ON FUNCTION reengage.permitted_at(timestamptz, text[], text) IS
+	'the first instant, not before t, whose wall clock in this time zone lies in none of the quiet hours';
+
+CREATE TABLE reengage.policies (
+	policy_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	server text NOT NULL DEFAULT reengage.default_server(),
+	campaign text,
+	channel text,
+	quiet_hours text[],
+	time_zone text,
+	cap integer,
+	cap_interval interval,
+	minimum_gap interval,
+	holdout_percent numeric,
+	holdout_salt text NOT NULL DEFAULT '',
+	max_length integer,
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CONSTRAINT policies_pkey PRIMARY KEY (policy_id),
+	CONSTRAINT policies_scope UNIQUE NULLS NOT DISTINCT (server, campaign, channel)
+);
+COMMENT ON TABLE reengage.policies IS
+	'whom nudges may reach, when and how often: all policies that match a nudge hold together; changed by INSERT, UPDATE and DELETE, and each change is written into reengage.changes';
+COMMENT ON COLUMN reengage.policies.policy_id IS 'identity of the policy';
+COMMENT ON COLUMN reengage.policies.server IS 'the foreign server whose nudges it is about; default: setting reengage.default_server';
+COMMENT ON COLUMN reengage.policies.campaign IS 'the campaign that it is about; null: any, and none';
+COMMENT ON COLUMN reengage.policies.channel IS 'the channel that it is about; null: any';
+COMMENT ON COLUMN reengage.policies.quiet_hours IS
+	'when nobody is spoken to, by the wall clock of the customer: windows that begin on the days they name and may pass midnight, for example {mon-fri 20:00-08:00,"sat,sun 18:00-10:00"} or {daily 21:00-08:00}; null: never';
+COMMENT ON COLUMN reengage.policies.time_zone IS 'of customers whose time zone is not known; null: their nudges wait';
+COMMENT ON COLUMN reengage.policies.cap IS 'how many messages a customer may get in cap_interval; null: any number';
+COMMENT ON COLUMN reengage.policies.cap_interval IS 'the rolling interval of cap; a day has 24 hours, a month 30 days';
+COMMENT ON COLUMN reengage.policies.minimum_gap IS 'the shortest time between two messages to a customer; null: none';
+COMMENT ON COLUMN reengage.policies.holdout_percent IS 'the share of customers, 0 to 100, who get nothing, so that their fate can be compared; null: nobody';
+COMMENT ON COLUMN reengage.policies.holdout_salt IS 'chooses whom; policies with the same salt choose the same customers';
+COMMENT ON COLUMN reengage.policies.max_length IS 'the most characters of a message; null: as many as a nudge may have';
+COMMENT ON COLUMN reengage.policies.created_at IS 'when it was inserted';
+SELECT pg_catalog.pg_extension_config_dump('reengage.policies', '');
+
+-- what policies hold, and a change of them lets go
+CREATE INDEX due_held_by_policy ON reengage.due (server) WHERE waiting_for ~ '^(quiet hours|minimum gap)';
+-- how often a customer was spoken to
+CREATE INDEX unresolved_customer ON reengage.unresolved (address_hash);
+
+CREATE FUNCTION reengage.refuse_policy(name text, value text, detail text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION 'invalid % of a policy: "%"', name, left(value, 60)
+		USING ERRCODE = 'invalid_parameter_value', DETAIL = detail;
+END
+$$;
+COMMENT ON FUNCTION reengage.refuse_policy(text, text, text) IS 'an error that names the value';
+
+CREATE FUNCTION reengage.policies_validate() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- A row that carries another created_at than now comes out of a dump; to
+	-- refuse it would be to lose it, and to speak to whom it protects.
+	IF TG_OP = 'INSERT' AND NEW.created_at <> now() THEN
+		RETURN NEW;
+	END IF;
+	IF TG_OP = 'INSERT' OR NEW.server IS DISTINCT FROM OLD.server THEN
+		PERFORM reengage.require_server(NEW.server);
+	END IF;
+	IF NEW.channel !~ '^[a-z0-9_-]{1,64}$' THEN
+		PERFORM reengage.refuse_policy('channel', NEW.channel, 'It must be a lower-case word, for example sms.');
+	END IF;
+	IF NEW.campaign !~ '\S' OR length(NEW.campaign) > 256 THEN
+		PERFORM reengage.refuse_policy('campaign', NEW.campaign, 'It must have 1 to 256 characters.');
+	END IF;
+	-- both raise the error themselves
+	PERFORM reengage.permitted_at(now(), '{daily 00:00-00:01}', NEW.time_zone);
+	PERFORM reengage.permitted_at(now(), NEW.quiet_hours, 'UTC');
+	IF NEW.cap < 0 THEN
+		PERFORM reengage.refuse_policy('cap', NEW.cap::text, 'It must not be negative.');
+	END IF;
+	IF (NEW.cap IS NULL) <> (NEW.cap_interval IS NULL) THEN
+		PERFORM reengage.refuse_policy('cap', coalesce(NEW.cap::text, 'null'), 'It goes with cap_interval: both are null, or none.');
+	END IF;
+	IF NOT NEW.cap_interval BETWEEN '1 second' AND '36500 days' THEN
+		PERFORM reengage.refuse_policy('cap_interval', NEW.cap_interval::text, 'It must be from a second to 36500 days.');
+	END IF;
+	IF NOT NEW.minimum_gap BETWEEN '1 second' AND '36500 days' THEN
+		PERFORM reengage.refuse_policy('minimum_gap', NEW.minimum_gap::text, 'It must be from a second to 36500 days.');
+	END IF;
+	IF NOT NEW.holdout_percent BETWEEN 0 AND 100 THEN
+		PERFORM reengage.refuse_policy('holdout_percent', NEW.holdout_percent::text, 'It must be from 0 to 100.');
+	END IF;
+	IF NEW.max_length < 1 THEN
+		PERFORM reengage.refuse_policy('max_length', NEW.max_length::text, 'It must be 1 or more.');
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION reengage.policies_validate() IS 'refuses a policy that cannot be meant, naming the value';
+
+CREATE FUNCTION reengage.policies_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE reengage.due SET due_at = now(), waiting_for = NULL
+	WHERE waiting_for ~ '^(quiet hours|minimum gap)';
+	-- a worker that holds one at this moment finds out for itself
+	PERFORM reengage.wake('-infinity');
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION reengage.policies_changed() IS
+	'makes due what policies hold, so that it is looked at again';
+
+CREATE TRIGGER validate BEFORE INSERT OR UPDATE ON reengage.policies
+	FOR EACH ROW EXECUTE FUNCTION reengage.policies_validate();
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON reengage.policies
+	FOR EACH ROW EXECUTE FUNCTION reengage.note_change();
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON reengage.suppressions
+	FOR EACH ROW EXECUTE FUNCTION reengage.note_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON reengage.policies
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.note_change();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON reengage.policies
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.policies_changed();
+
+--
 -- Running
 --
 CREATE PROCEDURE reengage.run(max_seconds integer DEFAULT NULL, max_nudges integer DEFAULT NULL)
@@ -2137,6 +2316,15 @@ GRANT EXECUTE ON FUNCTION reengage.arm(), reengage.disarm(), reengage.preview(uu
 	reengage.unsuppress(text, text, text, text), reengage.cancel_campaign(text, text),
 	reengage.resolve(uuid, text, text), reengage.redrive(uuid) TO reengage_operator;
 GRANT EXECUTE ON PROCEDURE reengage.run(integer, integer) TO reengage_operator;
+GRANT SELECT, DELETE,
+	INSERT (server, campaign, channel, quiet_hours, time_zone, cap, cap_interval, minimum_gap,
+			holdout_percent, holdout_salt, max_length),
+	UPDATE (server, campaign, channel, quiet_hours, time_zone, cap, cap_interval, minimum_gap,
+			holdout_percent, holdout_salt, max_length)
+	ON reengage.policies TO reengage_operator;
+GRANT SELECT ON reengage.changes TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage.permitted_at(timestamptz, text[], text)
+	TO reengage_application, reengage_operator;
 
 GRANT SELECT ON reengage.lineage, reengage.threads, reengage.in_doubt, reengage.health TO reengage_reader;
 GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.worker_state(),
@@ -2161,7 +2349,7 @@ GRANT EXECUTE ON PROCEDURE reengage.import_history(text, text, text, regclass, t
 
 -- what the ticks of the worker and of run() do, and no more
 GRANT SELECT ON reengage.nudges, reengage.identity, reengage.pauses, reengage.suppressions,
-	reengage.address_key TO reengage_worker;
+	reengage.address_key, reengage.policies TO reengage_worker;
 GRANT UPDATE (timeline) ON reengage.identity TO reengage_worker;
 GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.intents TO reengage_worker;

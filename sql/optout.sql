@@ -101,6 +101,10 @@ SELECT n.message, s.state, l.reason FROM reengage.nudges n JOIN reengage.nudge_s
 	LEFT JOIN reengage.lineage l USING (nudge_id)
 WHERE n.conversation_id IN ('closed-story', :'session') ORDER BY n.nudge_id;
 
+-- each opt-out is on record
+SELECT table_name, coalesce(new, old) ->> 'label' AS label, old IS NULL AS made, new IS NULL AS lifted,
+	changed_by = session_user AS by_session FROM reengage.changes ORDER BY change_id;
+
 DROP SERVER genesys CASCADE;
 DROP ROLE regress_app, regress_other, regress_chief;
 DROP EXTENSION reengage CASCADE;

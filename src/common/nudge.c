@@ -68,6 +68,10 @@ outcome_name(Outcome outcome)
 			return "in_doubt";
 		case OUTCOME_SUPPRESSED:
 			return "suppressed";
+		case OUTCOME_CAPPED:
+			return "capped";
+		case OUTCOME_HELD_OUT:
+			return "held_out";
 	}
 	return "invalid";
 }

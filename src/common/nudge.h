@@ -44,12 +44,13 @@ typedef enum Outcome
 	OUTCOME_EXHAUSTED,
 	OUTCOME_IN_DOUBT,
 	/* these say the gates, whatever a reply says */
-	OUTCOME_SUPPRESSED
+	OUTCOME_SUPPRESSED,
+	OUTCOME_CAPPED,
+	OUTCOME_HELD_OUT
 } Outcome;
 
 #define OUTCOME_OF_REPLY_COUNT 8
-
-#define OUTCOME_COUNT 9
+#define OUTCOME_COUNT 11
 
 /*
  * Longest conversation id.  Ids come from a caller or from an API and are

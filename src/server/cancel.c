@@ -10,9 +10,10 @@
 #include "access/htup_details.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
@@ -34,22 +35,13 @@ owner_of(Oid function)
 	return owner;
 }
 
-/* In the memory context of the caller. */
-static char *
-cancel(Datum nudge_id, const char *caller, bool any)
+static Oid
+cancel_for(void)
 {
-	MemoryContext context = CurrentMemoryContext;
 	Oid			types[] = {UUIDOID, TEXTOID, BOOLOID};
-	Datum		values[] = {nudge_id, CStringGetTextDatum(caller), BoolGetDatum(any)};
-	char	   *answer;
+	List	   *name = list_make2(makeString(pstrdup("reengage")), makeString(pstrdup("cancel_for")));
 
-	SPI_connect();
-	if (SPI_execute_with_args("SELECT reengage.cancel_for($1, $2, $3)", 3, types, values, NULL,
-							  false, 0) != SPI_OK_SELECT || SPI_processed != 1)
-		elog(ERROR, "reengage.cancel_for() failed");
-	answer = MemoryContextStrdup(context, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
-	SPI_finish();
-	return answer;
+	return LookupFuncName(name, lengthof(types), types, false);
 }
 
 Datum
@@ -58,13 +50,16 @@ reengage_cancel(PG_FUNCTION_ARGS)
 	Oid			operator = get_role_oid(OPERATOR_ROLE, true);
 	Oid			caller;
 	int			context;
-	char	   *answer;
+	bool		may_cancel_all;
+	Datum		answer;
 
 	GetUserIdAndSecContext(&caller, &context);
+	may_cancel_all = OidIsValid(operator) && has_privs_of_role(caller, operator);
 	/* an error restores the user */
 	SetUserIdAndSecContext(owner_of(fcinfo->flinfo->fn_oid), context | SECURITY_LOCAL_USERID_CHANGE);
-	answer = cancel(PG_GETARG_DATUM(0), GetUserNameFromId(caller, false),
-					OidIsValid(operator) && has_privs_of_role(caller, operator));
+	answer = OidFunctionCall3(cancel_for(), PG_GETARG_DATUM(0),
+							  CStringGetTextDatum(GetUserNameFromId(caller, false)),
+							  BoolGetDatum(may_cancel_all));
 	SetUserIdAndSecContext(caller, context);
-	PG_RETURN_TEXT_P(cstring_to_text(answer));
+	PG_RETURN_DATUM(answer);
 }

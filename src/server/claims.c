@@ -130,7 +130,8 @@ depart(Flights *flights, Server *server, int room)
 }
 
 int
-claims_take(Flights *flights, dlist_head *servers, Link *link, TimestampTz now, int most)
+claims_take(Flights *flights, const Policies *policies, dlist_head *servers, Link *link,
+			TimestampTz now, int most)
 {
 	int			departed = 0;
 	dlist_iter	iter;
@@ -146,5 +147,5 @@ claims_take(Flights *flights, dlist_head *servers, Link *link, TimestampTz now, 
 			claim_from(flights, server, room - server->ready, now);
 		departed += depart(flights, server, room);
 	}
-	return departed;
+	return Max(departed - policies_judge_starts(policies, flights), 0);
 }

@@ -26,6 +26,7 @@
 #include "flights.h"
 #include "intents.h"
 #include "outcomes.h"
+#include "policies.h"
 #include "reengage.h"
 #include "secrets.h"
 #include "servers.h"
@@ -72,6 +73,7 @@ struct Engine
 	bool		closing;		/* no call is begun any more */
 	int64		limit;			/* nudges that may still be started */
 	dlist_head	servers;
+	Policies	policies;
 	Flights		flights;
 	Calls		calls;
 	TimestampTz not_before;		/* of the next tick, after one failed */
@@ -146,9 +148,12 @@ tick_body(void *argument)
 	outcomes_write(engine->ending, engine->nending);
 	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
 	{
-		intents_record(&engine->intents, &engine->flights, engine->epoch);
+		/* after the ends, which may have been put off by policies that are no more */
+		if (policies_refresh(&engine->policies))
+			servers_rewind(&engine->servers, DT_NOBEGIN);
+		intents_record(&engine->intents, &engine->policies, &engine->flights, engine->epoch);
 		if (calls_can_be_made(&engine->calls) && engine->limit > 0)
-			engine->departed = claims_take(&engine->flights, &engine->servers,
+			engine->departed = claims_take(&engine->flights, &engine->policies, &engine->servers,
 										   engine->calls.link, GetCurrentTimestamp(),
 										   (int) Min(engine->limit, PG_INT32_MAX));
 	}
@@ -191,6 +196,7 @@ after_commit(Engine *engine)
 	intents_committed(&engine->intents, XactLastCommitEnd, &engine->flights);
 	for (int i = 0; i < engine->nending; i++)
 		land(engine, engine->ending[i]);
+	policies_committed(&engine->policies);
 	servers_say_states(&engine->servers, engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG);
 	engine->totals.started += engine->departed;
 	engine->limit -= engine->departed;
@@ -207,6 +213,7 @@ make_posts(Engine *engine)
 {
 	bool		may = engine->condition == ENGINE_DISPATCHING && !engine->closing;
 
+	policies_judge_posts(&engine->policies, &engine->flights);
 	if (!dlist_is_empty(&engine->flights.to_post))
 		calls_make_posts(&engine->calls, may ? tick_confirmed_up_to() : InvalidXLogRecPtr, may);
 }
@@ -406,6 +413,7 @@ engine_create(EngineHost host)
 	engine->limit = PG_INT64_MAX;
 	dlist_init(&engine->servers);
 	servers_forget_catalog();
+	policies_init(&engine->policies, context);
 	flights_init(&engine->flights, state);
 	calls_init(&engine->calls, context, &engine->flights, &engine->servers);
 	engine->last_sweep = DT_NOBEGIN;
@@ -433,18 +441,6 @@ engine_limit(Engine *engine, int64 nudges)
 	engine->limit = nudges;
 }
 
-int
-engine_posts_in_flight(const Engine *engine)
-{
-	return flights_posting(&engine->flights);
-}
-
-int
-engine_in_flight(const Engine *engine)
-{
-	return engine->flights.under_way;
-}
-
 bool
 engine_is_idle(const Engine *engine)
 {
@@ -464,14 +460,8 @@ engine_close(Engine *engine)
 	engine->closing = true;
 }
 
-EngineCondition
-engine_condition(const Engine *engine)
-{
-	return engine->condition;
-}
-
-const char *
-engine_problem(const Engine *engine)
+static const char *
+problem(const Engine *engine)
 {
 	if (engine->problem != NULL)
 		return engine->problem;
@@ -480,20 +470,16 @@ engine_problem(const Engine *engine)
 	return engine->calls.problem;
 }
 
-int
-engine_tick_failures(const Engine *engine)
+EngineState
+engine_state(const Engine *engine)
 {
-	return engine->failures;
-}
-
-int
-engine_courier_failures(const Engine *engine)
-{
-	return engine->calls.failures;
-}
-
-const EngineTotals *
-engine_totals(const Engine *engine)
-{
-	return &engine->totals;
+	return (EngineState) {
+		.condition = engine->condition,
+		.problem = problem(engine),
+		.in_flight = engine->flights.under_way,
+		.posts_in_flight = flights_posting(&engine->flights),
+		.tick_failures = engine->failures,
+		.courier_failures = engine->calls.failures,
+		.totals = &engine->totals,
+	};
 }

@@ -7,6 +7,7 @@
 
 #include "gate_locks.h"
 #include "gates.h"
+#include "policies.h"
 
 /* A create that doubt holds back waits for an operator; look again hourly. */
 #define DOUBT_HOLD_MS (60 * 60 * 1000)
@@ -70,7 +71,8 @@ gates_name_customers(Flights *in_hand, Flight **flights, int count)
 }
 
 void
-gates_ask(Flights *in_hand, Flight **flights, const IntentRow *rows, int count, Passage *passages)
+gates_ask(const Policies *policies, Flights *in_hand, Flight **flights, const IntentRow *rows,
+		  int count, Passage *passages)
 {
 	GateFacts  *facts = palloc(sizeof(GateFacts) * count);
 	bool	   *locked = palloc(sizeof(bool) * count);
@@ -82,4 +84,6 @@ gates_ask(Flights *in_hand, Flight **flights, const IntentRow *rows, int count, 
 	for (int i = 0; i < count; i++)
 		passages[i] = locked[i] ? pass(in_hand, flights[i], &facts[i]) :
 			held(GATE_HELD, BUSY_MS, "an opt-out or a cancellation is being recorded");
+	/* nobody else speaks to these customers, so that what is counted is all there is */
+	policies_judge(policies, flights, count, passages);
 }

@@ -25,6 +25,8 @@ typedef struct Passage
 	const char *conversation_id;	/* ELSEWHERE */
 } Passage;
 
+struct Policies;
+
 /* Finds out whom the POSTs of these flights speak to. */
 extern void gates_name_customers(Flights *in_hand, Flight **flights, int count);
 
@@ -32,7 +34,7 @@ extern void gates_name_customers(Flights *in_hand, Flight **flights, int count);
  * Asks all gates for flights that want to post; "rows" are their intents.  What
  * the answers rest on holds until the transaction ends.
  */
-extern void gates_ask(Flights *in_hand, Flight **flights, const IntentRow *rows, int count,
-					  Passage *passages);
+extern void gates_ask(const struct Policies *policies, Flights *in_hand, Flight **flights,
+					  const IntentRow *rows, int count, Passage *passages);
 
 #endif

@@ -37,7 +37,7 @@ intent_row(const Flight *flight)
 }
 
 void
-intents_record(IntentBatch *batch, Flights *flights, TimestampTz epoch)
+intents_record(IntentBatch *batch, const Policies *policies, Flights *flights, TimestampTz epoch)
 {
 	IntentRow  *rows = palloc(sizeof(IntentRow) * (batch->count + 1));
 
@@ -46,7 +46,7 @@ intents_record(IntentBatch *batch, Flights *flights, TimestampTz epoch)
 	gates_name_customers(flights, batch->flights, batch->count);
 	for (int i = 0; i < batch->count; i++)
 		rows[i] = intent_row(batch->flights[i]);
-	gates_ask(flights, batch->flights, rows, batch->count, batch->passages);
+	gates_ask(policies, flights, batch->flights, rows, batch->count, batch->passages);
 	for (int i = 0; i < batch->count; i++)
 		if (batch->passages[i].gate == GATE_OPEN)
 			rows[batch->nopen++] = rows[i];

@@ -100,7 +100,8 @@ static bool
 denies_any_effect(const State *state)
 {
 	return state->outcome == OUTCOME_REFUSED || state->outcome == OUTCOME_EXPIRED ||
-		state->outcome == OUTCOME_EXHAUSTED || state->outcome == OUTCOME_SKIPPED_CLOSED;
+		state->outcome == OUTCOME_EXHAUSTED || state->outcome == OUTCOME_SKIPPED_CLOSED ||
+		state->outcome >= OUTCOME_OF_REPLY_COUNT;
 }
 
 static bool
