@@ -78,6 +78,9 @@ INSERT INTO reengage.nudges (conversation_id, message, campaign, time_zone, expi
 	('live-quiet-4', 'hi', 'day', NULL, NULL),
 	('live-quiet-5', 'hi', 'zoneless', NULL, NULL),
 	('live-quiet-6', 'hi', 'night', NULL, now() + '1 hour');
+-- it was known where the dump was made
+INSERT INTO reengage.nudges (conversation_id, message, campaign, time_zone, requested_at)
+VALUES ('live-quiet-7', 'hi', 'night', 'Europe/Nowhere', '2026-01-01');
 CALL reengage.run();
 SELECT requested_conversation_id, state, regexp_replace(reason, '\d+-.*\d:\d\d', 'then') AS reason,
 	next_attempt_at = (SELECT date_trunc('minute', created_at) + interval '2 hours' FROM reengage.policies WHERE campaign = 'night') AS at_the_end,
@@ -89,6 +92,15 @@ DELETE FROM reengage.policies WHERE campaign = 'night';
 SELECT count(*) AS still_waiting FROM reengage.due WHERE waiting_for IS NOT NULL;
 CALL reengage.run();
 SELECT requested_conversation_id, state, regexp_replace(reason, '\d+-.*\d:\d\d', 'then') AS reason FROM reengage.nudge_status ORDER BY 1;
+DELETE FROM reengage.policies;
+CALL reengage.run();
+
+-- two that leave no time between them
+INSERT INTO reengage.policies (campaign, quiet_hours, time_zone) VALUES
+	(NULL, '{daily 00:00-12:00}', 'UTC'), ('both', '{daily 12:00-24:00}', 'UTC');
+SELECT count(reengage.nudge('live-quiet-8', 'hi', campaign => 'both')) FROM generate_series(1, 1);
+CALL reengage.run();
+SELECT state, reason FROM reengage.nudge_status WHERE requested_conversation_id = 'live-quiet-8';
 DELETE FROM reengage.policies;
 CALL reengage.run();
 
@@ -144,4 +156,12 @@ SELECT count(*) FILTER (WHERE a.outcome <> b.outcome) AS differ_with_one_salt,
 FROM reengage.lineage a JOIN reengage.lineage b USING (requested_conversation_id) JOIN reengage.lineage m USING (requested_conversation_id)
 	JOIN reengage.lineage o USING (requested_conversation_id)
 WHERE a.campaign = 'some' AND b.campaign = 'some again' AND m.campaign = 'more' AND o.campaign = 'others';
+
+-- one that cannot be read, which only a dump can bring: nothing goes out without it
+INSERT INTO reengage.policies (channel, quiet_hours, created_at) VALUES ('webchat', '{never}', '2026-01-01');
+SELECT count(reengage.nudge('live-unreadable', 'hi')) FROM generate_series(1, 1);
+CALL reengage.run(max_seconds => 1);
+SELECT state FROM reengage.nudge_status WHERE requested_conversation_id = 'live-unreadable';
+DELETE FROM reengage.policies WHERE quiet_hours = '{never}';
+CALL reengage.run();
 DROP EXTENSION reengage CASCADE;

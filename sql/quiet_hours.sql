@@ -26,6 +26,11 @@ SELECT reengage.permitted_at('infinity', '{daily 20:00-08:00}', 'UTC') AS never,
 	   reengage.permitted_at('-infinity', '{daily 20:00-08:00}', 'UTC') AS always,
 	   reengage.permitted_at(now(), NULL, 'UTC') IS NULL AS none;
 
+-- at both ends of time
+SELECT reengage.permitted_at('4714-11-24 00:00+00 BC', '{daily 20:00-08:00}', 'UTC') AS first,
+	   reengage.permitted_at('294276-12-31 19:59+00', '{daily 20:00-08:00}', 'UTC') AS last;
+SELECT reengage.permitted_at('294276-12-31 20:00+00', '{daily 20:00-08:00}', 'UTC');
+
 -- Every change of the clock from 2025 to 2030, of every zone that this server
 -- knows; zones with the same clock are one.  A change of offset shows from day
 -- to day, its hour and minute by looking closer.

@@ -133,6 +133,17 @@ nudge($node, 'doubt-3', campaign => q('doubt'));
 wait_until_ended($node);
 is(outcome($node, 'doubt-3'), 'notified - notify', 'until it is known to have had none');
 
+# a customer whose address nobody knows is a thread
+of_customer('', 'active', 'thread-1', 'thread-2');
+policy(cap => 1, cap_interval => q('1 hour'), campaign => q('thread'));
+for my $conversation (qw(thread-1 thread-1 thread-2))
+{
+	nudge($node, $conversation, campaign => q('thread'));
+	wait_until_ended($node);
+}
+is(join('; ', map { outcome($node, $_) } qw(thread-1 thread-2)),
+	'notified - notify, capped cap_1_in_1_hour -; notified - notify', 'without an address, a thread is capped');
+
 # a call that is being made again counts for others, not for itself; at night it rests
 of_customer('+13170000003', 'active', 'repeat-1', 'repeat-2');
 policy(cap => 1, cap_interval => q('1 day'), server => q('keyed'));
