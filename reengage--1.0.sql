@@ -411,7 +411,7 @@ CREATE TABLE reengage.address_key (
 	CONSTRAINT address_key_pkey PRIMARY KEY (key)
 );
 COMMENT ON TABLE reengage.address_key IS
-	'the key of lineage.address_hash, made by the first arm() or suppress(); the oldest row counts, so that a restored dump keeps its hashes';
+	'the key of lineage.address_hash, made by the first arm(), suppress() or import_history(); the oldest row counts, so that a restored dump keeps its hashes';
 COMMENT ON COLUMN reengage.address_key.key IS '32 random bytes';
 COMMENT ON COLUMN reengage.address_key.created_at IS 'when it was made';
 
@@ -741,9 +741,18 @@ COMMENT ON FUNCTION reengage.cancel_older(uuid[]) IS
 --
 -- Whom not to write to
 --
+CREATE FUNCTION reengage.hash_addresses(key bytea, addresses text[]) RETURNS text[]
+LANGUAGE C STRICT IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_hash_addresses';
+COMMENT ON FUNCTION reengage.hash_addresses(bytea, text[]) IS
+	'the keyed hashes of addresses, as in lineage.address_hash; an error for one that cannot be put into UTF-8';
+
 CREATE FUNCTION reengage.address_hash(address text) RETURNS text
-LANGUAGE C STRICT STABLE SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'reengage_address_hash';
+LANGUAGE sql STRICT STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT (reengage.hash_addresses(k.key, ARRAY[address]))[1]
+	FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1
+$$;
 COMMENT ON FUNCTION reengage.address_hash(text) IS
 	'an address as lineage.address_hash has it; null while there is no key';
 
@@ -1665,21 +1674,12 @@ AS 'MODULE_PATHNAME', 'reengage_history_times';
 COMMENT ON FUNCTION reengage.history_times(text[]) IS
 	'the times that texts stand for; null of what cannot be read, and of words like now or infinity';
 
-CREATE FUNCTION reengage.hash_addresses(key bytea, addresses text[]) RETURNS text[]
-LANGUAGE C STRICT IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'reengage_hash_addresses';
-COMMENT ON FUNCTION reengage.hash_addresses(bytea, text[]) IS
-	'the keyed hashes of addresses, as in lineage.address_hash';
-
 CREATE FUNCTION reengage.history_customers(addresses text[], make_key boolean) RETURNS text[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	-- as arm() does, which may come later
 	IF make_key THEN
-		INSERT INTO reengage.address_key (key)
-		SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
-		WHERE NOT EXISTS (SELECT FROM reengage.address_key);
+		PERFORM reengage.make_address_key();
 	END IF;
 	RETURN (SELECT reengage.hash_addresses(k.key, addresses)
 			FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1);

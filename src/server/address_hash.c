@@ -3,17 +3,17 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "common/hmac.h"
 #include "common/sha2.h"
-#include "executor/spi.h"
 #include "fmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "address_hash.h"
 #include "rows.h"
-#include "store.h"
 
-PG_FUNCTION_INFO_V1(reengage_address_hash);
+PG_FUNCTION_INFO_V1(reengage_hash_addresses);
 
 static bool
 is_telephone_number(const char *address)
@@ -72,31 +72,32 @@ address_hash(const AddressKey *key, const char *address)
 	return hex;
 }
 
-/* address_hash(text): the address in UTF-8, as the worker knows it. */
-Datum
-reengage_address_hash(PG_FUNCTION_ARGS)
+static text *
+hash_as_text(const AddressKey *key, const char *address)
 {
-	const char *address = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	const char *utf8 = to_utf8(address);
-	AddressKey	key;
-	char	   *hash;
-	text	   *result;
 
 	if (utf8 == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
 				 errmsg("the address cannot be put into UTF-8: \"%s\"", address)));
-	SPI_connect();
-	key = store_address_key();
-	hash = address_hash(&key, utf8);
-	result = hash ? SPI_palloc(VARHDRSZ + ADDRESS_HASH_LENGTH) : NULL;
-	if (result != NULL)
-	{
-		SET_VARSIZE(result, VARHDRSZ + ADDRESS_HASH_LENGTH);
-		memcpy(VARDATA(result), hash, ADDRESS_HASH_LENGTH);
-	}
-	SPI_finish();
-	if (result == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(result);
+	return cstring_to_text(address_hash(key, utf8));
+}
+
+/* Of addresses in the database's encoding; null of null. */
+Datum
+reengage_hash_addresses(PG_FUNCTION_ARGS)
+{
+	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
+	AddressKey	key = {.bytes = (uint8 *) VARDATA_ANY(bytes), .length = VARSIZE_ANY_EXHDR(bytes)};
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+	int			lower = 1;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		if (!nulls[i])
+			values[i] = PointerGetDatum(hash_as_text(&key, TextDatumGetCString(values[i])));
+	PG_RETURN_ARRAYTYPE_P(construct_md_array(values, nulls, 1, &count, &lower, TEXTOID, -1, false, TYPALIGN_INT));
 }
