@@ -270,7 +270,7 @@ COMMENT ON COLUMN reengage.lineage.outcome IS 'how the nudge ended; the README s
 COMMENT ON COLUMN reengage.lineage.reason IS 'one word for why, where the outcome alone does not say it';
 COMMENT ON COLUMN reengage.lineage.step IS 'the POST that the outcome is about: notify or create; null: none was made';
 COMMENT ON COLUMN reengage.lineage.requested_conversation_id IS 'the conversation that the nudge named';
-COMMENT ON COLUMN reengage.lineage.conversation_id IS 'where the customer is now';
+COMMENT ON COLUMN reengage.lineage.conversation_id IS 'where the customer is now; in doubt: the conversation that was notified, or was to be followed';
 COMMENT ON COLUMN reengage.lineage.previous_conversation_id IS 'the closed conversation that conversation_id follows; null: it follows none';
 COMMENT ON COLUMN reengage.lineage.root_conversation_id IS 'the first conversation of the thread';
 COMMENT ON COLUMN reengage.lineage.generation IS 'how many sessions were created since the root; 0: the root itself';
@@ -594,6 +594,7 @@ AS $$
 		SELECT coalesce((
 			SELECT l.root_conversation_id FROM reengage.lineage l
 			WHERE l.server = $1 AND l.conversation_id = $2 AND l.generation > 0
+			  AND l.outcome NOT IN ('in_doubt', 'resolved_not_sent')
 			ORDER BY l.lineage_id LIMIT 1), $2), 0
 		UNION ALL
 		SELECT l.conversation_id, step.generation + 1
@@ -1305,6 +1306,7 @@ DECLARE
 							  WHEN 'not_sent' THEN 'resolved_not_sent'
 							  WHEN 'resend' THEN 'resolved_not_sent' END;
 	created boolean := conversation_id IS NOT NULL;
+	previous text;
 BEGIN
 	IF said IS NULL THEN
 		RAISE EXCEPTION 'invalid verdict: "%"', verdict
@@ -1332,6 +1334,16 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 
+	IF created THEN
+		previous := doubt.conversation_id;
+	ELSIF verdict = 'sent' THEN
+		-- a notification into another conversation of the customer: the thread leads
+		-- there now, unless it has gone on meanwhile
+		SELECT t.tip INTO previous
+		FROM reengage.locate(doubt.server, doubt.requested_conversation_id) t
+		WHERE t.generation = doubt.generation AND t.tip <> doubt.conversation_id;
+	END IF;
+
 	INSERT INTO reengage.lineage
 		(lineage_id, nudge_id, server, outcome, reason, step, requested_conversation_id, conversation_id,
 		 previous_conversation_id, root_conversation_id, generation, channel, address_hash, campaign,
@@ -1339,8 +1351,8 @@ BEGIN
 	VALUES
 		(result, doubt.nudge_id, doubt.server, said, verdict, doubt.step, doubt.requested_conversation_id,
 		 coalesce(resolve.conversation_id, doubt.conversation_id),
-		 CASE WHEN created THEN doubt.conversation_id END, doubt.root_conversation_id,
-		 doubt.generation + created::integer, doubt.channel, doubt.address_hash, doubt.campaign,
+		 previous, doubt.root_conversation_id,
+		 doubt.generation + (previous IS NOT NULL)::integer, doubt.channel, doubt.address_hash, doubt.campaign,
 		 doubt.attempts, 0, 0, doubt.correlation_id, doubt.requested_at, doubt.due_at, now(), doubt.lineage_id, doubt.detail)
 	ON CONFLICT (resolves) WHERE resolves IS NOT NULL DO NOTHING;
 	IF NOT FOUND THEN

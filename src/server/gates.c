@@ -51,6 +51,8 @@ pass(Flights *in_hand, Flight *flight, const GateFacts *facts)
 			ended(OUTCOME_SUPPRESSED, "opted_out");
 	if (facts->create_in_doubt)
 		return held(GATE_HELD, DOUBT_HOLD_MS, "an earlier create on this conversation is in doubt");
+	if (facts->customer_unresolved && !flight->nudge.unresolved)
+		return held(GATE_HELD, BUSY_MS, "another nudge's call to this customer is unresolved");
 	if (!flights_take_customer(in_hand, flight))
 		return held(GATE_BUSY, BUSY_MS, "another nudge to this customer is under way");
 	/* once is enough, and a call that is made again stays the same */

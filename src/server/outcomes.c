@@ -39,7 +39,7 @@ outcome_row(const Flight *flight, const AddressKey *key)
 		.step = flight->posted ? step_name(flight->last_post) : NULL,
 		/* a session may be continued in an older one of its thread */
 		.conversation_id = created || continued ? flight->new_conversation_id :
-			flight->posted ? flight->post.conversation_id : nudge->tip,
+			flight->end.outcome == OUTCOME_IN_DOUBT ? flight->post.conversation_id : nudge->tip,
 		.previous_conversation_id = created ? nudge->tip : NULL,
 		.root_conversation_id = nudge->root,
 		.generation = nudge->generation + (created ? 1 : 0),

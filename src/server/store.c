@@ -224,7 +224,8 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 {
 	/*
 	 * The root is that of the session, if we created the conversation, else
-	 * the conversation itself; from there the path leads to the tip.  A
+	 * the conversation itself; from there the path leads to the tip.  A doubt
+	 * may be about a conversation that the thread does not lead to.  A
 	 * conversation has one successor (P7), so the path cannot fork; two may
 	 * lead to the same one, where the API threads by customer.
 	 */
@@ -246,7 +247,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		" CROSS JOIN LATERAL (SELECT coalesce(("
 		"   SELECT l.root_conversation_id FROM reengage.lineage l"
 		"   WHERE l.server = n.server AND l.conversation_id = n.conversation_id"
-		"     AND l.generation > 0"
+		"     AND l.generation > 0 AND l.outcome NOT IN ('in_doubt', 'resolved_not_sent')"
 		"   ORDER BY l.lineage_id LIMIT 1), n.conversation_id) AS root) r"
 		" CROSS JOIN LATERAL ("
 		"   WITH RECURSIVE step (conversation_id, generation) AS ("

@@ -142,6 +142,7 @@ typedef struct GateFacts
 	bool		superseded;		/* the tip has a successor */
 	bool		create_in_doubt;	/* an earlier create on this conversation is in doubt */
 	bool		suppressed;		/* the customer, or the thread, is not to be spoken to */
+	bool		customer_unresolved;	/* another nudge's call to the customer is to be made again */
 	const char *other_conversation; /* of a create's customer, where we spoke last; NULL: none */
 } GateFacts;
 

@@ -22,20 +22,23 @@ WHERE r.verb IN ('notify', 'create');
 CREATE VIEW faults.outcomes AS
 SELECT * FROM reengage.lineage WHERE resolves IS NULL;
 
--- How each conversation came to be, by the lineage: its root and generation.
+-- The places of each conversation in threads, by the lineage: its root and
+-- generation.  One that a customer's other thread has joined has several.
 CREATE VIEW faults.places AS
 WITH RECURSIVE made AS (
-	SELECT conversation_id, previous_conversation_id AS previous
+	SELECT conversation_id, previous_conversation_id AS previous, step = 'notify' AS joined
 	FROM reengage.lineage WHERE previous_conversation_id IS NOT NULL
 ), climb AS (
-	SELECT conversation_id, previous AS ancestor, 1 AS generation FROM made
+	SELECT c.conversation_id, c.conversation_id AS ancestor, 0 AS generation
+	FROM (SELECT conversation_id FROM reengage.lineage UNION SELECT requested_conversation_id FROM reengage.lineage) c
 	UNION ALL
 	SELECT c.conversation_id, m.previous, c.generation + 1
 	FROM climb c JOIN made m ON m.conversation_id = c.ancestor
-	WHERE c.generation < 100000
+	WHERE c.generation < 10000
 )
-SELECT DISTINCT ON (conversation_id) conversation_id, ancestor AS root, generation
-FROM climb ORDER BY conversation_id, generation DESC;
+SELECT DISTINCT conversation_id, ancestor AS root, generation
+FROM climb c
+WHERE NOT EXISTS (SELECT FROM made m WHERE m.conversation_id = c.ancestor AND NOT m.joined);
 
 -- What each doubt is about: its last intent, its last POST if one arrived, and
 -- who did something to processes in between.
@@ -103,7 +106,7 @@ WHERE l.outcome IN ('notified', 'session_created', 'session_continued', 'resolve
 	  AND e.effect = CASE l.step WHEN 'notify' THEN 'notified' WHEN 'create' THEN 'created' END
 	  AND (l.outcome <> 'notified' OR l.step = 'notify')
 	  AND (l.outcome NOT LIKE 'session%' OR l.step = 'create' OR l.reason = 'joined')
-	  AND (l.previous_conversation_id IS NULL OR l.reason = 'joined' OR e.previous_id = l.previous_conversation_id))
+	  AND (l.previous_conversation_id IS NULL OR l.step = 'notify' OR e.previous_id = l.previous_conversation_id))
 UNION ALL
 SELECT 'doubt about another call', e.nudge_id, format('was %s on %s, doubt about %s on %s', e.effect,
 	coalesce(e.previous_id, e.conversation_id), o.step, o.conversation_id)
@@ -179,15 +182,19 @@ JOIN faults.intents i ON i.conversation_id = p.asked_id AND i.nudge_id <> p.nudg
 	AND i.recorded_at BETWEEN mine.recorded_at AND o.recorded_at
 WHERE NOT p.certainly_refused
 UNION ALL
-SELECT 'thread', l.nudge_id, format('%s is at root %s, generation %s; lineage says %s, %s', l.conversation_id,
-	coalesce(p.root, l.conversation_id), coalesce(p.generation, 0), l.root_conversation_id, l.generation)
-FROM reengage.lineage l LEFT JOIN faults.places p ON p.conversation_id = l.conversation_id
-WHERE (l.root_conversation_id, l.generation) IS DISTINCT FROM (coalesce(p.root, l.conversation_id), coalesce(p.generation, 0))
+SELECT 'thread', l.nudge_id, format('%s is not at root %s, generation %s', l.conversation_id, l.root_conversation_id, l.generation)
+FROM reengage.lineage l
+WHERE NOT EXISTS (SELECT FROM faults.places p
+	WHERE (p.root, p.generation) = (l.root_conversation_id, l.generation)
+	  -- nobody knows whether the thread leads into the conversation that may have been joined
+	  AND (p.conversation_id = l.conversation_id
+		   OR (l.step = 'notify' AND l.previous_conversation_id IS NULL
+			   AND l.outcome IN ('in_doubt', 'resolved_sent', 'resolved_not_sent'))))
 UNION ALL
-SELECT 'thread', l.nudge_id, format('asked for %s, which is of root %s, not %s', l.requested_conversation_id,
-	coalesce(p.root, l.requested_conversation_id), l.root_conversation_id)
-FROM reengage.lineage l LEFT JOIN faults.places p ON p.conversation_id = l.requested_conversation_id
-WHERE l.root_conversation_id <> coalesce(p.root, l.requested_conversation_id)
+SELECT 'thread', l.nudge_id, format('asked for %s, which is not of root %s', l.requested_conversation_id, l.root_conversation_id)
+FROM reengage.lineage l
+WHERE NOT EXISTS (SELECT FROM faults.places p
+	WHERE (p.conversation_id, p.root) = (l.requested_conversation_id, l.root_conversation_id))
 UNION ALL
 SELECT 'one outcome', l.nudge_id, format('%s outcomes', count(*) FILTER (WHERE l.resolves IS NULL))
 FROM reengage.lineage l GROUP BY l.nudge_id

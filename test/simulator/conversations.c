@@ -114,7 +114,7 @@ usual_customer(const char *id)
 {
 	static char address[24];
 
-	snprintf(address, sizeof(address), "+1317555%08u", (unsigned) (identifier_hash(id) % 100000000));
+	snprintf(address, sizeof(address), "+1317555%08u", (unsigned) (identifier_hash(id) % (uint64_t) settings.customers));
 	return address;
 }
 

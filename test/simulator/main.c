@@ -25,6 +25,7 @@ Settings	settings = {
 	.token_lifetime = 86400,
 	.token_calls = UNLIMITED,
 	.close_after_looks = UNLIMITED,
+	.customers = CUSTOMERS_MAX,
 	.default_status = "closed",
 	.keep_alive = true,
 	.seed = 1,
@@ -46,6 +47,7 @@ static const char *const usage =
 "  --latency-ms N           wait before every answer of the API (0)\n"
 "  --default-status STATUS  of conversations that no rule names (closed);\n"
 "                           hash: half active, half closed; none: not found\n"
+"  --customers N            of conversations that nobody described (10^8)\n"
 "  --close-after-looks N    created sessions close after N looks (never)\n"
 "  --conversations FILE     load id,status,channel,address\n"
 "  --ledger FILE            append requests and effects as JSON lines\n"
@@ -67,6 +69,7 @@ static const struct option options[] = {
 	{"token-calls", required_argument, NULL, 'T'},
 	{"latency-ms", required_argument, NULL, 'l'},
 	{"default-status", required_argument, NULL, 'd'},
+	{"customers", required_argument, NULL, 'u'},
 	{"close-after-looks", required_argument, NULL, 'c'},
 	{"conversations", required_argument, NULL, 'C'},
 	{"ledger", required_argument, NULL, 'L'},
@@ -149,6 +152,11 @@ take_option(int option, const char *argument)
 		case 'd':
 			if (!settings_set_default_status(argument))
 				fail("not a status", argument);
+			break;
+		case 'u':
+			settings.customers = number(argument, CUSTOMERS_MAX);
+			if (settings.customers == 0)
+				fail("there must be a customer", argument);
 			break;
 		case 'c':
 			settings.close_after_looks = number(argument, INT64_MAX);

@@ -11,6 +11,9 @@
 /* Stands for "never" and "no limit" wherever a setting counts something. */
 #define UNLIMITED (-1)
 
+/* Their addresses have so many digits. */
+#define CUSTOMERS_MAX 100000000
+
 typedef struct Settings
 {
 	uint16_t	port;				/* 0: any free port */
@@ -30,6 +33,7 @@ typedef struct Settings
 	int64_t		token_calls;		/* calls until a token dies, or UNLIMITED */
 	int64_t		latency_ms;
 	int64_t		close_after_looks;	/* of created sessions, or UNLIMITED */
+	int64_t		customers;			/* of conversations that nobody described */
 	char		default_status[64]; /* a word, "hash" or "none" */
 	uint64_t	seed;
 } Settings;
