@@ -1072,17 +1072,27 @@ $$;
 COMMENT ON FUNCTION reengage.lineage_digest(reengage.lineage) IS
 	'a number for a row of lineage that other systems can compute alike: the low 48 bits of the MD5 of its ids, outcome, place in the thread, counts and time';
 
-CREATE FUNCTION reengage.measure_lineage(since timestamptz, before timestamptz,
-	OUT row_count bigint, OUT digest bigint)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
+CREATE FUNCTION reengage.measure_lineage(since timestamptz, before timestamptz, at_most bigint DEFAULT NULL,
+	OUT row_count bigint, OUT digest bigint, OUT measured_to timestamptz)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+-- along the index of recorded_at, whatever the planner knows of the table
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
 AS $$
-	SELECT count(*), coalesce(sum(reengage.lineage_digest(l)) % 9007199254740992, 0)::bigint
+BEGIN
+	-- the rows of one instant stay together, however many they are
+	SELECT greatest(l.recorded_at, since + interval '1 microsecond') INTO measured_to
 	FROM reengage.lineage l
-	WHERE l.recorded_at >= since AND l.recorded_at < before
+	WHERE l.recorded_at >= since AND l.recorded_at < before AND at_most IS NOT NULL
+	ORDER BY l.recorded_at OFFSET at_most LIMIT 1;
+	measured_to := coalesce(measured_to, before);
+
+	SELECT count(*), coalesce(sum(reengage.lineage_digest(l)) % 9007199254740992, 0)
+	INTO row_count, digest
+	FROM reengage.lineage l WHERE l.recorded_at >= since AND l.recorded_at < measured_to;
+END
 $$;
-COMMENT ON FUNCTION reengage.measure_lineage(timestamptz, timestamptz) IS
-	'how many rows of lineage were recorded in a period, and the sum of their digests modulo 2^53';
+COMMENT ON FUNCTION reengage.measure_lineage(timestamptz, timestamptz, bigint) IS
+	'how many rows of lineage were recorded in a period, and the sum of their digests modulo 2^53; with at_most only about so many rows, up to measured_to';
 
 CREATE FUNCTION reengage.start_of_day(day date) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -1353,7 +1363,7 @@ GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.find_threads(tex
 -- manifest and digest
 GRANT SELECT ON reengage.lineage_manifest, reengage.reconciliation TO reengage_operator, reengage_reader;
 GRANT EXECUTE ON FUNCTION reengage.lineage_digest(reengage.lineage), reengage.start_of_day(date),
-	reengage.measure_lineage(timestamptz, timestamptz) TO reengage_operator, reengage_reader;
+	reengage.measure_lineage(timestamptz, timestamptz, bigint) TO reengage_operator, reengage_reader;
 GRANT EXECUTE ON PROCEDURE reengage.close_day(date) TO reengage_operator;
 
 -- what the ticks of the worker and of run() do, and no more
@@ -1367,7 +1377,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON reengage.server_state TO reengage_worker
 GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.fence_complaint() TO reengage_worker;
 GRANT SELECT ON reengage.lineage_manifest TO reengage_worker;
 GRANT EXECUTE ON FUNCTION reengage.lineage_digest(reengage.lineage), reengage.start_of_day(date),
-	reengage.measure_lineage(timestamptz, timestamptz), reengage.day_without_manifest(),
+	reengage.measure_lineage(timestamptz, timestamptz, bigint), reengage.day_without_manifest(),
 	reengage.day_held_open_by(date), reengage.record_manifest(date, bigint, bigint) TO reengage_worker;
 
 -- A preloaded worker that waits for the extension can begin.

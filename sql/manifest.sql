@@ -51,6 +51,19 @@ CALL reengage.close_day('2020-02-05');
 SELECT row_count, digest < 9007199254740992 AND digest >= 0 AS in_range,
 	   (SELECT sum(reengage.lineage_digest(l)) > 9007199254740992 FROM reengage.lineage l WHERE recorded_at = '2020-02-05 12:00+00') AS it_had_to
 FROM reengage.lineage_manifest WHERE day = '2020-02-05';
+-- as the worker counts: in parts, but the rows of one instant together
+SELECT row_count, measured_to AT TIME ZONE 'UTC' AS measured_to
+FROM reengage.measure_lineage('2020-02-03 00:00+00', '2020-02-06 00:00+00', 3)
+UNION ALL
+SELECT row_count, measured_to AT TIME ZONE 'UTC'
+FROM reengage.measure_lineage('2020-02-05 12:00+00', '2020-02-06 00:00+00', 3)
+UNION ALL
+SELECT row_count, measured_to AT TIME ZONE 'UTC'
+FROM reengage.measure_lineage('2020-02-05 12:00:00.000001+00', '2020-02-06 00:00+00', 3);
+-- the newest row counts also if the clock was set back since
+INSERT INTO reengage.lineage_manifest (day, as_of, row_count, digest) VALUES ('2020-02-05', now() + interval '1 day', 100, 0);
+CALL reengage.close_day('2020-02-05');
+SELECT state FROM reengage.reconciliation WHERE day = '2020-02-05';
 -- a day without rows can be closed, too: there is nothing to arrive
 CALL reengage.close_day('2020-02-29');
 SELECT row_count, digest FROM reengage.lineage_manifest WHERE day = '2020-02-29';

@@ -47,17 +47,8 @@ store_find_day(DayCount *day, const char **holders)
 bool
 store_count_part(DayCount *day, int64 rows)
 {
-	/*
-	 * The part ends before the time of the first row that is too many, and has
-	 * at least all rows of one instant.
-	 */
 	static Statement statement = {
-		"SELECT part.ends, m.row_count, m.digest"
-		" FROM (SELECT coalesce(("
-		"     SELECT greatest(l.recorded_at, $1 OPERATOR(pg_catalog.+) '1 microsecond'::pg_catalog.interval)"
-		"     FROM reengage.lineage l WHERE l.recorded_at >= $1 AND l.recorded_at < $2"
-		"     ORDER BY l.recorded_at OFFSET $3 LIMIT 1), $2) AS ends OFFSET 0) part"
-		" CROSS JOIN LATERAL reengage.measure_lineage($1, part.ends) m",
+		"SELECT row_count, digest, measured_to FROM reengage.measure_lineage($1, $2, $3)",
 		3, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}
 	};
 	Datum		arguments[3];
@@ -66,9 +57,9 @@ store_count_part(DayCount *day, int64 rows)
 	arguments[1] = TimestampTzGetDatum(day->before);
 	arguments[2] = Int64GetDatum(rows);
 	execute(&statement, arguments, SPI_OK_SELECT);
-	day->since = result_time(0, 1, 0);
-	day->rows += result_bigint(0, 2);
-	day->digest = (day->digest + (uint64) result_bigint(0, 3)) & DIGEST_MASK;
+	day->rows += result_bigint(0, 1);
+	day->digest = (day->digest + (uint64) result_bigint(0, 2)) & DIGEST_MASK;
+	day->since = result_time(0, 3, 0);
 	return day->since >= day->before;
 }
 
