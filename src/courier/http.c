@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "exit.h"
 #include "headers.h"
+#include "http_certificate.h"
 #include "http_failure.h"
 #include "http_reuse.h"
 #include "memory.h"
@@ -337,6 +338,8 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	set_headers(transfer);
 	if (transfer->request.body != NULL)
 		set_body(transfer);
+	if (transfer->request.examines)
+		certificate_watch(transfer->easy);
 	require(curl_multi_add_handle(multi, transfer->easy) == CURLM_OK);
 }
 
@@ -425,6 +428,8 @@ fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 	response->retry_after_ms =
 		headers_retry_after_ms(response->headers, response->headers_length,
 							   time(NULL), read_date);
+	if (transfer->request.examines)
+		certificate_read(transfer->easy, &response->certificate);
 }
 
 static void

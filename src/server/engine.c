@@ -43,6 +43,9 @@
 /* How often to look after a courier that owes an answer. */
 #define WATCH_MS 1000
 
+/* While a server is blocked that other credentials may be the cure of, their file is looked at. */
+#define SECRETS_WATCH_MS 2000
+
 /*
  * How often to ask whether the synchronous standby has confirmed an intent:
  * nobody tells us, and a standby takes about as long.
@@ -309,6 +312,12 @@ sweep(Engine *engine, TimestampTz now)
 		flights_move_to(unwritable[i], &engine->flights.to_end);
 }
 
+static bool
+watches_secrets(const Engine *engine)
+{
+	return engine->condition == ENGINE_DISPATCHING && servers_want_credentials(&engine->servers);
+}
+
 /* What makes the engine wake up when nothing happens. */
 static TimestampTz
 next_turn(Engine *engine, TimestampTz now)
@@ -325,6 +334,8 @@ next_turn(Engine *engine, TimestampTz now)
 		next = Min(next, TimestampTzPlusMilliseconds(now, WATCH_MS));
 	if (!dlist_is_empty(&engine->flights.to_post))
 		next = Min(next, TimestampTzPlusMilliseconds(now, STANDBY_POLL_MS));
+	if (watches_secrets(engine))
+		next = Min(next, TimestampTzPlusMilliseconds(now, SECRETS_WATCH_MS));
 	return next;
 }
 
@@ -339,6 +350,8 @@ engine_turn(Engine *engine)
 	calls_take_replies(&engine->calls, now);
 	if (next_sweep(engine, now) <= now)
 		sweep(engine, now);
+	if (watches_secrets(engine) && secrets_stamp() != engine->secrets_stamp)
+		engine->woken = true;
 	if (next_tick(engine, now) <= now)
 		tick(engine);
 	make_posts(engine);
