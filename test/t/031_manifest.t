@@ -30,9 +30,12 @@ sub rows_at
 # Another worker: it looks for days when it starts.
 sub restart_worker
 {
-	my $old = worker_pid($node);
-	sql("SELECT pg_terminate_backend($old)");
-	wait_for(sub { worker_pid($node) !~ /^($old)?$/ }, 'another worker');
+	sql(q{ALTER SYSTEM SET reengage.databases = ''});
+	$node->reload;
+	wait_for(sub { worker_pid($node) eq '' }, 'the worker goes');
+	sql(q{ALTER SYSTEM RESET reengage.databases});
+	$node->reload;
+	wait_for(sub { worker_pid($node) ne '' }, 'another worker comes');
 	return worker_pid($node);
 }
 
