@@ -86,6 +86,7 @@ CREATE TABLE reengage.nudges (
 	campaign text,
 	detail jsonb,
 	repeats uuid,
+	supersedes boolean NOT NULL DEFAULT false,
 	requested_by text NOT NULL DEFAULT current_user,
 	requested_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	CONSTRAINT nudges_pkey PRIMARY KEY (nudge_id)
@@ -113,6 +114,8 @@ COMMENT ON COLUMN reengage.nudges.time_zone IS 'the customer''s time zone, for e
 COMMENT ON COLUMN reengage.nudges.campaign IS 'your name for why the nudge is sent; at most 256 characters; carried into the lineage';
 COMMENT ON COLUMN reengage.nudges.detail IS 'your own data, at most 16 kB; carried into the lineage';
 COMMENT ON COLUMN reengage.nudges.repeats IS 'the nudge that an operator asked for again with this one: see resolve() and redrive()';
+COMMENT ON COLUMN reengage.nudges.supersedes IS
+	'true: this nudge takes the place of older ones of the same thread and campaign that are still due; they end as cancelled';
 COMMENT ON COLUMN reengage.nudges.requested_by IS 'the role that inserted the nudge';
 COMMENT ON COLUMN reengage.nudges.requested_at IS 'when the inserting transaction began';
 
@@ -307,6 +310,9 @@ CREATE UNIQUE INDEX lineage_resolves ON reengage.lineage (resolves) WHERE resolv
 -- a create in doubt holds back the next create on the same conversation
 CREATE INDEX lineage_in_doubt ON reengage.lineage (server, conversation_id)
 	WHERE outcome = 'in_doubt';
+-- what a customer was told, and where
+CREATE INDEX lineage_customer ON reengage.lineage (address_hash, occurred_at)
+	WHERE address_hash IS NOT NULL;
 -- a conversation is learned of once
 CREATE UNIQUE INDEX lineage_imported ON reengage.lineage (server, conversation_id)
 	WHERE outcome = 'imported';
@@ -386,13 +392,46 @@ COMMENT ON COLUMN reengage.pauses.reason IS 'what the operator said; null: nothi
 COMMENT ON COLUMN reengage.pauses.paused_by IS 'who called pause()';
 COMMENT ON COLUMN reengage.pauses.since IS 'since when';
 
+CREATE TABLE reengage.suppressions (
+	suppression_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	server text,
+	channel text,
+	address_hash text,
+	root_conversation_id text,
+	label text NOT NULL,
+	reason text,
+	until timestamptz,
+	created_by text NOT NULL DEFAULT session_user,
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CONSTRAINT suppressions_pkey PRIMARY KEY (suppression_id),
+	CONSTRAINT suppressions_subject_check CHECK (CASE
+		WHEN address_hash IS NULL THEN root_conversation_id IS NOT NULL AND server IS NOT NULL
+		ELSE root_conversation_id IS NULL END)
+);
+CREATE UNIQUE INDEX suppressions_address ON reengage.suppressions (address_hash, server, channel) NULLS NOT DISTINCT
+	WHERE address_hash IS NOT NULL;
+CREATE UNIQUE INDEX suppressions_thread ON reengage.suppressions (root_conversation_id, server, channel) NULLS NOT DISTINCT
+	WHERE root_conversation_id IS NOT NULL;
+COMMENT ON TABLE reengage.suppressions IS
+	'whom not to write to; kept by suppress() and unsuppress()';
+COMMENT ON COLUMN reengage.suppressions.suppression_id IS 'identity of the row';
+COMMENT ON COLUMN reengage.suppressions.server IS 'the foreign server; null: any';
+COMMENT ON COLUMN reengage.suppressions.channel IS 'the channel, in lower case; null: any';
+COMMENT ON COLUMN reengage.suppressions.address_hash IS 'the customer, as in lineage.address_hash';
+COMMENT ON COLUMN reengage.suppressions.root_conversation_id IS 'or the first conversation of a thread';
+COMMENT ON COLUMN reengage.suppressions.label IS 'what an operator knows it by: the address without its middle, or the conversation';
+COMMENT ON COLUMN reengage.suppressions.reason IS 'as suppress() was told';
+COMMENT ON COLUMN reengage.suppressions.until IS 'not at or after this time; null: for ever';
+COMMENT ON COLUMN reengage.suppressions.created_by IS 'who called suppress()';
+COMMENT ON COLUMN reengage.suppressions.created_at IS 'when';
+
 CREATE TABLE reengage.address_key (
 	key bytea NOT NULL,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	CONSTRAINT address_key_pkey PRIMARY KEY (key)
 );
 COMMENT ON TABLE reengage.address_key IS
-	'the key of lineage.address_hash, made by the first arm(); the oldest row counts, so that a restored dump keeps its hashes';
+	'the key of lineage.address_hash, made by the first arm(), suppress() or import_history(); the oldest row counts, so that a restored dump keeps its hashes';
 COMMENT ON COLUMN reengage.address_key.key IS '32 random bytes';
 COMMENT ON COLUMN reengage.address_key.created_at IS 'when it was made';
 
@@ -402,6 +441,7 @@ SELECT pg_catalog.pg_extension_config_dump('reengage.unresolved', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.lineage', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.lineage_manifest', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.pauses', '');
+SELECT pg_catalog.pg_extension_config_dump('reengage.suppressions', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.address_key', '');
 
 --
@@ -423,6 +463,10 @@ AS $$
 DECLARE
 	earliest timestamptz;
 BEGIN
+	IF EXISTS (SELECT FROM new_nudges n WHERE n.supersedes AND n.requested_at = now()) THEN
+		PERFORM reengage.cancel_older(ARRAY(
+			SELECT n.nudge_id FROM new_nudges n WHERE n.supersedes AND n.requested_at = now()));
+	END IF;
 	-- A row that carries another requested_at than now comes out of a dump: it
 	-- is due only if it has no outcome.
 	WITH scheduled AS (
@@ -513,7 +557,8 @@ CREATE FUNCTION reengage.nudge(
 	time_zone text DEFAULT NULL,
 	campaign text DEFAULT NULL,
 	detail jsonb DEFAULT NULL,
-	nudge_id uuid DEFAULT NULL
+	nudge_id uuid DEFAULT NULL,
+	supersedes boolean DEFAULT false
 ) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -522,18 +567,355 @@ DECLARE
 BEGIN
 	INSERT INTO reengage.nudges AS n
 		(nudge_id, server, conversation_id, message, address, channel, when_closed,
-		 priority, due_at, expires_at, time_zone, campaign, detail)
+		 priority, due_at, expires_at, time_zone, campaign, detail, supersedes)
 	VALUES
 		(id, coalesce(nudge.server, reengage.default_server()), nudge.conversation_id,
 		 nudge.message, nudge.address, nudge.channel, nudge.when_closed,
 		 nudge.priority, coalesce(nudge.due_at, now()), nudge.expires_at,
-		 nudge.time_zone, nudge.campaign, nudge.detail)
+		 nudge.time_zone, nudge.campaign, nudge.detail, nudge.supersedes)
 	ON CONFLICT DO NOTHING;
 	RETURN id;
 END
 $$;
-COMMENT ON FUNCTION reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid) IS
+COMMENT ON FUNCTION reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid, boolean) IS
 	'asks for one nudge and returns its id; with a nudge_id of your own, asking twice has the effect of asking once';
+
+--
+-- Not asking any more
+--
+CREATE FUNCTION reengage.lock_nudge(nudge_id uuid) RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_lock_nudge';
+COMMENT ON FUNCTION reengage.lock_nudge(uuid) IS
+	'until the end of the transaction, the worker begins no call for this nudge and writes no outcome';
+
+CREATE FUNCTION reengage.lock_campaign(server text, campaign text, shared boolean) RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_lock_campaign';
+COMMENT ON FUNCTION reengage.lock_campaign(text, text, boolean) IS
+	'likewise for all nudges of a campaign; shared: together with others that lock single nudges of it';
+
+CREATE FUNCTION reengage.lock_thread(server text, root_conversation_id text) RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_lock_thread';
+COMMENT ON FUNCTION reengage.lock_thread(text, text) IS
+	'until the end of the transaction, the worker begins no call for this thread';
+
+CREATE FUNCTION reengage.lock_customer(address_hash text) RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_lock_customer';
+COMMENT ON FUNCTION reengage.lock_customer(text) IS
+	'until the end of the transaction, the worker begins no call to this customer';
+
+CREATE FUNCTION reengage.locate(server text, conversation_id text,
+	OUT root text, OUT tip text, OUT generation integer)
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+	WITH RECURSIVE step (conversation_id, generation) AS (
+		SELECT coalesce((
+			SELECT l.root_conversation_id FROM reengage.lineage l
+			WHERE l.server = $1 AND l.conversation_id = $2 AND l.generation > 0
+			ORDER BY l.lineage_id LIMIT 1), $2), 0
+		UNION ALL
+		SELECT l.conversation_id, step.generation + 1
+		FROM step CROSS JOIN LATERAL (
+			SELECT * FROM reengage.lineage l
+			WHERE l.server = $1 AND l.previous_conversation_id = step.conversation_id
+			OFFSET 0) l
+	) CYCLE conversation_id SET is_cycle USING visited
+	SELECT min(step.conversation_id) FILTER (WHERE step.generation = 0),
+		   (array_agg(step.conversation_id ORDER BY step.generation DESC))[1], max(step.generation)
+	FROM step WHERE NOT is_cycle
+$$;
+COMMENT ON FUNCTION reengage.locate(text, text) IS
+	'the thread that a conversation belongs to: its first conversation, its newest, and how many sessions lie between';
+
+CREATE FUNCTION reengage.require_read_committed() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+		RAISE EXCEPTION 'a nudge cannot be cancelled in a transaction of isolation level "%"',
+			current_setting('transaction_isolation')
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = 'Its snapshot does not show the calls that began after it.',
+				  HINT = 'Use READ COMMITTED.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage.require_read_committed() IS
+	'an error where the transaction cannot see what was committed a moment ago';
+
+CREATE FUNCTION reengage.cancel_locked(nudge_ids uuid[], reason text) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	cancelled bigint;
+BEGIN
+	INSERT INTO reengage.lineage
+		(nudge_id, server, outcome, reason, requested_conversation_id, conversation_id,
+		 root_conversation_id, generation, campaign, attempts, api_calls, api_calls_saved,
+		 requested_at, due_at, occurred_at, detail)
+	SELECT n.nudge_id, n.server, 'cancelled', cancel_locked.reason, n.conversation_id, t.tip,
+		   t.root, t.generation, n.campaign, d.attempt, d.api_calls, 0,
+		   n.requested_at, n.due_at, clock_timestamp(), n.detail
+	FROM reengage.due d
+		JOIN reengage.nudges n ON n.nudge_id = d.nudge_id
+		CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
+	WHERE d.nudge_id = ANY (nudge_ids)
+	  AND d.nudge_id <> ALL (ARRAY(SELECT unnest(i.nudge_ids) FROM reengage.intents i))
+	  AND NOT EXISTS (SELECT FROM reengage.unresolved u WHERE u.nudge_id = d.nudge_id);
+	GET DIAGNOSTICS cancelled = ROW_COUNT;
+	RETURN cancelled;
+END
+$$;
+COMMENT ON FUNCTION reengage.cancel_locked(uuid[], text) IS
+	'cancels those of the nudges, all of them locked, for which no call may be on the wire; returns how many';
+
+CREATE FUNCTION reengage.cancel_for(nudge_id uuid, caller text, may_cancel_all boolean) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	asked reengage.nudges;
+BEGIN
+	PERFORM reengage.require_read_committed();
+	SELECT * INTO asked FROM reengage.nudges n
+	WHERE n.nudge_id = cancel_for.nudge_id AND (may_cancel_all OR n.requested_by = caller);
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'nudge % does not exist', nudge_id
+			USING ERRCODE = 'undefined_object',
+				  DETAIL = CASE WHEN NOT may_cancel_all
+						   THEN format('Or it is not one that role "%s" asked for.', caller)
+						   ELSE 'There is no row of reengage.nudges with this id.' END;
+	END IF;
+	IF asked.campaign IS NOT NULL THEN
+		PERFORM reengage.lock_campaign(asked.server, asked.campaign, true);
+	END IF;
+	PERFORM reengage.lock_nudge(nudge_id);
+	RETURN CASE reengage.cancel_locked(ARRAY[nudge_id], NULL) WHEN 1 THEN 'cancelled' ELSE 'too late' END;
+END
+$$;
+COMMENT ON FUNCTION reengage.cancel_for(uuid, text, boolean) IS 'cancel(), once it is known who calls it';
+
+CREATE FUNCTION reengage.cancel(nudge_id uuid) RETURNS text
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_cancel';
+COMMENT ON FUNCTION reengage.cancel(uuid) IS
+	'cancels a nudge and says "cancelled", or "too late" where a call may have been made or it has ended; holds as soon as the transaction commits; an application cancels its own nudges, an operator all';
+
+CREATE FUNCTION reengage.cancel_campaign(campaign text, server text DEFAULT NULL,
+	OUT cancelled bigint, OUT too_late bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	of_server text := coalesce(cancel_campaign.server, reengage.default_server());
+	due uuid[];
+BEGIN
+	PERFORM reengage.require_read_committed();
+	PERFORM reengage.require_server(of_server);
+	IF campaign IS NULL THEN
+		RAISE EXCEPTION 'a campaign must be named' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	PERFORM reengage.lock_campaign(of_server, campaign, false);
+	due := ARRAY(SELECT d.nudge_id FROM reengage.due d JOIN reengage.nudges n ON n.nudge_id = d.nudge_id
+				 WHERE n.server = of_server AND n.campaign = cancel_campaign.campaign);
+	cancelled := reengage.cancel_locked(due, 'campaign_cancelled');
+	too_late := cardinality(due) - cancelled;
+END
+$$;
+COMMENT ON FUNCTION reengage.cancel_campaign(text, text) IS
+	'cancels all nudges of a campaign at a server that have not ended, and tells how many it was too late for: their call may have been made; commit soon, the campaign rests until then';
+
+CREATE FUNCTION reengage.cancel_older(newer uuid[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	older uuid[];
+BEGIN
+	PERFORM reengage.require_read_committed();
+	SELECT array_agg(DISTINCT o.nudge_id ORDER BY o.nudge_id) INTO older
+	FROM reengage.nudges n
+		CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
+		CROSS JOIN LATERAL (
+			SELECT t.root AS conversation_id
+			UNION
+			SELECT l.conversation_id FROM reengage.lineage l
+			WHERE l.root_conversation_id = t.root AND l.server = n.server) c
+		JOIN reengage.nudges o ON o.conversation_id = c.conversation_id
+			AND o.server = n.server AND o.campaign IS NOT DISTINCT FROM n.campaign
+		JOIN reengage.due d ON d.nudge_id = o.nudge_id
+	WHERE n.nudge_id = ANY (newer) AND o.nudge_id <> ALL (newer);
+	IF older IS NULL THEN
+		RETURN;
+	END IF;
+	-- in order of their ids, so that two of these wait for each other in one way only
+	PERFORM reengage.lock_campaign(c.server, c.campaign, true)
+	FROM (SELECT DISTINCT n.server, n.campaign FROM reengage.nudges n
+		  WHERE n.nudge_id = ANY (newer) AND n.campaign IS NOT NULL ORDER BY 1, 2) c;
+	PERFORM reengage.lock_nudge(o.nudge_id) FROM unnest(older) AS o (nudge_id);
+	PERFORM reengage.cancel_locked(older, 'superseded');
+END
+$$;
+COMMENT ON FUNCTION reengage.cancel_older(uuid[]) IS
+	'cancels what nudges with "supersedes" take the place of';
+
+--
+-- Whom not to write to
+--
+CREATE FUNCTION reengage.hash_addresses(key bytea, addresses text[]) RETURNS text[]
+LANGUAGE C STRICT IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_hash_addresses';
+COMMENT ON FUNCTION reengage.hash_addresses(bytea, text[]) IS
+	'the keyed hashes of addresses, as in lineage.address_hash; an error for one that cannot be put into UTF-8';
+
+CREATE FUNCTION reengage.address_hash(address text) RETURNS text
+LANGUAGE sql STRICT STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT (reengage.hash_addresses(k.key, ARRAY[address]))[1]
+	FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1
+$$;
+COMMENT ON FUNCTION reengage.address_hash(text) IS
+	'an address as lineage.address_hash has it; null while there is no key';
+
+CREATE FUNCTION reengage.make_address_key() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM reengage.address_key) THEN
+		RETURN;
+	END IF;
+	LOCK TABLE reengage.address_key IN SHARE ROW EXCLUSIVE MODE;
+	INSERT INTO reengage.address_key (key)
+	SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+	WHERE NOT EXISTS (SELECT FROM reengage.address_key);
+END
+$$;
+COMMENT ON FUNCTION reengage.make_address_key() IS 'makes the key of address hashes, once';
+
+CREATE FUNCTION reengage.suppression_subject(address text, conversation_id text, server text,
+	OUT address_hash text, OUT root_conversation_id text, OUT of_server text, OUT label text)
+RETURNS SETOF record
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF num_nonnulls(suppression_subject.address, suppression_subject.conversation_id) <> 1 THEN
+		RAISE EXCEPTION 'either an address or a conversation_id must be given'
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF suppression_subject.server IS NOT NULL THEN
+		PERFORM reengage.require_server(suppression_subject.server);
+	END IF;
+	IF address IS NOT NULL THEN
+		IF btrim(address) = '' OR length(address) > 256 OR address ~ '[[:cntrl:]]' THEN
+			RAISE EXCEPTION 'invalid address: "%"', left(address, 60)
+				USING ERRCODE = 'invalid_parameter_value',
+					  DETAIL = 'It must be 1 to 256 characters, blanks aside, without control characters.';
+		END IF;
+		PERFORM reengage.make_address_key();
+		address_hash := reengage.address_hash(address);
+		of_server := suppression_subject.server;
+		label := CASE WHEN length(btrim(address)) < 9 THEN '' ELSE left(btrim(address), 5) END
+			|| '...' || right(btrim(address), 2);
+		RETURN NEXT;
+		RETURN;
+	END IF;
+	IF conversation_id !~ '^[A-Za-z0-9._~-]{1,128}$' OR conversation_id IN ('.', '..') THEN
+		RAISE EXCEPTION 'invalid conversation_id: "%"', left(conversation_id, 60)
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	of_server := coalesce(suppression_subject.server, reengage.default_server());
+	label := conversation_id;
+	-- a conversation may carry more than one thread
+	FOR root_conversation_id IN
+		SELECT l.root_conversation_id FROM reengage.lineage l
+		WHERE l.server = of_server AND l.conversation_id = suppression_subject.conversation_id AND l.generation > 0
+		UNION
+		SELECT suppression_subject.conversation_id
+		ORDER BY 1
+	LOOP
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION reengage.suppression_subject(text, text, text) IS
+	'whom suppress() and unsuppress() are about';
+
+CREATE FUNCTION reengage.suppress(
+	address text DEFAULT NULL,
+	conversation_id text DEFAULT NULL,
+	channel text DEFAULT NULL,
+	reason text DEFAULT NULL,
+	until timestamptz DEFAULT NULL,
+	server text DEFAULT NULL
+) RETURNS TABLE (nudge_id uuid, step text, since timestamptz)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	subject record;
+BEGIN
+	IF until <= now() THEN
+		RAISE EXCEPTION 'invalid until: %', until
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It has passed.';
+	END IF;
+	FOR subject IN SELECT * FROM reengage.suppression_subject(address, suppress.conversation_id, server)
+	LOOP
+		PERFORM reengage.lock_customer(subject.address_hash);
+		PERFORM reengage.lock_thread(subject.of_server, subject.root_conversation_id);
+		UPDATE reengage.suppressions s
+		SET until = nullif(greatest(coalesce(s.until, 'infinity'), coalesce(suppress.until, 'infinity')), 'infinity'),
+			reason = coalesce(suppress.reason, s.reason)
+		WHERE (s.address_hash, s.root_conversation_id, s.server, s.channel) IS NOT DISTINCT FROM
+			  (subject.address_hash, subject.root_conversation_id, subject.of_server, lower(suppress.channel));
+		IF NOT FOUND THEN
+			INSERT INTO reengage.suppressions
+				(server, channel, address_hash, root_conversation_id, label, reason, until)
+			VALUES (subject.of_server, lower(suppress.channel), subject.address_hash,
+					subject.root_conversation_id, subject.label, suppress.reason, suppress.until);
+		END IF;
+		RETURN QUERY
+			SELECT c.nudge_id, c.step, i.recorded_at
+			FROM reengage.intents i CROSS JOIN LATERAL ROWS FROM (
+				unnest(i.nudge_ids), unnest(i.steps), unnest(i.address_hashes)) AS c (nudge_id, step, address_hash)
+				JOIN reengage.nudges n ON n.nudge_id = c.nudge_id
+			WHERE (c.address_hash = subject.address_hash AND n.server = coalesce(subject.of_server, n.server))
+			   OR (n.server = subject.of_server
+				   AND (reengage.locate(n.server, n.conversation_id)).root = subject.root_conversation_id);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION reengage.suppress(text, text, text, text, timestamptz, text) IS
+	'an opt-out: nothing more is sent to an address, or in a thread, once this has committed; on one channel or all, at one server or all (of a conversation: reengage.default_server), until a time or for ever; returns the calls that may have been on the wire by then';
+
+CREATE FUNCTION reengage.unsuppress(
+	address text DEFAULT NULL,
+	conversation_id text DEFAULT NULL,
+	channel text DEFAULT NULL,
+	server text DEFAULT NULL
+) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	lifted integer := 0;
+	count integer;
+	subject record;
+BEGIN
+	FOR subject IN SELECT * FROM reengage.suppression_subject(address, unsuppress.conversation_id, server)
+	LOOP
+		DELETE FROM reengage.suppressions s
+		WHERE (s.address_hash = subject.address_hash
+			   OR (s.root_conversation_id = subject.root_conversation_id AND s.server = subject.of_server))
+		  AND (unsuppress.server IS NULL OR s.server = unsuppress.server)
+		  AND (unsuppress.channel IS NULL OR s.channel = lower(unsuppress.channel));
+		GET DIAGNOSTICS count = ROW_COUNT;
+		lifted := lifted + count;
+	END LOOP;
+	RETURN lifted;
+END
+$$;
+COMMENT ON FUNCTION reengage.unsuppress(text, text, text, text) IS
+	'lifts what suppress() said of an address or a conversation, at this server and on this channel only or altogether; returns how many rows that were; nudges that ended meanwhile stay ended';
 
 --
 -- The fence
@@ -594,9 +976,7 @@ BEGIN
 			armed_at = EXCLUDED.armed_at,
 			armed_by = EXCLUDED.armed_by;
 
-	INSERT INTO reengage.address_key (key)
-	SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
-	WHERE NOT EXISTS (SELECT FROM reengage.address_key);
+	PERFORM reengage.make_address_key();
 
 	-- What has an outcome is not due; what has none is.
 	DELETE FROM reengage.due d USING reengage.lineage l WHERE l.nudge_id = d.nudge_id;
@@ -682,6 +1062,185 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION reengage.resume(text) IS 'ends the pause of a server: its due nudges go out';
+
+--
+-- Changes: who changed what operators decide, and when
+--
+CREATE TABLE reengage.changes (
+	change_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	table_name text NOT NULL,
+	changed_by text NOT NULL DEFAULT session_user,
+	changed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	old jsonb,
+	new jsonb,
+	CONSTRAINT changes_pkey PRIMARY KEY (change_id),
+	CONSTRAINT changes_check CHECK (old IS NOT NULL OR new IS NOT NULL)
+);
+COMMENT ON TABLE reengage.changes IS
+	'who changed what operators decide, and when: one row for each changed row; append-only';
+COMMENT ON COLUMN reengage.changes.change_id IS 'identity of the row, ordered by time';
+COMMENT ON COLUMN reengage.changes.table_name IS 'the table of the schema reengage that was changed';
+COMMENT ON COLUMN reengage.changes.changed_by IS 'who was logged in';
+COMMENT ON COLUMN reengage.changes.changed_at IS 'when the changing transaction began';
+COMMENT ON COLUMN reengage.changes.old IS 'the row as it was; null: it is new';
+COMMENT ON COLUMN reengage.changes.new IS 'the row as it is; null: it was deleted';
+SELECT pg_catalog.pg_extension_config_dump('reengage.changes', '');
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.changes
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
+
+CREATE FUNCTION reengage.note_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF TG_OP = 'TRUNCATE' THEN
+		RAISE EXCEPTION 'TRUNCATE of table "reengage.%" is not allowed', TG_TABLE_NAME
+			USING ERRCODE = 'feature_not_supported',
+				  HINT = 'DELETE its rows, so that reengage.changes has them.';
+	END IF;
+	-- A row that carries another created_at than now comes out of a dump, and
+	-- so does the row that tells of it.
+	IF TG_OP = 'INSERT' THEN
+		INSERT INTO reengage.changes (table_name, new)
+		SELECT TG_TABLE_NAME, to_jsonb(NEW) WHERE NEW.created_at = now();
+	ELSIF TG_OP = 'UPDATE' THEN
+		INSERT INTO reengage.changes (table_name, old, new)
+		SELECT TG_TABLE_NAME, to_jsonb(OLD), to_jsonb(NEW) WHERE to_jsonb(OLD) <> to_jsonb(NEW);
+	ELSE
+		INSERT INTO reengage.changes (table_name, old) VALUES (TG_TABLE_NAME, to_jsonb(OLD));
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION reengage.note_change() IS
+	'writes a changed row of a table that has created_at into reengage.changes';
+
+--
+-- Policies
+--
+CREATE FUNCTION reengage.permitted_at(t timestamptz, quiet_hours text[], time_zone text) RETURNS timestamptz
+LANGUAGE C STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_permitted_at';
+COMMENT ON FUNCTION reengage.permitted_at(timestamptz, text[], text) IS
+	'the first instant, not before t, whose wall clock in this time zone lies in none of the quiet hours';
+
+CREATE TABLE reengage.policies (
+	policy_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	server text NOT NULL DEFAULT reengage.default_server(),
+	campaign text,
+	channel text,
+	quiet_hours text[],
+	time_zone text,
+	cap integer,
+	cap_interval interval,
+	minimum_gap interval,
+	holdout_percent numeric,
+	holdout_salt text NOT NULL DEFAULT '',
+	max_length integer,
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CONSTRAINT policies_pkey PRIMARY KEY (policy_id),
+	CONSTRAINT policies_scope UNIQUE NULLS NOT DISTINCT (server, campaign, channel)
+);
+COMMENT ON TABLE reengage.policies IS
+	'whom nudges may reach, when and how often: all policies that match a nudge hold together; changed by INSERT, UPDATE and DELETE, and each change is written into reengage.changes';
+COMMENT ON COLUMN reengage.policies.policy_id IS 'identity of the policy';
+COMMENT ON COLUMN reengage.policies.server IS 'the foreign server whose nudges it is about; default: setting reengage.default_server';
+COMMENT ON COLUMN reengage.policies.campaign IS 'the campaign that it is about; null: any, and none';
+COMMENT ON COLUMN reengage.policies.channel IS 'the channel that it is about; null: any';
+COMMENT ON COLUMN reengage.policies.quiet_hours IS
+	'when nobody is spoken to, by the wall clock of the customer: windows that begin on the days they name and may pass midnight, for example {mon-fri 20:00-08:00,"sat,sun 18:00-10:00"} or {daily 21:00-08:00}; null: never';
+COMMENT ON COLUMN reengage.policies.time_zone IS 'of customers whose time zone is not known; null: their nudges wait';
+COMMENT ON COLUMN reengage.policies.cap IS 'how many messages a customer may get in cap_interval; null: any number';
+COMMENT ON COLUMN reengage.policies.cap_interval IS 'the rolling interval of cap; a day has 24 hours, a month 30 days';
+COMMENT ON COLUMN reengage.policies.minimum_gap IS 'the shortest time between two messages to a customer; null: none';
+COMMENT ON COLUMN reengage.policies.holdout_percent IS 'the share of customers, 0 to 100, who get nothing, so that their fate can be compared; null: nobody';
+COMMENT ON COLUMN reengage.policies.holdout_salt IS 'chooses whom; policies with the same salt choose the same customers';
+COMMENT ON COLUMN reengage.policies.max_length IS 'the most characters of a message; null: as many as a nudge may have';
+COMMENT ON COLUMN reengage.policies.created_at IS 'when it was inserted';
+SELECT pg_catalog.pg_extension_config_dump('reengage.policies', '');
+
+-- what policies hold, and a change of them lets go
+CREATE INDEX due_held_by_policy ON reengage.due (server) WHERE waiting_for ~ '^(quiet hours|minimum gap)';
+-- how often a customer was spoken to
+CREATE INDEX unresolved_customer ON reengage.unresolved (address_hash);
+
+CREATE FUNCTION reengage.refuse_policy(name text, value text, detail text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION 'invalid % of a policy: "%"', name, left(value, 60)
+		USING ERRCODE = 'invalid_parameter_value', DETAIL = detail;
+END
+$$;
+COMMENT ON FUNCTION reengage.refuse_policy(text, text, text) IS 'an error that names the value';
+
+CREATE FUNCTION reengage.policies_validate() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- A row that carries another created_at than now comes out of a dump; to
+	-- refuse it would be to lose it, and to speak to whom it protects.
+	IF TG_OP = 'INSERT' AND NEW.created_at <> now() THEN
+		RETURN NEW;
+	END IF;
+	IF TG_OP = 'INSERT' OR NEW.server IS DISTINCT FROM OLD.server THEN
+		PERFORM reengage.require_server(NEW.server);
+	END IF;
+	IF NEW.channel !~ '^[a-z0-9_-]{1,64}$' THEN
+		PERFORM reengage.refuse_policy('channel', NEW.channel, 'It must be a lower-case word, for example sms.');
+	END IF;
+	IF NEW.campaign !~ '\S' OR length(NEW.campaign) > 256 THEN
+		PERFORM reengage.refuse_policy('campaign', NEW.campaign, 'It must have 1 to 256 characters.');
+	END IF;
+	-- both raise the error themselves
+	PERFORM reengage.permitted_at(now(), '{daily 00:00-00:01}', NEW.time_zone);
+	PERFORM reengage.permitted_at(now(), NEW.quiet_hours, 'UTC');
+	IF NEW.cap < 0 THEN
+		PERFORM reengage.refuse_policy('cap', NEW.cap::text, 'It must not be negative.');
+	END IF;
+	IF (NEW.cap IS NULL) <> (NEW.cap_interval IS NULL) THEN
+		PERFORM reengage.refuse_policy('cap', coalesce(NEW.cap::text, 'null'), 'It goes with cap_interval: both are null, or none.');
+	END IF;
+	IF NOT NEW.cap_interval BETWEEN '1 second' AND '36500 days' THEN
+		PERFORM reengage.refuse_policy('cap_interval', NEW.cap_interval::text, 'It must be from a second to 36500 days.');
+	END IF;
+	IF NOT NEW.minimum_gap BETWEEN '1 second' AND '36500 days' THEN
+		PERFORM reengage.refuse_policy('minimum_gap', NEW.minimum_gap::text, 'It must be from a second to 36500 days.');
+	END IF;
+	IF NOT NEW.holdout_percent BETWEEN 0 AND 100 THEN
+		PERFORM reengage.refuse_policy('holdout_percent', NEW.holdout_percent::text, 'It must be from 0 to 100.');
+	END IF;
+	IF NEW.max_length < 1 THEN
+		PERFORM reengage.refuse_policy('max_length', NEW.max_length::text, 'It must be 1 or more.');
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION reengage.policies_validate() IS 'refuses a policy that cannot be meant, naming the value';
+
+CREATE FUNCTION reengage.policies_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE reengage.due SET due_at = now(), waiting_for = NULL
+	WHERE waiting_for ~ '^(quiet hours|minimum gap)';
+	-- a worker that holds one at this moment finds out for itself
+	PERFORM reengage.wake('-infinity');
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION reengage.policies_changed() IS
+	'makes due what policies hold, so that it is looked at again';
+
+CREATE TRIGGER validate BEFORE INSERT OR UPDATE ON reengage.policies
+	FOR EACH ROW EXECUTE FUNCTION reengage.policies_validate();
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON reengage.policies
+	FOR EACH ROW EXECUTE FUNCTION reengage.note_change();
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON reengage.suppressions
+	FOR EACH ROW EXECUTE FUNCTION reengage.note_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON reengage.policies
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.note_change();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON reengage.policies
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.policies_changed();
 
 --
 -- Running
@@ -1436,21 +1995,12 @@ AS 'MODULE_PATHNAME', 'reengage_history_times';
 COMMENT ON FUNCTION reengage.history_times(text[]) IS
 	'the times that texts stand for; null of what cannot be read, and of words like now or infinity';
 
-CREATE FUNCTION reengage.hash_addresses(key bytea, addresses text[]) RETURNS text[]
-LANGUAGE C STRICT IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'reengage_hash_addresses';
-COMMENT ON FUNCTION reengage.hash_addresses(bytea, text[]) IS
-	'the keyed hashes of addresses, as in lineage.address_hash';
-
 CREATE FUNCTION reengage.history_customers(addresses text[], make_key boolean) RETURNS text[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	-- as arm() does, which may come later
 	IF make_key THEN
-		INSERT INTO reengage.address_key (key)
-		SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
-		WHERE NOT EXISTS (SELECT FROM reengage.address_key);
+		PERFORM reengage.make_address_key();
 	END IF;
 	RETURN (SELECT reengage.hash_addresses(k.key, addresses)
 			FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1);
@@ -2070,21 +2620,32 @@ GRANT USAGE ON SCHEMA reengage
 	TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
 
 GRANT INSERT (nudge_id, server, conversation_id, message, address, channel, when_closed,
-			  priority, due_at, expires_at, time_zone, campaign, detail)
+			  priority, due_at, expires_at, time_zone, campaign, detail, supersedes)
 	ON reengage.nudges TO reengage_application, reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.default_server(), reengage.fence_complaint(),
-	reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid)
+	reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid, boolean),
+	reengage.cancel(uuid), reengage.suppress(text, text, text, text, timestamptz, text)
 	TO reengage_application, reengage_operator;
 GRANT SELECT ON reengage.nudge_status TO reengage_application, reengage_operator, reengage_reader;
 
 GRANT SELECT ON reengage.nudges, reengage.due, reengage.intents, reengage.unresolved, reengage.lineage,
-	reengage.identity, reengage.server_state, reengage.pauses, reengage.threads, reengage.in_doubt, reengage.health
+	reengage.identity, reengage.server_state, reengage.pauses, reengage.suppressions, reengage.threads, reengage.in_doubt, reengage.health
 	TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.arm(), reengage.disarm(), reengage.preview(uuid),
 	reengage.preflight(text, text),
 	reengage.pause(text, text), reengage.resume(text),
+	reengage.unsuppress(text, text, text, text), reengage.cancel_campaign(text, text),
 	reengage.resolve(uuid, text, text), reengage.redrive(uuid) TO reengage_operator;
 GRANT EXECUTE ON PROCEDURE reengage.run(integer, integer) TO reengage_operator;
+GRANT SELECT, DELETE,
+	INSERT (server, campaign, channel, quiet_hours, time_zone, cap, cap_interval, minimum_gap,
+			holdout_percent, holdout_salt, max_length),
+	UPDATE (server, campaign, channel, quiet_hours, time_zone, cap, cap_interval, minimum_gap,
+			holdout_percent, holdout_salt, max_length)
+	ON reengage.policies TO reengage_operator;
+GRANT SELECT ON reengage.changes TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage.permitted_at(timestamptz, text[], text)
+	TO reengage_application, reengage_operator;
 
 GRANT SELECT ON reengage.lineage, reengage.threads, reengage.in_doubt, reengage.health TO reengage_reader;
 GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.find_threads(text, text),
@@ -2114,7 +2675,8 @@ GRANT EXECUTE ON PROCEDURE reengage.import_history(text, text, text, regclass, t
 	TO reengage_operator;
 
 -- what the ticks of the worker and of run() do, and no more
-GRANT SELECT ON reengage.nudges, reengage.identity, reengage.pauses, reengage.address_key TO reengage_worker;
+GRANT SELECT ON reengage.nudges, reengage.identity, reengage.pauses, reengage.suppressions,
+	reengage.address_key, reengage.policies TO reengage_worker;
 GRANT UPDATE (timeline) ON reengage.identity TO reengage_worker;
 GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.intents TO reengage_worker;

@@ -61,6 +61,7 @@ static const FieldSpec call_fields[] = {
 	{FIELD_NUMBER, offsetof(CallMessage, priority)},
 	{FIELD_NUMBER, offsetof(CallMessage, repeats)},
 	{FIELD_NUMBER, offsetof(CallMessage, examines)},
+	{FIELD_NUMBER, offsetof(CallMessage, time_left_ms)},
 	{FIELD_TEXT, offsetof(CallMessage, server)},
 	{FIELD_TEXT, offsetof(CallMessage, conversation_id)},
 	{FIELD_TEXT, offsetof(CallMessage, nudge_id)},

@@ -17,7 +17,7 @@
 #include "nudge.h"
 
 /* Raised whenever a message changes; the two programs must agree on it. */
-#define PROTOCOL_VERSION 5
+#define PROTOCOL_VERSION 6
 
 typedef enum MessageKind
 {
@@ -63,6 +63,7 @@ typedef struct CallMessage
 	int64_t		priority;		/* 0 goes first */
 	int64_t		repeats;		/* 1: a POST that was made before, with the same key */
 	int64_t		examines;		/* 1: of the API's certificate, too */
+	int64_t		time_left_ms;	/* it is not begun after that; 0: it has all the time */
 	const char *server;
 	const char *conversation_id;	/* the tip: checked, notified or followed */
 	const char *nudge_id;

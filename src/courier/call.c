@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "link.h"
 #include "memory.h"
 #include "test_point.h"
@@ -22,7 +23,11 @@ call_new(const Frame *frame)
 	memcpy(call->fields, frame->fields, frame->fields_length);
 	copy.fields = call->fields;
 	if (message_get_call(&copy, &call->message))
+	{
+		call->begin_by_ms = call->message.time_left_ms > 0 ?
+			clock_monotonic_ms() + call->message.time_left_ms : INT64_MAX;
 		return call;
+	}
 	call_free(call);
 	return NULL;
 }
@@ -101,6 +106,8 @@ compose(const Call *call, const Settings *settings, const char *token,
 	memset(request, 0, sizeof(*request));
 	settings->dialect->compose(&call->message, settings->api_url, request);
 	request->examines = call->message.examines != 0;
+	if (call->begin_by_ms != INT64_MAX)
+		request->begin_within_ms = call->begin_by_ms - clock_monotonic_ms();
 	request->headers = compose_headers(&call->message, call->message.step == STEP_CHECK ?
 									   NULL : step_name((Step) call->message.step), token);
 }

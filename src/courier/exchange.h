@@ -18,6 +18,7 @@ typedef struct HttpRequest
 	char	   *body;			/* NULL: it is a GET, otherwise a POST */
 	bool		puts;			/* rather a PUT */
 	bool		examines;		/* wants to know the server's certificate */
+	int64_t		begin_within_ms;	/* it is late after that; 0: it never is */
 } HttpRequest;
 
 /*

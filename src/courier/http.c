@@ -164,6 +164,14 @@ set_route(CURL *easy, const HttpRoute *route)
 	set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, route->connect_timeout_ms);
 }
 
+/* What has begun is waited for: only its answer tells what became of it. */
+static void
+set_deadline(CURL *easy, const HttpRequest *request, const HttpRoute *route)
+{
+	if (request->begin_within_ms > 0 && request->begin_within_ms < route->connect_timeout_ms)
+		set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) request->begin_within_ms);
+}
+
 static bool
 is_https(const char *url)
 {
@@ -332,6 +340,7 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 
 	set_safety(transfer->easy);
 	set_route(transfer->easy, route);
+	set_deadline(transfer->easy, &transfer->request, route);
 	set_callbacks(transfer->easy, transfer);
 	set_url(transfer->easy, transfer->request.url);
 	reuse_watch(transfer->easy);

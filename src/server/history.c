@@ -19,12 +19,10 @@
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
-#include "address_hash.h"
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(reengage_read_header);
 PG_FUNCTION_INFO_V1(reengage_history_times);
-PG_FUNCTION_INFO_V1(reengage_hash_addresses);
 
 #define RECORD_MAX (1024 * 1024)
 #define COLUMNS_MAX 500
@@ -257,22 +255,4 @@ reengage_history_times(PG_FUNCTION_ARGS)
 	}
 	PG_RETURN_ARRAYTYPE_P(construct_md_array(values, nulls, 1, &count, &lower, TIMESTAMPTZOID, 8,
 											 FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
-/* Hashes under a key; null of null. */
-Datum
-reengage_hash_addresses(PG_FUNCTION_ARGS)
-{
-	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
-	AddressKey	key = {.bytes = (uint8 *) VARDATA_ANY(bytes), .length = VARSIZE_ANY_EXHDR(bytes)};
-	Datum	   *values;
-	bool	   *nulls;
-	int			count;
-	int			lower = 1;
-
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
-	for (int i = 0; i < count; i++)
-		if (!nulls[i])
-			values[i] = CStringGetTextDatum(address_hash(&key, TextDatumGetCString(values[i])));
-	PG_RETURN_ARRAYTYPE_P(construct_md_array(values, nulls, 1, &count, &lower, TEXTOID, -1, false, TYPALIGN_INT));
 }

@@ -86,6 +86,7 @@ static const MessageType message_types[] = {
 		NUMBER(CallMessage, priority),
 		NUMBER(CallMessage, repeats),
 		NUMBER(CallMessage, examines),
+		NUMBER(CallMessage, time_left_ms),
 		TEXT(CallMessage, server),
 		TEXT(CallMessage, conversation_id),
 		TEXT(CallMessage, nudge_id),
