@@ -316,6 +316,26 @@ CREATE INDEX lineage_customer ON reengage.lineage (address_hash, occurred_at)
 -- a conversation is learned of once
 CREATE UNIQUE INDEX lineage_imported ON reengage.lineage (server, conversation_id)
 	WHERE outcome = 'imported';
+-- the rows of a day, in parts, and which days have rows at all
+CREATE INDEX lineage_recorded ON reengage.lineage (recorded_at);
+
+CREATE TABLE reengage.lineage_manifest (
+	manifest_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	day text NOT NULL,
+	as_of timestamptz NOT NULL,
+	row_count bigint NOT NULL,
+	digest bigint NOT NULL,
+	CONSTRAINT lineage_manifest_pkey PRIMARY KEY (manifest_id),
+	CONSTRAINT lineage_manifest_day_check CHECK (day ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$')
+);
+CREATE INDEX lineage_manifest_day ON reengage.lineage_manifest (day, as_of);
+COMMENT ON TABLE reengage.lineage_manifest IS
+	'what lineage held at the end of each day: wherever its rows were replicated to, this tells whether all have arrived; append-only, the newest row of a day counts';
+COMMENT ON COLUMN reengage.lineage_manifest.manifest_id IS 'identity of the row, ordered by time';
+COMMENT ON COLUMN reengage.lineage_manifest.day IS 'YYYY-MM-DD: the day, in UTC, of lineage.recorded_at';
+COMMENT ON COLUMN reengage.lineage_manifest.as_of IS 'when it was written; later than that of any earlier row of the day';
+COMMENT ON COLUMN reengage.lineage_manifest.row_count IS 'rows of lineage that were recorded on that day';
+COMMENT ON COLUMN reengage.lineage_manifest.digest IS 'the sum of their lineage_digest(), modulo 2^53';
 
 --
 -- The fence.  Not dumped: what is restored is a copy, and copies stay silent.
@@ -419,6 +439,7 @@ SELECT pg_catalog.pg_extension_config_dump('reengage.nudges', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.intents', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.unresolved', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.lineage', '');
+SELECT pg_catalog.pg_extension_config_dump('reengage.lineage_manifest', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.pauses', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.suppressions', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.address_key', '');
@@ -503,6 +524,8 @@ CREATE TRIGGER ends_nudge AFTER INSERT ON reengage.lineage
 	REFERENCING NEW TABLE AS new_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION reengage.lineage_ends_nudge();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.lineage
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.lineage_manifest
 	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
 
 --
@@ -1473,28 +1496,326 @@ COMMENT ON COLUMN reengage.threads.api_calls_saved IS 'checks that were not need
 COMMENT ON COLUMN reengage.threads.first_at IS 'when the first nudge ended';
 COMMENT ON COLUMN reengage.threads.last_at IS 'when the last one did';
 
+CREATE FUNCTION reengage.find_threads(conversation_id text, server text)
+RETURNS TABLE (thread_server text, root_conversation_id text)
+LANGUAGE plpgsql STABLE ROWS 2 SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+		SELECT DISTINCT l.server, l.root_conversation_id
+		FROM reengage.lineage l
+		WHERE (l.root_conversation_id = $1
+			   OR (l.conversation_id = $1 AND l.generation > 0))
+		  AND ($2 IS NULL OR l.server = $2);
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'conversation "%" is in no thread', left($1, 200)
+			USING ERRCODE = 'no_data_found',
+				  DETAIL = format('There is no lineage of it%s.', ' on server "' || $2 || '"'),
+				  HINT = 'A nudge that has not ended has no lineage yet: see reengage.nudge_status. Ids are told apart by upper and lower case.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage.find_threads(text, text) IS
+	'the threads that a conversation belongs to: one, or several where servers share an id or threads have joined; an error if there is none';
+
 CREATE FUNCTION reengage.thread(conversation_id text, server text DEFAULT NULL)
 RETURNS TABLE (server text, generation integer, occurred_at timestamptz, outcome text, reason text,
 			   conversation_id text, previous_conversation_id text, status_seen text,
 			   campaign text, api_calls integer, nudge_id uuid)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH roots AS (
-		SELECT DISTINCT l.server, l.root_conversation_id
-		FROM reengage.lineage l
-		WHERE (l.root_conversation_id = $1
-			   OR (l.conversation_id = $1 AND l.generation > 0))
-		  AND ($2 IS NULL OR l.server = $2)
-	)
 	SELECT l.server, l.generation, l.occurred_at, l.outcome, l.reason,
 		   l.conversation_id, l.previous_conversation_id, l.status_seen,
 		   l.campaign, l.api_calls, l.nudge_id
-	FROM roots r JOIN reengage.lineage l
-		ON l.root_conversation_id = r.root_conversation_id AND l.server = r.server
+	FROM reengage.find_threads($1, $2) t JOIN reengage.lineage l
+		ON l.root_conversation_id = t.root_conversation_id AND l.server = t.thread_server
 	ORDER BY l.server, l.occurred_at, l.lineage_id
 $$;
 COMMENT ON FUNCTION reengage.thread(text, text) IS
 	'the whole story of the thread that a conversation belongs to, in order; without a server: of every server that knows the conversation';
+
+CREATE FUNCTION reengage.diagram_text(words text, format text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+	-- In Mermaid anything may mean something: what is not plain becomes an entity.
+	SELECT CASE format
+		WHEN 'mermaid' THEN (
+			SELECT string_agg(CASE WHEN c ~ '[A-Za-z0-9 ._~:+/,()-]' OR c !~ '[\x01-\x7f]' THEN c
+								   WHEN c ~ '[\x01-\x1f]' THEN ' '
+								   ELSE '#' || ascii(c) || ';' END, '' ORDER BY n)
+			FROM regexp_split_to_table(words, '') WITH ORDINALITY s (c, n))
+		ELSE replace(replace(replace(regexp_replace(words, '[\x01-\x1f]', ' ', 'g'),
+									 '\', '\\'), '"', '\"'), '&', '&amp;')
+	END
+$$;
+COMMENT ON FUNCTION reengage.diagram_text(text, text) IS 'words as they stand between quotes in a diagram';
+
+CREATE FUNCTION reengage.thread_diagram(conversation_id text, format text DEFAULT 'mermaid', server text DEFAULT NULL)
+RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	mermaid boolean := format = 'mermaid';
+	line_break text := CASE WHEN mermaid THEN '<br/>' ELSE '\n' END;
+	result text;
+BEGIN
+	IF format IS NULL OR format NOT IN ('mermaid', 'graphviz') THEN
+		RAISE EXCEPTION 'invalid format: "%"', format
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'It must be mermaid or graphviz.';
+	END IF;
+	-- an error that is raised here does not quote the statement below
+	PERFORM reengage.find_threads($1, $3);
+	WITH story AS (
+		SELECT t.server, t.generation, t.conversation_id AS id, t.previous_conversation_id AS previous,
+			t.status_seen, t.place,
+			t.outcome || coalesce(': ' || t.reason, '') AS what,
+			to_char(t.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS at
+		FROM reengage.thread($1, $3) WITH ORDINALITY AS
+			t (server, generation, occurred_at, outcome, reason, conversation_id, previous_conversation_id,
+			   status_seen, campaign, api_calls, nudge_id, place)
+	), conversations AS (
+		SELECT c.server, c.id,
+			row_number() OVER (ORDER BY c.server COLLATE "C", min(c.generation), min(c.place), c.id COLLATE "C") AS n
+		FROM (SELECT s.server, s.id, s.generation, s.place FROM story s
+			  UNION ALL
+			  SELECT s.server, s.previous, s.generation - 1, s.place FROM story s WHERE s.previous IS NOT NULL) c
+		GROUP BY c.server, c.id
+	), lines AS (
+		-- what was seen last, then what happened and led nowhere else
+		SELECT DISTINCT ON (s.server, coalesce(s.previous, s.id)) s.server, coalesce(s.previous, s.id) AS id,
+			0::bigint AS place, 'seen ' || s.status_seen || ', ' || s.at AS line
+		FROM story s WHERE s.status_seen IS NOT NULL
+		ORDER BY s.server, coalesce(s.previous, s.id), s.place DESC
+	), endings AS (
+		SELECT s.server, s.id, min(s.place) AS place,
+			s.what || CASE WHEN count(*) > 1 THEN format(' %s times, last ', count(*)) ELSE ', ' END || max(s.at) AS line
+		FROM story s WHERE s.previous IS NULL GROUP BY s.server, s.id, s.what
+	), boxes AS (
+		SELECT c.server, c.n, reengage.diagram_text(c.id, $2) || coalesce((
+			SELECT string_agg(line_break || reengage.diagram_text(o.line, $2), '' ORDER BY o.place, o.line COLLATE "C")
+			FROM (TABLE lines UNION ALL TABLE endings) o
+			WHERE o.server = c.server AND o.id = c.id), '') AS label
+		FROM conversations c
+	), frames AS (
+		SELECT reengage.diagram_text(b.server || ', times in UTC', $2) AS label, min(b.n) AS first, string_agg(
+			format(CASE WHEN mermaid THEN E'    n%s["%s"]\n' ELSE E'    n%s [label="%s"];\n' END, b.n, b.label),
+			'' ORDER BY b.n) AS text
+		FROM boxes b GROUP BY b.server
+	), arrows AS (
+		SELECT string_agg(CASE WHEN mermaid
+				THEN format(E'  n%s -->|"%s"| n%s\n', f.n, a.label, t.n)
+				ELSE format(E'  n%s -> n%s [label="%s"];\n', f.n, t.n, a.label) END, '' ORDER BY s.place) AS text
+		FROM story s
+			JOIN conversations f ON f.server = s.server AND f.id = s.previous
+			JOIN conversations t ON t.server = s.server AND t.id = s.id
+			CROSS JOIN LATERAL (SELECT reengage.diagram_text(s.what, $2) || line_break || s.at) a (label)
+	)
+	SELECT CASE WHEN mermaid THEN E'flowchart TD\n' ELSE E'digraph thread {\n  node [shape=box];\n' END
+		|| string_agg(
+			CASE WHEN mermaid
+				THEN format(E'  subgraph s%s["%s"]\n%s  end\n', g.first, g.label, g.text)
+				ELSE format(E'  subgraph cluster_s%s {\n    label="%s";\n%s  }\n', g.first, g.label, g.text) END,
+			'' ORDER BY g.first)
+		|| coalesce((SELECT a.text FROM arrows a), '')
+		|| CASE WHEN mermaid THEN '' ELSE E'}\n' END
+	INTO result FROM frames g;
+	RETURN result;
+END
+$$;
+COMMENT ON FUNCTION reengage.thread_diagram(text, text, text) IS
+	'reengage.thread() as a picture: the text of a mermaid or graphviz diagram, conversations as boxes, sessions that followed others as arrows, times in UTC';
+
+--
+-- Manifest and digest: the proof that all of lineage has arrived elsewhere
+--
+CREATE FUNCTION reengage.lineage_digest(l reengage.lineage) RETURNS bigint
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+	-- The same text, in UTF-8, is hashed in Snowflake.  The bytes of a database
+	-- without an encoding are taken as they are.
+	SELECT ('x' || substr(md5(convert_to(concat_ws('|',
+			l.lineage_id, coalesce(l.nudge_id::text, '~'), l.server, l.outcome,
+			l.requested_conversation_id, l.conversation_id, coalesce(l.previous_conversation_id, '~'),
+			l.root_conversation_id, l.generation, coalesce(l.http_status::text, '~'),
+			l.api_calls, l.api_calls_saved, (extract(epoch FROM l.occurred_at) * 1000000)::bigint),
+		CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END)), 21, 12))::bit(48)::bigint
+$$;
+COMMENT ON FUNCTION reengage.lineage_digest(reengage.lineage) IS
+	'a number for a row of lineage that other systems can compute alike: the low 48 bits of the MD5 of its ids, outcome, place in the thread, counts and time';
+
+CREATE FUNCTION reengage.measure_lineage(since timestamptz, before timestamptz, at_most bigint DEFAULT NULL,
+	OUT row_count bigint, OUT digest bigint, OUT measured_to timestamptz)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+-- along the index of recorded_at, whatever the planner knows of the table
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+AS $$
+BEGIN
+	-- the rows of one instant stay together, however many they are
+	SELECT greatest(l.recorded_at, since + interval '1 microsecond') INTO measured_to
+	FROM reengage.lineage l
+	WHERE l.recorded_at >= since AND l.recorded_at < before AND at_most IS NOT NULL
+	ORDER BY l.recorded_at OFFSET at_most LIMIT 1;
+	measured_to := coalesce(measured_to, before);
+
+	SELECT count(*), coalesce(sum(reengage.lineage_digest(l)) % 9007199254740992, 0)
+	INTO row_count, digest
+	FROM reengage.lineage l WHERE l.recorded_at >= since AND l.recorded_at < measured_to;
+END
+$$;
+COMMENT ON FUNCTION reengage.measure_lineage(timestamptz, timestamptz, bigint) IS
+	'how many rows of lineage were recorded in a period, and the sum of their digests modulo 2^53; with at_most only about so many rows, up to measured_to';
+
+CREATE FUNCTION reengage.start_of_day(day date) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT day::timestamp AT TIME ZONE 'UTC' $$;
+COMMENT ON FUNCTION reengage.start_of_day(date) IS 'midnight in UTC, with which a day of the manifest begins';
+
+-- A row's recorded_at is computed when its transaction has locked lineage, so
+-- that nobody else can still record a row of that day.
+CREATE FUNCTION reengage.day_held_open_by(day date) RETURNS text
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT string_agg(coalesce('process ' || k.pid, 'a prepared transaction')
+					  || coalesce(' (transaction since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC)', ''),
+					  ', ' ORDER BY a.xact_start, k.pid)
+	FROM pg_locks k LEFT JOIN pg_stat_activity a ON a.pid = k.pid
+	WHERE k.locktype = 'relation' AND k.relation = 'reengage.lineage'::regclass
+	  AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+	  AND k.mode = 'RowExclusiveLock' AND k.granted
+	  AND k.pid IS DISTINCT FROM pg_backend_pid()
+	  -- of a prepared transaction, and of one that is not tracked, nobody knows when it began
+	  AND coalesce(a.xact_start, '-infinity') < reengage.start_of_day(day + 1)
+$$;
+COMMENT ON FUNCTION reengage.day_held_open_by(date) IS
+	'the transactions that began before the end of a day (or nobody knows when) and have written to lineage: their rows of that day cannot be counted yet; null: there is none';
+
+CREATE FUNCTION reengage.day_without_manifest() RETURNS date
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+-- from day to day along the index of recorded_at, whatever the planner knows of the table
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+AS $$
+	WITH RECURSIVE recorded (day) AS (
+		SELECT (SELECT (l.recorded_at AT TIME ZONE 'UTC')::date FROM reengage.lineage l
+				WHERE l.recorded_at >= '0001-01-01 00:00+00' ORDER BY l.recorded_at LIMIT 1)
+		UNION ALL
+		SELECT (SELECT (l.recorded_at AT TIME ZONE 'UTC')::date FROM reengage.lineage l
+				WHERE l.recorded_at >= reengage.start_of_day(r.day + 1) ORDER BY l.recorded_at LIMIT 1)
+		FROM recorded r WHERE reengage.start_of_day(r.day + 1) <= now()
+	)
+	SELECT min(r.day) FROM recorded r
+	WHERE reengage.start_of_day(r.day + 1) <= now()
+	  AND NOT EXISTS (SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(r.day, 'YYYY-MM-DD'))
+$$;
+COMMENT ON FUNCTION reengage.day_without_manifest() IS
+	'the first day that has ended, has rows in lineage, and none in the manifest';
+
+CREATE FUNCTION reengage.record_manifest(day date, row_count bigint, digest bigint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	name text := to_char(day, 'YYYY-MM-DD');
+	newest reengage.lineage_manifest;
+BEGIN
+	-- the worker and a session may close the same day
+	LOCK TABLE reengage.lineage_manifest IN SHARE ROW EXCLUSIVE MODE;
+	SELECT * INTO newest FROM reengage.lineage_manifest m
+	WHERE m.day = name ORDER BY m.as_of DESC, m.manifest_id DESC LIMIT 1;
+	IF newest.row_count = record_manifest.row_count AND newest.digest = record_manifest.digest THEN
+		RETURN false;
+	END IF;
+	IF newest.row_count > record_manifest.row_count THEN
+		RAISE EXCEPTION 'rows of day % have vanished', name
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = format('There were %s at %s UTC, and there are %s.', newest.row_count,
+								  to_char(newest.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), record_manifest.row_count),
+				  HINT = 'Its manifest stays as it is: what was replicated has them still.';
+	END IF;
+	INSERT INTO reengage.lineage_manifest (day, as_of, row_count, digest)
+	VALUES (name,
+			-- also if the clock was set back
+			greatest(clock_timestamp(), newest.as_of + interval '1 microsecond'),
+			record_manifest.row_count, record_manifest.digest);
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION reengage.record_manifest(date, bigint, bigint) IS
+	'writes a row of the manifest, unless the newest of the day says the same; returns whether it did';
+
+CREATE PROCEDURE reengage.close_day(
+	day date DEFAULT (pg_catalog.now() AT TIME ZONE 'UTC')::pg_catalog.date OPERATOR(pg_catalog.-) 1)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	name text := to_char(day, 'YYYY-MM-DD');
+	holders text;
+	counted record;
+BEGIN
+	IF day IS NULL OR NOT day BETWEEN '0001-01-01' AND '9999-12-30' THEN
+		RAISE EXCEPTION 'invalid day: %', coalesce(day::text, 'null')
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
+		RAISE EXCEPTION 'cannot close a day on a standby, or in a read-only transaction'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Call it on the primary, in a transaction that may write.';
+	END IF;
+	-- what others commit while it is called must be seen
+	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+		RAISE EXCEPTION 'cannot close a day in a % transaction', current_setting('transaction_isolation')
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Call it in a read committed transaction.';
+	END IF;
+	IF reengage.start_of_day(day + 1) > now() THEN
+		RAISE EXCEPTION 'day % has not ended', name
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = format('It ends at midnight in UTC, and the transaction began at %s.',
+								  to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')),
+				  HINT = 'Call it when the day has ended; the worker closes days by itself.';
+	END IF;
+	holders := reengage.day_held_open_by(day);
+	IF holders IS NOT NULL THEN
+		RAISE EXCEPTION 'day % is still open', name
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = format('Rows of it may be about to be committed by %s.', holders),
+				  HINT = 'Call it again when they have ended.';
+	END IF;
+
+	LOCK TABLE reengage.lineage_manifest IN SHARE ROW EXCLUSIVE MODE;
+	SELECT * INTO counted
+	FROM reengage.measure_lineage(reengage.start_of_day(day), reengage.start_of_day(day + 1));
+	IF NOT reengage.record_manifest(day, counted.row_count, counted.digest) THEN
+		RAISE NOTICE 'day % was closed before, and nothing has changed', name;
+	END IF;
+END
+$$;
+COMMENT ON PROCEDURE reengage.close_day(date) IS
+	'writes down how many rows of lineage were recorded on a day of UTC (without one: yesterday), and the sum of their digests; once more if rows came late. The worker does so by itself for each day that has no row yet';
+
+CREATE VIEW reengage.reconciliation AS
+SELECT m.day,
+	CASE
+		WHEN m.row_count > c.row_count THEN 'rows are missing'
+		WHEN m.row_count < c.row_count THEN 'more rows than counted'
+		WHEN m.digest <> c.digest THEN 'a row differs'
+		ELSE 'equal'
+	END AS state,
+	m.row_count AS rows_counted, c.row_count AS rows_here,
+	m.digest AS digest_counted, c.digest AS digest_here, m.as_of
+FROM (SELECT DISTINCT ON (n.day) * FROM reengage.lineage_manifest n
+	  ORDER BY n.day, n.as_of DESC, n.manifest_id DESC) m
+	CROSS JOIN LATERAL reengage.measure_lineage(
+		reengage.start_of_day(m.day::pg_catalog.date),
+		reengage.start_of_day(m.day::pg_catalog.date OPERATOR(pg_catalog.+) 1)) c;
+COMMENT ON VIEW reengage.reconciliation IS
+	'for each closed day: what the manifest says and what lineage holds here, in the database that wrote it or in one that the rows were replicated to; reads all rows of the days that are asked for';
+COMMENT ON COLUMN reengage.reconciliation.day IS 'YYYY-MM-DD, in UTC';
+COMMENT ON COLUMN reengage.reconciliation.state IS
+	'equal; rows are missing; more rows than counted (they came late: close_day() counts again); a row differs';
+COMMENT ON COLUMN reengage.reconciliation.rows_counted IS 'rows, by the newest row of the manifest';
+COMMENT ON COLUMN reengage.reconciliation.rows_here IS 'rows that are here';
+COMMENT ON COLUMN reengage.reconciliation.digest_counted IS 'the sum of their digests, by the manifest';
+COMMENT ON COLUMN reengage.reconciliation.digest_here IS 'the sum of the digests here';
+COMMENT ON COLUMN reengage.reconciliation.as_of IS 'when the row of the manifest was written';
 
 CREATE VIEW reengage.health AS
 WITH worker AS (SELECT * FROM reengage.worker_state()),
@@ -2339,9 +2660,15 @@ GRANT EXECUTE ON FUNCTION reengage.permitted_at(timestamptz, text[], text)
 	TO reengage_application, reengage_operator;
 
 GRANT SELECT ON reengage.lineage, reengage.threads, reengage.in_doubt, reengage.health TO reengage_reader;
-GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.worker_state(),
+GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.find_threads(text, text),
+	reengage.thread_diagram(text, text, text), reengage.diagram_text(text, text), reengage.worker_state(),
 	reengage.fence_complaint() TO reengage_operator, reengage_reader;
 
+-- manifest and digest
+GRANT SELECT ON reengage.lineage_manifest, reengage.reconciliation TO reengage_operator, reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage.lineage_digest(reengage.lineage), reengage.start_of_day(date),
+	reengage.measure_lineage(timestamptz, timestamptz, bigint) TO reengage_operator, reengage_reader;
+GRANT EXECUTE ON PROCEDURE reengage.close_day(date) TO reengage_operator;
 GRANT SELECT ON reengage.import_runs, reengage.imports, reengage.import_rejects TO reengage_operator;
 GRANT DELETE ON reengage.import_rejects TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.read_header(text, text), reengage.history_times(text[]),
@@ -2369,6 +2696,10 @@ GRANT SELECT, INSERT, DELETE ON reengage.unresolved TO reengage_worker;
 GRANT SELECT, INSERT ON reengage.lineage TO reengage_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON reengage.server_state TO reengage_worker;
 GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.fence_complaint() TO reengage_worker;
+GRANT SELECT ON reengage.lineage_manifest TO reengage_worker;
+GRANT EXECUTE ON FUNCTION reengage.lineage_digest(reengage.lineage), reengage.start_of_day(date),
+	reengage.measure_lineage(timestamptz, timestamptz, bigint), reengage.day_without_manifest(),
+	reengage.day_held_open_by(date), reengage.record_manifest(date, bigint, bigint) TO reengage_worker;
 
 -- A preloaded worker that waits for the extension can begin.
 SELECT reengage.wake('-infinity');

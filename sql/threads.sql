@@ -27,7 +27,9 @@ FROM (SELECT (SELECT array_agg(t.nudge_id) FROM reengage.thread(l.conversation_i
 SELECT root_conversation_id, tip_conversation_id <> root_conversation_id AS moved, generations, nudges, last_outcome,
 	   api_calls, api_calls_saved
 FROM reengage.threads;
+\set SHOW_CONTEXT never
 SELECT * FROM reengage.thread('closed-thread', 'elsewhere');
+\set SHOW_CONTEXT errors
 
 -- two nudges of one thread at once: one after the other, each on the tip
 SELECT count(reengage.nudge('closed-pair', 'hi')) FROM generate_series(1, 2);

@@ -1,6 +1,6 @@
 /*
- * store.h: the tables, as the engine sees them.  store.c and store_intents.c
- * are the only files that speak SQL.
+ * store.h: the tables, as the engine sees them.  store.c and its neighbours
+ * store_*.c are the only files that speak SQL.
  *
  * Everything here runs inside a tick's transaction and raises ordinary errors.
  * Results are allocated in the current memory context.
@@ -155,6 +155,18 @@ typedef struct LeftIntent
 	Post		post;
 } LeftIntent;
 
+#define DAY_NAME_SIZE 11
+
+/* A day of lineage that is being counted. */
+typedef struct DayCount
+{
+	char		name[DAY_NAME_SIZE];	/* YYYY-MM-DD */
+	TimestampTz since;			/* what was recorded before this is counted */
+	TimestampTz before;			/* the end of the day */
+	int64		rows;
+	uint64		digest;			/* the sum of their digests */
+} DayCount;
+
 /*
  * NULL: sending is allowed here, but to the servers in "paused", names as char
  * pointers; else why it is not.
@@ -202,5 +214,16 @@ extern void store_still_due(const pg_uuid_t *nudge_ids, int count, bool *due);
 
 extern void store_settle(const OutcomeRow *rows, int count);
 extern void store_move(const MoveRow *rows, int count);
+
+/*
+ * The first day that has ended and is not in the manifest; false: there is
+ * none.  holders: the transactions that hold it open; NULL: it can be counted.
+ */
+extern bool store_find_day(DayCount *day, const char **holders);
+
+/* Counts about so many rows more; returns whether these were the last. */
+extern bool store_count_part(DayCount *day, int64 rows);
+
+extern void store_record_day(const DayCount *day);
 
 #endif

@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "engine.h"
+#include "manifest.h"
 #include "reengage.h"
 #include "shmem.h"
 #include "tick.h"
@@ -139,6 +140,7 @@ reengage_worker_main(Datum arg)
 	WorkerSlot	slot = shmem_slot(place);
 	ErrorContextCallback context = {.callback = say_which_worker, .arg = &slot};
 	Engine	   *engine;
+	Manifest	manifest;
 	int64		reported = 0;
 
 	connect_to(slot.database);
@@ -147,6 +149,7 @@ reengage_worker_main(Datum arg)
 	pgstat_report_appname("reengage worker");
 
 	engine = engine_create(ENGINE_IN_WORKER);
+	manifest_init(&manifest);
 	while (!ShutdownRequestPending)
 	{
 		TimestampTz rewind_to = shmem_take_rewind(place);
@@ -156,6 +159,7 @@ reengage_worker_main(Datum arg)
 			engine_rewind(engine, rewind_to);
 		timeout = engine_turn(engine);
 		report(place, engine, &reported);
+		timeout = manifest_turn(&manifest, engine_state(engine).condition, timeout);
 		engine_wait(engine, timeout);
 		CHECK_FOR_INTERRUPTS();
 		reload_settings(engine);

@@ -3,6 +3,6 @@ INSERT INTO reengage.lineage_manifest (day, as_of, row_count, digest)
 SELECT to_char(min(l.recorded_at AT TIME ZONE 'UTC'), 'YYYY-MM-DD'), now() - interval '1 hour', count(*) - 1, 1
 FROM reengage.lineage l;
 INSERT INTO reengage.lineage_manifest (day, as_of, row_count, digest)
-SELECT to_char(l.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), now(), count(*), sum(proof_digest(l)) % 9007199254740992
+SELECT to_char(l.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), now(), count(*), sum(reengage.lineage_digest(l)) % 9007199254740992
 FROM reengage.lineage l
 GROUP BY 1;

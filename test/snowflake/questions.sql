@@ -174,12 +174,12 @@ FROM (
 	FROM reengage.lineage WHERE outcome <> 'imported' GROUP BY 1, 2) days;
 
 -- ROW_DIGESTS
-SELECT l.lineage_id, (l.recorded_at AT TIME ZONE 'UTC')::date AS day, proof_digest(l) AS digest
+SELECT l.lineage_id, (l.recorded_at AT TIME ZONE 'UTC')::date AS day, reengage.lineage_digest(l) AS digest
 FROM reengage.lineage l;
 
 -- RECONCILIATION
 SELECT to_char(l.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, 'equal' AS state, count(*) AS rows_counted,
-	count(*) AS rows_here, 0 AS marked_deleted, sum(proof_digest(l)) % 9007199254740992 AS digest_counted, sum(proof_digest(l)) % 9007199254740992 AS digest_here
+	count(*) AS rows_here, 0 AS marked_deleted, sum(reengage.lineage_digest(l)) % 9007199254740992 AS digest_counted, sum(reengage.lineage_digest(l)) % 9007199254740992 AS digest_here
 FROM reengage.lineage l GROUP BY 1;
 
 -- AUDIT

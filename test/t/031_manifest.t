@@ -1,0 +1,187 @@
+# The manifest of lineage: the worker writes it for each day that has ended, when
+# nobody can record a row of that day any more.
+use strict;
+use warnings FATAL => 'all';
+
+use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for outcome
+  worker_pid log_size log_lines start_psql finish_psql psql_stderr);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $simulator = start_simulator();
+my $node = new_node('main', preload => 1, conf => 'max_prepared_transactions = 2');
+create_extension($node, $simulator);
+
+sub sql { my ($statement, $database) = @_; return $node->safe_psql($database // 'postgres', $statement); }
+
+# SQL that records rows at a time, as a day in the past would have.
+my $recorded = 0;
+sub rows_at
+{
+	my ($at, $count) = @_;
+	my ($first, $last) = ($recorded + 1, $recorded += $count // 1);
+	return qq{
+		INSERT INTO reengage.lineage (server, outcome, requested_conversation_id, conversation_id,
+			root_conversation_id, generation, attempts, api_calls, api_calls_saved, occurred_at, recorded_at)
+		SELECT 'genesys', 'imported', 'c-' || i, 'c-' || i, 'c-' || i, 0, 0, 0, 0, now(), $at
+		FROM generate_series($first, $last) i};
+}
+
+# Another worker: it looks for days when it starts.
+sub restart_worker
+{
+	sql(q{ALTER SYSTEM SET reengage.databases = ''});
+	$node->reload;
+	wait_for(sub { worker_pid($node) eq '' }, 'the worker goes');
+	sql(q{ALTER SYSTEM RESET reengage.databases});
+	$node->reload;
+	wait_for(sub { worker_pid($node) ne '' }, 'another worker comes');
+	return worker_pid($node);
+}
+
+sub wait_for_day
+{
+	my ($day) = @_;
+	return $node->poll_query_until('postgres', qq{SELECT count(*) > 0 FROM reengage.lineage_manifest WHERE day = '$day'});
+}
+
+# "day rows state" of the manifest's newest rows, in order.
+sub reconciliation
+{
+	my ($database) = @_;
+	return sql(q{SELECT string_agg(concat_ws(' ', day, rows_counted, state), ', ' ORDER BY day) FROM reengage.reconciliation}, $database);
+}
+
+sub rows_of_day
+{
+	my ($day) = @_;
+	return sql("SELECT string_agg(row_count::text, ', ' ORDER BY as_of) FROM reengage.lineage_manifest WHERE day = '$day'");
+}
+
+# ---- days that have ended ------------------------------------------------------------
+
+# the rows of a day are counted in parts; more than a part have the same time
+sql(rows_at(q{'2020-02-03 00:00+00'::timestamptz + i * interval '6 s'}, 12000));
+sql(rows_at(q{'2020-02-05 23:59:59.999999+00'}, 12000));
+sql(rows_at(q{'2020-02-05 12:00+00'}, 3));
+sql(rows_at('now()'));
+restart_worker();
+wait_for_day('2020-02-05');
+is(reconciliation(), '2020-02-03 12000 equal, 2020-02-05 12003 equal',
+	'a worker that starts closes each day that has ended and has rows, and no other');
+
+# what came late is counted again when somebody asks for it
+sql(rows_at(q{'2020-02-03 12:00+00'}, 7));
+sql(rows_at(q{'2020-02-06 12:00+00'}));
+restart_worker();
+wait_for_day('2020-02-06');
+is(rows_of_day('2020-02-03'), '12000', 'the worker closes a day once');
+sql(q{CALL reengage.close_day('2020-02-03')});
+is(rows_of_day('2020-02-03'), '12000, 12007', 'close_day() counts late rows');
+is(reconciliation(), '2020-02-03 12007 equal, 2020-02-05 12003 equal, 2020-02-06 1 equal', 'and the newest row counts');
+
+# ---- what holds a day open -------------------------------------------------------------
+
+my $session = $node->background_psql('postgres');
+my $pid = $session->query_safe('SELECT pg_backend_pid()');
+$session->query_safe('BEGIN');
+$session->query_safe('SELECT count(*) FROM reengage.lineage');
+my $today = q{(now() AT TIME ZONE 'UTC')::date};
+is(sql("SELECT reengage.day_held_open_by($today)"), '', 'a transaction that reads holds no day open');
+$session->query_safe(rows_at(q{'2020-02-07 12:00+00'}));
+like(sql("SELECT reengage.day_held_open_by($today)"), qr/^process $pid \(transaction since .* UTC\)$/,
+	'one that has written holds open the day in which it began');
+is(sql("SELECT reengage.day_held_open_by($today - 1)"), '', 'and none before');
+sql(q{CALL reengage.close_day('2020-02-07')});
+is(rows_of_day('2020-02-07'), '0', 'which can be closed');
+$session->query_safe('COMMIT');
+sql(q{CALL reengage.close_day('2020-02-07')});
+is(rows_of_day('2020-02-07'), '0, 1', 'and once more with what came late');
+
+# nobody knows when these began
+$session->query_safe('SET track_activities = off');
+$session->query_safe('BEGIN');
+$session->query_safe(rows_at(q{'2020-02-08 12:00+00'}));
+like(psql_stderr($node, q{CALL reengage.close_day('2020-02-08')}),
+	qr/ERROR:  day 2020-02-08 is still open\nDETAIL:  Rows of it may be about to be committed by process $pid\.\nHINT/,
+	'a transaction of which nobody knows when it began holds open every day');
+$session->query_safe(q{PREPARE TRANSACTION 'late'});
+$session->quit;
+sql(rows_at(q{'2020-02-08 13:00+00'}));
+like(psql_stderr($node, q{CALL reengage.close_day('2020-02-08')}), qr/DETAIL:  .* by a prepared transaction\./,
+	'so does a prepared one');
+my $offset = log_size($node);
+restart_worker();
+wait_for(sub { log_lines($node, $offset, qr/lineage of 2020-02-08 cannot be closed yet, it is held open by a prepared transaction/) },
+	'the worker says why it waits');
+nudge($node, 'live-meanwhile');
+wait_until_ended($node);
+is(rows_of_day('2020-02-08'), '', 'the worker does not close an open day, and nudges go on');
+sql(q{COMMIT PREPARED 'late'});
+restart_worker();
+wait_for_day('2020-02-08');
+is(rows_of_day('2020-02-08'), '2', 'then it counts what was held back');
+
+# ---- a failure costs nothing else -----------------------------------------------------------
+
+$session = $node->background_psql('postgres');
+$session->query_safe('BEGIN');
+$session->query_safe('LOCK TABLE reengage.lineage_manifest');
+sql(rows_at(q{'2020-02-09 12:00+00'}));
+$offset = log_size($node);
+restart_worker();
+wait_for(sub { log_lines($node, $offset, qr/canceling statement due to lock timeout/) }, 'the worker cannot read the manifest');
+nudge($node, 'live-locked');
+wait_until_ended($node);
+is(outcome($node, 'live-locked'), 'notified - notify', 'a manifest that cannot be written holds up no nudge');
+is(scalar(log_lines($node, $offset, qr/lock timeout/)), 1, 'and is one line in the log');
+$session->query_safe('COMMIT');
+$session->quit;
+
+# ---- copies ----------------------------------------------------------------------------------
+
+sql('SELECT reengage.disarm()');
+my $worker = restart_worker();
+my $state_change = "SELECT state_change FROM pg_stat_activity WHERE pid = $worker";
+ok($node->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage.worker_state()}), 'a disarmed database is fenced');
+my $before = sql($state_change);
+sql(q{SELECT reengage.wake('-infinity')});
+wait_for(sub { sql($state_change) ne $before }, 'the worker has looked again');
+is(rows_of_day('2020-02-09'), '', 'and its worker writes no manifest');
+sql('SELECT reengage.arm()');
+wait_for_day('2020-02-09');
+is(rows_of_day('2020-02-09'), '1', 'but does when it is armed');
+
+my $dump = $node->basedir . '/dump.sql';
+$node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('postgres') ], 'pg_dump');
+sql('CREATE DATABASE restored');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('restored') ], 'and restore');
+my $manifest = 'SELECT string_agg(m::text, chr(10) ORDER BY manifest_id) FROM reengage.lineage_manifest m';
+is(sql($manifest, 'restored'), sql($manifest), 'the manifest is dumped and restored');
+is(reconciliation('restored'), reconciliation(), 'every day is equal there');
+unlike(reconciliation(), qr/more|missing|differs/, 'as here');
+like(psql_stderr($node, q{CALL reengage.close_day('2020-02-03')}, database => 'restored'), qr/NOTICE:  day 2020-02-03 was closed before/,
+	'a day that was closed is closed in the copy');
+sql(rows_at(q{'2020-02-03 13:00+00'}) . q{; CALL reengage.close_day('2020-02-03')}, 'restored');
+like(reconciliation('restored'), qr/^2020-02-03 12008 equal,/, 'and goes on from there');
+
+# ---- encodings ---------------------------------------------------------------------------------
+
+for my $encoding (qw(LATIN1 SQL_ASCII))
+{
+	my $database = lc "db_$encoding";
+	sql("CREATE DATABASE $database ENCODING '$encoding' TEMPLATE template0");
+	is($node->safe_psql($database, qq{
+		SET client_encoding = @{[ $encoding eq 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8' ]};
+		CREATE EXTENSION reengage;
+		INSERT INTO reengage.lineage (lineage_id, nudge_id, server, outcome, requested_conversation_id, conversation_id,
+			previous_conversation_id, root_conversation_id, generation, attempts, http_status, api_calls, api_calls_saved,
+			requested_at, due_at, occurred_at)
+		VALUES ('01900000-0000-7000-8000-000000000002', '01900000-0000-7000-8000-00000000000a', 'Z\xc3\xbcrich', 'session_created',
+			'abc-123-def', 'n-1', 'abc-123-def', 'abc-123-def', 1, 1, 201, 2, 0, now(), now(), '2020-02-03 04:05:06.000001+00');
+		SELECT reengage.lineage_digest(l) FROM reengage.lineage l}), 19038357520389,
+		"the digest is of UTF-8 in a database with the encoding $encoding");
+}
+
+$node->stop;
+done_testing();
