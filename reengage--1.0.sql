@@ -209,6 +209,51 @@ COMMENT ON COLUMN reengage.unresolved.address_hash IS 'the customer of any call,
 COMMENT ON COLUMN reengage.unresolved.since IS 'when the call was first made: the server option key_lifetime counts from here; -infinity: in another database, and never to be repeated here';
 
 --
+-- The order of lineage, for readers that remember how far they have read.
+-- Transaction ids grow, but begin anew in a restored cluster, and some are used
+-- again after a promotion or a point-in-time recovery.  So each cluster and
+-- timeline counts on from a base of its own.  Not dumped: what is restored is
+-- another epoch.
+--
+CREATE TABLE reengage.lineage_epochs (
+	system_identifier bigint NOT NULL,
+	timeline integer NOT NULL,
+	base bigint NOT NULL,
+	began_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CONSTRAINT lineage_epochs_pkey PRIMARY KEY (system_identifier, timeline)
+);
+COMMENT ON TABLE reengage.lineage_epochs IS
+	'what lineage.xact_id counts from, for each cluster and timeline in which this database wrote lineage; kept by reengage';
+COMMENT ON COLUMN reengage.lineage_epochs.system_identifier IS 'of the cluster';
+COMMENT ON COLUMN reengage.lineage_epochs.timeline IS 'of the server';
+COMMENT ON COLUMN reengage.lineage_epochs.base IS 'added to the transaction id; beyond everything that an earlier epoch may have written, 2^32 transactions that were lost included';
+COMMENT ON COLUMN reengage.lineage_epochs.began_at IS 'when the first row of lineage was written in it';
+
+CREATE FUNCTION reengage.lineage_position() RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	base bigint;
+BEGIN
+	SELECT e.base INTO base FROM reengage.lineage_epochs e
+	WHERE e.system_identifier = reengage.system_identifier() AND e.timeline = reengage.timeline();
+	IF NOT FOUND THEN
+		-- who comes second waits for the first; counted from the oldest that runs,
+		-- so that none of them comes before what is there
+		INSERT INTO reengage.lineage_epochs AS e (system_identifier, timeline, base)
+		SELECT reengage.system_identifier(), reengage.timeline(),
+			coalesce(max(l.xact_id) + 4294967296 - pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 0)
+		FROM reengage.lineage l
+		ON CONFLICT ON CONSTRAINT lineage_epochs_pkey DO UPDATE SET base = e.base
+		RETURNING e.base INTO base;
+	END IF;
+	RETURN base + pg_current_xact_id()::text::bigint;
+END
+$$;
+COMMENT ON FUNCTION reengage.lineage_position() IS
+	'the place of this transaction in the order of lineage; it grows across restores and promotions';
+
+--
 -- What happened
 --
 CREATE TABLE reengage.lineage (
@@ -242,6 +287,7 @@ CREATE TABLE reengage.lineage (
 	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	resolves uuid,
 	schema_version integer NOT NULL DEFAULT 1,
+	xact_id bigint NOT NULL DEFAULT reengage.lineage_position(),
 	detail jsonb,
 	CONSTRAINT lineage_pkey PRIMARY KEY (lineage_id),
 	CONSTRAINT lineage_outcome_check CHECK (outcome IN (
@@ -290,6 +336,7 @@ COMMENT ON COLUMN reengage.lineage.occurred_at IS 'when the outcome became known
 COMMENT ON COLUMN reengage.lineage.recorded_at IS 'when this row was written';
 COMMENT ON COLUMN reengage.lineage.resolves IS 'the in-doubt row that this one settles';
 COMMENT ON COLUMN reengage.lineage.schema_version IS 'version of the meaning of these columns';
+COMMENT ON COLUMN reengage.lineage.xact_id IS 'the transaction that wrote the row, counted on across restores and promotions: a reader that remembers how far it has read orders lineage_settled by it, then by lineage_id';
 COMMENT ON COLUMN reengage.lineage.detail IS 'as the nudge said';
 
 -- P7: a dead conversation gets at most one successor
@@ -310,6 +357,8 @@ CREATE INDEX lineage_in_doubt ON reengage.lineage (server, conversation_id)
 -- a conversation is learned of once
 CREATE UNIQUE INDEX lineage_imported ON reengage.lineage (server, conversation_id)
 	WHERE outcome = 'imported';
+-- what a reader has not read yet
+CREATE INDEX lineage_order ON reengage.lineage (xact_id, lineage_id);
 
 --
 -- The fence.  Not dumped: what is restored is a copy, and copies stay silent.
@@ -925,6 +974,45 @@ $$;
 COMMENT ON FUNCTION reengage.thread(text, text) IS
 	'the whole story of the thread that a conversation belongs to, in order; without a server: of every server that knows the conversation';
 
+--
+-- Lineage for readers that remember how far they have read
+--
+CREATE FUNCTION reengage.lineage_in_progress() RETURNS int8range
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce((
+		SELECT int8range(
+			e.base + pg_snapshot_xmin(now.snapshot)::text::bigint,
+			e.base + greatest(pg_snapshot_xmax(now.snapshot)::text::bigint,
+							  pg_current_xact_id_if_assigned()::text::bigint + 1))
+		FROM reengage.lineage_epochs e, (SELECT pg_current_snapshot() AS snapshot) now
+		WHERE e.system_identifier = reengage.system_identifier() AND e.timeline = reengage.timeline()),
+		'empty')
+$$;
+COMMENT ON FUNCTION reengage.lineage_in_progress() IS
+	'the part of the order of lineage in which a transaction may still be running; empty: nothing was written since a restore or promotion';
+
+-- What lies beyond the range was written by no transaction of this epoch: rows
+-- of a dump that was restored late.
+CREATE VIEW reengage.lineage_settled AS
+SELECT l.* FROM reengage.lineage l
+WHERE NOT l.xact_id OPERATOR(pg_catalog.<@) (SELECT reengage.lineage_in_progress());
+COMMENT ON VIEW reengage.lineage_settled IS
+	'lineage up to the oldest transaction that still runs: no row appears later before one that is here, in the order of xact_id and lineage_id';
+DO $$
+DECLARE
+	col record;
+BEGIN
+	FOR col IN
+		SELECT a.attname, pg_catalog.col_description(a.attrelid, a.attnum) AS said
+		FROM pg_catalog.pg_attribute a
+		WHERE a.attrelid = 'reengage.lineage'::regclass AND a.attnum > 0
+	LOOP
+		EXECUTE pg_catalog.format('COMMENT ON COLUMN reengage.lineage_settled.%I IS %L', col.attname, col.said);
+	END LOOP;
+END
+$$;
+
 CREATE VIEW reengage.health AS
 WITH worker AS (SELECT * FROM reengage.worker_state()),
 backlog AS (
@@ -1035,6 +1123,8 @@ GRANT EXECUTE ON FUNCTION reengage.arm(), reengage.disarm(), reengage.preview(uu
 GRANT EXECUTE ON PROCEDURE reengage.run(integer, integer) TO reengage_operator;
 
 GRANT SELECT ON reengage.lineage, reengage.threads, reengage.in_doubt, reengage.health TO reengage_reader;
+GRANT SELECT ON reengage.lineage_settled TO reengage_operator, reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage.lineage_in_progress() TO reengage_operator, reengage_reader;
 GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.worker_state(),
 	reengage.fence_complaint() TO reengage_operator, reengage_reader;
 
@@ -1046,7 +1136,8 @@ GRANT SELECT, INSERT, DELETE ON reengage.intents TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.unresolved TO reengage_worker;
 GRANT SELECT, INSERT ON reengage.lineage TO reengage_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON reengage.server_state TO reengage_worker;
-GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.fence_complaint() TO reengage_worker;
+GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.fence_complaint(), reengage.lineage_position()
+	TO reengage_worker;
 
 -- A preloaded worker that waits for the extension can begin.
 SELECT reengage.wake('-infinity');
