@@ -1382,6 +1382,7 @@ GRANT EXECUTE ON PROCEDURE reengage.run(integer, integer) TO reengage_operator;
 
 GRANT SELECT ON reengage.lineage, reengage.threads, reengage.in_doubt, reengage.health TO reengage_reader;
 GRANT SELECT ON reengage.lineage_settled TO reengage_operator, reengage_reader;
+GRANT SELECT ON reengage.lineage_epochs TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.lineage_in_progress() TO reengage_operator, reengage_reader;
 GRANT EXECUTE ON FUNCTION reengage.publish(text) TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.replication_check(), reengage.published_tables(), reengage.check_publications(),

@@ -5,7 +5,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for
-  psql_stderr log_size ledger_matches_lineage);
+  psql_stderr start_psql finish_psql log_size ledger_matches_lineage);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -61,6 +61,15 @@ sub digest
 	$rows //= 'SELECT * FROM reengage.lineage';
 	return $node->safe_psql($database, "SELECT count(*) || ' ' || md5(coalesce(string_agg(r.line, '|' ORDER BY r.line COLLATE \"C\"), ''))
 		FROM (SELECT to_jsonb(q)::text AS line FROM ($rows) q) r");
+}
+
+# A row of lineage that no worker wrote.
+sub insert_row
+{
+	my ($name) = @_;
+	return qq{INSERT INTO reengage.lineage (nudge_id, server, outcome, requested_conversation_id, conversation_id,
+		root_conversation_id, generation, attempts, api_calls, api_calls_saved, requested_at, due_at, occurred_at)
+		VALUES (gen_random_uuid(), 'genesys', 'expired', '$name', '$name', '$name', 0, 0, 0, 0, now(), now(), now())};
 }
 
 # --- a publisher, and what it says before it publishes ---------------------------
@@ -183,15 +192,30 @@ sub read_on
 }
 read_on();
 my $late = $first->background_psql('postgres', on_error_stop => 1);
-$late->query_safe(q{BEGIN; INSERT INTO reengage.lineage (nudge_id, server, outcome, requested_conversation_id, conversation_id,
-	root_conversation_id, generation, attempts, api_calls, api_calls_saved, requested_at, due_at, occurred_at)
-	VALUES (gen_random_uuid(), 'genesys', 'expired', 'late', 'late', 'late', 0, 0, 0, 0, now(), now(), now())});
+$late->query_safe('BEGIN; ' . insert_row('late'));
 nudge($first, 'live-early');
 wait_until_ended($first);
 is(read_on(), '', 'what ends after a transaction began is not settled before it');
 $late->query_safe('COMMIT');
 $late->quit;
 is(read_on(), 'late,live-early', 'then both are, in order');
+
+# the recipe with files: the end of the range is asked for first
+$warehouse->safe_psql('landing', 'CREATE TABLE loaded (LIKE reengage.lineage)');
+sub unload
+{
+	my ($after, $upto) = @_;
+	my $file = $first->basedir . '/lineage.csv';
+	my $settled = 'SELECT * FROM reengage.lineage_settled';
+
+	$first->safe_psql('postgres', "\\copy ($settled WHERE xact_id > $after AND xact_id <= $upto ORDER BY xact_id, lineage_id) TO '$file' WITH (FORMAT csv, HEADER true, NULL '\\N')");
+	$warehouse->safe_psql('landing', "\\copy loaded FROM '$file' WITH (FORMAT csv, HEADER true, NULL '\\N')");
+	return $upto;
+}
+my $half = $first->safe_psql('postgres', 'SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY xact_id) FROM reengage.lineage_settled');
+my $unloaded = unload(0, $half);
+unload($unloaded, $first->safe_psql('postgres', 'SELECT max(xact_id) FROM reengage.lineage_settled'));
+is(digest($warehouse, 'landing', 'SELECT * FROM loaded'), digest($first, 'postgres'), 'two files have every row, once');
 
 # --- a slot is dropped, and the table read anew ----------------------------------------
 
@@ -235,6 +259,19 @@ is($second->safe_psql('restored', "SELECT requested_conversation_id FROM reengag
 	'live-restored', 'what comes after the restore comes after the cursor');
 $second->wait_for_catchup('landing');
 is(digest($warehouse, 'landing', $deduplicated), digest($second, 'restored'), 'and the landing table goes on with it');
+
+# two that write first at once
+$cursor = $second->safe_psql('restored', 'DELETE FROM reengage.lineage_epochs; SELECT max(xact_id) FROM reengage.lineage');
+my $writer = $second->background_psql('restored', on_error_stop => 1);
+$writer->query_safe('BEGIN; ' . insert_row('one'));
+my $other = start_psql($second, insert_row('two'), database => 'restored');
+ok($second->poll_query_until('restored', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT%two%'}),
+	'who writes at the same time as the first waits');
+$writer->query_safe('COMMIT');
+$writer->quit;
+is(finish_psql($other), '', 'then goes on');
+is($second->safe_psql('restored', "SELECT string_agg(conversation_id, ' ' ORDER BY xact_id) FROM reengage.lineage_settled WHERE xact_id > $cursor")
+	  . $second->safe_psql('restored', 'SELECT count(*) FROM reengage.lineage_epochs'), 'one two1', 'and both count from the same');
 
 # --- two clusters, one warehouse -----------------------------------------------------------------
 
@@ -328,6 +365,7 @@ $first->set_standby_mode;
 $first->start;
 like(psql_stderr($first, q{SELECT reengage.publish('reengage_bi')}), qr/ERROR:  cannot publish on a standby/, 'a standby does not publish');
 like(check($first, 'wal_level'), qr/^ok: logical/, 'but can be checked');
+is(digest($first, 'postgres', 'SELECT * FROM reengage.lineage_settled'), digest($first, 'postgres'), 'and read with a cursor');
 
 $_->stop for $first, $second, $warehouse;
 done_testing();
