@@ -86,6 +86,7 @@ CREATE TABLE reengage.nudges (
 	campaign text,
 	detail jsonb,
 	repeats uuid,
+	supersedes boolean NOT NULL DEFAULT false,
 	requested_by text NOT NULL DEFAULT current_user,
 	requested_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	CONSTRAINT nudges_pkey PRIMARY KEY (nudge_id)
@@ -113,6 +114,8 @@ COMMENT ON COLUMN reengage.nudges.time_zone IS 'the customer''s time zone, for e
 COMMENT ON COLUMN reengage.nudges.campaign IS 'your name for why the nudge is sent; at most 256 characters; carried into the lineage';
 COMMENT ON COLUMN reengage.nudges.detail IS 'your own data, at most 16 kB; carried into the lineage';
 COMMENT ON COLUMN reengage.nudges.repeats IS 'the nudge that an operator asked for again with this one: see resolve() and redrive()';
+COMMENT ON COLUMN reengage.nudges.supersedes IS
+	'true: this nudge takes the place of older ones of the same thread and campaign that are still due; they end as cancelled';
 COMMENT ON COLUMN reengage.nudges.requested_by IS 'the role that inserted the nudge';
 COMMENT ON COLUMN reengage.nudges.requested_at IS 'when the inserting transaction began';
 
@@ -354,6 +357,9 @@ CREATE UNIQUE INDEX lineage_resolves ON reengage.lineage (resolves) WHERE resolv
 -- a create in doubt holds back the next create on the same conversation
 CREATE INDEX lineage_in_doubt ON reengage.lineage (server, conversation_id)
 	WHERE outcome = 'in_doubt';
+-- what a customer was told, and where
+CREATE INDEX lineage_customer ON reengage.lineage (address_hash, occurred_at)
+	WHERE address_hash IS NOT NULL;
 -- a conversation is learned of once
 CREATE UNIQUE INDEX lineage_imported ON reengage.lineage (server, conversation_id)
 	WHERE outcome = 'imported';
@@ -415,13 +421,46 @@ COMMENT ON COLUMN reengage.pauses.reason IS 'what the operator said; null: nothi
 COMMENT ON COLUMN reengage.pauses.paused_by IS 'who called pause()';
 COMMENT ON COLUMN reengage.pauses.since IS 'since when';
 
+CREATE TABLE reengage.suppressions (
+	suppression_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	server text,
+	channel text,
+	address_hash text,
+	root_conversation_id text,
+	label text NOT NULL,
+	reason text,
+	until timestamptz,
+	created_by text NOT NULL DEFAULT session_user,
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CONSTRAINT suppressions_pkey PRIMARY KEY (suppression_id),
+	CONSTRAINT suppressions_subject_check CHECK (CASE
+		WHEN address_hash IS NULL THEN root_conversation_id IS NOT NULL AND server IS NOT NULL
+		ELSE root_conversation_id IS NULL END)
+);
+CREATE UNIQUE INDEX suppressions_address ON reengage.suppressions (address_hash, server, channel) NULLS NOT DISTINCT
+	WHERE address_hash IS NOT NULL;
+CREATE UNIQUE INDEX suppressions_thread ON reengage.suppressions (root_conversation_id, server, channel) NULLS NOT DISTINCT
+	WHERE root_conversation_id IS NOT NULL;
+COMMENT ON TABLE reengage.suppressions IS
+	'whom not to write to; kept by suppress() and unsuppress()';
+COMMENT ON COLUMN reengage.suppressions.suppression_id IS 'identity of the row';
+COMMENT ON COLUMN reengage.suppressions.server IS 'the foreign server; null: any';
+COMMENT ON COLUMN reengage.suppressions.channel IS 'the channel, in lower case; null: any';
+COMMENT ON COLUMN reengage.suppressions.address_hash IS 'the customer, as in lineage.address_hash';
+COMMENT ON COLUMN reengage.suppressions.root_conversation_id IS 'or the first conversation of a thread';
+COMMENT ON COLUMN reengage.suppressions.label IS 'what an operator knows it by: the address without its middle, or the conversation';
+COMMENT ON COLUMN reengage.suppressions.reason IS 'as suppress() was told';
+COMMENT ON COLUMN reengage.suppressions.until IS 'not at or after this time; null: for ever';
+COMMENT ON COLUMN reengage.suppressions.created_by IS 'who called suppress()';
+COMMENT ON COLUMN reengage.suppressions.created_at IS 'when';
+
 CREATE TABLE reengage.address_key (
 	key bytea NOT NULL,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	CONSTRAINT address_key_pkey PRIMARY KEY (key)
 );
 COMMENT ON TABLE reengage.address_key IS
-	'the key of lineage.address_hash, made by the first arm(); the oldest row counts, so that a restored dump keeps its hashes';
+	'the key of lineage.address_hash, made by the first arm(), suppress() or import_history(); the oldest row counts, so that a restored dump keeps its hashes';
 COMMENT ON COLUMN reengage.address_key.key IS '32 random bytes';
 COMMENT ON COLUMN reengage.address_key.created_at IS 'when it was made';
 
@@ -430,6 +469,7 @@ SELECT pg_catalog.pg_extension_config_dump('reengage.intents', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.unresolved', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.lineage', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.pauses', '');
+SELECT pg_catalog.pg_extension_config_dump('reengage.suppressions', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.address_key', '');
 
 --
@@ -451,6 +491,10 @@ AS $$
 DECLARE
 	earliest timestamptz;
 BEGIN
+	IF EXISTS (SELECT FROM new_nudges n WHERE n.supersedes AND n.requested_at = now()) THEN
+		PERFORM reengage.cancel_older(ARRAY(
+			SELECT n.nudge_id FROM new_nudges n WHERE n.supersedes AND n.requested_at = now()));
+	END IF;
 	-- A row that carries another requested_at than now comes out of a dump: it
 	-- is due only if it has no outcome.
 	WITH scheduled AS (
@@ -539,7 +583,8 @@ CREATE FUNCTION reengage.nudge(
 	time_zone text DEFAULT NULL,
 	campaign text DEFAULT NULL,
 	detail jsonb DEFAULT NULL,
-	nudge_id uuid DEFAULT NULL
+	nudge_id uuid DEFAULT NULL,
+	supersedes boolean DEFAULT false
 ) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -548,18 +593,355 @@ DECLARE
 BEGIN
 	INSERT INTO reengage.nudges AS n
 		(nudge_id, server, conversation_id, message, address, channel, when_closed,
-		 priority, due_at, expires_at, time_zone, campaign, detail)
+		 priority, due_at, expires_at, time_zone, campaign, detail, supersedes)
 	VALUES
 		(id, coalesce(nudge.server, reengage.default_server()), nudge.conversation_id,
 		 nudge.message, nudge.address, nudge.channel, nudge.when_closed,
 		 nudge.priority, coalesce(nudge.due_at, now()), nudge.expires_at,
-		 nudge.time_zone, nudge.campaign, nudge.detail)
+		 nudge.time_zone, nudge.campaign, nudge.detail, nudge.supersedes)
 	ON CONFLICT DO NOTHING;
 	RETURN id;
 END
 $$;
-COMMENT ON FUNCTION reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid) IS
+COMMENT ON FUNCTION reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid, boolean) IS
 	'asks for one nudge and returns its id; with a nudge_id of your own, asking twice has the effect of asking once';
+
+--
+-- Not asking any more
+--
+CREATE FUNCTION reengage.lock_nudge(nudge_id uuid) RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_lock_nudge';
+COMMENT ON FUNCTION reengage.lock_nudge(uuid) IS
+	'until the end of the transaction, the worker begins no call for this nudge and writes no outcome';
+
+CREATE FUNCTION reengage.lock_campaign(server text, campaign text, shared boolean) RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_lock_campaign';
+COMMENT ON FUNCTION reengage.lock_campaign(text, text, boolean) IS
+	'likewise for all nudges of a campaign; shared: together with others that lock single nudges of it';
+
+CREATE FUNCTION reengage.lock_thread(server text, root_conversation_id text) RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_lock_thread';
+COMMENT ON FUNCTION reengage.lock_thread(text, text) IS
+	'until the end of the transaction, the worker begins no call for this thread';
+
+CREATE FUNCTION reengage.lock_customer(address_hash text) RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_lock_customer';
+COMMENT ON FUNCTION reengage.lock_customer(text) IS
+	'until the end of the transaction, the worker begins no call to this customer';
+
+CREATE FUNCTION reengage.locate(server text, conversation_id text,
+	OUT root text, OUT tip text, OUT generation integer)
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+	WITH RECURSIVE step (conversation_id, generation) AS (
+		SELECT coalesce((
+			SELECT l.root_conversation_id FROM reengage.lineage l
+			WHERE l.server = $1 AND l.conversation_id = $2 AND l.generation > 0
+			ORDER BY l.lineage_id LIMIT 1), $2), 0
+		UNION ALL
+		SELECT l.conversation_id, step.generation + 1
+		FROM step CROSS JOIN LATERAL (
+			SELECT * FROM reengage.lineage l
+			WHERE l.server = $1 AND l.previous_conversation_id = step.conversation_id
+			OFFSET 0) l
+	) CYCLE conversation_id SET is_cycle USING visited
+	SELECT min(step.conversation_id) FILTER (WHERE step.generation = 0),
+		   (array_agg(step.conversation_id ORDER BY step.generation DESC))[1], max(step.generation)
+	FROM step WHERE NOT is_cycle
+$$;
+COMMENT ON FUNCTION reengage.locate(text, text) IS
+	'the thread that a conversation belongs to: its first conversation, its newest, and how many sessions lie between';
+
+CREATE FUNCTION reengage.require_read_committed() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+		RAISE EXCEPTION 'a nudge cannot be cancelled in a transaction of isolation level "%"',
+			current_setting('transaction_isolation')
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = 'Its snapshot does not show the calls that began after it.',
+				  HINT = 'Use READ COMMITTED.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage.require_read_committed() IS
+	'an error where the transaction cannot see what was committed a moment ago';
+
+CREATE FUNCTION reengage.cancel_locked(nudge_ids uuid[], reason text) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	cancelled bigint;
+BEGIN
+	INSERT INTO reengage.lineage
+		(nudge_id, server, outcome, reason, requested_conversation_id, conversation_id,
+		 root_conversation_id, generation, campaign, attempts, api_calls, api_calls_saved,
+		 requested_at, due_at, occurred_at, detail)
+	SELECT n.nudge_id, n.server, 'cancelled', cancel_locked.reason, n.conversation_id, t.tip,
+		   t.root, t.generation, n.campaign, d.attempt, d.api_calls, 0,
+		   n.requested_at, n.due_at, clock_timestamp(), n.detail
+	FROM reengage.due d
+		JOIN reengage.nudges n ON n.nudge_id = d.nudge_id
+		CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
+	WHERE d.nudge_id = ANY (nudge_ids)
+	  AND d.nudge_id <> ALL (ARRAY(SELECT unnest(i.nudge_ids) FROM reengage.intents i))
+	  AND NOT EXISTS (SELECT FROM reengage.unresolved u WHERE u.nudge_id = d.nudge_id);
+	GET DIAGNOSTICS cancelled = ROW_COUNT;
+	RETURN cancelled;
+END
+$$;
+COMMENT ON FUNCTION reengage.cancel_locked(uuid[], text) IS
+	'cancels those of the nudges, all of them locked, for which no call may be on the wire; returns how many';
+
+CREATE FUNCTION reengage.cancel_for(nudge_id uuid, caller text, may_cancel_all boolean) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	asked reengage.nudges;
+BEGIN
+	PERFORM reengage.require_read_committed();
+	SELECT * INTO asked FROM reengage.nudges n
+	WHERE n.nudge_id = cancel_for.nudge_id AND (may_cancel_all OR n.requested_by = caller);
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'nudge % does not exist', nudge_id
+			USING ERRCODE = 'undefined_object',
+				  DETAIL = CASE WHEN NOT may_cancel_all
+						   THEN format('Or it is not one that role "%s" asked for.', caller)
+						   ELSE 'There is no row of reengage.nudges with this id.' END;
+	END IF;
+	IF asked.campaign IS NOT NULL THEN
+		PERFORM reengage.lock_campaign(asked.server, asked.campaign, true);
+	END IF;
+	PERFORM reengage.lock_nudge(nudge_id);
+	RETURN CASE reengage.cancel_locked(ARRAY[nudge_id], NULL) WHEN 1 THEN 'cancelled' ELSE 'too late' END;
+END
+$$;
+COMMENT ON FUNCTION reengage.cancel_for(uuid, text, boolean) IS 'cancel(), once it is known who calls it';
+
+CREATE FUNCTION reengage.cancel(nudge_id uuid) RETURNS text
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_cancel';
+COMMENT ON FUNCTION reengage.cancel(uuid) IS
+	'cancels a nudge and says "cancelled", or "too late" where a call may have been made or it has ended; holds as soon as the transaction commits; an application cancels its own nudges, an operator all';
+
+CREATE FUNCTION reengage.cancel_campaign(campaign text, server text DEFAULT NULL,
+	OUT cancelled bigint, OUT too_late bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	of_server text := coalesce(cancel_campaign.server, reengage.default_server());
+	due uuid[];
+BEGIN
+	PERFORM reengage.require_read_committed();
+	PERFORM reengage.require_server(of_server);
+	IF campaign IS NULL THEN
+		RAISE EXCEPTION 'a campaign must be named' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	PERFORM reengage.lock_campaign(of_server, campaign, false);
+	due := ARRAY(SELECT d.nudge_id FROM reengage.due d JOIN reengage.nudges n ON n.nudge_id = d.nudge_id
+				 WHERE n.server = of_server AND n.campaign = cancel_campaign.campaign);
+	cancelled := reengage.cancel_locked(due, 'campaign_cancelled');
+	too_late := cardinality(due) - cancelled;
+END
+$$;
+COMMENT ON FUNCTION reengage.cancel_campaign(text, text) IS
+	'cancels all nudges of a campaign at a server that have not ended, and tells how many it was too late for: their call may have been made; commit soon, the campaign rests until then';
+
+CREATE FUNCTION reengage.cancel_older(newer uuid[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	older uuid[];
+BEGIN
+	PERFORM reengage.require_read_committed();
+	SELECT array_agg(DISTINCT o.nudge_id ORDER BY o.nudge_id) INTO older
+	FROM reengage.nudges n
+		CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
+		CROSS JOIN LATERAL (
+			SELECT t.root AS conversation_id
+			UNION
+			SELECT l.conversation_id FROM reengage.lineage l
+			WHERE l.root_conversation_id = t.root AND l.server = n.server) c
+		JOIN reengage.nudges o ON o.conversation_id = c.conversation_id
+			AND o.server = n.server AND o.campaign IS NOT DISTINCT FROM n.campaign
+		JOIN reengage.due d ON d.nudge_id = o.nudge_id
+	WHERE n.nudge_id = ANY (newer) AND o.nudge_id <> ALL (newer);
+	IF older IS NULL THEN
+		RETURN;
+	END IF;
+	-- in order of their ids, so that two of these wait for each other in one way only
+	PERFORM reengage.lock_campaign(c.server, c.campaign, true)
+	FROM (SELECT DISTINCT n.server, n.campaign FROM reengage.nudges n
+		  WHERE n.nudge_id = ANY (newer) AND n.campaign IS NOT NULL ORDER BY 1, 2) c;
+	PERFORM reengage.lock_nudge(o.nudge_id) FROM unnest(older) AS o (nudge_id);
+	PERFORM reengage.cancel_locked(older, 'superseded');
+END
+$$;
+COMMENT ON FUNCTION reengage.cancel_older(uuid[]) IS
+	'cancels what nudges with "supersedes" take the place of';
+
+--
+-- Whom not to write to
+--
+CREATE FUNCTION reengage.hash_addresses(key bytea, addresses text[]) RETURNS text[]
+LANGUAGE C STRICT IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_hash_addresses';
+COMMENT ON FUNCTION reengage.hash_addresses(bytea, text[]) IS
+	'the keyed hashes of addresses, as in lineage.address_hash; an error for one that cannot be put into UTF-8';
+
+CREATE FUNCTION reengage.address_hash(address text) RETURNS text
+LANGUAGE sql STRICT STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT (reengage.hash_addresses(k.key, ARRAY[address]))[1]
+	FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1
+$$;
+COMMENT ON FUNCTION reengage.address_hash(text) IS
+	'an address as lineage.address_hash has it; null while there is no key';
+
+CREATE FUNCTION reengage.make_address_key() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM reengage.address_key) THEN
+		RETURN;
+	END IF;
+	LOCK TABLE reengage.address_key IN SHARE ROW EXCLUSIVE MODE;
+	INSERT INTO reengage.address_key (key)
+	SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+	WHERE NOT EXISTS (SELECT FROM reengage.address_key);
+END
+$$;
+COMMENT ON FUNCTION reengage.make_address_key() IS 'makes the key of address hashes, once';
+
+CREATE FUNCTION reengage.suppression_subject(address text, conversation_id text, server text,
+	OUT address_hash text, OUT root_conversation_id text, OUT of_server text, OUT label text)
+RETURNS SETOF record
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF num_nonnulls(suppression_subject.address, suppression_subject.conversation_id) <> 1 THEN
+		RAISE EXCEPTION 'either an address or a conversation_id must be given'
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF suppression_subject.server IS NOT NULL THEN
+		PERFORM reengage.require_server(suppression_subject.server);
+	END IF;
+	IF address IS NOT NULL THEN
+		IF btrim(address) = '' OR length(address) > 256 OR address ~ '[[:cntrl:]]' THEN
+			RAISE EXCEPTION 'invalid address: "%"', left(address, 60)
+				USING ERRCODE = 'invalid_parameter_value',
+					  DETAIL = 'It must be 1 to 256 characters, blanks aside, without control characters.';
+		END IF;
+		PERFORM reengage.make_address_key();
+		address_hash := reengage.address_hash(address);
+		of_server := suppression_subject.server;
+		label := CASE WHEN length(btrim(address)) < 9 THEN '' ELSE left(btrim(address), 5) END
+			|| '...' || right(btrim(address), 2);
+		RETURN NEXT;
+		RETURN;
+	END IF;
+	IF conversation_id !~ '^[A-Za-z0-9._~-]{1,128}$' OR conversation_id IN ('.', '..') THEN
+		RAISE EXCEPTION 'invalid conversation_id: "%"', left(conversation_id, 60)
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	of_server := coalesce(suppression_subject.server, reengage.default_server());
+	label := conversation_id;
+	-- a conversation may carry more than one thread
+	FOR root_conversation_id IN
+		SELECT l.root_conversation_id FROM reengage.lineage l
+		WHERE l.server = of_server AND l.conversation_id = suppression_subject.conversation_id AND l.generation > 0
+		UNION
+		SELECT suppression_subject.conversation_id
+		ORDER BY 1
+	LOOP
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION reengage.suppression_subject(text, text, text) IS
+	'whom suppress() and unsuppress() are about';
+
+CREATE FUNCTION reengage.suppress(
+	address text DEFAULT NULL,
+	conversation_id text DEFAULT NULL,
+	channel text DEFAULT NULL,
+	reason text DEFAULT NULL,
+	until timestamptz DEFAULT NULL,
+	server text DEFAULT NULL
+) RETURNS TABLE (nudge_id uuid, step text, since timestamptz)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	subject record;
+BEGIN
+	IF until <= now() THEN
+		RAISE EXCEPTION 'invalid until: %', until
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It has passed.';
+	END IF;
+	FOR subject IN SELECT * FROM reengage.suppression_subject(address, suppress.conversation_id, server)
+	LOOP
+		PERFORM reengage.lock_customer(subject.address_hash);
+		PERFORM reengage.lock_thread(subject.of_server, subject.root_conversation_id);
+		UPDATE reengage.suppressions s
+		SET until = nullif(greatest(coalesce(s.until, 'infinity'), coalesce(suppress.until, 'infinity')), 'infinity'),
+			reason = coalesce(suppress.reason, s.reason)
+		WHERE (s.address_hash, s.root_conversation_id, s.server, s.channel) IS NOT DISTINCT FROM
+			  (subject.address_hash, subject.root_conversation_id, subject.of_server, lower(suppress.channel));
+		IF NOT FOUND THEN
+			INSERT INTO reengage.suppressions
+				(server, channel, address_hash, root_conversation_id, label, reason, until)
+			VALUES (subject.of_server, lower(suppress.channel), subject.address_hash,
+					subject.root_conversation_id, subject.label, suppress.reason, suppress.until);
+		END IF;
+		RETURN QUERY
+			SELECT c.nudge_id, c.step, i.recorded_at
+			FROM reengage.intents i CROSS JOIN LATERAL ROWS FROM (
+				unnest(i.nudge_ids), unnest(i.steps), unnest(i.address_hashes)) AS c (nudge_id, step, address_hash)
+				JOIN reengage.nudges n ON n.nudge_id = c.nudge_id
+			WHERE (c.address_hash = subject.address_hash AND n.server = coalesce(subject.of_server, n.server))
+			   OR (n.server = subject.of_server
+				   AND (reengage.locate(n.server, n.conversation_id)).root = subject.root_conversation_id);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION reengage.suppress(text, text, text, text, timestamptz, text) IS
+	'an opt-out: nothing more is sent to an address, or in a thread, once this has committed; on one channel or all, at one server or all (of a conversation: reengage.default_server), until a time or for ever; returns the calls that may have been on the wire by then';
+
+CREATE FUNCTION reengage.unsuppress(
+	address text DEFAULT NULL,
+	conversation_id text DEFAULT NULL,
+	channel text DEFAULT NULL,
+	server text DEFAULT NULL
+) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	lifted integer := 0;
+	count integer;
+	subject record;
+BEGIN
+	FOR subject IN SELECT * FROM reengage.suppression_subject(address, unsuppress.conversation_id, server)
+	LOOP
+		DELETE FROM reengage.suppressions s
+		WHERE (s.address_hash = subject.address_hash
+			   OR (s.root_conversation_id = subject.root_conversation_id AND s.server = subject.of_server))
+		  AND (unsuppress.server IS NULL OR s.server = unsuppress.server)
+		  AND (unsuppress.channel IS NULL OR s.channel = lower(unsuppress.channel));
+		GET DIAGNOSTICS count = ROW_COUNT;
+		lifted := lifted + count;
+	END LOOP;
+	RETURN lifted;
+END
+$$;
+COMMENT ON FUNCTION reengage.unsuppress(text, text, text, text) IS
+	'lifts what suppress() said of an address or a conversation, at this server and on this channel only or altogether; returns how many rows that were; nudges that ended meanwhile stay ended';
 
 --
 -- The fence
@@ -620,9 +1002,7 @@ BEGIN
 			armed_at = EXCLUDED.armed_at,
 			armed_by = EXCLUDED.armed_by;
 
-	INSERT INTO reengage.address_key (key)
-	SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
-	WHERE NOT EXISTS (SELECT FROM reengage.address_key);
+	PERFORM reengage.make_address_key();
 
 	-- What has an outcome is not due; what has none is.
 	DELETE FROM reengage.due d USING reengage.lineage l WHERE l.nudge_id = d.nudge_id;
@@ -708,6 +1088,185 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION reengage.resume(text) IS 'ends the pause of a server: its due nudges go out';
+
+--
+-- Changes: who changed what operators decide, and when
+--
+CREATE TABLE reengage.changes (
+	change_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	table_name text NOT NULL,
+	changed_by text NOT NULL DEFAULT session_user,
+	changed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	old jsonb,
+	new jsonb,
+	CONSTRAINT changes_pkey PRIMARY KEY (change_id),
+	CONSTRAINT changes_check CHECK (old IS NOT NULL OR new IS NOT NULL)
+);
+COMMENT ON TABLE reengage.changes IS
+	'who changed what operators decide, and when: one row for each changed row; append-only';
+COMMENT ON COLUMN reengage.changes.change_id IS 'identity of the row, ordered by time';
+COMMENT ON COLUMN reengage.changes.table_name IS 'the table of the schema reengage that was changed';
+COMMENT ON COLUMN reengage.changes.changed_by IS 'who was logged in';
+COMMENT ON COLUMN reengage.changes.changed_at IS 'when the changing transaction began';
+COMMENT ON COLUMN reengage.changes.old IS 'the row as it was; null: it is new';
+COMMENT ON COLUMN reengage.changes.new IS 'the row as it is; null: it was deleted';
+SELECT pg_catalog.pg_extension_config_dump('reengage.changes', '');
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.changes
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
+
+CREATE FUNCTION reengage.note_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF TG_OP = 'TRUNCATE' THEN
+		RAISE EXCEPTION 'TRUNCATE of table "reengage.%" is not allowed', TG_TABLE_NAME
+			USING ERRCODE = 'feature_not_supported',
+				  HINT = 'DELETE its rows, so that reengage.changes has them.';
+	END IF;
+	-- A row that carries another created_at than now comes out of a dump, and
+	-- so does the row that tells of it.
+	IF TG_OP = 'INSERT' THEN
+		INSERT INTO reengage.changes (table_name, new)
+		SELECT TG_TABLE_NAME, to_jsonb(NEW) WHERE NEW.created_at = now();
+	ELSIF TG_OP = 'UPDATE' THEN
+		INSERT INTO reengage.changes (table_name, old, new)
+		SELECT TG_TABLE_NAME, to_jsonb(OLD), to_jsonb(NEW) WHERE to_jsonb(OLD) <> to_jsonb(NEW);
+	ELSE
+		INSERT INTO reengage.changes (table_name, old) VALUES (TG_TABLE_NAME, to_jsonb(OLD));
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION reengage.note_change() IS
+	'writes a changed row of a table that has created_at into reengage.changes';
+
+--
+-- Policies
+--
+CREATE FUNCTION reengage.permitted_at(t timestamptz, quiet_hours text[], time_zone text) RETURNS timestamptz
+LANGUAGE C STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_permitted_at';
+COMMENT ON FUNCTION reengage.permitted_at(timestamptz, text[], text) IS
+	'the first instant, not before t, whose wall clock in this time zone lies in none of the quiet hours';
+
+CREATE TABLE reengage.policies (
+	policy_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	server text NOT NULL DEFAULT reengage.default_server(),
+	campaign text,
+	channel text,
+	quiet_hours text[],
+	time_zone text,
+	cap integer,
+	cap_interval interval,
+	minimum_gap interval,
+	holdout_percent numeric,
+	holdout_salt text NOT NULL DEFAULT '',
+	max_length integer,
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CONSTRAINT policies_pkey PRIMARY KEY (policy_id),
+	CONSTRAINT policies_scope UNIQUE NULLS NOT DISTINCT (server, campaign, channel)
+);
+COMMENT ON TABLE reengage.policies IS
+	'whom nudges may reach, when and how often: all policies that match a nudge hold together; changed by INSERT, UPDATE and DELETE, and each change is written into reengage.changes';
+COMMENT ON COLUMN reengage.policies.policy_id IS 'identity of the policy';
+COMMENT ON COLUMN reengage.policies.server IS 'the foreign server whose nudges it is about; default: setting reengage.default_server';
+COMMENT ON COLUMN reengage.policies.campaign IS 'the campaign that it is about; null: any, and none';
+COMMENT ON COLUMN reengage.policies.channel IS 'the channel that it is about; null: any';
+COMMENT ON COLUMN reengage.policies.quiet_hours IS
+	'when nobody is spoken to, by the wall clock of the customer: windows that begin on the days they name and may pass midnight, for example {mon-fri 20:00-08:00,"sat,sun 18:00-10:00"} or {daily 21:00-08:00}; null: never';
+COMMENT ON COLUMN reengage.policies.time_zone IS 'of customers whose time zone is not known; null: their nudges wait';
+COMMENT ON COLUMN reengage.policies.cap IS 'how many messages a customer may get in cap_interval; null: any number';
+COMMENT ON COLUMN reengage.policies.cap_interval IS 'the rolling interval of cap; a day has 24 hours, a month 30 days';
+COMMENT ON COLUMN reengage.policies.minimum_gap IS 'the shortest time between two messages to a customer; null: none';
+COMMENT ON COLUMN reengage.policies.holdout_percent IS 'the share of customers, 0 to 100, who get nothing, so that their fate can be compared; null: nobody';
+COMMENT ON COLUMN reengage.policies.holdout_salt IS 'chooses whom; policies with the same salt choose the same customers';
+COMMENT ON COLUMN reengage.policies.max_length IS 'the most characters of a message; null: as many as a nudge may have';
+COMMENT ON COLUMN reengage.policies.created_at IS 'when it was inserted';
+SELECT pg_catalog.pg_extension_config_dump('reengage.policies', '');
+
+-- what policies hold, and a change of them lets go
+CREATE INDEX due_held_by_policy ON reengage.due (server) WHERE waiting_for ~ '^(quiet hours|minimum gap)';
+-- how often a customer was spoken to
+CREATE INDEX unresolved_customer ON reengage.unresolved (address_hash);
+
+CREATE FUNCTION reengage.refuse_policy(name text, value text, detail text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION 'invalid % of a policy: "%"', name, left(value, 60)
+		USING ERRCODE = 'invalid_parameter_value', DETAIL = detail;
+END
+$$;
+COMMENT ON FUNCTION reengage.refuse_policy(text, text, text) IS 'an error that names the value';
+
+CREATE FUNCTION reengage.policies_validate() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- A row that carries another created_at than now comes out of a dump; to
+	-- refuse it would be to lose it, and to speak to whom it protects.
+	IF TG_OP = 'INSERT' AND NEW.created_at <> now() THEN
+		RETURN NEW;
+	END IF;
+	IF TG_OP = 'INSERT' OR NEW.server IS DISTINCT FROM OLD.server THEN
+		PERFORM reengage.require_server(NEW.server);
+	END IF;
+	IF NEW.channel !~ '^[a-z0-9_-]{1,64}$' THEN
+		PERFORM reengage.refuse_policy('channel', NEW.channel, 'It must be a lower-case word, for example sms.');
+	END IF;
+	IF NEW.campaign !~ '\S' OR length(NEW.campaign) > 256 THEN
+		PERFORM reengage.refuse_policy('campaign', NEW.campaign, 'It must have 1 to 256 characters.');
+	END IF;
+	-- both raise the error themselves
+	PERFORM reengage.permitted_at(now(), '{daily 00:00-00:01}', NEW.time_zone);
+	PERFORM reengage.permitted_at(now(), NEW.quiet_hours, 'UTC');
+	IF NEW.cap < 0 THEN
+		PERFORM reengage.refuse_policy('cap', NEW.cap::text, 'It must not be negative.');
+	END IF;
+	IF (NEW.cap IS NULL) <> (NEW.cap_interval IS NULL) THEN
+		PERFORM reengage.refuse_policy('cap', coalesce(NEW.cap::text, 'null'), 'It goes with cap_interval: both are null, or none.');
+	END IF;
+	IF NOT NEW.cap_interval BETWEEN '1 second' AND '36500 days' THEN
+		PERFORM reengage.refuse_policy('cap_interval', NEW.cap_interval::text, 'It must be from a second to 36500 days.');
+	END IF;
+	IF NOT NEW.minimum_gap BETWEEN '1 second' AND '36500 days' THEN
+		PERFORM reengage.refuse_policy('minimum_gap', NEW.minimum_gap::text, 'It must be from a second to 36500 days.');
+	END IF;
+	IF NOT NEW.holdout_percent BETWEEN 0 AND 100 THEN
+		PERFORM reengage.refuse_policy('holdout_percent', NEW.holdout_percent::text, 'It must be from 0 to 100.');
+	END IF;
+	IF NEW.max_length < 1 THEN
+		PERFORM reengage.refuse_policy('max_length', NEW.max_length::text, 'It must be 1 or more.');
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION reengage.policies_validate() IS 'refuses a policy that cannot be meant, naming the value';
+
+CREATE FUNCTION reengage.policies_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE reengage.due SET due_at = now(), waiting_for = NULL
+	WHERE waiting_for ~ '^(quiet hours|minimum gap)';
+	-- a worker that holds one at this moment finds out for itself
+	PERFORM reengage.wake('-infinity');
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION reengage.policies_changed() IS
+	'makes due what policies hold, so that it is looked at again';
+
+CREATE TRIGGER validate BEFORE INSERT OR UPDATE ON reengage.policies
+	FOR EACH ROW EXECUTE FUNCTION reengage.policies_validate();
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON reengage.policies
+	FOR EACH ROW EXECUTE FUNCTION reengage.note_change();
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON reengage.suppressions
+	FOR EACH ROW EXECUTE FUNCTION reengage.note_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON reengage.policies
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.note_change();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON reengage.policies
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.policies_changed();
 
 --
 -- Running
@@ -1356,6 +1915,728 @@ COMMENT ON COLUMN reengage.health.detail IS 'the facts';
 COMMENT ON COLUMN reengage.health.remedy IS 'what to do; null: nothing';
 
 --
+-- Importing history
+--
+CREATE TABLE reengage.import_runs (
+	import_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	server text NOT NULL,
+	campaign text NOT NULL,
+	source text NOT NULL,
+	imported_by text NOT NULL DEFAULT session_user,
+	started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	moved_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	finished_at timestamptz,
+	records_read bigint NOT NULL,
+	accepted bigint NOT NULL DEFAULT 0,
+	rejected bigint NOT NULL DEFAULT 0,
+	skipped bigint NOT NULL DEFAULT 0,
+	reasons jsonb NOT NULL DEFAULT '{}',
+	CONSTRAINT import_runs_pkey PRIMARY KEY (import_id),
+	CONSTRAINT import_runs_sum CHECK (CASE
+		WHEN finished_at IS NULL THEN accepted + rejected + skipped <= records_read
+		ELSE accepted + rejected + skipped = records_read END)
+);
+COMMENT ON TABLE reengage.import_runs IS
+	'what each import_history() did so far; kept by it, a transaction at a time; the view imports also says whether it still runs';
+COMMENT ON COLUMN reengage.import_runs.import_id IS 'identity of the import';
+COMMENT ON COLUMN reengage.import_runs.server IS 'the foreign server of the nudges';
+COMMENT ON COLUMN reengage.import_runs.campaign IS 'the campaign of the nudges';
+COMMENT ON COLUMN reengage.import_runs.source IS 'the file or the staging table';
+COMMENT ON COLUMN reengage.import_runs.imported_by IS 'who called it';
+COMMENT ON COLUMN reengage.import_runs.started_at IS 'when the source had been read';
+COMMENT ON COLUMN reengage.import_runs.moved_at IS 'when the last chunk was done';
+COMMENT ON COLUMN reengage.import_runs.finished_at IS 'when all was done; null: it runs, or was interrupted';
+COMMENT ON COLUMN reengage.import_runs.records_read IS 'records in the source';
+COMMENT ON COLUMN reengage.import_runs.accepted IS 'records that became a nudge';
+COMMENT ON COLUMN reengage.import_runs.rejected IS 'records with a defect: see import_rejects';
+COMMENT ON COLUMN reengage.import_runs.skipped IS 'records without a defect that needed no nudge';
+COMMENT ON COLUMN reengage.import_runs.reasons IS 'how many records there were for each reason; they add up to the three counts';
+
+CREATE TABLE reengage.import_rejects (
+	import_id uuid NOT NULL,
+	record_no bigint NOT NULL,
+	reason text NOT NULL,
+	message text,
+	conversation_id text,
+	record jsonb NOT NULL,
+	CONSTRAINT import_rejects_pkey PRIMARY KEY (import_id, record_no)
+);
+COMMENT ON TABLE reengage.import_rejects IS
+	'records of history that have a defect, as they were; delete rows that you are done with';
+COMMENT ON COLUMN reengage.import_rejects.import_id IS 'the import';
+COMMENT ON COLUMN reengage.import_rejects.record_no IS 'which record of the source, from 1, its header not counted';
+COMMENT ON COLUMN reengage.import_rejects.reason IS 'one word for the defect; the README says what each means';
+COMMENT ON COLUMN reengage.import_rejects.message IS 'with the reason refused: what the database said';
+COMMENT ON COLUMN reengage.import_rejects.conversation_id IS 'the conversation, as far as it can be told';
+COMMENT ON COLUMN reengage.import_rejects.record IS 'the record: its columns and their text';
+
+SELECT pg_catalog.pg_extension_config_dump('reengage.import_runs', '');
+SELECT pg_catalog.pg_extension_config_dump('reengage.import_rejects', '');
+
+CREATE VIEW reengage.imports AS
+SELECT r.import_id, r.server, r.campaign, r.source,
+	CASE
+		WHEN r.finished_at IS NOT NULL THEN 'finished'
+		-- between two chunks it holds no lock, for a moment
+		WHEN r.moved_at > pg_catalog.clock_timestamp() - interval '1 s'
+		  OR EXISTS (SELECT FROM pg_catalog.pg_locks k
+					 WHERE k.locktype = 'advisory' AND k.granted
+					   AND k.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+					   AND (k.classid::bigint << 32 | k.objid::bigint) = pg_catalog.hashtextextended(r.import_id::text, 0))
+			THEN 'running'
+		ELSE 'interrupted'
+	END AS state,
+	r.records_read, r.accepted, r.rejected, r.skipped,
+	r.records_read - r.accepted - r.rejected - r.skipped AS remaining,
+	r.reasons, r.started_at, r.moved_at, r.finished_at, r.imported_by
+FROM reengage.import_runs r;
+COMMENT ON VIEW reengage.imports IS
+	'each import of history: whether it runs, and what became of its records so far';
+COMMENT ON COLUMN reengage.imports.import_id IS 'identity of the import';
+COMMENT ON COLUMN reengage.imports.server IS 'the foreign server of the nudges';
+COMMENT ON COLUMN reengage.imports.campaign IS 'the campaign of the nudges';
+COMMENT ON COLUMN reengage.imports.source IS 'the file or the staging table';
+COMMENT ON COLUMN reengage.imports.state IS 'running, finished, or interrupted: call import_history() again, what was accepted is recognised';
+COMMENT ON COLUMN reengage.imports.records_read IS 'records in the source';
+COMMENT ON COLUMN reengage.imports.accepted IS 'records that became a nudge';
+COMMENT ON COLUMN reengage.imports.rejected IS 'records with a defect: see import_rejects';
+COMMENT ON COLUMN reengage.imports.skipped IS 'records without a defect that needed no nudge';
+COMMENT ON COLUMN reengage.imports.remaining IS 'records that are still to be done';
+COMMENT ON COLUMN reengage.imports.reasons IS 'how many records there were for each reason';
+COMMENT ON COLUMN reengage.imports.started_at IS 'when the source had been read';
+COMMENT ON COLUMN reengage.imports.moved_at IS 'when the last chunk was done';
+COMMENT ON COLUMN reengage.imports.finished_at IS 'when all was done';
+COMMENT ON COLUMN reengage.imports.imported_by IS 'who called it';
+
+CREATE FUNCTION reengage.read_header(file text, delimiter text) RETURNS text[]
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_read_header';
+COMMENT ON FUNCTION reengage.read_header(text, text) IS
+	'the column names of a CSV file on the server that COPY can read; an error if it is no text, has a record of over a megabyte, or a line that would end COPY; needs pg_read_server_files';
+
+CREATE FUNCTION reengage.history_times(said text[]) RETURNS timestamptz[]
+LANGUAGE C STRICT STABLE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_history_times';
+COMMENT ON FUNCTION reengage.history_times(text[]) IS
+	'the times that texts stand for; null of what cannot be read, and of words like now or infinity';
+
+CREATE FUNCTION reengage.history_customers(addresses text[], make_key boolean) RETURNS text[]
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF make_key THEN
+		PERFORM reengage.make_address_key();
+	END IF;
+	RETURN (SELECT reengage.hash_addresses(k.key, addresses)
+			FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION reengage.history_customers(text[], boolean) IS
+	'for import_history(): the hashes of addresses under this installation''s key, which is made if there is none; null without it';
+
+-- Which column of a source is what.  The first name that it has counts.
+CREATE FUNCTION reengage.history_columns(header text[], columns jsonb)
+RETURNS TABLE (field text, place integer)
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wrong text;
+BEGIN
+	IF jsonb_typeof(columns) <> 'object' THEN
+		RAISE EXCEPTION 'columns must be a JSON object'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'For example {"conversation_id": "CONV_ID"}.';
+	END IF;
+	SELECT h.name INTO wrong FROM unnest(header) h(name) GROUP BY h.name, lower(h.name)
+	HAVING count(*) > 1 OR h.name = '' LIMIT 1;
+	IF wrong IS NULL THEN
+		SELECT lower(h.name) INTO wrong FROM unnest(header) h(name) GROUP BY lower(h.name) HAVING count(*) > 1 LIMIT 1;
+	END IF;
+	IF wrong IS NOT NULL AND (wrong <> '' OR cardinality(header) > 1) THEN
+		RAISE EXCEPTION 'column "%" is there twice, or has no name', wrong
+			USING ERRCODE = 'duplicate_column',
+				  DETAIL = format('The columns are: %s.', left(array_to_string(header, ', '), 1000));
+	END IF;
+
+	RETURN QUERY
+	WITH known (field, names) AS (VALUES
+		('conversation_id', ARRAY['conversation_id']),
+		('status', ARRAY['status', 'state']),
+		('channel', ARRAY['channel', 'message_type']),
+		('address', ARRAY['customer_address', 'address', 'from_address']),
+		('time_zone', ARRAY['customer_time_zone', 'time_zone', 'customer_timezone']),
+		('last_inbound_at', ARRAY['last_inbound_at']),
+		('abandoned_at', ARRAY['abandoned_at', 'conversation_end']),
+		('consent', ARRAY['consent']),
+		('extracted_at', ARRAY['extracted_at'])
+	)
+	SELECT k.field,
+		(SELECT h.place::integer
+		 FROM unnest(CASE WHEN columns ? k.field THEN ARRAY[lower(columns ->> k.field)] ELSE k.names END)
+			WITH ORDINALITY n(name, rank)
+			JOIN unnest(header) WITH ORDINALITY h(name, place) ON lower(h.name) = n.name
+		 ORDER BY n.rank LIMIT 1)
+	FROM known k;
+END
+$$;
+COMMENT ON FUNCTION reengage.history_columns(text[], jsonb) IS
+	'for import_history(): which column of a header is what; null: none';
+
+CREATE FUNCTION reengage.check_history_columns(header text[], columns jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wrong text;
+	found_fields text[] := (SELECT array_agg(c.field) FROM reengage.history_columns(header, columns) c WHERE c.place IS NOT NULL);
+BEGIN
+	SELECT k.key INTO wrong FROM jsonb_object_keys(columns) k(key)
+	WHERE k.key <> ALL (SELECT c.field FROM reengage.history_columns(header, columns) c) LIMIT 1;
+	IF wrong IS NOT NULL THEN
+		RAISE EXCEPTION 'columns has an unknown key: "%"', wrong
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = format('The keys are: %s.', (SELECT string_agg(c.field, ', ') FROM reengage.history_columns(header, '{}') c));
+	END IF;
+	SELECT columns ->> k.key INTO wrong FROM jsonb_object_keys(columns) k(key)
+	WHERE k.key <> ALL (coalesce(found_fields, '{}')) LIMIT 1;
+	IF wrong IS NULL AND NOT 'conversation_id' = ANY (coalesce(found_fields, '{}')) THEN
+		wrong := 'conversation_id';
+	ELSIF wrong IS NULL AND NOT 'address' = ANY (found_fields) THEN
+		wrong := 'customer_address';
+	ELSIF wrong IS NULL AND NOT found_fields && ARRAY['last_inbound_at', 'abandoned_at'] THEN
+		wrong := 'last_inbound_at or abandoned_at';
+	END IF;
+	IF wrong IS NOT NULL THEN
+		RAISE EXCEPTION 'history has no column %', wrong
+			USING ERRCODE = 'undefined_column',
+				  DETAIL = format('The columns are: %s.', left(array_to_string(header, ', '), 1000)),
+				  HINT = 'Is there a header, and is the delimiter right? Names of your own are mapped with columns => ''{"conversation_id": "CONV_ID"}''.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage.check_history_columns(text[], jsonb) IS
+	'for import_history(): an error if a column is missing that it cannot do without';
+
+-- From here on the functions run as their caller: the source is read, and
+-- nudges are asked for, with the rights of whoever imports.  What lies between
+-- the transactions of an import is in temporary tables of the caller.
+CREATE FUNCTION reengage.drop_history() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+AS $$
+BEGIN
+	DROP VIEW IF EXISTS pg_temp.reengage_history;
+	DROP TABLE IF EXISTS pg_temp.reengage_history_plan, pg_temp.reengage_history_staging;
+END
+$$;
+COMMENT ON FUNCTION reengage.drop_history() IS 'for import_history(): drops its temporary tables';
+
+CREATE FUNCTION reengage.stage_file(file text, delimiter text) RETURNS text[]
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	header text[] := reengage.read_header(file, delimiter);
+	names text := (SELECT string_agg('c' || n, ', ') FROM generate_series(1, cardinality(header)) n);
+BEGIN
+	EXECUTE format('CREATE TEMP TABLE reengage_history_staging (record_no bigint GENERATED ALWAYS AS IDENTITY, %s)',
+				   replace(names, ',', ' text,') || ' text');
+	EXECUTE format('COPY pg_temp.reengage_history_staging (%s) FROM %L WITH (FORMAT csv, HEADER true, NULL %L, DELIMITER %L, ENCODING %L)',
+				   names, file, '\N', delimiter, 'UTF8');
+	RETURN header;
+END
+$$;
+COMMENT ON FUNCTION reengage.stage_file(text, text) IS
+	'for import_history(): copies a file on the server into a temporary table, and returns its header';
+
+-- Nothing but plain types, and no view: reading them would run somebody's code
+-- as the caller.  For the same reason, and because it would hide records, no
+-- row-level security.
+CREATE FUNCTION reengage.stage_table(source regclass) RETURNS text[]
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+SET row_security = off SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD'
+AS $$
+DECLARE
+	header text[];
+	wrong text;
+BEGIN
+	IF (SELECT c.relkind NOT IN ('r', 'p', 'f') FROM pg_class c WHERE c.oid = source) THEN
+		RAISE EXCEPTION '"%" is not a table', source
+			USING ERRCODE = 'wrong_object_type', HINT = 'Make a table of it: CREATE TABLE ... AS SELECT ....';
+	END IF;
+	SELECT format('%s of type %s', a.attname, a.atttypid::regtype) INTO wrong
+	FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+	WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped
+	  AND (t.typnamespace <> 'pg_catalog'::regnamespace OR t.typtype <> 'b')
+	ORDER BY a.attnum LIMIT 1;
+	IF wrong IS NOT NULL THEN
+		RAISE EXCEPTION 'cannot import column %', wrong
+			USING ERRCODE = 'datatype_mismatch', HINT = 'A staging table has columns of PostgreSQL''s own types, best of text.';
+	END IF;
+	header := ARRAY(SELECT a.attname::text FROM pg_attribute a
+					WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum);
+	EXECUTE format('CREATE TEMP TABLE reengage_history_staging AS SELECT row_number() OVER () AS record_no%s FROM %s',
+				   (SELECT string_agg(format(', s.%I::text AS c%s', h.name, h.place), '' ORDER BY h.place)
+					FROM unnest(header) WITH ORDINALITY h(name, place)),
+				   source || ' s');
+	RETURN header;
+END
+$$;
+COMMENT ON FUNCTION reengage.stage_table(regclass) IS
+	'for import_history(): copies a staging table into a temporary one, and returns its column names';
+
+-- A view gives the columns of a source their meaning.
+CREATE FUNCTION reengage.describe_history(header text[], columns jsonb) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	records bigint;
+	meanings text := (
+		SELECT string_agg(format('nullif(nullif(btrim(%s, E'' \t\r\n''), ''''), %L) AS %I', coalesce('c' || c.place, 'NULL::text'), '\N', c.field), ', ')
+		FROM reengage.history_columns(header, columns) c);
+	has_consent boolean := (SELECT c.place IS NOT NULL FROM reengage.history_columns(header, columns) c WHERE c.field = 'consent');
+	heading text := (SELECT header[c.place] FROM reengage.history_columns(header, columns) c WHERE c.field = 'conversation_id');
+	names text;
+	contents text;
+BEGIN
+	SELECT string_agg(quote_literal(lower(h.name)), ', ' ORDER BY h.place),
+		   string_agg(format('nullif(c%s, %L)', h.place, '\N'), ', ' ORDER BY h.place)
+	INTO names, contents
+	FROM unnest(header) WITH ORDINALITY h(name, place)
+	WHERE h.place NOT IN (SELECT c.place FROM reengage.history_columns(header, columns) c
+						  WHERE c.place IS NOT NULL AND c.field <> 'time_zone');
+	EXECUTE format('CREATE TEMP VIEW reengage_history AS SELECT record_no, %s, %L::boolean AS asks_consent, %L::text AS heading,'
+				   ' jsonb_strip_nulls(jsonb_object(ARRAY[%s]::text[], ARRAY[%s]::text[])) AS detail,'
+				   ' jsonb_object(ARRAY[%s], ARRAY[%s]) AS record'
+				   ' FROM pg_temp.reengage_history_staging',
+				   meanings, has_consent, lower(heading), names, contents,
+				   (SELECT string_agg(quote_literal(h.name), ', ' ORDER BY h.place) FROM unnest(header) WITH ORDINALITY h(name, place)),
+				   (SELECT string_agg('c' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(header)) n));
+	CREATE UNIQUE INDEX ON pg_temp.reengage_history_staging (record_no);
+	ANALYZE pg_temp.reengage_history_staging;
+	SELECT count(*) INTO records FROM pg_temp.reengage_history_staging;
+	RETURN records;
+END
+$$;
+COMMENT ON FUNCTION reengage.describe_history(text[], jsonb) IS
+	'for import_history(): gives the columns of the staged records their meaning, and counts the records';
+
+-- What becomes of each record, as far as the source alone tells.  First the
+-- newest record of each conversation is found, whatever its defects: an older
+-- one must not speak for it, say with a consent that was withdrawn since.
+CREATE FUNCTION reengage.plan_history(as_of timestamptz, max_age interval) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET work_mem = '32MB' SET jit = off
+AS $$
+BEGIN
+	CREATE TEMP TABLE reengage_history_plan AS
+	WITH timed AS (
+		SELECT h.record_no, h.conversation_id, lower(h.status) AS status, lower(h.channel) AS channel, h.address,
+			-- as address_hash.c compares them
+			CASE WHEN h.address ~ '^[-+0-9 ()./]*$' THEN translate(h.address, ' ().-/', '')
+				ELSE lower(h.address COLLATE "C") END AS customer,
+			h.time_zone, h.asks_consent AND coalesce(lower(h.consent) NOT IN ('true', 't', 'yes', 'y', '1', 'on'), true) AS withdrawn,
+			h.heading, ARRAY[h.last_inbound_at, h.abandoned_at, h.extracted_at] AS said,
+			reengage.history_times(ARRAY[h.last_inbound_at, h.abandoned_at, h.extracted_at]) AS times
+		FROM pg_temp.reengage_history h
+		OFFSET 0
+	), looked_at AS (
+		SELECT t.record_no, t.conversation_id, t.status, t.channel, t.address, t.customer, t.time_zone, t.withdrawn,
+			coalesce(t.times[2], t.times[1]) AS occurred_at, t.times[3] AS extracted_at,
+			greatest(t.times[1], t.times[2], t.times[3]) AS latest,
+			(t.said[1] IS NULL) = (t.times[1] IS NULL) AND (t.said[2] IS NULL) = (t.times[2] IS NULL)
+				AND (t.said[3] IS NULL) = (t.times[3] IS NULL) AND coalesce(t.times[2], t.times[1]) IS NOT NULL AS has_times,
+			CASE
+				WHEN t.conversation_id IS NULL THEN 'missing_id'
+				WHEN lower(t.conversation_id) = t.heading THEN 'header'
+				-- a bounded repetition would take a hundred times as long
+				WHEN length(t.conversation_id) > 128 OR t.conversation_id !~ '^[A-Za-z0-9._~-]+$'
+				  OR t.conversation_id IN ('.', '..') THEN 'invalid_id'
+				ELSE ''
+			END AS id_defect
+		FROM timed t
+		OFFSET 0
+	), newest AS (
+		SELECT l.*, l.id_defect = '' AND row_number() OVER (
+			PARTITION BY l.conversation_id COLLATE "C", l.id_defect
+			ORDER BY l.extracted_at DESC NULLS LAST, l.occurred_at DESC NULLS LAST, l.record_no DESC) > 1 AS is_older
+		FROM looked_at l
+	), judged AS (
+		SELECT n.record_no, n.conversation_id, n.channel, n.address, n.customer, n.time_zone, n.occurred_at,
+			CASE
+				WHEN n.id_defect <> '' THEN n.id_defect
+				WHEN n.is_older THEN 'older_record'
+				WHEN NOT n.has_times THEN 'bad_timestamp'
+				WHEN n.latest > as_of THEN 'future_timestamp'
+				WHEN n.status NOT IN ('active', 'ringing', 'alerting', 'connected', 'closed', 'disconnected', 'terminated') THEN 'unknown_status'
+				WHEN n.address IS NULL THEN 'no_address'
+				WHEN length(n.address) > 256 OR n.address ~ '[\x01-\x1f\x7f]' THEN 'invalid_address'
+				WHEN length(n.channel) > 64 OR n.channel !~ '^[a-z0-9_-]+$' THEN 'invalid_channel'
+				WHEN n.withdrawn THEN 'no_consent'
+				ELSE 'accepted'
+			END AS reason
+		FROM newest n
+	)
+	SELECT j.record_no,
+		CASE
+			WHEN j.reason <> 'accepted' THEN j.reason
+			WHEN j.occurred_at < as_of - max_age THEN 'too_old'
+			-- who withdrew the consent in the newest conversation gets nothing for an older one
+			WHEN row_number() OVER (
+				PARTITION BY j.reason IN ('accepted', 'no_consent'), j.customer COLLATE "C"
+				ORDER BY j.occurred_at DESC, j.conversation_id COLLATE "C" DESC) > 1 THEN 'older_conversation'
+			ELSE 'accepted'
+		END AS reason,
+		j.conversation_id, j.channel, j.address, j.occurred_at,
+		CASE WHEN z.name IS NOT NULL THEN j.time_zone END AS time_zone,
+		j.time_zone IS NULL OR z.name IS NOT NULL AS knows_zone
+	FROM judged j
+		-- the trigger on nudges takes them in any case of letters
+		LEFT JOIN (SELECT DISTINCT lower(n.name) AS name FROM pg_timezone_names n) z ON z.name = lower(j.time_zone);
+	CREATE UNIQUE INDEX ON pg_temp.reengage_history_plan (record_no) INCLUDE (reason);
+	ANALYZE pg_temp.reengage_history_plan;
+END
+$$;
+COMMENT ON FUNCTION reengage.plan_history(timestamptz, interval) IS
+	'for import_history(): what becomes of each staged record, as far as the source alone tells';
+
+CREATE FUNCTION reengage.seed_lineage(server text, record_nos bigint[], refused_nos bigint[], conversation_ids text[], channels text[], address_hashes text[],
+									  times timestamptz[], details jsonb[]) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+#variable_conflict use_column
+BEGIN
+	PERFORM reengage.require_server(server);
+	INSERT INTO reengage.lineage (server, outcome, requested_conversation_id, conversation_id, root_conversation_id,
+		generation, channel, address_hash, attempts, api_calls, api_calls_saved, occurred_at, detail)
+	SELECT seed_lineage.server, 'imported', c.conversation_id, c.conversation_id, c.conversation_id,
+		0, c.channel, c.address_hash, 0, 0, 0, c.occurred_at, c.detail
+	FROM (SELECT * FROM unnest(record_nos, conversation_ids, channels, address_hashes, times, details)
+			AS u (record_no, conversation_id, channel, address_hash, occurred_at, detail)
+		  WHERE u.record_no <> ALL (refused_nos)
+		  -- in the order of the indexes
+		  ORDER BY u.conversation_id
+		  OFFSET 0) c
+	-- not EXISTS, which a planner may turn into a join with all of lineage
+	WHERE (SELECT true FROM reengage.lineage l
+		   WHERE l.root_conversation_id = c.conversation_id AND l.server = seed_lineage.server LIMIT 1) IS NULL
+	  AND (SELECT true FROM reengage.lineage l
+		   WHERE l.server = seed_lineage.server AND l.conversation_id = c.conversation_id AND l.generation > 0 LIMIT 1) IS NULL
+	ON CONFLICT (server, conversation_id) WHERE outcome = 'imported' DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION reengage.seed_lineage(text, bigint[], bigint[], text[], text[], text[], timestamptz[], jsonb[]) IS
+	'for import_history(): begins a thread with each conversation that lineage does not know';
+
+CREATE FUNCTION reengage.begin_import(server text, campaign text, source text, records_read bigint) RETURNS uuid
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+	INSERT INTO reengage.import_runs (server, campaign, source, records_read) VALUES ($1, $2, $3, $4) RETURNING import_id
+$$;
+COMMENT ON FUNCTION reengage.begin_import(text, text, text, bigint) IS 'for import_history(): writes down that an import begins';
+
+CREATE FUNCTION reengage.lock_import(import_id uuid) RETURNS void
+LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT pg_advisory_xact_lock(hashtextextended(import_id::text, 0))
+$$;
+COMMENT ON FUNCTION reengage.lock_import(uuid) IS
+	'for import_history(): the lock by which the view imports knows that it runs, until the end of the transaction';
+
+CREATE FUNCTION reengage.import_outcome(reason text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN reason IN ('accepted', 'unknown_time_zone') THEN 'accepted'
+		WHEN reason IN ('header', 'older_record', 'older_conversation', 'too_old', 'already_asked') THEN 'skipped'
+		ELSE 'rejected'
+	END
+$$;
+COMMENT ON FUNCTION reengage.import_outcome(text) IS 'whether records with this reason are accepted, skipped or rejected';
+
+CREATE FUNCTION reengage.import_counts(reasons jsonb, OUT accepted bigint, OUT rejected bigint, OUT skipped bigint)
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(sum(r.value::bigint) FILTER (WHERE reengage.import_outcome(r.key) = 'accepted'), 0),
+		   coalesce(sum(r.value::bigint) FILTER (WHERE reengage.import_outcome(r.key) = 'rejected'), 0),
+		   coalesce(sum(r.value::bigint) FILTER (WHERE reengage.import_outcome(r.key) = 'skipped'), 0)
+	FROM jsonb_each_text(reasons) r
+$$;
+COMMENT ON FUNCTION reengage.import_counts(jsonb) IS 'for import_history(): the three counts of its reasons';
+
+CREATE FUNCTION reengage.add_reasons(one jsonb, other jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(jsonb_object_agg(s.key, s.records), '{}')
+	FROM (SELECT b.key, sum(b.value::bigint) AS records
+		  FROM (SELECT * FROM jsonb_each_text(one) UNION ALL SELECT * FROM jsonb_each_text(other)) b
+		  GROUP BY b.key) s
+	WHERE s.records > 0
+$$;
+COMMENT ON FUNCTION reengage.add_reasons(jsonb, jsonb) IS 'for import_history(): adds up counts of reasons';
+
+CREATE FUNCTION reengage.count_import(import_id uuid, reasons jsonb, finished boolean) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE reengage.import_runs r
+	SET reasons = count_import.reasons, moved_at = clock_timestamp(),
+		finished_at = CASE WHEN finished THEN clock_timestamp() END,
+		accepted = c.accepted, rejected = c.rejected, skipped = c.skipped
+	FROM reengage.import_counts(count_import.reasons) c
+	WHERE r.import_id = count_import.import_id AND r.finished_at IS NULL AND r.imported_by = session_user
+$$;
+COMMENT ON FUNCTION reengage.count_import(uuid, jsonb, boolean) IS 'for import_history(): writes down how far it is';
+
+CREATE FUNCTION reengage.keep_rejects(import_id uuid, record_nos bigint[], reasons text[], messages text[],
+									  conversation_ids text[], records jsonb[]) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+	INSERT INTO reengage.import_rejects (import_id, record_no, reason, message, conversation_id, record)
+	SELECT import_id, r.*
+	FROM unnest(record_nos, reasons, messages, conversation_ids, records) r
+$$;
+COMMENT ON FUNCTION reengage.keep_rejects(uuid, bigint[], text[], text[], text[], jsonb[]) IS
+	'for import_history(): keeps records that have a defect';
+
+-- Anything that every nudge of the import would be refused for is an error
+-- before anything is read: one is asked for, and taken back.
+CREATE FUNCTION reengage.check_import(file text, staging regclass, server text, campaign text, message text, when_closed text,
+									  priority integer, due_at timestamptz, expires_at timestamptz, max_age interval) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF (file IS NULL) = (staging IS NULL) THEN
+		RAISE EXCEPTION 'either file or staging must be given' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF campaign IS NULL THEN
+		RAISE EXCEPTION 'campaign must not be null'
+			USING ERRCODE = 'null_value_not_allowed', DETAIL = 'By its campaign it is known who was asked for before.';
+	END IF;
+	IF max_age < interval '0' THEN
+		RAISE EXCEPTION 'max_age must not be negative' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	INSERT INTO reengage.nudges (server, conversation_id, message, when_closed, priority, due_at, expires_at, campaign)
+	VALUES (check_import.server, 'import', check_import.message, check_import.when_closed, check_import.priority,
+			coalesce(check_import.due_at, now()), check_import.expires_at, check_import.campaign);
+	RAISE EXCEPTION USING ERRCODE = 'RE000';
+EXCEPTION WHEN SQLSTATE 'RE000' THEN
+	NULL;
+END
+$$;
+COMMENT ON FUNCTION reengage.check_import(text, regclass, text, text, text, text, integer, timestamptz, timestamptz, interval) IS
+	'for import_history(): an error if its arguments make no nudge';
+
+-- A record that the database refuses must not take the others with it: they
+-- are asked for one by one then.  Records that became a nudge, or were refused.
+CREATE FUNCTION reengage.ask_history(import_id uuid, server text, campaign text, message text, when_closed text, priority integer,
+									 due_at timestamptz, expires_at timestamptz, record_nos bigint[], nudge_ids uuid[],
+									 conversation_ids text[], channels text[], addresses text[], time_zones text[], details jsonb[])
+RETURNS TABLE (record_no bigint, complaint text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	c record;
+	asked_nos bigint[];
+BEGIN
+	BEGIN
+		-- collected, for what was returned is not taken back by an error
+		WITH asked AS (
+			INSERT INTO reengage.nudges AS n (nudge_id, server, conversation_id, message, address, channel, when_closed,
+				priority, due_at, expires_at, time_zone, campaign, detail)
+			SELECT u.nudge_id, ask_history.server, u.conversation_id, ask_history.message, u.address, u.channel, ask_history.when_closed,
+				ask_history.priority, coalesce(ask_history.due_at, now()), ask_history.expires_at, u.time_zone, ask_history.campaign, u.detail
+			FROM unnest(nudge_ids, conversation_ids, channels, addresses, time_zones, details)
+				AS u (nudge_id, conversation_id, channel, address, time_zone, detail)
+			ON CONFLICT (nudge_id) DO NOTHING
+			RETURNING n.nudge_id)
+		SELECT array_agg(u.record_no) INTO asked_nos
+		FROM unnest(record_nos, nudge_ids) u(record_no, nudge_id) JOIN asked a ON a.nudge_id = u.nudge_id;
+		RETURN QUERY SELECT a.record_no, NULL::text FROM unnest(asked_nos) a(record_no);
+		RETURN;
+	EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
+		NULL;
+	END;
+	FOR c IN SELECT * FROM unnest(record_nos, nudge_ids, conversation_ids, channels, addresses, time_zones, details)
+		AS u (record_no, nudge_id, conversation_id, channel, address, time_zone, detail)
+	LOOP
+		BEGIN
+			INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message, address, channel, when_closed,
+				priority, due_at, expires_at, time_zone, campaign, detail)
+			VALUES (c.nudge_id, ask_history.server, c.conversation_id, ask_history.message, c.address, c.channel, ask_history.when_closed,
+				ask_history.priority, coalesce(ask_history.due_at, now()), ask_history.expires_at, c.time_zone, ask_history.campaign, c.detail)
+			ON CONFLICT (nudge_id) DO NOTHING;
+			IF FOUND THEN
+				RETURN QUERY SELECT c.record_no, NULL::text;
+			END IF;
+		EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
+			PERFORM reengage.keep_rejects(ask_history.import_id, ARRAY[c.record_no], ARRAY['refused'], ARRAY[SQLERRM],
+				ARRAY[c.conversation_id], ARRAY[(SELECT h.record FROM pg_temp.reengage_history h WHERE h.record_no = c.record_no)]);
+			RETURN QUERY SELECT c.record_no, SQLERRM;
+		END;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION reengage.ask_history(uuid, text, text, text, text, integer, timestamptz, timestamptz, bigint[], uuid[], text[], text[], text[], text[], jsonb[]) IS
+	'for import_history(): asks for nudges; which records became one, and which were refused and why';
+
+-- One chunk of an import: one transaction.  What each record became is counted.
+CREATE FUNCTION reengage.import_chunk(import_id uuid, first_no bigint, last_no bigint, server text, campaign text, message text,
+									  when_closed text, priority integer, due_at timestamptz, expires_at timestamptz, dry_run boolean)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+-- lookups in nudges and lineage stay lookups, whatever their size was when a plan was made
+SET enable_seqscan = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	counts jsonb;
+	valid record;
+	fresh record;
+	done record;
+	hashes text[];
+BEGIN
+	PERFORM reengage.lock_import(import_chunk.import_id);
+	SELECT jsonb_object_agg(r.reason, r.records) INTO counts
+	FROM (SELECT p.reason, count(*) AS records FROM pg_temp.reengage_history_plan p
+		  WHERE p.record_no BETWEEN first_no AND last_no GROUP BY p.reason) r;
+	SELECT array_agg(p.record_no) AS record_nos, array_agg(p.conversation_id) AS conversation_ids, array_agg(p.channel) AS channels,
+		array_agg(p.address) AS addresses, array_agg(p.occurred_at) AS times, array_agg(nullif(h.detail, '{}')) AS details,
+		array_agg(p.time_zone) AS time_zones, array_agg(p.knows_zone) AS knows_zones, array_agg(p.reason = 'accepted') AS wanted
+	INTO valid
+	FROM pg_temp.reengage_history_plan p JOIN pg_temp.reengage_history h ON h.record_no = p.record_no
+	WHERE p.record_no BETWEEN first_no AND last_no AND h.record_no BETWEEN first_no AND last_no
+	  AND p.reason IN ('accepted', 'older_conversation', 'too_old');
+	hashes := reengage.history_customers(valid.addresses, NOT dry_run);
+
+	SELECT array_agg(c.record_no) AS record_nos, array_agg(c.nudge_id) AS nudge_ids, array_agg(c.conversation_id) AS conversation_ids,
+		array_agg(c.channel) AS channels, array_agg(c.address) AS addresses, array_agg(c.time_zone) AS time_zones,
+		array_agg(c.knows_zone) AS knows_zones, array_agg(c.detail) AS details
+	INTO fresh
+	FROM (SELECT v.*, overlay(overlay(substr(encode(sha256(convert_to(
+				concat_ws(chr(31), import_chunk.server, import_chunk.campaign, v.address_hash), 'UTF8')), 'hex'), 1, 32)
+				PLACING '8' FROM 13) PLACING '8' FROM 17)::uuid AS nudge_id
+		  FROM unnest(valid.record_nos, valid.conversation_ids, valid.channels, valid.addresses, valid.time_zones,
+					  valid.knows_zones, valid.details, valid.wanted, hashes)
+				AS v (record_no, conversation_id, channel, address, time_zone, knows_zone, detail, wanted, address_hash)
+		  WHERE v.wanted
+		  ORDER BY nudge_id
+		  OFFSET 0) c
+	WHERE (SELECT true FROM reengage.nudges n WHERE n.nudge_id = c.nudge_id) IS NULL
+	  AND (SELECT true FROM reengage.nudges n
+		   WHERE n.conversation_id = c.conversation_id AND n.server = import_chunk.server
+			 AND n.campaign = import_chunk.campaign LIMIT 1) IS NULL
+	  AND (SELECT true FROM reengage.lineage l
+		   WHERE l.root_conversation_id = c.conversation_id AND l.server = import_chunk.server
+			 AND l.campaign = import_chunk.campaign LIMIT 1) IS NULL
+	  AND (SELECT true FROM reengage.lineage l
+		   WHERE l.server = import_chunk.server AND l.conversation_id = c.conversation_id AND l.generation > 0
+			 AND l.campaign = import_chunk.campaign LIMIT 1) IS NULL;
+
+	IF dry_run THEN
+		SELECT count(*) FILTER (WHERE f.known) AS accepted, count(*) FILTER (WHERE NOT f.known) AS unknown_time_zone, 0 AS refused
+		INTO done FROM unnest(fresh.knows_zones) f(known);
+	ELSE
+		PERFORM reengage.keep_rejects(import_chunk.import_id, array_agg(p.record_no), array_agg(p.reason), NULL,
+									  array_agg(p.conversation_id), array_agg(h.record))
+		FROM pg_temp.reengage_history_plan p JOIN pg_temp.reengage_history h ON h.record_no = p.record_no
+		WHERE p.record_no BETWEEN first_no AND last_no AND h.record_no BETWEEN first_no AND last_no
+		  AND p.reason = ANY (ARRAY(SELECT r.reason FROM jsonb_object_keys(counts) r(reason) WHERE reengage.import_outcome(r.reason) = 'rejected'));
+		SELECT count(*) FILTER (WHERE f.known AND a.complaint IS NULL) AS accepted,
+			count(*) FILTER (WHERE NOT f.known AND a.complaint IS NULL) AS unknown_time_zone,
+			count(a.complaint) AS refused, array_agg(a.record_no) FILTER (WHERE a.complaint IS NOT NULL) AS refused_nos
+		INTO done
+		FROM reengage.ask_history(import_chunk.import_id, server, campaign, message, when_closed, priority, due_at, expires_at,
+				fresh.record_nos, fresh.nudge_ids, fresh.conversation_ids, fresh.channels, fresh.addresses, fresh.time_zones, fresh.details) a
+			JOIN unnest(fresh.record_nos, fresh.knows_zones) f(record_no, known) ON f.record_no = a.record_no;
+		PERFORM reengage.seed_lineage(server, valid.record_nos, coalesce(done.refused_nos, '{}'), valid.conversation_ids, valid.channels,
+									  hashes, valid.times, valid.details);
+	END IF;
+
+	RETURN reengage.add_reasons(counts, jsonb_build_object(
+		'accepted', done.accepted - coalesce((counts ->> 'accepted')::bigint, 0), 'unknown_time_zone', done.unknown_time_zone,
+		'refused', done.refused,
+		'already_asked', coalesce((counts ->> 'accepted')::bigint, 0) - done.accepted - done.unknown_time_zone - done.refused));
+END
+$$;
+COMMENT ON FUNCTION reengage.import_chunk(uuid, bigint, bigint, text, text, text, text, integer, timestamptz, timestamptz, boolean) IS
+	'for import_history(): asks for the nudges of some staged records, begins their threads, keeps the rejects, and counts';
+
+CREATE PROCEDURE reengage.import_history(
+	message text,
+	campaign text,
+	file text DEFAULT NULL,
+	staging regclass DEFAULT NULL,
+	server text DEFAULT NULL,
+	when_closed text DEFAULT 'new_session',
+	priority integer DEFAULT 5,
+	due_at timestamptz DEFAULT NULL,
+	expires_at timestamptz DEFAULT NULL,
+	max_age interval DEFAULT NULL,
+	as_of timestamptz DEFAULT NULL,
+	delimiter text DEFAULT ',',
+	columns jsonb DEFAULT '{}',
+	dry_run boolean DEFAULT false,
+	INOUT import_id uuid DEFAULT NULL,
+	INOUT records_read bigint DEFAULT NULL,
+	INOUT accepted bigint DEFAULT NULL,
+	INOUT rejected bigint DEFAULT NULL,
+	INOUT skipped bigint DEFAULT NULL,
+	INOUT reasons jsonb DEFAULT NULL
+)
+LANGUAGE plpgsql
+AS $$
+-- It commits, so that it cannot carry a search_path: it calls only functions
+-- that do, and names its operators in full.
+DECLARE
+	chunk CONSTANT bigint := 10000;
+	next_no bigint := 1;
+	next_notice timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '5 s';
+	header pg_catalog.text[];
+BEGIN
+	-- where it may not commit, it says so before anything is read
+	IF NOT dry_run THEN
+		COMMIT;
+	END IF;
+	server := coalesce(server, reengage.default_server());
+	PERFORM reengage.check_import(file, staging, server, campaign, message, when_closed, priority, due_at, expires_at, max_age);
+	PERFORM reengage.drop_history();
+	IF file IS NOT NULL THEN
+		header := reengage.stage_file(file, delimiter);
+	ELSE
+		header := reengage.stage_table(staging);
+	END IF;
+	PERFORM reengage.check_history_columns(header, columns);
+	records_read := reengage.describe_history(header, columns);
+	reasons := '{}';
+	import_id := NULL;
+	IF NOT dry_run THEN
+		import_id := reengage.begin_import(server, campaign, coalesce(file, staging::text), records_read);
+		COMMIT;
+	END IF;
+	PERFORM reengage.lock_import(import_id);
+	PERFORM reengage.plan_history(coalesce(as_of, pg_catalog.now()), max_age);
+	WHILE next_no OPERATOR(pg_catalog.<=) records_read LOOP
+		reasons := reengage.add_reasons(reasons, reengage.import_chunk(import_id, next_no, next_no OPERATOR(pg_catalog.+) chunk OPERATOR(pg_catalog.-) 1::bigint,
+			server, campaign, message, when_closed, priority, due_at, expires_at, dry_run));
+		next_no := next_no OPERATOR(pg_catalog.+) chunk;
+		IF NOT dry_run THEN
+			PERFORM reengage.count_import(import_id, reasons, false);
+			COMMIT;
+		END IF;
+		IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) next_notice THEN
+			RAISE NOTICE '% of % records', least(next_no OPERATOR(pg_catalog.-) 1::bigint, records_read), records_read;
+			next_notice := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '5 s';
+		END IF;
+	END LOOP;
+	IF NOT dry_run THEN
+		PERFORM reengage.count_import(import_id, reasons, true);
+	END IF;
+	PERFORM reengage.drop_history();
+	SELECT c.accepted, c.rejected, c.skipped INTO accepted, rejected, skipped FROM reengage.import_counts(reasons) c;
+END
+$$;
+COMMENT ON PROCEDURE reengage.import_history(text, text, text, regclass, text, text, integer, timestamptz, timestamptz, interval, timestamptz, text, jsonb, boolean, uuid, bigint, bigint, bigint, bigint, jsonb) IS
+	'asks for one nudge for each customer of a history extract, a CSV file on the server or a staging table; commits as it goes, and may be called again: what was asked for before is recognised';
+
+--
 -- Privileges.  PUBLIC has nothing; nobody gets TRIGGER, REFERENCES or TRUNCATE.
 --
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA reengage FROM PUBLIC;
@@ -1364,21 +2645,32 @@ GRANT USAGE ON SCHEMA reengage
 	TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
 
 GRANT INSERT (nudge_id, server, conversation_id, message, address, channel, when_closed,
-			  priority, due_at, expires_at, time_zone, campaign, detail)
+			  priority, due_at, expires_at, time_zone, campaign, detail, supersedes)
 	ON reengage.nudges TO reengage_application, reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.default_server(), reengage.fence_complaint(),
-	reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid)
+	reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid, boolean),
+	reengage.cancel(uuid), reengage.suppress(text, text, text, text, timestamptz, text)
 	TO reengage_application, reengage_operator;
 GRANT SELECT ON reengage.nudge_status TO reengage_application, reengage_operator, reengage_reader;
 
 GRANT SELECT ON reengage.nudges, reengage.due, reengage.intents, reengage.unresolved, reengage.lineage,
-	reengage.identity, reengage.server_state, reengage.pauses, reengage.threads, reengage.in_doubt, reengage.health
+	reengage.identity, reengage.server_state, reengage.pauses, reengage.suppressions, reengage.threads, reengage.in_doubt, reengage.health
 	TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.arm(), reengage.disarm(), reengage.preview(uuid),
 	reengage.preflight(text, text),
 	reengage.pause(text, text), reengage.resume(text),
+	reengage.unsuppress(text, text, text, text), reengage.cancel_campaign(text, text),
 	reengage.resolve(uuid, text, text), reengage.redrive(uuid) TO reengage_operator;
 GRANT EXECUTE ON PROCEDURE reengage.run(integer, integer) TO reengage_operator;
+GRANT SELECT, DELETE,
+	INSERT (server, campaign, channel, quiet_hours, time_zone, cap, cap_interval, minimum_gap,
+			holdout_percent, holdout_salt, max_length),
+	UPDATE (server, campaign, channel, quiet_hours, time_zone, cap, cap_interval, minimum_gap,
+			holdout_percent, holdout_salt, max_length)
+	ON reengage.policies TO reengage_operator;
+GRANT SELECT ON reengage.changes TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage.permitted_at(timestamptz, text[], text)
+	TO reengage_application, reengage_operator;
 
 GRANT SELECT ON reengage.lineage, reengage.threads, reengage.in_doubt, reengage.health TO reengage_reader;
 GRANT SELECT ON reengage.lineage_settled TO reengage_operator, reengage_reader;
@@ -1390,8 +2682,26 @@ GRANT EXECUTE ON FUNCTION reengage.replication_check(), reengage.published_table
 GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.worker_state(),
 	reengage.fence_complaint() TO reengage_operator, reengage_reader;
 
+GRANT SELECT ON reengage.import_runs, reengage.imports, reengage.import_rejects TO reengage_operator;
+GRANT DELETE ON reengage.import_rejects TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage.read_header(text, text), reengage.history_times(text[]),
+	reengage.history_customers(text[], boolean), reengage.history_columns(text[], jsonb), reengage.check_history_columns(text[], jsonb),
+	reengage.drop_history(), reengage.stage_file(text, text), reengage.stage_table(regclass), reengage.describe_history(text[], jsonb),
+	reengage.plan_history(timestamptz, interval),
+	reengage.seed_lineage(text, bigint[], bigint[], text[], text[], text[], timestamptz[], jsonb[]),
+	reengage.begin_import(text, text, text, bigint), reengage.lock_import(uuid), reengage.import_outcome(text), reengage.import_counts(jsonb),
+	reengage.add_reasons(jsonb, jsonb), reengage.count_import(uuid, jsonb, boolean),
+	reengage.keep_rejects(uuid, bigint[], text[], text[], text[], jsonb[]),
+	reengage.check_import(text, regclass, text, text, text, text, integer, timestamptz, timestamptz, interval),
+	reengage.ask_history(uuid, text, text, text, text, integer, timestamptz, timestamptz, bigint[], uuid[], text[], text[], text[], text[], jsonb[]),
+	reengage.import_chunk(uuid, bigint, bigint, text, text, text, text, integer, timestamptz, timestamptz, boolean)
+	TO reengage_operator;
+GRANT EXECUTE ON PROCEDURE reengage.import_history(text, text, text, regclass, text, text, integer, timestamptz, timestamptz, interval, timestamptz, text, jsonb, boolean, uuid, bigint, bigint, bigint, bigint, jsonb)
+	TO reengage_operator;
+
 -- what the ticks of the worker and of run() do, and no more
-GRANT SELECT ON reengage.nudges, reengage.identity, reengage.pauses, reengage.address_key TO reengage_worker;
+GRANT SELECT ON reengage.nudges, reengage.identity, reengage.pauses, reengage.suppressions,
+	reengage.address_key, reengage.policies TO reengage_worker;
 GRANT UPDATE (timeline) ON reengage.identity TO reengage_worker;
 GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.intents TO reengage_worker;

@@ -62,3 +62,5 @@ SELECT * FROM reengage.due d WHERE d.server = 'genesys' AND d.priority = 5
 ORDER BY d.due_at, d.nudge_id LIMIT 64;
 
 DROP EXTENSION reengage CASCADE;
+-- as it was
+\! perl -MHTTP::Tiny -e 'HTTP::Tiny->new->post("http://127.0.0.1:$ENV{SIMULATOR_PORT}/_sim/settings", {content => q({"close_after_looks": -1})})'

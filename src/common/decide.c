@@ -92,9 +92,36 @@ follow_closed(const Facts *facts, const Terms *terms)
 	return call(STEP_CREATE);
 }
 
+/*
+ * The conversation cannot be spoken to, but the customer may be in another
+ * one.  If not, what was decided after the first look stands.
+ */
+static Decision
+after_second_look(const Facts *facts, const Terms *terms)
+{
+	switch (facts->class)
+	{
+		case REPLY_DONE:
+			return call(facts->live ? STEP_NOTIFY : STEP_CREATE);
+		case REPLY_NOT_FOUND:
+		case REPLY_REJECTED:
+			return call(STEP_CREATE);
+		case REPLY_BLOCKED:
+			return block(facts->reason);
+		case REPLY_CLOSED:
+		case REPLY_OVERTAKEN:
+		case REPLY_NOT_APPLIED:
+		case REPLY_AMBIGUOUS:
+			return retry(facts, terms);
+	}
+	return retry(facts, terms);
+}
+
 static Decision
 after_check(const Facts *facts, const Terms *terms)
 {
+	if (terms->second_look)
+		return after_second_look(facts, terms);
 	switch (facts->class)
 	{
 		case REPLY_DONE:

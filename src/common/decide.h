@@ -28,6 +28,7 @@ typedef struct Terms
 	int64_t		repeat_until;	/* when it may have forgotten this call's key */
 	bool		unresolved;		/* this call was made before, and may have had its effect */
 
+	bool		second_look;	/* the check is of another conversation of the same customer */
 	bool		turned;			/* a POST of this attempt was refused for what the conversation had become */
 
 	/* the nudge's own words for where a new session goes; NULL when absent */

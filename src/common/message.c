@@ -60,6 +60,8 @@ static const FieldSpec call_fields[] = {
 	{FIELD_NUMBER, offsetof(CallMessage, render_only)},
 	{FIELD_NUMBER, offsetof(CallMessage, priority)},
 	{FIELD_NUMBER, offsetof(CallMessage, repeats)},
+	{FIELD_NUMBER, offsetof(CallMessage, examines)},
+	{FIELD_NUMBER, offsetof(CallMessage, time_left_ms)},
 	{FIELD_TEXT, offsetof(CallMessage, server)},
 	{FIELD_TEXT, offsetof(CallMessage, conversation_id)},
 	{FIELD_TEXT, offsetof(CallMessage, nudge_id)},
@@ -89,6 +91,8 @@ static const FieldSpec reply_fields[] = {
 	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, error_code)},
 	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, error_message)},
 	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, correlation_id)},
+	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, certificate_issuer)},
+	{FIELD_NUMBER, offsetof(ReplyMessage, certificate_expires_at)},
 };
 SPEC(reply, MESSAGE_REPLY, ReplyMessage);
 

@@ -17,7 +17,7 @@
 #include "nudge.h"
 
 /* Raised whenever a message changes; the two programs must agree on it. */
-#define PROTOCOL_VERSION 4
+#define PROTOCOL_VERSION 6
 
 typedef enum MessageKind
 {
@@ -62,6 +62,8 @@ typedef struct CallMessage
 	int64_t		render_only;	/* 1: answer RENDERED and send nothing */
 	int64_t		priority;		/* 0 goes first */
 	int64_t		repeats;		/* 1: a POST that was made before, with the same key */
+	int64_t		examines;		/* 1: of the API's certificate, too */
+	int64_t		time_left_ms;	/* it is not begun after that; 0: it has all the time */
 	const char *server;
 	const char *conversation_id;	/* the tip: checked, notified or followed */
 	const char *nudge_id;
@@ -95,6 +97,9 @@ typedef struct ReplyMessage
 	const char *error_code;
 	const char *error_message;
 	const char *correlation_id;
+	/* of the API's certificate, to a call that examines */
+	const char *certificate_issuer;
+	int64_t		certificate_expires_at; /* seconds since 1970; 0: not known */
 } ReplyMessage;
 
 /* The request that a CALL with render_only would make. */

@@ -66,6 +66,12 @@ outcome_name(Outcome outcome)
 			return "exhausted";
 		case OUTCOME_IN_DOUBT:
 			return "in_doubt";
+		case OUTCOME_SUPPRESSED:
+			return "suppressed";
+		case OUTCOME_CAPPED:
+			return "capped";
+		case OUTCOME_HELD_OUT:
+			return "held_out";
 	}
 	return "invalid";
 }

@@ -42,10 +42,15 @@ typedef enum Outcome
 	OUTCOME_REFUSED,
 	OUTCOME_EXPIRED,
 	OUTCOME_EXHAUSTED,
-	OUTCOME_IN_DOUBT
+	OUTCOME_IN_DOUBT,
+	/* these say the gates, whatever a reply says */
+	OUTCOME_SUPPRESSED,
+	OUTCOME_CAPPED,
+	OUTCOME_HELD_OUT
 } Outcome;
 
-#define OUTCOME_COUNT 8
+#define OUTCOME_OF_REPLY_COUNT 8
+#define OUTCOME_COUNT 11
 
 /*
  * Longest conversation id.  Ids come from a caller or from an API and are

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "link.h"
 #include "memory.h"
 #include "test_point.h"
@@ -22,7 +23,11 @@ call_new(const Frame *frame)
 	memcpy(call->fields, frame->fields, frame->fields_length);
 	copy.fields = call->fields;
 	if (message_get_call(&copy, &call->message))
+	{
+		call->begin_by_ms = call->message.time_left_ms > 0 ?
+			clock_monotonic_ms() + call->message.time_left_ms : INT64_MAX;
 		return call;
+	}
 	call_free(call);
 	return NULL;
 }
@@ -100,6 +105,9 @@ compose(const Call *call, const Settings *settings, const char *token,
 {
 	memset(request, 0, sizeof(*request));
 	settings->dialect->compose(&call->message, settings->api_url, request);
+	request->examines = call->message.examines != 0;
+	if (call->begin_by_ms != INT64_MAX)
+		request->begin_within_ms = call->begin_by_ms - clock_monotonic_ms();
 	request->headers = compose_headers(&call->message, call->message.step == STEP_CHECK ?
 									   NULL : step_name((Step) call->message.step), token);
 }
@@ -151,6 +159,8 @@ call_end_with(Call *call, const Reading *reading)
 		.error_code = text_or_null(reading->error_code),
 		.error_message = text_or_null(reading->error_message),
 		.correlation_id = text_or_null(reading->correlation_id),
+		.certificate_issuer = text_or_null(reading->certificate_issuer),
+		.certificate_expires_at = reading->certificate_expires_at,
 	};
 
 	TEST_POINT(call->message.step == STEP_CHECK ? "courier_check_unreported" : "courier_post_unreported");
@@ -189,6 +199,13 @@ read_mistaken_identity(const Call *call, Reading *reading)
 }
 
 static void
+read_certificate(const HttpCertificate *certificate, const Secrets *secrets, Reading *reading)
+{
+	text_clean(reading->certificate_issuer, ISSUER_SIZE, certificate->issuer, secrets);
+	reading->certificate_expires_at = certificate->expires_at;
+}
+
+static void
 on_tagged(void *owner, const HttpResponse *response)
 {
 	/* the outcome is known and told: a tag that fails changes nothing */
@@ -224,6 +241,7 @@ call_end(Call *call, const HttpResponse *response)
 	call->settings->dialect->read((Step) call->message.step, response, &secrets, &reading);
 	read_conflict(call, &reading);
 	read_mistaken_identity(call, &reading);
+	read_certificate(&response->certificate, &secrets, &reading);
 	tags = compose_tag(call, &reading, &tag);
 	call_end_with(call, &reading);
 	if (tags)

@@ -22,6 +22,7 @@ typedef struct Call
 	struct Server *server;
 	CallMessage message;
 	uint8_t    *fields;			/* what the message's texts point into */
+	int64_t		begin_by_ms;	/* on the monotonic clock; INT64_MAX: whenever */
 
 	/* the attempt that is, or was last, on the wire */
 	Settings   *settings;

@@ -32,14 +32,15 @@ typedef struct Messenger
 	size_t		longest_text;	/* characters */
 	bool		starts_with_template;
 	bool		addresses_contact;	/* by the id of an external contact */
+	bool		addresses_number;
 } Messenger;
 
 static const Messenger messengers[] = {
-	{"sms", GENESYS_CLOUD_SMS_MAX, false, false},
-	{"whatsapp", GENESYS_CLOUD_TEXT_MAX, true, false},
-	{"open", GENESYS_CLOUD_TEXT_MAX, false, false},
-	{"apple", GENESYS_CLOUD_TEXT_MAX, false, false},
-	{"webmessaging", GENESYS_CLOUD_TEXT_MAX, false, true},
+	{"sms", GENESYS_CLOUD_SMS_MAX, false, false, true},
+	{"whatsapp", GENESYS_CLOUD_TEXT_MAX, true, false, false},
+	{"open", GENESYS_CLOUD_TEXT_MAX, false, false, false},
+	{"apple", GENESYS_CLOUD_TEXT_MAX, false, false, false},
+	{"webmessaging", GENESYS_CLOUD_TEXT_MAX, false, true, false},
 };
 
 static const Messenger *
@@ -68,6 +69,25 @@ sends_template(const CallMessage *call, const Messenger *messenger)
 	return messenger != NULL && messenger->starts_with_template && call->template != NULL;
 }
 
+/* An SMS goes to a number, whatever characters people put between its digits. */
+static bool
+is_number(const char *address)
+{
+	return strpbrk(address, "0123456789") != NULL && address[strspn(address, "0123456789+-.() ")] == '\0';
+}
+
+/* A template is one of the canned responses, by its id. */
+static bool
+names_response(const char *template)
+{
+	JsonObject *object = json_read(template, strlen(template));
+	const char *id = json_member_text(object, "responseId");
+	bool		answer = id != NULL && id[0] != '\0';
+
+	json_free(object);
+	return answer;
+}
+
 /*
  * Into a live conversation even WhatsApp takes plain text for a while; whether
  * that time is over only the API knows.
@@ -83,8 +103,10 @@ find_fault(const CallMessage *call)
 		return "channel_not_supported";
 	if (call->from_address == NULL)
 		return "no_from_address";
+	if (messenger->addresses_number && !is_number(call->to_address))
+		return "address_is_no_number";
 	if (sends_template(call, messenger))
-		return NULL;
+		return names_response(call->template) ? NULL : "template_without_id";
 	if (messenger->starts_with_template && call->step == STEP_CREATE)
 		return "template_required";
 	return count_characters(call->text) > messenger->longest_text ? "text_too_long" : NULL;
@@ -318,9 +340,7 @@ read_reply(Step step, const HttpResponse *response, const Secrets *secrets,
 	else if (reading->class == REPLY_DONE)
 		read_post(step, body, reading);
 
-	if (reading->class != REPLY_DONE)
-		refusal_read(body, response, secrets, reading);
-	correlation_read(body, response, secrets, reading);
+	refusal_read(body, response, secrets, reading);
 	json_free(body);
 }
 

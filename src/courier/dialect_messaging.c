@@ -152,9 +152,7 @@ read_reply(Step step, const HttpResponse *response, const Secrets *secrets,
 	else if (step == STEP_NOTIFY && refusal_is_closed(response, body))
 		reading_set(reading, REPLY_CLOSED, "closed");
 
-	if (reading->class != REPLY_DONE)
-		refusal_read(body, response, secrets, reading);
-	correlation_read(body, response, secrets, reading);
+	refusal_read(body, response, secrets, reading);
 	json_free(body);
 }
 

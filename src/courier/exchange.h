@@ -17,6 +17,8 @@ typedef struct HttpRequest
 	char	   *headers;		/* one a line; may carry a token */
 	char	   *body;			/* NULL: it is a GET, otherwise a POST */
 	bool		puts;			/* rather a PUT */
+	bool		examines;		/* wants to know the server's certificate */
+	int64_t		begin_within_ms;	/* it is late after that; 0: it never is */
 } HttpRequest;
 
 /*
@@ -24,6 +26,14 @@ typedef struct HttpRequest
  * none.  Time alone mends neither.
  */
 #define FAILURE_CERTIFICATE "certificate_refused"
+
+/* What a server proved itself with. */
+#define ISSUER_SIZE 257
+typedef struct HttpCertificate
+{
+	char		issuer[ISSUER_SIZE];	/* as it came; empty: not known */
+	int64_t		expires_at;		/* seconds since 1970; 0: not known */
+} HttpCertificate;
 
 /* What came of it; its texts belong to whoever made it, and are never NULL. */
 typedef struct HttpResponse
@@ -39,6 +49,7 @@ typedef struct HttpResponse
 	size_t		headers_length;
 	const char *body;			/* as much as was kept; not terminated */
 	size_t		body_length;
+	HttpCertificate certificate;	/* to a request that examines, by TLS */
 } HttpResponse;
 
 /* Frees the texts, and overwrites those that may hold a token. */

@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "exit.h"
 #include "headers.h"
+#include "http_certificate.h"
 #include "http_failure.h"
 #include "http_reuse.h"
 #include "memory.h"
@@ -161,6 +162,14 @@ set_route(CURL *easy, const HttpRoute *route)
 		set_text(easy, CURLOPT_CAINFO, route->ca_file);
 	set_number(easy, CURLOPT_TIMEOUT_MS, route->timeout_ms);
 	set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, route->connect_timeout_ms);
+}
+
+/* What has begun is waited for: only its answer tells what became of it. */
+static void
+set_deadline(CURL *easy, const HttpRequest *request, const HttpRoute *route)
+{
+	if (request->begin_within_ms > 0 && request->begin_within_ms < route->connect_timeout_ms)
+		set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) request->begin_within_ms);
 }
 
 static bool
@@ -331,12 +340,15 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 
 	set_safety(transfer->easy);
 	set_route(transfer->easy, route);
+	set_deadline(transfer->easy, &transfer->request, route);
 	set_callbacks(transfer->easy, transfer);
 	set_url(transfer->easy, transfer->request.url);
 	reuse_watch(transfer->easy);
 	set_headers(transfer);
 	if (transfer->request.body != NULL)
 		set_body(transfer);
+	if (transfer->request.examines)
+		certificate_watch(transfer->easy);
 	require(curl_multi_add_handle(multi, transfer->easy) == CURLM_OK);
 }
 
@@ -425,6 +437,8 @@ fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 	response->retry_after_ms =
 		headers_retry_after_ms(response->headers, response->headers_length,
 							   time(NULL), read_date);
+	if (transfer->request.examines)
+		certificate_read(transfer->easy, &response->certificate);
 }
 
 static void

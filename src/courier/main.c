@@ -9,6 +9,9 @@
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -37,6 +40,18 @@ ignore_signals(void)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Secrets and tokens are in our memory: it is in no core file, and no other process's to read. */
+static void
+keep_memory_to_ourselves(void)
+{
+	struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+#ifdef __linux__
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
 }
 
 /* Sockets for all servers: as many as the system lets us have. */
@@ -105,6 +120,7 @@ handle_messages(void)
 int
 main(void)
 {
+	keep_memory_to_ourselves();
 	ignore_signals();
 	raise_descriptor_limit();
 	http_start();

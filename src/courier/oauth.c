@@ -103,7 +103,11 @@ read_failure(const JsonObject *body, const HttpResponse *response,
 	int			status = response->status;
 	bool		refused = status == 400 || status == 401 || status == 403;
 	const char *description = json_member_text(body, "error_description");
+	const char *detail = response->detail;
 
+	/* a page of somebody's, or a token that we must not use: never its content */
+	if (response->complete && status >= 200 && status <= 299)
+		detail = "there is no bearer token in the answer; see that login_url is right";
 	/* Genesys Cloud's word for it */
 	if (description == NULL)
 		description = json_member_text(body, "description");
@@ -117,7 +121,7 @@ read_failure(const JsonObject *body, const HttpResponse *response,
 	reading->retry_after_ms = response->retry_after_ms;
 	text_clean(reading->error_code, WORD_SIZE, json_member_text(body, "error"), secrets);
 	text_clean(reading->error_message, ERROR_MESSAGE_SIZE,
-		  description != NULL ? description : response->detail, secrets);
+			   description != NULL ? description : detail, secrets);
 }
 
 bool

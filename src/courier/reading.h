@@ -34,6 +34,8 @@ typedef struct Reading
 	char		error_code[WORD_SIZE];
 	char		error_message[ERROR_MESSAGE_SIZE];
 	char		correlation_id[CORRELATION_ID_SIZE];
+	char		certificate_issuer[ISSUER_SIZE];
+	int64_t		certificate_expires_at; /* seconds since 1970; 0: not known */
 } Reading;
 
 /* A reading without a reply, and without any facts but these. */

@@ -7,6 +7,8 @@
 #define _GNU_SOURCE
 #include "refusal.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "headers.h"
@@ -66,13 +68,13 @@ refusal_is_overtaken(const HttpResponse *response, const JsonObject *body)
 	return is_one_of(overtaken_refusals, COUNT(overtaken_refusals), response, body);
 }
 
-void
-refusal_read(const JsonObject *body, const HttpResponse *response,
+/* Its own, or the answer of whoever stands before the API, or the network's words. */
+static void
+read_message(const JsonObject *body, const HttpResponse *response,
 			 const Secrets *secrets, Reading *reading)
 {
 	const char *message = json_member_text(body, "message");
 
-	text_clean(reading->error_code, WORD_SIZE, json_member_text(body, "code"), secrets);
 	if (message != NULL)
 		text_clean(reading->error_message, ERROR_MESSAGE_SIZE, message, secrets);
 	else if (response->status >= 400 && body == NULL && response->body_length > 0)
@@ -80,11 +82,75 @@ refusal_read(const JsonObject *body, const HttpResponse *response,
 						 response->body, response->body_length, secrets);
 	else
 		text_clean(reading->error_message, ERROR_MESSAGE_SIZE, response->detail, secrets);
+}
+
+static const char *
+end_of_word(const char *text, const char *end)
+{
+	while (text < end && (isalnum((unsigned char) *text) || (*text != '\0' && strchr(":_-*", *text) != NULL)))
+		text++;
+	return text;
+}
+
+/* Has it the form "conversation:message:create"? */
+static bool
+is_permission(const char *word, const char *end)
+{
+	int			colons = 0;
+
+	if (end - word < 5 || end - word >= WORD_SIZE || !isalpha((unsigned char) word[0]) || end[-1] == ':')
+		return false;
+	for (const char *c = word; c < end; c++)
+		colons += *c == ':';
+	return colons == 2;
+}
+
+static void
+add_permission(const char *name, size_t length, const Secrets *secrets, char *message)
+{
+	size_t		used = strlen(message);
+	char		clean[WORD_SIZE];
+
+	text_clean_bytes(clean, sizeof(clean), name, length, secrets);
+	if (strstr(message, clean) == NULL)
+		snprintf(message + used, ERROR_MESSAGE_SIZE - used, "%s%s", used > 0 ? "; " : "", clean);
+}
+
+/*
+ * A permission that is missing is what an operator has to know.  Its name may
+ * be in the message, in the parameters or in the details: whatever member it
+ * is in, it is told by its form.
+ */
+static void
+add_permissions(const HttpResponse *response, const Secrets *secrets, Reading *reading)
+{
+	const char *end = response->body + response->body_length;
+	const char *text = response->body;
+
+	if (response->status != 403 || !response->complete)
+		return;
+	while (text < end)
+	{
+		const char *word_end = end_of_word(text, end);
+
+		if (is_permission(text, word_end))
+			add_permission(text, (size_t) (word_end - text), secrets, reading->error_message);
+		text = word_end + 1;
+	}
+}
+
+static void
+read_failure(const JsonObject *body, const HttpResponse *response,
+			 const Secrets *secrets, Reading *reading)
+{
+	text_clean(reading->error_code, WORD_SIZE, json_member_text(body, "code"), secrets);
+	read_message(body, response, secrets, reading);
+	add_permissions(response, secrets, reading);
 	text_hide_addresses(reading->error_message);
 }
 
-void
-correlation_read(const JsonObject *body, const HttpResponse *response,
+static void
+read_correlation(const JsonObject *body, const HttpResponse *response,
 				 const Secrets *secrets, Reading *reading)
 {
 	char		value[CORRELATION_ID_SIZE];
@@ -94,5 +160,14 @@ correlation_read(const JsonObject *body, const HttpResponse *response,
 		text_clean(reading->correlation_id, CORRELATION_ID_SIZE, value, secrets);
 	else
 		text_clean(reading->correlation_id, CORRELATION_ID_SIZE,
-			  json_member_text(body, "contextId"), secrets);
+				   json_member_text(body, "contextId"), secrets);
+}
+
+void
+refusal_read(const JsonObject *body, const HttpResponse *response,
+			 const Secrets *secrets, Reading *reading)
+{
+	if (reading->class != REPLY_DONE)
+		read_failure(body, response, secrets, reading);
+	read_correlation(body, response, secrets, reading);
 }

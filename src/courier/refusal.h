@@ -18,15 +18,13 @@ extern bool refusal_is_closed(const HttpResponse *response, const JsonObject *bo
 extern bool refusal_is_overtaken(const HttpResponse *response, const JsonObject *body);
 
 /*
- * What there is to tell of a failure: the API's message; if it sent a page
- * instead, that; if there was no answer, what the network said.  Never the
- * content of an answer that is not about an error, and never an address.
+ * What there is to tell of a failure, if the reading is one: the API's message,
+ * and the permissions that it misses; if it sent a page instead, that; if there
+ * was no answer, what the network said.  Never the content of an answer that is
+ * not about an error, and never an address.  And the API's name for the call,
+ * whether it agreed or not.
  */
 extern void refusal_read(const JsonObject *body, const HttpResponse *response,
 						 const Secrets *secrets, Reading *reading);
-
-/* The API's name for the call, whether it agreed or not. */
-extern void correlation_read(const JsonObject *body, const HttpResponse *response,
-							 const Secrets *secrets, Reading *reading);
 
 #endif

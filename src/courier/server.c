@@ -217,12 +217,33 @@ refuse_hopeless(Server *server, int64_t now_ms)
 	refuse_waiting(server, &reading);
 }
 
+/* Those whose nudge expired while they waited for their turn. */
+static void
+refuse_late(Server *server, int64_t now_ms)
+{
+	Call	  **next = &server->first;
+
+	while (*next != NULL)
+	{
+		Call	   *call = *next;
+
+		if (call->begin_by_ms > now_ms)
+		{
+			next = &call->next;
+			continue;
+		}
+		*next = call->next;
+		call_refuse(call, REPLY_NOT_APPLIED, "expired");
+	}
+}
+
 static void
 start_calls(Server *server)
 {
 	int64_t		now_ms = clock_monotonic_ms();
 
 	refuse_hopeless(server, now_ms);
+	refuse_late(server, now_ms);
 	while (server->first != NULL &&
 		   server->in_flight < server->settings->max_in_flight &&
 		   login_permits(&server->login, now_ms) &&

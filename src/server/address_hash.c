@@ -3,10 +3,17 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "common/hmac.h"
 #include "common/sha2.h"
+#include "fmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
 
 #include "address_hash.h"
+#include "rows.h"
+
+PG_FUNCTION_INFO_V1(reengage_hash_addresses);
 
 static bool
 is_telephone_number(const char *address)
@@ -63,4 +70,34 @@ address_hash(const AddressKey *key, const char *address)
 	for (int i = 0; i < sizeof(digest); i++)
 		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 	return hex;
+}
+
+static text *
+hash_as_text(const AddressKey *key, const char *address)
+{
+	const char *utf8 = to_utf8(address);
+
+	if (utf8 == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+				 errmsg("the address cannot be put into UTF-8: \"%s\"", address)));
+	return cstring_to_text(address_hash(key, utf8));
+}
+
+/* Of addresses in the database's encoding; null of null. */
+Datum
+reengage_hash_addresses(PG_FUNCTION_ARGS)
+{
+	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
+	AddressKey	key = {.bytes = (uint8 *) VARDATA_ANY(bytes), .length = VARSIZE_ANY_EXHDR(bytes)};
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+	int			lower = 1;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		if (!nulls[i])
+			values[i] = PointerGetDatum(hash_as_text(&key, TextDatumGetCString(values[i])));
+	PG_RETURN_ARRAYTYPE_P(construct_md_array(values, nulls, 1, &count, &lower, TEXTOID, -1, false, TYPALIGN_INT));
 }

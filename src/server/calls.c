@@ -55,6 +55,7 @@ terms_of_flight(const Flight *flight)
 	Terms		terms = terms_of(&flight->nudge, &flight->server->options, &flight->post);
 
 	terms.turned = flight->turned;
+	terms.second_look = flight->step == STEP_CHECK && flight_is_elsewhere(flight);
 	return terms;
 }
 
@@ -89,14 +90,15 @@ note_reply(Flight *flight, const ReplyMessage *reply)
 	flight->error_message = keep_ascii(flight, reply->error_message);
 	flight->correlation_id = keep_ascii(flight, reply->correlation_id);
 	if (flight->step == STEP_CHECK)
-	{
 		flight->checked_at = GetCurrentTimestamp();
+	if (flight->step == STEP_CHECK && !flight_is_elsewhere(flight))
+	{
 		flight->status_seen = keep_ascii(flight, reply->status);
 		flight->channel = keep_ascii(flight, reply->channel);
 		flight->customer_address = flight_keep(flight, reply->customer_address);
 		flight->business_address = flight_keep(flight, reply->business_address);
 	}
-	else if (reply->called_at > 0)
+	if (flight->step != STEP_CHECK && reply->called_at > 0)
 		flight->called_at = (TimestampTz) reply->called_at -
 			(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 }
@@ -108,8 +110,10 @@ note_reply(Flight *flight, const ReplyMessage *reply)
 static void
 read_new_conversation(Flight *flight, const ReplyMessage *reply, Facts *facts)
 {
-	bool		valid = reply->conversation_id != NULL &&
-		conversation_id_is_valid(reply->conversation_id);
+	/* an API that notifies a conversation has nothing to add */
+	const char *conversation_id = reply->conversation_id == NULL && flight_is_elsewhere(flight) ?
+		flight->target : reply->conversation_id;
+	bool		valid = conversation_id != NULL && conversation_id_is_valid(conversation_id);
 
 	if (flight->step == STEP_CHECK || facts->class != REPLY_DONE)
 		return;
@@ -120,10 +124,10 @@ read_new_conversation(Flight *flight, const ReplyMessage *reply, Facts *facts)
 	}
 	if (!valid)
 		return;
-	facts->elsewhere = pg_strcasecmp(reply->conversation_id, flight->nudge.tip) != 0;
-	flight->new_conversation_id = flight_keep(flight, reply->conversation_id);
+	facts->elsewhere = pg_strcasecmp(conversation_id, flight->nudge.tip) != 0;
+	flight->new_conversation_id = flight_keep(flight, conversation_id);
 	/* one that the thread has been through has a successor, and gets no other */
-	facts->same_conversation = list_contains(flight->nudge.path, reply->conversation_id);
+	facts->same_conversation = list_contains(flight->nudge.path, conversation_id);
 }
 
 static void
@@ -150,12 +154,15 @@ prepare_post(Flight *flight, Step step, const Facts *facts, const Terms *terms)
 {
 	Recipient	recipient;
 	const char *reason;
-	/* a create that was overtaken: it is its recipient who came back */
-	bool		same_recipient = flight->step == STEP_CREATE;
+	bool		looked_elsewhere = flight->step == STEP_CHECK && flight_is_elsewhere(flight);
+	/* a create that was overtaken, or put off for another look: its recipient is there */
+	bool		same_recipient = flight->step == STEP_CREATE || looked_elsewhere;
 
+	if (!looked_elsewhere || step == STEP_CREATE)
+		flight->target = flight->nudge.tip;
 	flight->turned = flight->step != STEP_CHECK;
 	flight->step = flight->post.step = step;
-	flight->post.conversation_id = flight->nudge.tip;
+	flight->post.conversation_id = flight->target;
 	flight->post.since = 0;
 	if (same_recipient)
 		return;
@@ -344,10 +351,12 @@ call_of(const Flight *flight)
 		.step = flight->step,
 		.priority = flight->priority,
 		.server = to_utf8(flight->server->name),
-		.conversation_id = flight->nudge.tip,
+		.conversation_id = flight->target,
 		.nudge_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&flight->nudge_id))),
 	};
 
+	if (flight->nudge.expires_at != DT_NOEND)
+		call.time_left_ms = Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), flight->nudge.expires_at), 1);
 	if (flight->step == STEP_CHECK)
 		return call;
 	call.repeats = flight->nudge.unresolved;

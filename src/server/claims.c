@@ -83,6 +83,11 @@ depart_or_wait(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 
 	if (!flights_depart(flights, flight, nudge))
 		return false;
+	if (nudge->suppressed && !nudge->unresolved)
+	{
+		flights_settle(flights, flight, OUTCOME_SUPPRESSED, "opted_out");
+		return false;
+	}
 	if (nudge->others_next_attempt == 0 || nudge->unresolved)
 		return true;
 	flights_put_back(flights, flight, Max(later, GetCurrentTimestamp() + TURN_MS * 1000),
@@ -125,7 +130,8 @@ depart(Flights *flights, Server *server, int room)
 }
 
 int
-claims_take(Flights *flights, dlist_head *servers, Link *link, TimestampTz now, int most)
+claims_take(Flights *flights, const Policies *policies, dlist_head *servers, Link *link,
+			TimestampTz now, int most)
 {
 	int			departed = 0;
 	dlist_iter	iter;
@@ -141,5 +147,5 @@ claims_take(Flights *flights, dlist_head *servers, Link *link, TimestampTz now, 
 			claim_from(flights, server, room - server->ready, now);
 		departed += depart(flights, server, room);
 	}
-	return departed;
+	return Max(departed - policies_judge_starts(policies, flights), 0);
 }

@@ -6,13 +6,15 @@
 
 #include "flights.h"
 #include "link.h"
+#include "policies.h"
 
 /*
  * Puts under way as many due nudges of each server as it has room for, and at
  * most "most" in all.  Writes nothing: a claim lives in memory, as there is
- * one engine in a database.  Returns the number.
+ * one engine in a database.  Returns the number, without those that policies
+ * end or put back at once.
  */
-extern int	claims_take(Flights *flights, dlist_head *servers, Link *link, TimestampTz now,
-						int most);
+extern int	claims_take(Flights *flights, const Policies *policies, dlist_head *servers, Link *link,
+						TimestampTz now, int most);
 
 #endif

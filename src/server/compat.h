@@ -7,6 +7,7 @@
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
+#include "utils/datetime.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -28,8 +29,22 @@
 
 #endif
 
-#if PG_VERSION_NUM < 160000
+#if PG_VERSION_NUM >= 160000
+
+static inline int
+decode_date_time(char **fields, int *types, int count, int *type, struct pg_tm *parts, fsec_t *fraction, int *zone)
+{
+	DateTimeErrorExtra ignored;
+
+	return DecodeDateTime(fields, types, count, type, parts, fraction, zone, &ignored);
+}
+
+#else
+
 extern PGDLLEXPORT void _PG_init(void);
+
+#define decode_date_time DecodeDateTime
+
 #endif
 
 /* The name and version show in pg_get_loaded_modules() from 18 on. */

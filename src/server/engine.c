@@ -26,6 +26,7 @@
 #include "flights.h"
 #include "intents.h"
 #include "outcomes.h"
+#include "policies.h"
 #include "reengage.h"
 #include "secrets.h"
 #include "servers.h"
@@ -43,11 +44,20 @@
 /* How often to look after a courier that owes an answer. */
 #define WATCH_MS 1000
 
+/* While a server is blocked that other credentials may be the cure of, their file is looked at. */
+#define SECRETS_WATCH_MS 2000
+
 /*
  * How often to ask whether the synchronous standby has confirmed an intent:
  * nobody tells us, and a standby takes about as long.
  */
 #define STANDBY_POLL_MS 2
+
+/* How often to ask whether a cancellation has ended that locks a nudge. */
+#define UNLOCKING_MS 1000
+
+/* Intents of one tick: each takes up to four locks. */
+#define INTENTS_MOST 250
 
 struct Engine
 {
@@ -63,12 +73,14 @@ struct Engine
 	bool		closing;		/* no call is begun any more */
 	int64		limit;			/* nudges that may still be started */
 	dlist_head	servers;
+	Policies	policies;
 	Flights		flights;
 	Calls		calls;
 	TimestampTz not_before;		/* of the next tick, after one failed */
 	int			pause_ms;
 	int			failures;		/* ticks in a row */
 	TimestampTz last_sweep;
+	TimestampTz next_unlocking;
 	uint64		secrets_stamp;
 	EngineTotals totals;
 
@@ -136,9 +148,12 @@ tick_body(void *argument)
 	outcomes_write(engine->ending, engine->nending);
 	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
 	{
-		intents_record(&engine->intents, &engine->flights, engine->epoch);
+		/* after the ends, which may have been put off by policies that are no more */
+		if (policies_refresh(&engine->policies))
+			servers_rewind(&engine->servers, DT_NOBEGIN);
+		intents_record(&engine->intents, &engine->policies, &engine->flights, engine->epoch);
 		if (calls_can_be_made(&engine->calls) && engine->limit > 0)
-			engine->departed = claims_take(&engine->flights, &engine->servers,
+			engine->departed = claims_take(&engine->flights, &engine->policies, &engine->servers,
 										   engine->calls.link, GetCurrentTimestamp(),
 										   (int) Min(engine->limit, PG_INT32_MAX));
 	}
@@ -151,6 +166,12 @@ tick_body(void *argument)
 static void
 land(Engine *engine, Flight *flight)
 {
+	if (flight->locked_out)
+	{
+		flights_move_to(flight, &engine->flights.locked_out);
+		engine->next_unlocking = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), UNLOCKING_MS);
+		return;
+	}
 	if (!flight->written)
 	{
 		flights_move_to(flight, &engine->flights.unwritable);
@@ -175,6 +196,7 @@ after_commit(Engine *engine)
 	intents_committed(&engine->intents, XactLastCommitEnd, &engine->flights);
 	for (int i = 0; i < engine->nending; i++)
 		land(engine, engine->ending[i]);
+	policies_committed(&engine->policies);
 	servers_say_states(&engine->servers, engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG);
 	engine->totals.started += engine->departed;
 	engine->limit -= engine->departed;
@@ -191,6 +213,7 @@ make_posts(Engine *engine)
 {
 	bool		may = engine->condition == ENGINE_DISPATCHING && !engine->closing;
 
+	policies_judge_posts(&engine->policies, &engine->flights);
 	if (!dlist_is_empty(&engine->flights.to_post))
 		calls_make_posts(&engine->calls, may ? tick_confirmed_up_to() : InvalidXLogRecPtr, may);
 }
@@ -238,8 +261,11 @@ tick(Engine *engine)
 	ErrorData  *error;
 	bool		installed;
 
+	if (engine->next_unlocking <= GetCurrentTimestamp())
+		flights_move_all(&engine->flights.locked_out, &engine->flights.to_end);
 	engine->ending = flights_in(&engine->flights.to_end, &engine->nending);
 	engine->intents.flights = flights_in(&engine->flights.to_intend, &engine->intents.count);
+	engine->intents.count = Min(engine->intents.count, INTENTS_MOST);
 	engine->intents.passages = palloc0(sizeof(Passage) * (engine->intents.count + 1));
 	engine->intents.nopen = 0;
 	engine->departed = 0;
@@ -279,6 +305,8 @@ next_tick(Engine *engine, TimestampTz now)
 	else if (engine->condition == ENGINE_DISPATCHING && engine->limit > 0 &&
 			 !engine->closing && calls_can_be_made(&engine->calls))
 		next = servers_next_look(&engine->servers, now);
+	if (!dlist_is_empty(&engine->flights.locked_out))
+		next = Min(next, engine->next_unlocking);
 	/* unless the clock was set back */
 	if (!TimestampDifferenceExceeds(now, engine->not_before, LONGEST_PAUSE_MS + 1000))
 		next = Max(next, engine->not_before);
@@ -300,13 +328,15 @@ next_sweep(const Engine *engine, TimestampTz now)
 static void
 sweep(Engine *engine, TimestampTz now)
 {
-	int			count;
-	Flight	  **unwritable = flights_in(&engine->flights.unwritable, &count);
-
 	engine->last_sweep = now;
 	engine_rewind(engine, DT_NOBEGIN);
-	for (int i = 0; i < count; i++)
-		flights_move_to(unwritable[i], &engine->flights.to_end);
+	flights_move_all(&engine->flights.unwritable, &engine->flights.to_end);
+}
+
+static bool
+watches_secrets(const Engine *engine)
+{
+	return engine->condition == ENGINE_DISPATCHING && servers_want_credentials(&engine->servers);
 }
 
 /* What makes the engine wake up when nothing happens. */
@@ -325,6 +355,8 @@ next_turn(Engine *engine, TimestampTz now)
 		next = Min(next, TimestampTzPlusMilliseconds(now, WATCH_MS));
 	if (!dlist_is_empty(&engine->flights.to_post))
 		next = Min(next, TimestampTzPlusMilliseconds(now, STANDBY_POLL_MS));
+	if (watches_secrets(engine))
+		next = Min(next, TimestampTzPlusMilliseconds(now, SECRETS_WATCH_MS));
 	return next;
 }
 
@@ -339,6 +371,8 @@ engine_turn(Engine *engine)
 	calls_take_replies(&engine->calls, now);
 	if (next_sweep(engine, now) <= now)
 		sweep(engine, now);
+	if (watches_secrets(engine) && secrets_stamp() != engine->secrets_stamp)
+		engine->woken = true;
 	if (next_tick(engine, now) <= now)
 		tick(engine);
 	make_posts(engine);
@@ -379,6 +413,7 @@ engine_create(EngineHost host)
 	engine->limit = PG_INT64_MAX;
 	dlist_init(&engine->servers);
 	servers_forget_catalog();
+	policies_init(&engine->policies, context);
 	flights_init(&engine->flights, state);
 	calls_init(&engine->calls, context, &engine->flights, &engine->servers);
 	engine->last_sweep = DT_NOBEGIN;
@@ -406,24 +441,13 @@ engine_limit(Engine *engine, int64 nudges)
 	engine->limit = nudges;
 }
 
-int
-engine_posts_in_flight(const Engine *engine)
-{
-	return flights_posting(&engine->flights);
-}
-
-int
-engine_in_flight(const Engine *engine)
-{
-	return engine->flights.under_way;
-}
-
 bool
 engine_is_idle(const Engine *engine)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (engine->flights.under_way > 0 || engine->woken)
+	/* for what an open transaction has locked nobody waits */
+	if (engine->flights.under_way > flights_length(&engine->flights.locked_out) || engine->woken)
 		return false;
 	return engine->limit == 0 ||
 		(calls_can_be_made(&engine->calls) &&
@@ -436,14 +460,8 @@ engine_close(Engine *engine)
 	engine->closing = true;
 }
 
-EngineCondition
-engine_condition(const Engine *engine)
-{
-	return engine->condition;
-}
-
-const char *
-engine_problem(const Engine *engine)
+static const char *
+problem(const Engine *engine)
 {
 	if (engine->problem != NULL)
 		return engine->problem;
@@ -452,20 +470,16 @@ engine_problem(const Engine *engine)
 	return engine->calls.problem;
 }
 
-int
-engine_tick_failures(const Engine *engine)
+EngineState
+engine_state(const Engine *engine)
 {
-	return engine->failures;
-}
-
-int
-engine_courier_failures(const Engine *engine)
-{
-	return engine->calls.failures;
-}
-
-const EngineTotals *
-engine_totals(const Engine *engine)
-{
-	return &engine->totals;
+	return (EngineState) {
+		.condition = engine->condition,
+		.problem = problem(engine),
+		.in_flight = engine->flights.under_way,
+		.posts_in_flight = flights_posting(&engine->flights),
+		.tick_failures = engine->failures,
+		.courier_failures = engine->calls.failures,
+		.totals = &engine->totals,
+	};
 }

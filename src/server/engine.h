@@ -45,6 +45,17 @@ typedef struct EngineTotals
 	int64		moved;			/* due again, at another time */
 } EngineTotals;
 
+typedef struct EngineState
+{
+	EngineCondition condition;
+	const char *problem;		/* what keeps it from working, in one sentence; NULL: nothing */
+	int			in_flight;		/* nudges that are under way */
+	int			posts_in_flight;	/* POSTs that were handed over and have not been settled */
+	int			tick_failures;	/* in a row */
+	int			courier_failures;	/* couriers in a row that ended before they could do anything */
+	const EngineTotals *totals;
+} EngineState;
+
 extern Engine *engine_create(EngineHost host);
 
 /* Ends the courier and lets go of everything; also after an error. */
@@ -65,26 +76,9 @@ extern void engine_limit(Engine *engine, int64 nudges);
 /* Begin no call any more: what wanted to goes back into the schedule. */
 extern void engine_close(Engine *engine);
 
-/* POSTs that were handed over and have not been settled. */
-extern int	engine_posts_in_flight(const Engine *engine);
-
-/* Nudges that are under way. */
-extern int	engine_in_flight(const Engine *engine);
-
 /* True when nothing is under way and nothing more can be started now. */
 extern bool engine_is_idle(const Engine *engine);
 
-extern EngineCondition engine_condition(const Engine *engine);
-
-/* What keeps it from working, in one sentence; NULL: nothing. */
-extern const char *engine_problem(const Engine *engine);
-
-/* Ticks in a row that failed. */
-extern int	engine_tick_failures(const Engine *engine);
-
-/* Couriers in a row that ended before they could do anything. */
-extern int	engine_courier_failures(const Engine *engine);
-
-extern const EngineTotals *engine_totals(const Engine *engine);
+extern EngineState engine_state(const Engine *engine);
 
 #endif

@@ -76,6 +76,7 @@ flights_init(Flights *flights, MemoryContext context)
 	dlist_init(&flights->to_post);
 	dlist_init(&flights->calling);
 	dlist_init(&flights->to_end);
+	dlist_init(&flights->locked_out);
 	dlist_init(&flights->unwritable);
 }
 
@@ -138,9 +139,12 @@ keep_nudge(Flight *flight, const LoadedNudge *nudge)
 	flight->nudge.address = flight_keep(flight, nudge->address);
 	flight->nudge.channel = flight_keep(flight, nudge->channel);
 	flight->nudge.template = flight_keep(flight, nudge->template);
+	flight->nudge.campaign = flight_keep(flight, nudge->campaign);
+	flight->nudge.time_zone = flight_keep(flight, nudge->time_zone);
 	flight->nudge.root = flight_keep(flight, nudge->root);
 	flight->nudge.path = flight_keep(flight, nudge->path);
 	flight->nudge.tip = flight->nudge.path + (nudge->tip - nudge->path);
+	flight->target = flight->nudge.tip;
 	flight->nudge.post = (Post) {STEP_CHECK};
 	flight->api_calls = nudge->api_calls;
 }
@@ -150,7 +154,10 @@ static void
 keep_unresolved(Flight *flight, const Post *post)
 {
 	flight->post = *post;
-	flight->post.conversation_id = flight->nudge.tip;
+	/* one that joined a conversation of another thread joins it again */
+	if (!list_contains(flight->nudge.path, post->conversation_id))
+		flight->target = flight->other = flight_keep(flight, post->conversation_id);
+	flight->post.conversation_id = flight->target;
 	flight->post.recipient.to_address = flight_keep(flight, post->recipient.to_address);
 	flight->post.recipient.from_address = flight_keep(flight, post->recipient.from_address);
 	flight->post.recipient.channel = flight_keep(flight, post->recipient.channel);
@@ -257,6 +264,14 @@ flight_customer(const Flight *flight)
 	return flight->customer_address != NULL ? flight->customer_address : flight->nudge.address;
 }
 
+const char *
+flight_channel(const Flight *flight)
+{
+	if (flight->post.recipient.channel != NULL)
+		return flight->post.recipient.channel;
+	return flight->channel != NULL ? flight->channel : flight->nudge.channel;
+}
+
 static CustomerKey
 customer_key(const Flight *flight)
 {
@@ -276,8 +291,7 @@ leave_customer(Flights *flights, Flight *flight)
 	flight->has_customer = false;
 	hash_search(flights->customers, &key, HASH_REMOVE, NULL);
 	/* they are few: whoever waits asks again */
-	while (!dlist_is_empty(&flights->standing_by))
-		dlist_push_tail(&flights->to_intend, dlist_pop_head_node(&flights->standing_by));
+	flights_move_all(&flights->standing_by, &flights->to_intend);
 	flights->nstanding_by = 0;
 }
 
@@ -309,6 +323,20 @@ flights_take_customer(Flights *flights, Flight *flight)
 	entry->flight = flight;
 	flight->has_customer = true;
 	return true;
+}
+
+void
+flights_look_elsewhere(Flights *flights, Flight *flight, const char *conversation_id)
+{
+	flight->step = STEP_CHECK;
+	flight->target = flight->other = flight_keep(flight, conversation_id);
+	flights_move_to(flight, &flights->to_start);
+}
+
+bool
+flight_is_elsewhere(const Flight *flight)
+{
+	return flight->target != flight->nudge.tip;
 }
 
 bool
@@ -387,6 +415,13 @@ flights_move_to(Flight *flight, dlist_head *list)
 }
 
 void
+flights_move_all(dlist_head *from, dlist_head *to)
+{
+	while (!dlist_is_empty(from))
+		dlist_push_tail(to, dlist_pop_head_node(from));
+}
+
+void
 flights_end(Flights *flights, Flight *flight, Decision end)
 {
 	flight->end = end;
@@ -417,16 +452,23 @@ flights_put_back(Flights *flights, Flight *flight, TimestampTz due_at, const cha
 	flights_end(flights, flight, end);
 }
 
-Flight **
-flights_in(dlist_head *list, int *count)
+int
+flights_length(const dlist_head *list)
 {
-	Flight	  **flights;
 	dlist_iter	iter;
 	int			length = 0;
 
-	dlist_foreach(iter, list)
+	dlist_foreach(iter, unconstify(dlist_head *, list))
 		length++;
-	flights = palloc(sizeof(Flight *) * (length + 1));
+	return length;
+}
+
+Flight **
+flights_in(dlist_head *list, int *count)
+{
+	Flight	  **flights = palloc(sizeof(Flight *) * (flights_length(list) + 1));
+	dlist_iter	iter;
+
 	*count = 0;
 	dlist_foreach(iter, list)
 		flights[(*count)++] = dlist_container(Flight, node, iter.cur);

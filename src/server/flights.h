@@ -49,6 +49,8 @@ typedef struct Flight
 	bool		posted;			/* a POST was made, in this attempt or unresolved: */
 	Step		last_post;
 	Post		post;			/* the one that is made, or is to be made */
+	const char *target;			/* the conversation it is about: the tip, or */
+	const char *other;			/* another one of the customer; NULL: none was looked at */
 	bool		turned;			/* the POST before it was refused: see decide.h */
 	bool		has_customer;	/* and nobody else speaks to post.customer */
 
@@ -74,6 +76,7 @@ typedef struct Flight
 	TimestampTz move_to;
 	int			move_attempt;
 	bool		written;		/* in the tick that is being made */
+	bool		locked_out;		/* of it */
 } Flight;
 
 typedef struct Flights
@@ -90,6 +93,7 @@ typedef struct Flights
 	dlist_head	to_post;		/* its intent is recorded */
 	dlist_head	calling;		/* with the courier */
 	dlist_head	to_end;			/* to be settled or moved */
+	dlist_head	locked_out;		/* likewise, once a cancellation has ended */
 	dlist_head	unwritable;		/* their outcome is refused by the database */
 	int			nstanding_by;
 	int			under_way;
@@ -115,6 +119,10 @@ extern Flight *flights_of_call(Flights *flights, int64 call_id);
 /* The hash of the address that the flight's POST is for; NULL: it is not known. */
 extern void flights_name_customer(Flights *flights, Flight *flight, const char *hash);
 
+/* It is to look at another conversation of its customer. */
+extern void flights_look_elsewhere(Flights *flights, Flight *flight, const char *conversation_id);
+extern bool flight_is_elsewhere(const Flight *flight);
+
 /*
  * Takes the customer of the flight's POST, whom no other one speaks to until
  * this one has landed.  False: another one does.
@@ -126,6 +134,7 @@ extern bool flights_stand_by(Flights *flights, Flight *flight);
 
 /* The address of the customer that the flight is about; NULL: it is not known. */
 extern const char *flight_customer(const Flight *flight);
+extern const char *flight_channel(const Flight *flight);
 
 /* Marks the call as handed to the courier, or as answered. */
 extern void flights_call_begins(Flights *flights, Flight *flight, int64 call_id);
@@ -143,6 +152,9 @@ extern void flights_put_back(Flights *flights, Flight *flight, TimestampTz due_a
 							 const char *waiting_for);
 
 extern void flights_move_to(Flight *flight, dlist_head *list);
+extern void flights_move_all(dlist_head *from, dlist_head *to);
+
+extern int	flights_length(const dlist_head *list);
 
 /* The flights in a list, as an array in the current memory context. */
 extern Flight **flights_in(dlist_head *list, int *count);

@@ -5,12 +5,14 @@
 
 #include "utils/timestamp.h"
 
+#include "gate_locks.h"
 #include "gates.h"
+#include "policies.h"
 
 /* A create that doubt holds back waits for an operator; look again hourly. */
 #define DOUBT_HOLD_MS (60 * 60 * 1000)
 
-/* When to ask again for a customer that too many wait for. */
+/* When to ask again for a customer that too many wait for, or somebody has locked. */
 #define BUSY_MS (5 * 1000)
 
 static Passage
@@ -23,14 +25,17 @@ held(Gate gate, int milliseconds, const char *reason)
 	};
 }
 
-/* What was looked at is not the tip any more. */
 static Passage
-outdated(const Flight *flight)
+ended(Outcome outcome, const char *reason)
 {
-	/* the call cannot be made again, so nobody will know of the first */
-	if (flight->nudge.unresolved)
-		return (Passage) {.gate = GATE_ENDED, .outcome = OUTCOME_IN_DOUBT, .reason = "superseded"};
-	return (Passage) {.gate = GATE_SHUT};
+	return (Passage) {.gate = GATE_ENDED, .outcome = outcome, .reason = reason};
+}
+
+/* This call cannot be made again, so nobody will know of the first. */
+static Passage
+left_in_doubt(const char *reason)
+{
+	return ended(OUTCOME_IN_DOUBT, reason);
 }
 
 static Passage
@@ -38,12 +43,19 @@ pass(Flights *in_hand, Flight *flight, const GateFacts *facts)
 {
 	if (flight->server->paused || !facts->due)
 		return (Passage) {.gate = GATE_SHUT};
+	/* what was looked at is not the tip any more */
 	if (facts->superseded)
-		return outdated(flight);
+		return flight->nudge.unresolved ? left_in_doubt("superseded") : (Passage) {.gate = GATE_SHUT};
+	if (facts->suppressed)
+		return flight->nudge.unresolved ? left_in_doubt("suppressed") :
+			ended(OUTCOME_SUPPRESSED, "opted_out");
 	if (facts->create_in_doubt)
 		return held(GATE_HELD, DOUBT_HOLD_MS, "an earlier create on this conversation is in doubt");
 	if (!flights_take_customer(in_hand, flight))
 		return held(GATE_BUSY, BUSY_MS, "another nudge to this customer is under way");
+	/* once is enough, and a call that is made again stays the same */
+	if (facts->other_conversation != NULL && flight->other == NULL && !flight->nudge.unresolved)
+		return (Passage) {.gate = GATE_ELSEWHERE, .conversation_id = facts->other_conversation};
 	return (Passage) {.gate = GATE_OPEN};
 }
 
@@ -59,11 +71,19 @@ gates_name_customers(Flights *in_hand, Flight **flights, int count)
 }
 
 void
-gates_ask(Flights *in_hand, Flight **flights, const IntentRow *rows, int count, Passage *passages)
+gates_ask(const Policies *policies, Flights *in_hand, Flight **flights, const IntentRow *rows,
+		  int count, Passage *passages)
 {
 	GateFacts  *facts = palloc(sizeof(GateFacts) * count);
+	bool	   *locked = palloc(sizeof(bool) * count);
 
+	/* before the tables are asked: then nothing that commits meanwhile is missed */
+	for (int i = 0; i < count; i++)
+		locked[i] = gate_locks_try_post(flights[i]);
 	store_check_gates(rows, count, facts);
 	for (int i = 0; i < count; i++)
-		passages[i] = pass(in_hand, flights[i], &facts[i]);
+		passages[i] = locked[i] ? pass(in_hand, flights[i], &facts[i]) :
+			held(GATE_HELD, BUSY_MS, "an opt-out or a cancellation is being recorded");
+	/* nobody else speaks to these customers, so that what is counted is all there is */
+	policies_judge(policies, flights, count, passages);
 }

@@ -12,6 +12,7 @@ typedef enum Gate
 	GATE_OPEN,
 	GATE_HELD,					/* until a time, for a reason */
 	GATE_BUSY,					/* another nudge speaks to the customer */
+	GATE_ELSEWHERE,				/* first look at another conversation of the customer */
 	GATE_ENDED					/* the nudge ends without this call */
 } Gate;
 
@@ -21,7 +22,10 @@ typedef struct Passage
 	TimestampTz until;			/* HELD, and BUSY if it cannot stand by */
 	Outcome		outcome;		/* ENDED */
 	const char *reason;			/* HELD, BUSY: what it waits for; ENDED: one word */
+	const char *conversation_id;	/* ELSEWHERE */
 } Passage;
+
+struct Policies;
 
 /* Finds out whom the POSTs of these flights speak to. */
 extern void gates_name_customers(Flights *in_hand, Flight **flights, int count);
@@ -30,7 +34,7 @@ extern void gates_name_customers(Flights *in_hand, Flight **flights, int count);
  * Asks all gates for flights that want to post; "rows" are their intents.  What
  * the answers rest on holds until the transaction ends.
  */
-extern void gates_ask(Flights *in_hand, Flight **flights, const IntentRow *rows, int count,
-					  Passage *passages);
+extern void gates_ask(const struct Policies *policies, Flights *in_hand, Flight **flights,
+					  const IntentRow *rows, int count, Passage *passages);
 
 #endif

@@ -24,17 +24,20 @@ intent_row(const Flight *flight)
 		.nudge_id = flight->nudge_id,
 		.step = step_name(flight->step),
 		.round = flight->nudge.round,
-		.conversation_id = flight->nudge.tip,
+		.conversation_id = flight->target,
 		.server = flight->server->name,
 		.recipient = repeatable_recipient(&flight->server->options, &flight->post),
 		.customer = flight->post.customer,
+		.channel = flight_channel(flight),
+		.root = flight->nudge.root,
+		.path = flight->nudge.path,
 	};
 
 	return row;
 }
 
 void
-intents_record(IntentBatch *batch, Flights *flights, TimestampTz epoch)
+intents_record(IntentBatch *batch, const Policies *policies, Flights *flights, TimestampTz epoch)
 {
 	IntentRow  *rows = palloc(sizeof(IntentRow) * (batch->count + 1));
 
@@ -43,7 +46,7 @@ intents_record(IntentBatch *batch, Flights *flights, TimestampTz epoch)
 	gates_name_customers(flights, batch->flights, batch->count);
 	for (int i = 0; i < batch->count; i++)
 		rows[i] = intent_row(batch->flights[i]);
-	gates_ask(flights, batch->flights, rows, batch->count, batch->passages);
+	gates_ask(policies, flights, batch->flights, rows, batch->count, batch->passages);
 	for (int i = 0; i < batch->count; i++)
 		if (batch->passages[i].gate == GATE_OPEN)
 			rows[batch->nopen++] = rows[i];
@@ -115,6 +118,9 @@ pass_gate(Flights *flights, Flight *flight, const Passage *passage)
 			break;
 		case GATE_ENDED:
 			flights_settle(flights, flight, passage->outcome, passage->reason);
+			break;
+		case GATE_ELSEWHERE:
+			flights_look_elsewhere(flights, flight, passage->conversation_id);
 			break;
 		case GATE_BUSY:
 			if (!flights_stand_by(flights, flight))

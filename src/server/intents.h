@@ -6,6 +6,7 @@
 
 #include "flights.h"
 #include "gates.h"
+#include "policies.h"
 
 /*
  * The intents of one tick: what was recorded and what was closed, to be
@@ -21,7 +22,8 @@ typedef struct IntentBatch
 } IntentBatch;
 
 /* Records one intent for all flights whose gate is open. */
-extern void intents_record(IntentBatch *batch, Flights *flights, TimestampTz epoch);
+extern void intents_record(IntentBatch *batch, const Policies *policies, Flights *flights,
+						   TimestampTz epoch);
 
 /*
  * Deletes the intents that settle altogether now that "ending" end and those

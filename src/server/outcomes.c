@@ -5,6 +5,7 @@
 
 #include "utils/timestamp.h"
 
+#include "gate_locks.h"
 #include "outcomes.h"
 #include "terms.h"
 #include "test_point.h"
@@ -37,7 +38,8 @@ outcome_row(const Flight *flight, const AddressKey *key)
 		.reason = flight->end.reason,
 		.step = flight->posted ? step_name(flight->last_post) : NULL,
 		/* a session may be continued in an older one of its thread */
-		.conversation_id = created || continued ? flight->new_conversation_id : nudge->tip,
+		.conversation_id = created || continued ? flight->new_conversation_id :
+			flight->posted ? flight->post.conversation_id : nudge->tip,
 		.previous_conversation_id = created ? nudge->tip : NULL,
 		.root_conversation_id = nudge->root,
 		.generation = nudge->generation + (created ? 1 : 0),
@@ -191,13 +193,61 @@ write_moves(Flight **flights, int count)
 	TEST_POINT(count > 0 ? "retry_written" : NULL);
 }
 
-void
-outcomes_write(Flight **flights, int count)
+/*
+ * A nudge without a call on the wire may be cancelled meanwhile: whoever locks
+ * it first decides.  Returns how many are left of the flights.
+ */
+static int
+leave_out_locked(Flight **flights, int count)
 {
+	int			left = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		Flight	   *flight = flights[i];
+		bool		may_be_cancelled = flight->intent == NULL && !flight->nudge.unresolved;
+
+		flight->locked_out = may_be_cancelled && !gate_locks_try_end(flight);
+		flight->written = false;
+		if (!flight->locked_out)
+			flights[left++] = flight;
+	}
+	return left;
+}
+
+/* What was cancelled has its outcome: there is nothing to add, and no row to move. */
+static void
+let_go_of_cancelled(Flight **flights, int count)
+{
+	Flight	  **uncalled = palloc(sizeof(Flight *) * (count + 1));
+	pg_uuid_t  *nudge_ids = palloc(sizeof(pg_uuid_t) * (count + 1));
+	bool	   *due = palloc(sizeof(bool) * (count + 1));
+	int			nuncalled = 0;
+
+	for (int i = 0; i < count; i++)
+		if (flights[i]->end.kind == DECIDE_SETTLE && flights[i]->intent == NULL)
+		{
+			nudge_ids[nuncalled] = flights[i]->nudge_id;
+			uncalled[nuncalled++] = flights[i];
+		}
+	if (nuncalled == 0)
+		return;
+	store_still_due(nudge_ids, nuncalled, due);
+	for (int i = 0; i < nuncalled; i++)
+		if (!due[i])
+			uncalled[i]->end = (Decision) {.kind = DECIDE_BLOCK};
+}
+
+void
+outcomes_write(Flight **ending, int nending)
+{
+	Flight	  **flights = memcpy(palloc(sizeof(Flight *) * (nending + 1)), ending, sizeof(Flight *) * nending);
+	int			count = leave_out_locked(flights, nending);
 	Batch		batch = {palloc(sizeof(Flight *) * (count + 1)), 0};
 	Flight	  **moving = palloc(sizeof(Flight *) * (count + 1));
 	int			nmoving = 0;
 
+	let_go_of_cancelled(flights, count);
 	for (int i = 0; i < count; i++)
 	{
 		Flight	   *flight = flights[i];

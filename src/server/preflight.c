@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "link.h"
@@ -22,6 +23,9 @@
 #include "servers.h"
 
 PG_FUNCTION_INFO_V1(reengage_preflight);
+
+/* Before its expiry, a certificate is something to look after. */
+#define CERTIFICATE_WARNING_DAYS 14
 
 /* In the order in which a call comes to them. */
 typedef enum Check
@@ -174,6 +178,34 @@ reason_to_skip(Check check, const Preflight *preflight)
 	}
 }
 
+/* Seconds for which the API's certificate is still valid. */
+static int64
+certificate_lasts(const ReplyMessage *reply)
+{
+	return reply->certificate_expires_at - (int64) timestamptz_to_time_t(GetCurrentTimestamp());
+}
+
+static const char *
+detail_of_certificate(const ReplyMessage *reply)
+{
+	const char *issuer = reply->certificate_issuer ? reply->certificate_issuer : "an unknown authority";
+
+	if (reply->certificate_expires_at == 0)
+		return reply->certificate_issuer ? psprintf("issued by %s", issuer) : NULL;
+	return psprintf("issued by %s, expires %s, in " INT64_FORMAT " days", issuer,
+					timestamptz_to_str(time_t_to_timestamptz(reply->certificate_expires_at)),
+					certificate_lasts(reply) / SECS_PER_DAY);
+}
+
+static const char *
+advice_on_success(Check check, const ReplyMessage *reply)
+{
+	if (check == CHECK_TLS && reply->certificate_expires_at > 0 &&
+		certificate_lasts(reply) < CERTIFICATE_WARNING_DAYS * SECS_PER_DAY)
+		return "see that the API's certificate is renewed before it expires: from then on nothing is sent";
+	return NULL;
+}
+
 static const char *
 detail_of_success(Check check, const Preflight *preflight)
 {
@@ -181,6 +213,8 @@ detail_of_success(Check check, const Preflight *preflight)
 
 	if (check == CHECK_OPTIONS)
 		return preflight->options.api_url;
+	if (check == CHECK_TLS)
+		return detail_of_certificate(reply);
 	if (check == CHECK_MAY_LOOK)
 		return reply->class == REPLY_NOT_FOUND && preflight->conversation_id == NULL ?
 			"the API says that it has no conversation of a random id; only the id of a real one shows that api_url is right" :
@@ -220,7 +254,8 @@ put_rows(ReturnSetInfo *result, const Preflight *preflight)
 			put_row(result, check, "skipped",
 					psprintf("comes after \"%s\"", texts[preflight->failed].name), NULL);
 		else
-			put_row(result, check, "ok", detail_of_success(check, preflight), NULL);
+			put_row(result, check, "ok", detail_of_success(check, preflight),
+					advice_on_success(check, &preflight->reply));
 	}
 }
 
@@ -260,6 +295,7 @@ look(Preflight *preflight, const ServerMessage *server, ReturnSetInfo *result)
 		.server = server->name,
 		.conversation_id = preflight->conversation_id ? preflight->conversation_id : random_id,
 		.nudge_id = random_id,
+		.examines = 1,
 	};
 	Link	   *link = link_open();
 

@@ -6,6 +6,8 @@
  */
 #include "postgres.h"
 
+#include "catalog/objectaccess.h"
+#include "catalog/pg_foreign_server.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -65,6 +67,8 @@ check_credentials_file(char **value, void **extra, GucSource source)
 	return true;
 }
 
+static object_access_hook_type next_object_access_hook;
+
 static void
 define_settings(void)
 {
@@ -107,6 +111,16 @@ define_settings(void)
 	MarkGUCPrefixReserved("reengage");
 }
 
+/* Options that change go by their validator; a server may also be renamed, or dropped. */
+static void
+on_object_access(ObjectAccessType access, Oid class, Oid object, int part, void *argument)
+{
+	if (next_object_access_hook)
+		next_object_access_hook(access, class, object, part, argument);
+	if (class == ForeignServerRelationId && (access == OAT_DROP || access == OAT_POST_ALTER))
+		shmem_wake_at_commit(DT_NOBEGIN);
+}
+
 void
 _PG_init(void)
 {
@@ -115,6 +129,8 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	shmem_install_hooks();
+	next_object_access_hook = object_access_hook;
+	object_access_hook = on_object_access;
 	/* During pg_upgrade nothing may be sent. */
 	if (!IsBinaryUpgrade)
 		launcher_register();

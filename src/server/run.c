@@ -97,7 +97,9 @@ leave_first_transaction(void)
 static void
 check_condition(Engine *engine)
 {
-	switch (engine_condition(engine))
+	EngineState state = engine_state(engine);
+
+	switch (state.condition)
 	{
 		case ENGINE_DISPATCHING:
 		case ENGINE_NOT_ALONE:
@@ -109,22 +111,22 @@ check_condition(Engine *engine)
 			break;
 		case ENGINE_FENCED:
 			/* calls on the wire are settled first */
-			if (engine_posts_in_flight(engine) > 0)
+			if (state.posts_in_flight > 0)
 				break;
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("reengage is %s", engine_problem(engine)),
+					 errmsg("reengage is %s", state.problem),
 					 errhint("If customers are to be written to from this database: SELECT reengage.arm();")));
 	}
-	if (engine_tick_failures(engine) >= TICK_FAILURES_MAX)
+	if (state.tick_failures >= TICK_FAILURES_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("reengage.run() gave up: %s", engine_problem(engine)),
+				 errmsg("reengage.run() gave up: %s", state.problem),
 				 errdetail("Its transactions failed %d times in a row.", TICK_FAILURES_MAX)));
-	if (engine_courier_failures(engine) >= COURIER_FAILURES_MAX)
+	if (state.courier_failures >= COURIER_FAILURES_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-				 errmsg("%s", engine_problem(engine))));
+				 errmsg("%s", state.problem)));
 }
 
 static long
@@ -154,7 +156,7 @@ finish_posts(Engine *engine)
 	{
 		long		timeout = turn(engine);
 
-		if (engine_posts_in_flight(engine) == 0 || GetCurrentTimestamp() >= deadline)
+		if (engine_state(engine).posts_in_flight == 0 || GetCurrentTimestamp() >= deadline)
 			break;
 		wait_at_most(engine, timeout, CANCEL_GRACE_MS / 10);
 	}
@@ -178,16 +180,16 @@ run(Engine *engine, Limits limits)
 		if (GetCurrentTimestamp() >= limits.deadline)
 			engine_limit(engine, 0);
 		timeout = turn(engine);
-		if (engine_condition(engine) == ENGINE_NOT_ALONE)
+		if (engine_state(engine).condition == ENGINE_NOT_ALONE)
 			return;
 		if (!engine_is_idle(engine))
 			wait_at_most(engine, timeout, 1000);
-		else if (engine_totals(engine)->started == started_before_sweep)
+		else if (engine_state(engine).totals->started == started_before_sweep)
 			return;
 		else
 		{
 			/* once more from the start, for what was committed behind the cursors */
-			started_before_sweep = engine_totals(engine)->started;
+			started_before_sweep = engine_state(engine).totals->started;
 			engine_rewind(engine, DT_NOBEGIN);
 		}
 		if (QueryCancelPending)
@@ -199,11 +201,11 @@ run(Engine *engine, Limits limits)
 static void
 say_what_happened(const Engine *engine)
 {
-	const EngineTotals *totals = engine_totals(engine);
+	const EngineTotals *totals = engine_state(engine).totals;
 	StringInfoData list;
 	int64		ended = 0;
 
-	if (engine_condition(engine) == ENGINE_NOT_ALONE)
+	if (engine_state(engine).condition == ENGINE_NOT_ALONE)
 	{
 		ereport(NOTICE,
 				(shmem_wake_now(DT_NOBEGIN) ?

@@ -228,6 +228,22 @@ servers_credentials_changed(dlist_head *servers)
 	}
 }
 
+bool
+servers_want_credentials(const dlist_head *servers)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, servers))
+	{
+		Server	   *server = dlist_container(Server, node, iter.cur);
+
+		if (server->exists && !server->paused && server->blocked != NULL && !server->tripped &&
+			server->options.login_url != NULL)
+			return true;
+	}
+	return false;
+}
+
 void
 servers_forget_introductions(dlist_head *servers)
 {

@@ -76,6 +76,9 @@ extern void servers_forget_introductions(dlist_head *servers);
 /* They are to be sent again, and may be the cure of a blocked server. */
 extern void servers_credentials_changed(dlist_head *servers);
 
+/* Is one of them blocked for what other credentials may be the cure of? */
+extern bool servers_want_credentials(const dlist_head *servers);
+
 extern void server_block(Server *server, Step step, const char *reason, TimestampTz now);
 extern void server_unblock(Server *server);
 

@@ -235,7 +235,11 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		" u.step, u.conversation_id, u.to_address, u.from_address, u.channel, u.address_hash, u.since,"
 		" others.next_attempt,"
 		" CASE pg_catalog.jsonb_typeof(n.detail OPERATOR(pg_catalog.->) 'template') WHEN 'object'"
-		"   THEN (n.detail OPERATOR(pg_catalog.->) 'template')::pg_catalog.text END"
+		"   THEN (n.detail OPERATOR(pg_catalog.->) 'template')::pg_catalog.text END,"
+		" n.campaign, n.time_zone,"
+		" EXISTS (SELECT FROM reengage.suppressions s"
+		"   WHERE s.server = n.server AND s.root_conversation_id = r.root"
+		"     AND s.channel IS NULL AND coalesce(s.until > pg_catalog.clock_timestamp(), true))"
 		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
 		" JOIN reengage.due d ON d.nudge_id = wanted.nudge_id"
 		" JOIN reengage.nudges n ON n.nudge_id = wanted.nudge_id"
@@ -284,6 +288,9 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		nudge->address = result_utf8(row, 7);
 		nudge->channel = result_text(row, 8);
 		nudge->template = result_utf8(row, 24);
+		nudge->campaign = result_text(row, 25);
+		nudge->time_zone = result_text(row, 26);
+		nudge->suppressed = result_bool(row, 27);
 		nudge->skip_when_closed = result_bool(row, 9);
 		nudge->expires_at = result_time(row, 10, DT_NOEND);
 		nudge->attempt = result_integer(row, 11);
@@ -328,6 +335,22 @@ store_move(const MoveRow *rows, int count)
 }
 
 /* --- outcomes ------------------------------------------------------------ */
+
+void
+store_still_due(const pg_uuid_t *nudge_ids, int count, bool *due)
+{
+	static Statement statement = {
+		"SELECT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = c.nudge_id)"
+		" FROM pg_catalog.unnest($1) WITH ORDINALITY AS c (nudge_id, place)"
+		" ORDER BY c.place",
+		1, {UUIDARRAYOID}
+	};
+	Datum		argument = uuid_array(nudge_ids, count);
+
+	execute(&statement, &argument, SPI_OK_SELECT);
+	for (int row = 0; row < count; row++)
+		due[row] = result_bool(row, 1);
+}
 
 /*
  * A nudge whose outcome is not stored would be sent again and again, so a

@@ -54,6 +54,8 @@ typedef struct LoadedNudge
 	const char *address;
 	const char *channel;
 	const char *template;		/* detail.template, as JSON; NULL: there is none */
+	const char *campaign;		/* this and the zone in the database's encoding */
+	const char *time_zone;
 	bool		skip_when_closed;
 	TimestampTz expires_at;		/* DT_NOEND: never */
 	int			attempt;		/* attempts used up */
@@ -63,6 +65,7 @@ typedef struct LoadedNudge
 	const char *path;			/* from the root to the tip, comma-separated */
 	const char *tip;			/* in "path" */
 	int			generation;		/* of the tip */
+	bool		suppressed;		/* the thread is */
 	bool		unresolved;		/* "post" may have had its effect, and is to be made again */
 	Post		post;
 	TimestampTz others_next_attempt;	/* of an unresolved call of another nudge in
@@ -115,6 +118,9 @@ typedef struct IntentRow
 	const char *server;
 	Recipient	recipient;		/* of a create that could be made again */
 	const char *customer;		/* hash of the address */
+	const char *channel;
+	const char *root;			/* of the thread */
+	const char *path;
 } IntentRow;
 
 /* A call that may have had its effect, and is to be made again. */
@@ -135,6 +141,8 @@ typedef struct GateFacts
 	bool		due;			/* else it has ended */
 	bool		superseded;		/* the tip has a successor */
 	bool		create_in_doubt;	/* an earlier create on this conversation is in doubt */
+	bool		suppressed;		/* the customer, or the thread, is not to be spoken to */
+	const char *other_conversation; /* of a create's customer, where we spoke last; NULL: none */
 } GateFacts;
 
 /* An intent that a dead engine left behind; one for each of its calls. */
@@ -187,6 +195,9 @@ extern void store_keep_unresolved(const UnresolvedRow *rows, int count);
 
 /* Of a result row, from the column of its step on; "since" is left open. */
 extern Post read_post(int row, int column);
+
+/* Which of the nudges have no outcome yet. */
+extern void store_still_due(const pg_uuid_t *nudge_ids, int count, bool *due);
 
 extern void store_settle(const OutcomeRow *rows, int count);
 extern void store_move(const MoveRow *rows, int count);

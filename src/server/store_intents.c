@@ -21,25 +21,48 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		" c.step = 'create' AND EXISTS (SELECT FROM reengage.lineage l"
 		"   WHERE l.server = c.server AND l.conversation_id = c.conversation_id"
 		"     AND l.outcome = 'in_doubt' AND l.step = 'create'"
-		"     AND NOT EXISTS (SELECT FROM reengage.lineage r WHERE r.resolves = l.lineage_id))"
+		"     AND NOT EXISTS (SELECT FROM reengage.lineage r WHERE r.resolves = l.lineage_id)),"
+		/* a channel that is not known may be the one */
+		" EXISTS (SELECT FROM reengage.suppressions s"
+		"   WHERE s.address_hash = c.address_hash AND coalesce(s.server = c.server, true)"
+		"     AND coalesce(s.channel = pg_catalog.lower(c.channel), true)"
+		"     AND coalesce(s.until > pg_catalog.clock_timestamp(), true))"
+		" OR EXISTS (SELECT FROM reengage.suppressions s"
+		"   WHERE s.server = c.server AND s.root_conversation_id = c.root"
+		"     AND coalesce(s.channel = pg_catalog.lower(c.channel), true)"
+		"     AND coalesce(s.until > pg_catalog.clock_timestamp(), true)),"
+		" CASE c.step WHEN 'create' THEN (SELECT l.conversation_id FROM reengage.lineage l"
+		"   WHERE l.address_hash = c.address_hash AND l.server = c.server AND l.channel = c.channel"
+		"     AND l.outcome IN ('notified', 'session_created', 'session_continued')"
+		"     AND l.conversation_id <> ALL (pg_catalog.string_to_array(c.path, ','))"
+		"     AND NOT EXISTS (SELECT FROM reengage.lineage n"
+		"       WHERE n.server = l.server AND n.previous_conversation_id = l.conversation_id)"
+		"   ORDER BY l.occurred_at DESC LIMIT 1) END"
 		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-		"   pg_catalog.unnest($4)) WITH ORDINALITY"
-		"   AS c (nudge_id, step, conversation_id, server, place)"
+		"   pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6),"
+		"   pg_catalog.unnest($7), pg_catalog.unnest($8)) WITH ORDINALITY"
+		"   AS c (nudge_id, step, conversation_id, server, address_hash, channel, root, path, place)"
 		" ORDER BY c.place",
-		4, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+		8, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+			TEXTARRAYOID, TEXTARRAYOID}
 	};
 	static const Column columns[] = {
 		{COLUMN_UUID, offsetof(IntentRow, nudge_id)},
 		{COLUMN_TEXT, offsetof(IntentRow, step)},
 		{COLUMN_TEXT, offsetof(IntentRow, conversation_id)},
 		{COLUMN_TEXT, offsetof(IntentRow, server)},
+		{COLUMN_TEXT, offsetof(IntentRow, customer)},
+		{COLUMN_TEXT, offsetof(IntentRow, channel)},
+		{COLUMN_TEXT, offsetof(IntentRow, root)},
+		{COLUMN_TEXT, offsetof(IntentRow, path)},
 	};
 	Datum		arguments[lengthof(columns)];
 
 	make_arguments(arguments, columns, lengthof(columns), rows, sizeof(IntentRow), count);
 	execute(&statement, arguments, SPI_OK_SELECT);
 	for (int row = 0; row < count; row++)
-		facts[row] = (GateFacts) {result_bool(row, 1), result_bool(row, 2), result_bool(row, 3)};
+		facts[row] = (GateFacts) {result_bool(row, 1), result_bool(row, 2), result_bool(row, 3),
+		result_bool(row, 4), result_text(row, 5)};
 }
 
 void

@@ -45,9 +45,8 @@ phase_of(EngineCondition condition)
 }
 
 static int64
-ended_so_far(const Engine *engine)
+ended_so_far(const EngineTotals *totals)
 {
-	const EngineTotals *totals = engine_totals(engine);
 	int64		ended = 0;
 
 	for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++)
@@ -58,14 +57,13 @@ ended_so_far(const Engine *engine)
 static void
 report(int place, const Engine *engine, int64 *reported)
 {
-	int64		ended = ended_so_far(engine);
+	EngineState state = engine_state(engine);
+	int64		ended = ended_so_far(state.totals);
 
-	shmem_report(place, phase_of(engine_condition(engine)), engine_in_flight(engine),
-				 ended - *reported);
+	shmem_report(place, phase_of(state.condition), state.in_flight, ended - *reported);
 	*reported = ended;
 	/* the health view reads the fence itself */
-	shmem_report_problem(place, engine_condition(engine) == ENGINE_FENCED ?
-						 NULL : engine_problem(engine));
+	shmem_report_problem(place, state.condition == ENGINE_FENCED ? NULL : state.problem);
 }
 
 static void
@@ -96,7 +94,7 @@ finish_posts(Engine *engine)
 		long		timeout = engine_turn(engine);
 		TimestampTz now = GetCurrentTimestamp();
 
-		if (engine_posts_in_flight(engine) == 0 || now >= deadline)
+		if (engine_state(engine).posts_in_flight == 0 || now >= deadline)
 			break;
 		engine_wait(engine, Min((unsigned long) timeout, TimestampDifferenceMilliseconds(now, deadline)));
 	}

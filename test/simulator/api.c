@@ -63,17 +63,6 @@ check(const Request *request, Answer *answer)
 	conversation_write(answer->body, conversation);
 }
 
-/* The API saw the conversation close after it had last said that it is active. */
-static void
-close_conversation(const Conversation *conversation)
-{
-	Conversation closed = *conversation;
-
-	closed.status = "closed";
-	closed.races = false;
-	conversation_save(&closed);
-}
-
 /* Whether the body may become a notification; writes the refusal if not. */
 static bool
 is_notification(const Request *request, Answer *answer)
@@ -112,7 +101,7 @@ notify(const Request *request, Answer *answer)
 		return;
 	else if (conversation->races)
 	{
-		close_conversation(conversation);
+		conversation_close(conversation);
 		refuse_closed(request, answer);
 	}
 	else if (!conversation_is_live(conversation))

@@ -231,16 +231,6 @@ come_back(const Request *request, const Conversation *previous)
 }
 
 static void
-close_conversation(const Conversation *conversation)
-{
-	Conversation closed = *conversation;
-
-	closed.status = "closed";
-	closed.races = false;
-	conversation_save(&closed);
-}
-
-static void
 acknowledge(const Request *request, Answer *answer, const char *conversation_id)
 {
 	char		message_id[IDENTIFIER_SIZE];
@@ -262,7 +252,7 @@ notify(const Request *request, Answer *answer, const Conversation *previous)
 
 	if (previous != NULL && previous->races)
 	{
-		close_conversation(previous);
+		conversation_close(previous);
 		previous = conversation_peek(request->conversation_id);
 	}
 	if (previous != NULL && conversation_is_live(previous))

@@ -259,6 +259,16 @@ is_known_key(const char *key)
 	return false;
 }
 
+void
+conversation_close(const Conversation *conversation)
+{
+	Conversation closed = *conversation;
+
+	closed.status = "closed";
+	closed.races = false;
+	conversation_save(&closed);
+}
+
 const char *
 conversation_save_json(struct json_object *description)
 {

@@ -49,6 +49,9 @@ extern const Conversation *conversation_peek(const char *id);
 /* Stores a copy, in place of an earlier one with the same id. */
 extern void conversation_save(const Conversation *conversation);
 
+/* Stores that it closed, after a look that had found it live. */
+extern void conversation_close(const Conversation *conversation);
+
 /* Stores what a control request describes; returns what is wrong with it, or NULL. */
 extern const char *conversation_save_json(struct json_object *description);
 

@@ -6,6 +6,7 @@ use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for lineage outcome
   due_row health lasts);
+use Certificates qw(certificate_folder certificate start_tls);
 use Middlebox qw(start_middlebox answer);
 use Tunnel qw(start_tunnel);
 use IO::Compress::Gzip ();
@@ -16,60 +17,7 @@ use Test::More;
 
 # --- certificates ---------------------------------------------------------------------------
 
-my $folder = PostgreSQL::Test::Utils::tempdir();
-
-sub openssl
-{
-	my (@arguments) = @_;
-	PostgreSQL::Test::Utils::system_log('openssl', @arguments) == 0 or die "openssl @arguments failed";
-	return;
-}
-
-append_to_file("$folder/ca.cnf", <<"END");
-[ca]
-default_ca = own
-[own]
-database = $folder/index
-new_certs_dir = $folder
-rand_serial = yes
-unique_subject = no
-default_md = sha256
-policy = any
-copy_extensions = copy
-[any]
-commonName = supplied
-END
-append_to_file("$folder/index", '');
-
-sub make_key_and
-{
-	my ($name, @arguments) = @_;
-	openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', "$folder/$name.key", '-subj', "/CN=$name", @arguments);
-	return;
-}
-
-make_key_and('ca', '-x509', '-days', 2, '-out', "$folder/ca.pem");
-
-# The name of a file with a certificate for these names and its key, as a server needs it.
-sub certificate
-{
-	my ($name, $names, %options) = @_;
-	my @validity = $options{expired} ? ('-startdate', '20200101000000Z', '-enddate', '20210101000000Z') : ('-days', 2);
-
-	if ($options{self_signed})
-	{
-		make_key_and($name, '-x509', '-days', 2, '-addext', "subjectAltName=$names", '-out', "$folder/$name.crt");
-	}
-	else
-	{
-		make_key_and($name, '-addext', "subjectAltName=$names", '-out', "$folder/$name.csr");
-		openssl('ca', '-batch', '-notext', '-config', "$folder/ca.cnf", '-cert', "$folder/ca.pem",
-			'-keyfile', "$folder/ca.key", '-in', "$folder/$name.csr", '-out', "$folder/$name.crt", @validity);
-	}
-	append_to_file("$folder/$name.pem", slurp_file("$folder/$name.crt") . slurp_file("$folder/$name.key"));
-	return "$folder/$name.pem";
-}
-
+my $folder = certificate_folder();
 my $right_names = 'IP:127.0.0.1,DNS:localhost,DNS:' . hostname();
 my $good = certificate('good', $right_names);
 my %bad = (
@@ -80,19 +28,9 @@ my %bad = (
 
 # --- the simulator, and a server whose environment and home want to interfere -------------------
 
-sub start_tls
-{
-	my ($certificate, @options) = @_;
-	my $file = PostgreSQL::Test::Utils::tempdir() . '/tls_port';
-	my $simulator = start_simulator('--tls-certificate', $certificate, '--tls-port-file', $file, @options);
-
-	chomp($simulator->{tls_port} = slurp_file($file));
-	return $simulator;
-}
-
 my $simulator = start_tls($good);
 my %badly = map { $_ => start_tls($bad{$_}) } sort keys %bad;
-my @names = qw(genesys local untrusting plain proxied stranger silent slow named middle);
+my @names = qw(genesys local untrusting plain proxied stranger silent slow named middle lasting);
 my $node = new_node('main', preload => 1, stopped => 1, servers => [ @names, sort keys %bad ]);
 {
 	my $dead = 'http://127.0.0.1:1';
@@ -139,6 +77,23 @@ nudge($node, 'live-localhost', server => q('local'));
 wait_until_ended($node);
 is(outcome($node, 'live-localhost'), 'notified - notify', 'the proxy of the environment is not asked');
 
+# --- what preflight() says of a certificate ----------------------------------------------------
+
+# The rows about TLS, and those that failed.
+sub preflight_of
+{
+	my ($server) = @_;
+
+	return $node->safe_psql('postgres', qq{SELECT concat_ws('|', check_name, state, detail, remedy)
+		FROM reengage.preflight('$server', 'live-1') WHERE check_name = 'tls' OR state = 'failed'});
+}
+
+like(preflight_of('genesys'), qr/^tls\|ok\|issued by CN ?= ?ca, expires 20\S+ .*, in [12] days\|see that .* renewed/,
+	'who issued the certificate, and when it expires, which is soon');
+my $lasting = start_tls(certificate('lasting', $right_names, days => 15));
+create_server('lasting', "https://127.0.0.1:$lasting->{tls_port}");
+like(preflight_of('lasting'), qr/^tls\|ok\|issued by CN ?= ?ca, expires \S+ .*, in 1[45] days$/, 'or not so soon');
+
 # --- certificates that are refused ----------------------------------------------------------------------------
 
 my %words = (
@@ -155,6 +110,7 @@ for my $name (sort keys %badly)
 	wait_for(sub { health($node, "server $name") =~ /^blocked/ }, 'the server is blocked');
 	like(health($node, "server $name"), qr/^$blocked.*$words{$name}/, "$name: the health view says what is wrong");
 	like((due_row($node, "live-$name") // {})->{waiting_for} // '', qr/certificate_refused/, 'the nudge waits, and says so');
+	like(preflight_of($name), qr/^tls\|failed\|certificate_refused: .*$words{$name}.*\|see that/, 'as does preflight()');
 	is(scalar $badly{$name}->requests, 0, 'P13: the server was not told anything, least of all the credentials');
 }
 

@@ -147,12 +147,13 @@ $simulator->clear_faults;
 
 # ---- a client that may not send -------------------------------------------------------
 
-my $missing = 'You are missing the following permission(s): conversation:message:create';
+# named beside the message, and not in it
+my $missing = 'You are missing the following permission(s): %s';
 $simulator->fault(verb => 'create', action => 'status', status => 403,
-	body => qq({"message":"$missing","code":"missing.permissions","status":403}));
+	body => qq({"message":"$missing","code":"missing.permissions","status":403,"messageParams":{"permissions":"conversation:message:create"}}));
 nudge($node, 'closed-403');
 wait_for(sub { health($node, 'server genesys') =~ /missing/ }, 'the server is blocked');
-like(health($node, 'server genesys'), qr/\Q$missing\E/, 'the view tells which permission is missing');
+like(health($node, 'server genesys'), qr/\Q$missing\E; conversation:message:create/, 'the view tells which permission is missing');
 is(outcome($node, 'closed-403'), '', 'and the nudge stays due');
 
 done_testing();

@@ -13,12 +13,14 @@ use Test::More;
 
 # --- a token that dies every 50 calls -------------------------------------------------------------
 
+# NUDGES=5000 makes it a longer run
+my $nudges = $ENV{NUDGES} // 1000;
 my $simulator = start_simulator('--token-calls', 50);
 my $node = new_node('main', preload => 1, servers => [qw(genesys down)],
 	conf => 'log_min_messages = debug5');
 create_extension($node, $simulator, server_options => "max_in_flight '64', max_attempts '1'");
-$node->safe_psql('postgres', q{INSERT INTO reengage.nudges (conversation_id, message)
-	SELECT format('%s-run-%s', (ARRAY['live', 'closed'])[1 + n % 2], n), 'x' FROM generate_series(1, 1000) n});
+$node->safe_psql('postgres', qq{INSERT INTO reengage.nudges (conversation_id, message)
+	SELECT format('%s-run-%s', (ARRAY['live', 'closed'])[1 + n % 2], n), 'x' FROM generate_series(1, $nudges) n});
 wait_until_ended($node);
 is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT outcome, ' ' ORDER BY outcome) FROM reengage.lineage}),
 	'notified session_created', 'a token that dies of use: no nudge fails');
@@ -26,6 +28,8 @@ is($node->safe_psql('postgres', 'SELECT max(attempts) FROM reengage.lineage'), 1
 my @accepted = grep { $_->{verb} ne 'token' && $_->{authorised} } $simulator->requests;
 my $tokens = $simulator->counts->{token};
 is($tokens, int((@accepted + 49) / 50), 'one request for a token for each that died') or diag(scalar @accepted);
+note("$nudges nudges, " . scalar(@accepted) . " calls, $tokens tokens, "
+	  . scalar(grep { $_->{verb} ne 'token' && !$_->{authorised} } $simulator->requests) . ' calls refused for an old token');
 is(scalar log_lines($node, 0, qr/LOG:  .*is blocked/), 0, 'the server was never blocked');
 ledger_matches_lineage($node, $simulator, 'P4: a refused call was repeated, and no other');
 $simulator->set(token_calls => -1);
@@ -57,33 +61,61 @@ is($down->counts->{token}, 4, 'with one token');
 
 # --- secrets -----------------------------------------------------------------------------------------
 
-# An API and login server that repeats what it was sent, in a nudge's message
-# of whose own the search can be seen to find something.
+# An API and login server that repeats what it was sent, in all the ways in which
+# a call can go, and in a nudge's message of whose own the search can be seen to
+# find something.
 my $secret = 'canary-secret-8f2e71c0';
 my $token = 'canary-token-51d09ab3';
 my $basic = encode_base64("demo:$secret", '');
-my $box = start_middlebox($simulator, sub {
-	my ($client, $request) = @_;
+my $open = start_simulator('--no-auth');
+my %ways = (echo => 400, ill => 500, forbidden => 403, unauthorised => 401, unknown => 404, page => 502);
+my $box = start_middlebox($open, sub {
+	my ($client, $request, $forward) = @_;
 	my ($credentials) = $request->{head} =~ /^Authorization: (.*?)\r?$/mi;
 	my $echo = qq("you sent $credentials, which is $secret");
+	my ($way) = $request->{id} =~ /^\w+-(\w+)$/;
 
+	# says nothing: the POST is in doubt
+	return 0 if $request->{id} eq 'live-cut' && $request->{verb} eq 'notify';
 	print $client $request->{head} =~ m{/refuse/} ?
 	  answer(401, '', qq({"error": "invalid_client", "error_description": $echo})) :
 	  $request->{verb} eq 'token' ? answer(200, '', qq({"access_token": "$token", "expires_in": 3600})) :
-	  answer(400, '', qq({"code": "no", "message": $echo}));
+	  ($way // '') eq 'page' ? answer(502, "X-Echo: $credentials\r\nININ-Correlation-Id: $credentials\r\n", "<html>$credentials $secret</html>") :
+	  $ways{ $way // '' } ? answer($ways{$way}, '', qq({"code": $echo, "message": $echo, "contextId": $echo})) :
+	  $forward->();
 	return 1;
 });
-set_credentials($node, text => join '', map { "[$_]\nclient_id = demo\nclient_secret = $secret\n" } qw(echo refusing));
+my @canaries = ('refusing', sort keys %ways);
+set_credentials($node, text => join '', map { "[$_]\nclient_id = demo\nclient_secret = $secret\n" } @canaries);
+$node->safe_psql('postgres', "CREATE SERVER $_ FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$box->{url}', max_attempts '1')")
+  for grep { $_ ne 'refusing' } @canaries;
 $node->safe_psql('postgres', qq{
-	CREATE SERVER echo FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$box->{url}');
 	CREATE SERVER refusing FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$box->{url}', login_url '$box->{url}/refuse')});
 nudge($node, 'live-echo', server => q('echo'), message => q('canary-message-77'));
-nudge($node, 'live-refusing', server => q('refusing'));
-wait_until_ended($node, where => q(n.server = 'echo'));
-wait_for(sub { health($node, 'server refusing') =~ /^blocked/ }, 'the login is refused');
+nudge($node, $_, server => q('echo')) for qw(live-well closed-well live-cut);
+nudge($node, "live-$_", server => "'$_'") for grep { $_ ne 'echo' } @canaries;
+my @blocked = qw(refusing forbidden unauthorised);
+wait_until_ended($node, where => q(n.server IN ('echo', 'ill', 'page', 'unknown')));
+for my $server (@blocked)
+{
+	wait_for(sub { health($node, "server $server") =~ /^blocked/ }, "$server is blocked");
+}
+is(join(', ', map { outcome($node, $_) } qw(live-well closed-well live-cut)),
+	'notified - notify, session_created - create, in_doubt connection_lost notify', 'calls succeed, and are cut');
 my ($row) = lineage($node, q(l.requested_conversation_id = 'live-echo'));
 is($row->{api_error_message}, 'you sent Bearer ***, which is ***', 'P13: what the API repeats of secrets is struck out');
 like(health($node, 'server refusing'), qr/you sent Basic \*\*\*, which is \*\*\*/, 'P13: as is what a login server repeats');
+# a courier that dies with the secrets in its memory, and calls that sessions make
+kill 'SEGV', courier_pid(worker_pid($node));
+wait_for(sub { courier_pid(worker_pid($node)) }, 'another courier');
+my $waiting = nudge($node, 'live-later', server => q('echo'), due_at => q(now() + '1 h'));
+my $told = join "\n", map { $node->safe_psql('postgres', $_) } "SELECT * FROM reengage.preview('$waiting')",
+  'SELECT name, setting FROM pg_settings', (map { "SELECT * FROM reengage.preflight('$_', 'live-$_')" } @canaries);
+like($told, qr/\*\*\*/, 'preview() and preflight() have something to strike out');
+is(scalar(() = $told =~ /canary-|$basic/g), 0, 'P13: they show no secret, nor does a setting');
+my ($dump) = run_command([ 'pg_dumpall', '-p', $node->port, '-h', $node->host ]);
+like($dump, qr/canary-message-77/, 'the dump has the nudges');
+is(scalar(() = $dump =~ /canary-(secret|token)|$basic/g), 0, 'P13: and no secret');
 
 $node->safe_psql('postgres', 'CHECKPOINT');
 sub files_with
@@ -102,8 +134,24 @@ like($processes, qr/reengage-courier/, 'the search sees the courier');
 is(scalar(() = $processes =~ /canary-|$basic/g), 0, 'P13: nor in the title of a process');
 SKIP:
 {
-	skip 'nobody says here what the environment of a process is', 1 unless -r "/proc/$courier/environ";
-	is(slurp_file("/proc/$courier/environ"), '', 'the courier has no environment');
+	skip 'nobody says here what the environment of a process is', 2 unless -r "/proc/$$/environ";
+	my @readable = grep { -r $_ } glob '/proc/[0-9]*/environ';
+	is(scalar(grep { (slurp_environment($_) // '') =~ /canary-|$basic/ } @readable), 0, 'P13: nor in the environment of one');
+	ok(!-r "/proc/$courier/environ" || slurp_environment("/proc/$courier/environ") eq '', 'the courier has none, or shows it to nobody');
+}
+SKIP:
+{
+	skip 'nobody says here what the limits of a process are', 1 unless -r "/proc/$courier/limits";
+	like(slurp_file("/proc/$courier/limits"), qr/^Max core file size +0 +0 /m, 'P13: its memory is in no core file');
+}
+
+# Of a process that may have ended.
+sub slurp_environment
+{
+	my ($file) = @_;
+	open my $handle, '<', $file or return undef;
+	local $/;
+	return scalar <$handle>;
 }
 
 $node->stop;

@@ -3,13 +3,13 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended
-  wait_for outcome due_row count_due health start_psql finish_psql psql_stderr);
+use Reengage qw(start_simulator new_node set_credentials create_extension nudge wait_until_ended
+  wait_for outcome due_row count_due health lasts start_psql finish_psql psql_stderr);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $simulator = start_simulator();
-my $node = new_node('main', preload => 1, servers => [qw(genesys again other)]);
+my $node = new_node('main', preload => 1, servers => [qw(genesys again other away)]);
 create_extension($node, $simulator, server_options => "timeout '5s', max_requests_per_minute '0'");
 
 sub sql { my ($statement) = @_; return $node->safe_psql('postgres', $statement); }
@@ -38,6 +38,14 @@ is($simulator->verbs('id=live-dropped'), '', 'nothing is called for a server tha
 sql(qq{CREATE SERVER again FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}')});
 wait_until_ended($node);
 is(outcome($node, 'live-dropped'), 'notified - notify', 'CREATE SERVER wakes the worker');
+
+nudge($node, 'live-renamed', server => q('again'), due_at => q(now() + '1 h'));
+sql('ALTER SERVER again RENAME TO away');
+worker_has_looked();
+sql(q{UPDATE reengage.due SET due_at = now() WHERE server = 'again'});
+sql('ALTER SERVER away RENAME TO again');
+wait_until_ended($node);
+is(outcome($node, 'live-renamed'), 'notified - notify', 'as does ALTER SERVER ... RENAME');
 
 # --- pause and resume -----------------------------------------------------------------------------
 
@@ -114,6 +122,18 @@ like(sql(q{SELECT state || ' ' || reason FROM reengage.nudge_status WHERE reques
 sql(q{SELECT reengage.resume('genesys')});
 wait_until_ended($node);
 is(outcome($node, 'live-after-restart'), 'notified - notify', 'then it goes on');
+
+# --- credentials that are put right ------------------------------------------------------------------
+
+sub credentials { my ($secret) = @_; return set_credentials($node, text => "[other]\nclient_id = demo\nclient_secret = $secret\n"); }
+sub refused { return scalar(grep { $_->{status} == 401 } $simulator->requests('verb=token')); }
+
+credentials('wrong');
+nudge($node, 'live-wrong', server => q('other'));
+# nothing else goes on here, so that nothing else makes the worker look; the third try is 10 s after the second
+wait_for(sub { refused() == 2 }, 'credentials that are refused are tried again');
+cmp_ok(lasts(sub { credentials('secret'); wait_until_ended($node); }), '<', 7, 'a changed file is seen before the next try');
+is(outcome($node, 'live-wrong'), 'notified - notify', 'and is the cure');
 
 $node->stop;
 done_testing();

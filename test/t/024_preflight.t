@@ -45,6 +45,10 @@ like(preflight('live-garbage'), qr/^(may look|conversation)\|\w+.*\|t$/, 'a repl
 $simulator->fault(verb => 'check', id => 'live-503', action => 'status', status => 503);
 like(preflight('live-503'), qr/^may look\|http_503 \(HTTP 503\).*\|t$/, 'an API that is ill');
 
+$simulator->fault(verb => 'check', id => 'live-403', action => 'status', status => 403,
+	body => '{"message": "No.", "details": [{"errorCode": "missing", "entityName": "conversation:communication:view"}]}');
+like(preflight('live-403'), qr/^may look\|forbidden \(HTTP 403\): No\.; conversation:communication:view\|t$/, 'a permission that is missing is named');
+
 # --- waits -------------------------------------------------------------------------------------
 
 $simulator->fault(verb => 'token', action => 'hang');

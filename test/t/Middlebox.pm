@@ -8,16 +8,13 @@ package Middlebox;
 use strict;
 use warnings FATAL => 'all';
 
-use IO::Select;
 use IO::Socket::INET;
 use JSON::PP ();
-use POSIX ();
+use Listener qw(start_listener);
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
 
 use Exporter 'import';
 our @EXPORT_OK = qw(start_middlebox answer);
-
-my @boxes;
 
 # A middlebox: ->{url}, ->{pid} of the process that accepts connections.
 #
@@ -29,27 +26,10 @@ my @boxes;
 sub start_middlebox
 {
 	my ($simulator, $play, %options) = @_;
-	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => $options{backlog} // 500)
-	  or die "could not listen: $@";
-	my $self = { url => 'http://127.0.0.1:' . $listener->sockport, pid => fork() // die "could not fork: $!" };
+	my ($port, $pid) = start_listener(backlog => $options{backlog},
+		converse => sub { my ($client) = @_; return converse($client, $simulator, $play); });
 
-	if ($self->{pid} == 0)
-	{
-		serve($listener, $simulator, $play);
-		POSIX::_exit(0);
-	}
-	push @boxes, $self->{pid};
-	return $self;
-}
-
-# Stopped processes are woken by SIGKILL, too; those of connections end when the
-# courier or the simulator leaves.
-END
-{
-	my $status = $?;
-	kill 'KILL', $_ for @boxes;
-	waitpid $_, 0 for @boxes;
-	$? = $status;
+	return { url => "http://127.0.0.1:$port", pid => $pid };
 }
 
 # "HTTP/1.1 200 OK" with these headers and this body.
@@ -57,27 +37,6 @@ sub answer
 {
 	my ($status, $headers, $body) = @_;
 	return "HTTP/1.1 $status -\r\nContent-Length: " . length($body) . "\r\n$headers\r\n$body";
-}
-
-sub serve
-{
-	my ($listener, $simulator, $play) = @_;
-	my $parent = getppid;
-	my $select = IO::Select->new($listener);
-
-	$SIG{CHLD} = 'IGNORE';
-	$SIG{PIPE} = 'IGNORE';
-	while (getppid == $parent)
-	{
-		next unless $select->can_read(1);
-		my $client = $listener->accept or next;
-		my $pid = fork() // die "could not fork: $!";
-		next if $pid;
-		$listener->close;
-		eval { converse($client, $simulator, $play); 1 } or warn $@;
-		POSIX::_exit(0);
-	}
-	return;
 }
 
 sub converse

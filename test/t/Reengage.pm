@@ -458,7 +458,7 @@ sub ledger_matches_lineage
 	my (%rows, %effects, %requests, %looked, @complaints);
 
 	push @{ $rows{ $_->{nudge_id} } }, $_
-	  for lineage($node, 'l.resolves IS NULL', database => $options{database});
+	  for lineage($node, 'l.resolves IS NULL AND l.nudge_id IS NOT NULL', database => $options{database});
 	push @{ $effects{ $_->{nudge_id} // '?' } }, $_ for $simulator->effects;
 	for my $request (sort { $a->{sequence} <=> $b->{sequence} } $simulator->requests)
 	{

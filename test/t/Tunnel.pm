@@ -6,40 +6,24 @@ use warnings FATAL => 'all';
 
 use IO::Select;
 use IO::Socket::INET;
-use POSIX ();
+use Listener qw(start_listener);
 use PostgreSQL::Test::Utils;
 
 use Exporter 'import';
 our @EXPORT_OK = qw(start_tunnel);
 
-my @tunnels;
-
 # A tunnel: ->{port}.  Without "to", it is a proxy that is told by CONNECT where to.
 sub start_tunnel
 {
 	my (%options) = @_;
-	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 100) or die "could not listen: $@";
 	my $folder = PostgreSQL::Test::Utils::tempdir();
-	my $self = { port => $listener->sockport, log => "$folder/log", mode => "$folder/mode", %options };
+	my $self = bless { log => "$folder/log", mode => "$folder/mode", %options }, 'Tunnel';
 
 	append_to_file($self->{log}, '');
 	append_to_file($self->{mode}, '');
-	$self->{pid} = fork() // die "could not fork: $!";
-	if ($self->{pid} == 0)
-	{
-		serve($self, $listener);
-		POSIX::_exit(0);
-	}
-	push @tunnels, $self->{pid};
-	return bless $self, 'Tunnel';
-}
-
-END
-{
-	my $status = $?;
-	kill 'KILL', @tunnels;
-	waitpid $_, 0 for @tunnels;
-	$? = $status;
+	($self->{port}) = start_listener(accepted => sub { return take_mode($self); },
+		converse => sub { my ($client, $mode) = @_; return converse($self, $client, $mode); });
+	return $self;
 }
 
 # What becomes of connections from now on: "" (forwarded), "hang", "close" or,
@@ -65,28 +49,6 @@ sub take_mode
 
 	set_mode($self, '') if ($times // '') eq 'once';
 	return $mode // '';
-}
-
-sub serve
-{
-	my ($self, $listener) = @_;
-	my $parent = getppid;
-	my $select = IO::Select->new($listener);
-
-	$SIG{CHLD} = 'IGNORE';
-	$SIG{PIPE} = 'IGNORE';
-	while (getppid == $parent)
-	{
-		next unless $select->can_read(1);
-		my $client = $listener->accept or next;
-		my $mode = take_mode($self);
-		my $pid = fork() // die "could not fork: $!";
-		next if $pid;
-		$listener->close;
-		converse($self, $client, $mode);
-		POSIX::_exit(0);
-	}
-	return;
 }
 
 sub converse

@@ -207,6 +207,44 @@ test_errors(void)
 	is_text(reading.correlation_id, "c-1", "the API's name for the call");
 }
 
+typedef struct PermissionCase
+{
+	int			status;
+	const char *body;
+	const char *message;
+} PermissionCase;
+
+static const PermissionCase permission_cases[] = {
+	{403, "{\"message\":\"No.\",\"messageParams\":{\"permissions\":\"conversation:message:create, conversation:*:view\"}}",
+	"No.; conversation:message:create; conversation:*:view"},
+	{403, "{\"message\":\"No.\",\"details\":[{\"errorCode\":\"missing\",\"entityName\":\"conversation:message:create\"}]}",
+	"No.; conversation:message:create"},
+	{403, "{\"message\":\"No %s.\",\"messageWithParams\":\"No conversation:message:create.\","
+	"\"messageParams\":{\"0\":\"conversation:message:create\"}}", "No %s.; conversation:message:create"},
+	{403, "{\"details\":[{\"fieldName\":\"conversation:message:create\"}]}", "conversation:message:create"},
+	{403, "{\"message\":\"No.\",\"a\":\"12:00:00\",\"b\":\"https://x\",\"c\":\"a:b\",\"d\":\"a:b:c:d\",\"e\":\"a:b:\"}", "No."},
+	{403, "{\"message\":\"No.\",\"messageParams\":{\"p\":\"a:s3cret:b\"}}", "No.; a:***:b"},
+	{400, "{\"message\":\"No.\",\"messageParams\":{\"permissions\":\"conversation:message:create\"}}", "No."},
+};
+
+static void
+test_permissions(void)
+{
+	static char many[4000] = "{\"message\":\"No.\",\"details\":\"";
+	Reading		reading;
+
+	for (size_t i = 0; i < sizeof(permission_cases) / sizeof(permission_cases[0]); i++)
+	{
+		reading = read_answer(STEP_NOTIFY, permission_cases[i].status, permission_cases[i].body);
+		is_text(reading.error_message, permission_cases[i].message, permission_cases[i].body);
+	}
+	for (int i = 0; i < 100; i++)
+		sprintf(many + strlen(many), "conversation:message:n%d ", i);
+	strcat(many, "\"}");
+	reading = read_answer(STEP_NOTIFY, 403, many);
+	is_number(strlen(reading.error_message), ERROR_MESSAGE_SIZE - 1, "many permissions: as many as fit");
+}
+
 /* --- requests ----------------------------------------------------------------------- */
 
 static void
@@ -260,21 +298,30 @@ typedef struct FaultCase
 	size_t		characters;
 	const char *template;
 	const char *fault;
+	const char *to;				/* NULL: a number */
 } FaultCase;
 
 static const FaultCase fault_cases[] = {
-	{STEP_CREATE, "sms", "+2", 765, NULL, NULL},
-	{STEP_CREATE, "sms", "+2", 766, NULL, "text_too_long"},
-	{STEP_NOTIFY, "sms", "+2", 766, "{}", "text_too_long"},
-	{STEP_CREATE, "open", "+2", 2000, NULL, NULL},
-	{STEP_CREATE, "apple", "+2", 2001, NULL, "text_too_long"},
-	{STEP_CREATE, "webmessaging", "+2", 2001, NULL, "text_too_long"},
-	{STEP_CREATE, "whatsapp", "+2", 10, NULL, "template_required"},
-	{STEP_CREATE, "whatsapp", "+2", 4000, "{}", NULL},
-	{STEP_NOTIFY, "whatsapp", "+2", 2000, NULL, NULL},
-	{STEP_NOTIFY, "whatsapp", "+2", 2001, NULL, "text_too_long"},
-	{STEP_CREATE, "email", "+2", 10, NULL, "channel_not_supported"},
-	{STEP_CREATE, "sms", NULL, 10, NULL, "no_from_address"},
+	{STEP_CREATE, "sms", "+2", 765, NULL, NULL, NULL},
+	{STEP_CREATE, "sms", "+2", 766, NULL, "text_too_long", NULL},
+	{STEP_NOTIFY, "sms", "+2", 766, "{}", "text_too_long", NULL},
+	{STEP_CREATE, "open", "+2", 2000, NULL, NULL, NULL},
+	{STEP_CREATE, "apple", "+2", 2001, NULL, "text_too_long", NULL},
+	{STEP_CREATE, "webmessaging", "+2", 2001, NULL, "text_too_long", NULL},
+	{STEP_CREATE, "whatsapp", "+2", 10, NULL, "template_required", NULL},
+	{STEP_CREATE, "whatsapp", "+2", 4000, "{\"responseId\":\"r-1\"}", NULL, NULL},
+	{STEP_CREATE, "whatsapp", "+2", 10, "{}", "template_without_id", NULL},
+	{STEP_CREATE, "whatsapp", "+2", 10, "{\"responseId\":\"\"}", "template_without_id", NULL},
+	{STEP_NOTIFY, "whatsapp", "+2", 10, "{\"responseId\":7}", "template_without_id", NULL},
+	{STEP_NOTIFY, "whatsapp", "+2", 2000, NULL, NULL, NULL},
+	{STEP_NOTIFY, "whatsapp", "+2", 2001, NULL, "text_too_long", NULL},
+	{STEP_CREATE, "email", "+2", 10, NULL, "channel_not_supported", NULL},
+	{STEP_CREATE, "sms", NULL, 10, NULL, "no_from_address", NULL},
+	{STEP_CREATE, "sms", "+2", 10, NULL, NULL, "+1 (317) 555-01.23"},
+	{STEP_NOTIFY, "sms", "+2", 10, NULL, "address_is_no_number", "ann@example.com"},
+	{STEP_CREATE, "sms", "+2", 10, NULL, "address_is_no_number", "5f7c0a"},
+	{STEP_CREATE, "sms", "+2", 10, NULL, "address_is_no_number", "+"},
+	{STEP_CREATE, "open", "+2", 10, NULL, NULL, "ann@example.com"},
 };
 
 /* Characters count, not bytes: each of these has two. */
@@ -287,7 +334,7 @@ test_faults(void)
 	{
 		const FaultCase *c = &fault_cases[i];
 		CallMessage call = {
-			.step = c->step, .text = text, .to_address = "+1", .from_address = c->from,
+			.step = c->step, .text = text, .to_address = c->to ? c->to : "+1", .from_address = c->from,
 			.channel = c->channel, .template = c->template,
 		};
 		char		name[80];
@@ -308,6 +355,7 @@ main(void)
 	test_check_unreadable();
 	test_posts();
 	test_errors();
+	test_permissions();
 	test_compose();
 	test_faults();
 	return done_testing();

@@ -114,7 +114,11 @@ test_tokens(void)
 			ok(token_is_old(&token, NOW + wanted->renewed_ms), "and renewed before");
 		}
 		else
+		{
 			is_text(reading.reason, "token_unavailable", "is not available");
+			is_text(reading.error_message, "there is no bearer token in the answer; see that login_url is right",
+					"and nothing of the answer is told");
+		}
 		token_drop(&token);
 		ok(!token_is_usable(&token, NOW), "dropped");
 	}

@@ -639,6 +639,39 @@ test_turns(void)
 	}
 }
 
+/* The customer may be in another conversation than the one that is closed. */
+static void
+test_second_look(void)
+{
+	const struct
+	{
+		const char *name;
+		ReplyClass	class;
+		bool		live;
+		Decision	wanted;
+	}			cases[] = {
+		{"a second look finds the customer", REPLY_DONE, true, makes(STEP_NOTIFY)},
+		{"a second look at a closed one", REPLY_DONE, false, makes(STEP_CREATE)},
+		{"at one that is gone", REPLY_NOT_FOUND, false, makes(STEP_CREATE)},
+		{"at one that is not shown", REPLY_REJECTED, false, makes(STEP_CREATE)},
+		{"a second look that fails", REPLY_NOT_APPLIED, false, retries(SOON)},
+		{"a second look without an answer", REPLY_AMBIGUOUS, false, retries(SOON)},
+		{"a second look that is forbidden", REPLY_BLOCKED, false, blocks()},
+	};
+
+	for (int i = 0; i < COUNT(cases); i++)
+	{
+		Facts		facts = some_facts(cases[i].class);
+		Terms		terms = some_terms();
+
+		facts.live = cases[i].live;
+		terms.second_look = true;
+		/* what was decided after the first look stands, whatever this one reads */
+		facts.customer_address = NULL;
+		check(cases[i].name, STEP_CHECK, &facts, &terms, cases[i].wanted);
+	}
+}
+
 static void
 test_elsewhere(void)
 {
@@ -729,6 +762,7 @@ main(void)
 	test_recipient();
 	test_list_contains();
 	test_turns();
+	test_second_look();
 	test_elsewhere();
 	test_notified();
 	test_endless_retry_after();

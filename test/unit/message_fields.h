@@ -26,7 +26,7 @@ typedef struct MessageField
 	size_t		offset;
 } MessageField;
 
-#define MAX_FIELDS 16
+#define MAX_FIELDS 18
 #define MAX_MESSAGE_SIZE 256
 
 typedef struct MessageType
@@ -85,6 +85,8 @@ static const MessageType message_types[] = {
 		NUMBER(CallMessage, render_only),
 		NUMBER(CallMessage, priority),
 		NUMBER(CallMessage, repeats),
+		NUMBER(CallMessage, examines),
+		NUMBER(CallMessage, time_left_ms),
 		TEXT(CallMessage, server),
 		TEXT(CallMessage, conversation_id),
 		TEXT(CallMessage, nudge_id),
@@ -113,6 +115,8 @@ static const MessageType message_types[] = {
 		TEXT_OR_NULL(ReplyMessage, error_code),
 		TEXT_OR_NULL(ReplyMessage, error_message),
 		TEXT_OR_NULL(ReplyMessage, correlation_id),
+		TEXT_OR_NULL(ReplyMessage, certificate_issuer),
+		NUMBER(ReplyMessage, certificate_expires_at),
 		NO_FIELD,
 	}},
 	{"rendered", MESSAGE_RENDERED, sizeof(RenderedMessage), put_rendered, get_rendered, {

@@ -152,6 +152,19 @@ put_back(Moves *moves, const char *label)
 		end_flight(add_move(moves, label), &held);
 }
 
+/* Policies end what has not been called yet; a call that is made again they only hold. */
+static void
+add_policy_moves(Moves *moves)
+{
+	Decision	capped = {.kind = DECIDE_SETTLE, .outcome = OUTCOME_CAPPED};
+	Decision	held_out = {.kind = DECIDE_SETTLE, .outcome = OUTCOME_HELD_OUT};
+
+	if (moves->from->unresolved != STEP_CHECK)
+		return;
+	end_flight(add_move(moves, "its cap is reached"), &capped);
+	end_flight(add_move(moves, "its customer is held out"), &held_out);
+}
+
 static void
 add_intending_moves(Moves *moves)
 {
@@ -160,6 +173,7 @@ add_intending_moves(Moves *moves)
 		record_intent(moves->variant, add_move(moves, "commit of the intent; the old row stays"),
 					  true);
 	put_back(moves, "its gate is closed");
+	add_policy_moves(moves);
 }
 
 /* The observer looks at what is known at the moment when a request leaves. */

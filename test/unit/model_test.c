@@ -100,7 +100,8 @@ static bool
 denies_any_effect(const State *state)
 {
 	return state->outcome == OUTCOME_REFUSED || state->outcome == OUTCOME_EXPIRED ||
-		state->outcome == OUTCOME_EXHAUSTED || state->outcome == OUTCOME_SKIPPED_CLOSED;
+		state->outcome == OUTCOME_EXHAUSTED || state->outcome == OUTCOME_SKIPPED_CLOSED ||
+		(state->outcome >= OUTCOME_OF_REPLY_COUNT && state->outcome < OUTCOME_COUNT);
 }
 
 static bool
@@ -323,7 +324,7 @@ test_correct(World world)
 	   names[world], search.states);
 	for (int property = 0; property < PROPERTY_COUNT; property++)
 		ok(!(search.broken & BIT(property)), "%s: %s", names[world], property_names[property]);
-	for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++)
+	for (int outcome = 0; outcome < OUTCOME_OF_REPLY_COUNT; outcome++)
 		all_reached &= search.reached[outcome] != 0;
 	ok(all_reached, "%s: every outcome is reached", names[world]);
 	ok(search.reached[OUTCOME_IN_DOUBT] == (BIT(0) | BIT(1)),

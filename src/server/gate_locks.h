@@ -1,0 +1,21 @@
+/*
+ * gate_locks.h: who decides first, the worker or an application.
+ *
+ * An opt-out and a cancellation lock what they are about until their
+ * transaction ends, however long that takes.  The worker locks what it is
+ * about to record likewise, for the few milliseconds of a tick, but never
+ * waits: what it cannot lock it leaves for later.  So whichever commits first
+ * is seen by the other.
+ */
+#ifndef REENGAGE_GATE_LOCKS_H
+#define REENGAGE_GATE_LOCKS_H
+
+#include "flights.h"
+
+/* For a POST: its nudge, campaign, thread and customer. */
+extern bool gate_locks_try_post(const Flight *flight);
+
+/* For an outcome, or a move, without a POST: its nudge and campaign. */
+extern bool gate_locks_try_end(const Flight *flight);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * store_policies.h: the table of policies, and what caps and gaps ask of the
+ * lineage.
+ */
+#ifndef REENGAGE_STORE_POLICIES_H
+#define REENGAGE_STORE_POLICIES_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "utils/uuid.h"
+
+#include "quiet_hours.h"
+
+/* A row.  What is NULL or 0 asks for nothing, but for the cap. */
+typedef struct Policy
+{
+	const char *server;
+	const char *campaign;		/* NULL: any */
+	const char *channel;		/* NULL: any */
+	QuietHours *quiet_hours;
+	const char *time_zone;		/* of customers whose zone is not known */
+	int			cap;			/* -1: none */
+	int64		cap_interval;	/* microseconds, as is the gap */
+	int64		minimum_gap;
+	double		holdout;		/* percent */
+	const char *holdout_salt;
+	int			max_length;		/* characters */
+} Policy;
+
+/* Which messages count: those to a customer, or else those of a thread. */
+typedef struct CountedMessages
+{
+	const char *customer;		/* hash of the address */
+	const char *thread;			/* its root, if the customer is not known */
+	pg_uuid_t	nudge_id;		/* whose own call does not count */
+	const char *server;
+	const char *campaign;		/* NULL: any */
+	const char *channel;		/* NULL: any */
+	TimestampTz since;
+} CountedMessages;
+
+typedef struct MessageCount
+{
+	int			count;			/* of those that were sent, or may have been */
+	TimestampTz last;			/* 0: there was none */
+} MessageCount;
+
+/* Something that differs whenever the table does. */
+extern uint64 store_policies_stamp(void);
+
+/* The rows of the statement before; returns their number. */
+extern int	store_read_policies(Policy **policies);
+
+/* Makes due what policies hold. */
+extern void store_release_held(void);
+
+extern void store_count_messages(const CountedMessages *questions, int count, MessageCount *counts);
+
+#endif

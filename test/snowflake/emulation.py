@@ -1,0 +1,176 @@
+"""A local emulation of Snowflake, spoken to with Snowflake's own connector, and
+the ways in which the roads bring rows into it."""
+
+import json
+import logging
+import re
+
+import fakesnow
+import snowflake.connector
+
+# What the emulation may say about a statement without doing something else
+# than Snowflake: comments, and the text of what is not run.
+HARMLESS = re.compile(r"Unsupported property|CommentColumnConstraint unsupported")
+
+
+class Complaints(logging.Handler):
+    """Collects what the emulation says it cannot translate."""
+
+    def __init__(self):
+        super().__init__()
+        self.said = []
+
+    def emit(self, record):
+        if not HARMLESS.search(record.getMessage()):
+            self.said.append(record.getMessage())
+
+
+class Emulation:
+    """An empty account."""
+
+    def __enter__(self):
+        self.patch = fakesnow.patch()
+        self.patch.__enter__()
+        self.connection = snowflake.connector.connect()
+        self.cursor = self.connection.cursor()
+        self.complaints = Complaints()
+        logging.getLogger("sqlglot").addHandler(self.complaints)
+        return self
+
+    def __exit__(self, *error):
+        logging.getLogger("sqlglot").removeHandler(self.complaints)
+        self.connection.close()
+        self.patch.__exit__(*error)
+
+    def run(self, sql):
+        self.cursor.execute(sql)
+        if self.complaints.said:
+            raise RuntimeError(self.complaints.said[0])
+        return self.cursor
+
+    def rows(self, sql):
+        return self.run(sql).fetchall()
+
+    def add_missing_function(self):
+        """The one function that Snowflake has and the emulation lacks, by its documentation."""
+        self.connection._duck_conn.execute(
+            "CREATE OR REPLACE MACRO m_d5_number_lower64(s) AS ('0x' || substr(md5(s), 17, 16))::UBIGINT")
+
+
+def literal(value):
+    return "NULL" if value is None else "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+class Road:
+    """A connector that makes a column for each column, and adds some of its own.
+
+    types: Snowflake's types of PostgreSQL's, where they are not VARCHAR; own:
+    the connector's columns with their types and values."""
+
+    def __init__(self, file, types, own, name=str.upper, schema="REENGAGE_RAW.REENGAGE"):
+        self.file, self.own, self.name, self.schema = file, own, name, schema
+        self.types = {"bigint": "NUMBER(38, 0)", "integer": "NUMBER(38, 0)", "smallint": "NUMBER(38, 0)", **types}
+
+    def make_tables(self, emulation, relations):
+        emulation.run(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
+        for table, columns in relations.items():
+            made = [f"{self.name(column)} {self.types.get(type_, 'VARCHAR')}" for column, type_ in columns.items()]
+            made += [f"{column} {type_}" for column, (type_, _) in self.own.items()]
+            emulation.run(f"CREATE TABLE {self.schema}.{self.name(table)} ({', '.join(made)})")
+
+    def land(self, emulation, table, columns, rows):
+        picked = [self.cast(f"COLUMN{place}", type_) for place, type_ in enumerate(columns.values(), 1)]
+        picked += [f"{value}::{type_}" for type_, value in self.own.values()]
+        for start in range(0, len(rows), 200):
+            values = ", ".join("(" + ", ".join(literal(row[column]) for column in columns) + ")" for row in rows[start : start + 200])
+            emulation.run(f"INSERT INTO {self.schema}.{self.name(table)} SELECT {', '.join(picked)} FROM VALUES {values}")
+
+    def cast(self, column, type_):
+        target = self.types.get(type_, "VARCHAR")
+        return f"PARSE_JSON({column})" if target == "VARIANT" else f"{column}::{target}"
+
+
+class Kafka(Road):
+    """Two columns of type VARIANT; a timestamptz is text in ISO 8601, in UTC."""
+
+    def __init__(self, file):
+        super().__init__(file, {}, {})
+
+    def make_tables(self, emulation, relations):
+        for table in relations:
+            emulation.run(f"CREATE TABLE {self.schema}.{table.upper()} (RECORD_CONTENT VARIANT, RECORD_METADATA VARIANT)")
+
+    def land(self, emulation, table, columns, rows):
+        for start in range(0, len(rows), 200):
+            values = ", ".join("(" + literal(json.dumps(self.event(columns, row))) + ")" for row in rows[start : start + 200])
+            emulation.run(f"INSERT INTO {self.schema}.{table.upper()} SELECT PARSE_JSON(COLUMN1), PARSE_JSON('{{}}') FROM VALUES {values}")
+
+    @staticmethod
+    def event(columns, row):
+        event = {"__op": "c", "__source_ts_ms": 1767225600000, "__deleted": "false"}
+        for column, type_ in columns.items():
+            value = row[column]
+            if value is not None and type_ in ("bigint", "integer", "smallint"):
+                value = int(value)
+            elif value is not None and type_ == "timestamptz":
+                value = iso_8601(value)
+            event[column] = value
+        return event
+
+
+class KafkaColumns(Road):
+    """The same with schematization."""
+
+    def land(self, emulation, table, columns, rows):
+        times = [column for column, type_ in columns.items() if type_ == "timestamptz"]
+        super().land(emulation, table, columns, [{**row, **{column: iso_8601(row[column]) for column in times}} for row in rows])
+
+
+class Files(Road):
+    """Files that psql unloaded; the statements of the road load them."""
+
+    def __init__(self, file, folder):
+        super().__init__(file, {}, {})
+        self.folder = folder
+
+    def make_tables(self, emulation, relations):
+        emulation.run("CREATE STAGE REENGAGE_RAW.REENGAGE.FILES")
+        for table in ("lineage", "lineage_manifest"):
+            emulation.run(f"PUT file://{self.folder}/{table}.csv @REENGAGE_RAW.REENGAGE.FILES/{table}/")
+
+    def land(self, emulation, table, columns, rows):
+        pass
+
+
+def iso_8601(text):
+    return text and text.replace(" ", "T").replace("+00", "Z")
+
+
+NOW = "CURRENT_TIMESTAMP()"
+
+
+def roads(folder):
+    tz = {"timestamptz": "TIMESTAMP_TZ"}
+    openflow = ({"timestamptz": "TIMESTAMP_LTZ", "jsonb": "VARIANT"}, {
+        "_SNOWFLAKE_INSERTED_AT": ("TIMESTAMP_NTZ", NOW),
+        "_SNOWFLAKE_UPDATED_AT": ("TIMESTAMP_NTZ", NOW),
+        "_SNOWFLAKE_DELETED": ("BOOLEAN", "FALSE")})
+    return [
+        Road("02_landing_openflow.sql", *openflow),
+        Road("02_landing_openflow_case_sensitive.sql", *openflow, name='"{}"'.format, schema='REENGAGE_RAW."reengage"'),
+        Road("02_landing_airbyte.sql", tz, {
+            "_AIRBYTE_RAW_ID": ("VARCHAR", "UUID_STRING()"),
+            "_AIRBYTE_EXTRACTED_AT": ("TIMESTAMP_TZ", NOW),
+            "_AIRBYTE_META": ("VARIANT", "PARSE_JSON('{}')"),
+            "_AIRBYTE_GENERATION_ID": ("NUMBER(38, 0)", "0"),
+            "_AB_CDC_LSN": ("NUMBER(38, 0)", "1"),
+            "_AB_CDC_DELETED_AT": ("VARCHAR", "NULL")}),
+        Road("02_landing_fivetran.sql", {**tz, "jsonb": "VARIANT"}, {
+            "_FIVETRAN_SYNCED": ("TIMESTAMP_TZ", NOW), "_FIVETRAN_DELETED": ("BOOLEAN", "FALSE")}),
+        Road("02_landing_peerdb.sql", {**tz, "jsonb": "VARIANT"}, {
+            "_PEERDB_SYNCED_AT": ("TIMESTAMP_NTZ", NOW), "_PEERDB_IS_DELETED": ("BOOLEAN", "FALSE")}),
+        Kafka("02_landing_kafka.sql"),
+        KafkaColumns("02_landing_kafka_columns.sql", {}, {
+            "__OP": ("VARCHAR", "'c'"), "__SOURCE_TS_MS": ("NUMBER(38, 0)", "1767225600000"), "__DELETED": ("VARCHAR", "'false'")}),
+        Files("02_landing_copy.sql", folder),
+    ]

@@ -1,0 +1,140 @@
+# import_history(): a crash in the middle, files that are no history, and what
+# the worker makes of conversations that were learned of.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Reengage qw(start_simulator new_node create_extension wait_for start_psql finish_psql outcome ledger_matches_lineage);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $simulator = start_simulator();
+my $node = new_node('main');
+create_extension($node, $simulator);
+my $file = $node->basedir . '/history.csv';
+my $header = "CONVERSATION_ID,CUSTOMER_ADDRESS,CHANNEL,ABANDONED_AT\n";
+
+sub write_file
+{
+	my (@parts) = @_;
+
+	open my $handle, '>:raw', $file or die;
+	print $handle $_ for @parts;
+	close $handle or die;
+	return;
+}
+
+sub call { my ($campaign) = @_; return "CALL reengage.import_history('Are you still there?', '$campaign', file => '$file')"; }
+
+# The records accepted, rejected and skipped.
+sub import_file
+{
+	my ($campaign) = @_;
+	my @row = split /\|/, $node->safe_psql('postgres', call($campaign));
+
+	is($row[1], $row[2] + $row[3] + $row[4], "$campaign: every record was accepted, rejected or skipped");
+	return join ' ', @row[ 2 .. 4 ];
+}
+
+# --- files that are no history ------------------------------------------------------------
+
+sub refused_as
+{
+	my ($pattern, $what) = @_;
+	my ($status, undef, $stderr) = $node->psql('postgres', call('bad'));
+
+	isnt($status, 0, "$what is refused");
+	like($stderr, $pattern, '... and named');
+	return;
+}
+
+write_file('');
+refused_as(qr/no column conversation_id/, 'an empty file');
+write_file("11\t22\n33\t44\n");
+refused_as(qr/no column conversation_id/, 'a file without a header');
+write_file($header, "a-1,+13175550001,sms,2026-03-01\n", "\x1f\x8b\x08\0\0");
+refused_as(qr/not a text file.*line 3 has a zero byte/is, 'a binary file');
+write_file($header, "a-1,+13175550001,sms\n");
+refused_as(qr/missing data for column.*line 2/is, 'a record that is too short');
+write_file($header, "a-1,+13175550001,sms,2026-03-01,more\n");
+refused_as(qr/extra data after last expected column.*line 2/is, 'a record that is too long');
+write_file($header, "a-\xff,+13175550001,sms,2026-03-01\n");
+refused_as(qr/invalid byte sequence.*line 2/is, 'a file that is not UTF-8');
+write_file($header, "a-1,+13175550001,sms,2026-03-01\n\\.\na-2,+13175550002,sms,2026-03-01\n");
+refused_as(qr/line 3 of file .* is "\\\."/, 'a line that would hide the rest');
+write_file("conversation_id,a,A\n");
+refused_as(qr/column "a" is there twice/, 'a column that is there twice');
+
+write_file($header, 'x' x 2_000_000);
+truncate $file, 2**31 or die;
+refused_as(qr/record at line 2 of file .* longer than 1048576 bytes/, 'a line of two gigabytes');
+write_file($header, "a-1,\"+1317555\n", "a-2,+13175550002,sms,2026-03-01\n" x 50_000);
+refused_as(qr/record at line 2 of file .* longer than 1048576 bytes.*quote that never ends/s, 'a quote that never ends');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM reengage.nudges'), '0', 'nothing was asked for');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM reengage.import_runs'), '0', 'and no import begun');
+
+# --- what the worker makes of it --------------------------------------------------------------
+
+write_file($header, "live-1,+13175550001,sms,2026-03-01\n", "closed-2,+13175550002,sms,2026-03-01\n",
+	"closed-3,+13175550003,sms,2026-03-01\n");
+is(import_file('real'), '3 0 0', 'three customers');
+$node->safe_psql('postgres', 'CALL reengage.run()');
+is($node->safe_psql('postgres', q{SELECT outcome || ' ' || generation FROM reengage.thread('closed-2')}),
+	"imported 0\nsession_created 1", 'the thread begins with the history');
+is($node->safe_psql('postgres', q{SELECT string_agg(outcome, ' ' ORDER BY lineage_id) FROM reengage.lineage WHERE root_conversation_id = 'live-1'}),
+	'imported notified', 'also of a live one');
+my $tip = $node->safe_psql('postgres', q{SELECT tip_conversation_id FROM reengage.threads WHERE root_conversation_id = 'closed-2'});
+isnt($tip, 'closed-2', 'the tip is the new session');
+$node->safe_psql('postgres', q{SELECT reengage.nudge('closed-2', 'again')});
+$node->safe_psql('postgres', 'CALL reengage.run()');
+is($node->safe_psql('postgres', q{SELECT nudges || ' ' || generations FROM reengage.threads WHERE root_conversation_id = 'closed-2'}),
+	'2 1', 'the next nudge goes to the tip');
+write_file($header, "$tip,+13175550099,sms,2026-03-01\n", "live-1,+13175550001,sms,2026-03-01\n", "other-1,+1 317 555-0003,sms,2026-03-02\n");
+is(import_file('real'), '0 0 3', 'a thread, a conversation and a customer of this campaign are not asked for again');
+is($node->safe_psql('postgres', qq{SELECT count(*) FROM reengage.lineage WHERE outcome = 'imported' AND conversation_id = '$tip'}),
+	'0', 'a conversation that lineage knows begins no thread');
+ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree');
+
+# --- a crash between two chunks -----------------------------------------------------------------
+
+write_file($header, map { sprintf "big-%d,+1500%07d,sms,2026-03-01\n", $_, $_ } 1 .. 30_000);
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NEW; END $$;
+	CREATE TRIGGER wait BEFORE INSERT ON reengage.nudges FOR EACH ROW WHEN (NEW.conversation_id = 'big-25000') EXECUTE FUNCTION wait();
+});
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('SELECT pg_advisory_lock(42)');
+my $import = start_psql($node, call('big'));
+wait_for(sub { $node->safe_psql('postgres', q{SELECT accepted FROM reengage.imports WHERE campaign = 'big'}) eq '20000' },
+	'the third chunk waits');
+is($node->safe_psql('postgres', q{SELECT state || ' ' || remaining FROM reengage.imports WHERE campaign = 'big'}), 'running 10000',
+	'others see how far it is');
+wait_for(sub { $node->safe_psql('postgres', q{SELECT moved_at < clock_timestamp() - interval '1.1 s' FROM reengage.imports WHERE campaign = 'big'}) eq 't' },
+	'it does not move');
+is($node->safe_psql('postgres', q{SELECT state FROM reengage.imports WHERE campaign = 'big'}), 'running', 'and that it runs');
+my $pid = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE query ~ '^CALL' AND wait_event = 'advisory'});
+kill 'KILL', $pid or die;
+finish_psql($import);
+$holder->quit;
+$node->stop('immediate', fail_ok => 1);
+$node->start;
+
+is($node->safe_psql('postgres', q{SELECT count(*) FROM reengage.nudges WHERE campaign = 'big'}), '20000',
+	'a crash leaves whole chunks');
+wait_for(sub { $node->safe_psql('postgres', q{SELECT state FROM reengage.imports WHERE campaign = 'big'}) eq 'interrupted' },
+	'the import is interrupted');
+$node->safe_psql('postgres', 'DROP TRIGGER wait ON reengage.nudges');
+is(import_file('big'), '10000 0 20000', 'the next import goes on');
+is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT conversation_id), count(DISTINCT address) FROM reengage.nudges WHERE campaign = 'big'}),
+	'30000|30000|30000', 'nothing is lost or doubled');
+is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT conversation_id) FROM reengage.lineage WHERE conversation_id ~ '^big' AND outcome = 'imported'}),
+	'30000|30000', 'nor in lineage');
+
+# --- two at once ----------------------------------------------------------------------------------
+
+my @imports = map { start_psql($node, call('both')) } 1 .. 2;
+finish_psql($_) for @imports;
+is($node->safe_psql('postgres', q{SELECT sum(accepted), sum(skipped), count(*) FROM reengage.imports WHERE campaign = 'both' AND state = 'finished'}),
+	'30000|30000|2', 'of two imports at once, each record is accepted by one');
+
+done_testing();
