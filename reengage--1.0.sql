@@ -212,6 +212,51 @@ COMMENT ON COLUMN reengage.unresolved.address_hash IS 'the customer of any call,
 COMMENT ON COLUMN reengage.unresolved.since IS 'when the call was first made: the server option key_lifetime counts from here; -infinity: in another database, and never to be repeated here';
 
 --
+-- The order of lineage, for readers that remember how far they have read.
+-- Transaction ids grow, but begin anew in a restored cluster, and some are used
+-- again after a promotion or a point-in-time recovery.  So each cluster and
+-- timeline counts on from a base of its own.  Not dumped: what is restored is
+-- another epoch.
+--
+CREATE TABLE reengage.lineage_epochs (
+	system_identifier bigint NOT NULL,
+	timeline integer NOT NULL,
+	base bigint NOT NULL,
+	began_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CONSTRAINT lineage_epochs_pkey PRIMARY KEY (system_identifier, timeline)
+);
+COMMENT ON TABLE reengage.lineage_epochs IS
+	'what lineage.xact_id counts from, for each cluster and timeline in which this database wrote lineage; kept by reengage';
+COMMENT ON COLUMN reengage.lineage_epochs.system_identifier IS 'of the cluster';
+COMMENT ON COLUMN reengage.lineage_epochs.timeline IS 'of the server';
+COMMENT ON COLUMN reengage.lineage_epochs.base IS 'added to the transaction id; beyond everything that an earlier epoch may have written, 2^32 transactions that were lost included';
+COMMENT ON COLUMN reengage.lineage_epochs.began_at IS 'when the first row of lineage was written in it';
+
+CREATE FUNCTION reengage.lineage_position() RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	base bigint;
+BEGIN
+	SELECT e.base INTO base FROM reengage.lineage_epochs e
+	WHERE e.system_identifier = reengage.system_identifier() AND e.timeline = reengage.timeline();
+	IF NOT FOUND THEN
+		-- who comes second waits for the first; counted from the oldest that runs,
+		-- so that none of them comes before what is there
+		INSERT INTO reengage.lineage_epochs AS e (system_identifier, timeline, base)
+		SELECT reengage.system_identifier(), reengage.timeline(),
+			coalesce(max(l.xact_id) + 4294967296 - pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 0)
+		FROM reengage.lineage l
+		ON CONFLICT ON CONSTRAINT lineage_epochs_pkey DO UPDATE SET base = e.base
+		RETURNING e.base INTO base;
+	END IF;
+	RETURN base + pg_current_xact_id()::text::bigint;
+END
+$$;
+COMMENT ON FUNCTION reengage.lineage_position() IS
+	'the place of this transaction in the order of lineage; it grows across restores and promotions';
+
+--
 -- What happened
 --
 CREATE TABLE reengage.lineage (
@@ -245,6 +290,7 @@ CREATE TABLE reengage.lineage (
 	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	resolves uuid,
 	schema_version integer NOT NULL DEFAULT 1,
+	xact_id bigint NOT NULL DEFAULT reengage.lineage_position(),
 	detail jsonb,
 	CONSTRAINT lineage_pkey PRIMARY KEY (lineage_id),
 	CONSTRAINT lineage_outcome_check CHECK (outcome IN (
@@ -293,6 +339,7 @@ COMMENT ON COLUMN reengage.lineage.occurred_at IS 'when the outcome became known
 COMMENT ON COLUMN reengage.lineage.recorded_at IS 'when this row was written';
 COMMENT ON COLUMN reengage.lineage.resolves IS 'the in-doubt row that this one settles';
 COMMENT ON COLUMN reengage.lineage.schema_version IS 'version of the meaning of these columns';
+COMMENT ON COLUMN reengage.lineage.xact_id IS 'the transaction that wrote the row, counted on across restores and promotions: a reader that remembers how far it has read orders lineage_settled by it, then by lineage_id';
 COMMENT ON COLUMN reengage.lineage.detail IS 'as the nudge said';
 
 -- P7: a dead conversation gets at most one successor
@@ -316,6 +363,8 @@ CREATE INDEX lineage_customer ON reengage.lineage (address_hash, occurred_at)
 -- a conversation is learned of once
 CREATE UNIQUE INDEX lineage_imported ON reengage.lineage (server, conversation_id)
 	WHERE outcome = 'imported';
+-- what a reader has not read yet
+CREATE INDEX lineage_order ON reengage.lineage (xact_id, lineage_id);
 -- the rows of a day, in parts, and which days have rows at all
 CREATE INDEX lineage_recorded ON reengage.lineage (recorded_at);
 
@@ -1817,6 +1866,303 @@ COMMENT ON COLUMN reengage.reconciliation.digest_counted IS 'the sum of their di
 COMMENT ON COLUMN reengage.reconciliation.digest_here IS 'the sum of the digests here';
 COMMENT ON COLUMN reengage.reconciliation.as_of IS 'when the row of the manifest was written';
 
+--
+-- Lineage for readers that remember how far they have read
+--
+CREATE FUNCTION reengage.lineage_in_progress() RETURNS int8range
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce((
+		SELECT int8range(
+			e.base + pg_snapshot_xmin(now.snapshot)::text::bigint,
+			e.base + greatest(pg_snapshot_xmax(now.snapshot)::text::bigint,
+							  pg_current_xact_id_if_assigned()::text::bigint + 1))
+		FROM reengage.lineage_epochs e, (SELECT pg_current_snapshot() AS snapshot) now
+		WHERE e.system_identifier = reengage.system_identifier() AND e.timeline = reengage.timeline()),
+		'empty')
+$$;
+COMMENT ON FUNCTION reengage.lineage_in_progress() IS
+	'the part of the order of lineage in which a transaction may still be running; empty: nothing was written since a restore or promotion';
+
+-- What lies beyond the range was written by no transaction of this epoch: rows
+-- of a dump that was restored late.
+CREATE VIEW reengage.lineage_settled AS
+SELECT l.* FROM reengage.lineage l
+WHERE NOT l.xact_id OPERATOR(pg_catalog.<@) (SELECT reengage.lineage_in_progress());
+COMMENT ON VIEW reengage.lineage_settled IS
+	'lineage up to the oldest transaction that still runs: no row appears later before one that is here, in the order of xact_id and lineage_id';
+DO $$
+DECLARE
+	col record;
+BEGIN
+	FOR col IN
+		SELECT a.attname, pg_catalog.col_description(a.attrelid, a.attnum) AS said
+		FROM pg_catalog.pg_attribute a
+		WHERE a.attrelid = 'reengage.lineage'::regclass AND a.attnum > 0
+	LOOP
+		EXECUTE pg_catalog.format('COMMENT ON COLUMN reengage.lineage_settled.%I IS %L', col.attname, col.said);
+	END LOOP;
+END
+$$;
+
+--
+-- Publishing.  A publication cannot belong to an extension, and pg_dump leaves
+-- an extension's tables out of publications: so it is made here, by whoever
+-- wants it, and repaired after a restore.
+--
+CREATE FUNCTION reengage.published_tables() RETURNS SETOF regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT t FROM unnest(ARRAY[to_regclass('reengage.lineage'), to_regclass('reengage.lineage_manifest')]) t
+	WHERE t IS NOT NULL
+$$;
+COMMENT ON FUNCTION reengage.published_tables() IS 'the tables that are made to be replicated';
+
+CREATE FUNCTION reengage.refuse_publication(name text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	pub pg_publication;
+	complaint text;
+BEGIN
+	SELECT * INTO pub FROM pg_publication p WHERE p.pubname = refuse_publication.name;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	complaint := CASE
+		WHEN obj_description(pub.oid, 'pg_publication') IS DISTINCT FROM 'made by reengage.publish()'
+			THEN 'reengage.publish() did not make it.'
+		WHEN pub.puballtables OR EXISTS (
+				SELECT FROM pg_publication_namespace n WHERE n.pnpubid = pub.oid)
+			THEN 'It publishes whole schemas.'
+		WHEN EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = pub.oid
+					 AND r.prrelid NOT IN (SELECT reengage.published_tables()))
+			THEN (SELECT format('It contains other tables: %s.', string_agg(r.prrelid::regclass::text, ', '))
+				  FROM pg_publication_rel r WHERE r.prpubid = pub.oid
+				  AND r.prrelid NOT IN (SELECT reengage.published_tables()))
+		WHEN EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = pub.oid
+					 AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL))
+			THEN 'It has a column list or a row filter.'
+		WHEN NOT pub.pubinsert OR pub.pubupdate OR pub.pubdelete OR pub.pubtruncate OR NOT pub.pubviaroot
+			THEN 'Its options are not publish = ''insert'', publish_via_partition_root = true.'
+	END;
+	IF complaint IS NOT NULL THEN
+		RAISE EXCEPTION 'publication "%" is not one that reengage may change', name
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = complaint,
+				  HINT = 'Choose another name, or drop the publication first.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage.refuse_publication(text) IS
+	'an error if a publication of this name exists that publish() did not make, or that somebody changed since';
+
+CREATE FUNCTION reengage.publish(name text) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	missing text;
+BEGIN
+	IF coalesce(octet_length(name), 0) NOT BETWEEN 1 AND 63 THEN
+		RAISE EXCEPTION 'invalid name of a publication: "%"', left(name, 60)
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'It must have 1 to 63 bytes.';
+	END IF;
+	IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
+		RAISE EXCEPTION 'cannot publish on a standby, or in a read-only transaction'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Call it on the primary, in a transaction that may write.';
+	END IF;
+	IF current_setting('wal_level') <> 'logical' THEN
+		RAISE EXCEPTION 'wal_level is "%", and publishing needs "logical"', current_setting('wal_level')
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Set wal_level = logical in postgresql.conf and restart the server.';
+	END IF;
+	-- two that make or repair it at once come one after the other
+	PERFORM pg_advisory_xact_lock(hashtextextended('reengage.publish', 0));
+	PERFORM reengage.refuse_publication(name);
+
+	SELECT string_agg(t::text, ', ') INTO missing
+	FROM reengage.published_tables() t
+	WHERE NOT EXISTS (
+		SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+		WHERE p.pubname = publish.name AND r.prrelid = t);
+	IF NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = publish.name) THEN
+		EXECUTE format('CREATE PUBLICATION %I FOR TABLE %s WITH (publish = ''insert'', publish_via_partition_root = true)',
+					   name, missing);
+		EXECUTE format('COMMENT ON PUBLICATION %I IS ''made by reengage.publish()''', name);
+		RETURN 'created';
+	END IF;
+	IF missing IS NULL THEN
+		RETURN 'ok';
+	END IF;
+	EXECUTE format('ALTER PUBLICATION %I ADD TABLE %s', name, missing);
+	RETURN 'repaired';
+END
+$$;
+COMMENT ON FUNCTION reengage.publish(text) IS
+	'makes a publication of lineage, of inserts only, or puts back what a restore left out of it: created, repaired or ok';
+
+--
+-- Whether lineage can be replicated, and is.  The traps, each with its remedy.
+--
+CREATE FUNCTION reengage.check_publications(
+	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH publications AS (
+		SELECT p.*, obj_description(p.oid, 'pg_publication') = 'made by reengage.publish()' AS ours,
+			(SELECT string_agg(t::text, ', ' ORDER BY t::text) FROM reengage.published_tables() t
+			 WHERE NOT EXISTS (SELECT FROM pg_get_publication_tables(p.pubname) g WHERE g.relid = t)) AS missing,
+			EXISTS (SELECT FROM reengage.published_tables() t
+					JOIN pg_get_publication_tables(p.pubname) g ON g.relid = t) AS has_some,
+			NOT EXISTS (SELECT FROM pg_get_publication_tables(p.pubname)) AS is_empty
+		FROM pg_publication p
+	)
+	SELECT 'publications', 'attention', 'no publication of this database contains reengage.lineage',
+		'SELECT reengage.publish(''reengage_bi'');'
+	WHERE NOT EXISTS (SELECT FROM publications p WHERE p.has_some)
+	UNION ALL
+	SELECT format('publication %I', p.pubname),
+		CASE WHEN p.missing IS NULL THEN 'ok' WHEN p.ours THEN 'failed' ELSE 'attention' END,
+		CASE
+			WHEN p.missing IS NULL THEN 'contains what is made to be replicated'
+			WHEN p.is_empty THEN 'is empty: pg_dump leaves an extension''s tables out of a publication, so a restored one publishes nothing'
+			ELSE format('does not contain %s: a restore, or another tool, took it out', p.missing)
+		END,
+		CASE
+			WHEN p.missing IS NULL THEN NULL
+			WHEN p.ours THEN format('SELECT reengage.publish(%L); then let the readers take a new snapshot.', p.pubname)
+			ELSE format('If lineage belongs in it: ALTER PUBLICATION %I ADD TABLE %s;', p.pubname, p.missing)
+		END
+	FROM publications p WHERE p.ours OR p.has_some OR p.is_empty
+	UNION ALL
+	SELECT format('actions of publication %I', p.pubname),
+		CASE WHEN NOT p.pubinsert THEN 'failed' WHEN p.pubupdate OR p.pubdelete OR p.pubtruncate THEN 'attention' ELSE 'ok' END,
+		concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END,
+				  CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END),
+		CASE
+			WHEN NOT p.pubinsert THEN format('New rows are not published: ALTER PUBLICATION %I SET (publish = ''insert'');', p.pubname)
+			WHEN p.pubupdate OR p.pubdelete OR p.pubtruncate
+				THEN format('What is pruned here is deleted there, too, also for a reader that asks for another publication besides. If that is not wanted: ALTER PUBLICATION %I SET (publish = ''insert'');', p.pubname)
+		END
+	FROM publications p WHERE p.has_some
+	UNION ALL
+	SELECT format('%s in publication %I', trap.name, p.pubname), 'attention', format('%s has a %s', r.prrelid::regclass, trap.name),
+		format('A reader misses what it leaves out. ALTER PUBLICATION %I DROP TABLE %s; and ADD it without.', p.pubname, r.prrelid::regclass)
+	FROM publications p
+		JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid IN (SELECT reengage.published_tables())
+		CROSS JOIN LATERAL (VALUES ('column list', r.prattrs IS NOT NULL), ('row filter', r.prqual IS NOT NULL)) trap(name, is_there)
+	WHERE trap.is_there
+$$;
+COMMENT ON FUNCTION reengage.check_publications() IS 'the part of replication_check() about publications';
+
+CREATE FUNCTION reengage.check_tables(
+	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('identity of %s', t),
+		CASE WHEN c.relreplident = 'd' AND pk.indexrelid IS NOT NULL THEN 'ok' ELSE 'attention' END,
+		format('primary key: %s, replica identity: %s', coalesce(pk.indexrelid::regclass::text, 'none'),
+			CASE c.relreplident WHEN 'd' THEN 'default' WHEN 'f' THEN 'full' WHEN 'i' THEN 'index' ELSE 'nothing' END),
+		CASE WHEN c.relreplident <> 'd' THEN format('ALTER TABLE %s REPLICA IDENTITY DEFAULT;', t)
+			 WHEN pk.indexrelid IS NULL THEN 'Readers that merge by key need the primary key: put it back.' END
+	FROM reengage.published_tables() t
+		JOIN pg_class c ON c.oid = t
+		LEFT JOIN pg_index pk ON pk.indrelid = t AND pk.indisprimary AND pk.indisvalid
+	UNION ALL
+	SELECT format('partitions of %s', t), 'failed',
+		format('%s was made a part of, or a parent of, %s', t, string_agg(other.relation::text, ', ')),
+		'A dump of it does not restore, and rows of parts are lost: undo it (NO INHERIT, DETACH PARTITION). One table is enough.'
+	FROM reengage.published_tables() t
+		JOIN pg_inherits i ON t IN (i.inhrelid, i.inhparent)
+		CROSS JOIN LATERAL (VALUES (CASE WHEN i.inhrelid = t THEN i.inhparent ELSE i.inhrelid END::regclass)) other(relation)
+	GROUP BY t
+$$;
+COMMENT ON FUNCTION reengage.check_tables() IS 'the part of replication_check() about the tables';
+
+CREATE FUNCTION reengage.check_slots(
+	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH here AS (
+		SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS lsn
+	), slots AS (
+		SELECT s.*, to_jsonb(s) ->> 'failover' AS carried_over,
+			pg_wal_lsn_diff(here.lsn, s.confirmed_flush_lsn) AS lag,
+			pg_wal_lsn_diff(here.lsn, s.restart_lsn) AS retained
+		FROM pg_replication_slots s, here
+	)
+	SELECT 'slots', 'attention', 'no logical replication slot reads this database',
+		'Start a reader. One that read before needs a new snapshot; drop the duplicates by lineage_id.'
+	WHERE NOT EXISTS (SELECT FROM slots s WHERE s.database = current_database())
+	UNION ALL
+	SELECT format('slot %I', s.slot_name),
+		CASE WHEN s.wal_status = 'lost' THEN 'failed' WHEN s.wal_status = 'unreserved' OR NOT s.active THEN 'attention' ELSE 'ok' END,
+		format('%s, plugin %s, behind by %s, retains %s of WAL (%s)', CASE WHEN s.active THEN 'active' ELSE 'nobody reads it' END,
+			s.plugin, coalesce(pg_size_pretty(s.lag), 'an unknown amount'),
+			coalesce(pg_size_pretty(s.retained), 'nothing'), coalesce(s.wal_status, 'unknown')),
+		CASE
+			WHEN s.wal_status = 'lost' THEN format('Its WAL is gone: SELECT pg_drop_replication_slot(%L); and let its reader take a new snapshot.', s.slot_name)
+			WHEN s.wal_status = 'unreserved' THEN 'Its WAL may be removed at any checkpoint: let its reader catch up, or raise max_slot_wal_keep_size.'
+			WHEN NOT s.active THEN format('Start its reader; or, if it will not come back: SELECT pg_drop_replication_slot(%L);', s.slot_name)
+		END
+	FROM slots s WHERE s.database = current_database()
+	UNION ALL
+	SELECT 'failover',
+		CASE WHEN NOT standbys.expected THEN 'ok' WHEN current_setting('synchronized_standby_slots', true) <> ''
+				AND NOT EXISTS (SELECT FROM slots s WHERE s.database = current_database() AND s.carried_over = 'false') THEN 'ok'
+			ELSE 'attention' END,
+		CASE
+			WHEN NOT standbys.expected THEN 'no standby is known here'
+			WHEN current_setting('server_version_num')::integer < 170000
+				THEN 'a logical slot does not follow to a promoted standby, and a reader may have seen an outcome that the standby has not: it records the nudge as in_doubt'
+			ELSE format('synchronized_standby_slots is "%s", and slots without failover: %s', current_setting('synchronized_standby_slots', true),
+				(SELECT coalesce(string_agg(s.slot_name, ', '), 'none') FROM slots s WHERE s.database = current_database() AND s.carried_over = 'false'))
+		END,
+		CASE
+			WHEN NOT standbys.expected THEN NULL
+			WHEN current_setting('server_version_num')::integer < 170000
+				THEN 'After a promotion let the readers take a new snapshot into the same place; where a nudge has two outcomes, the one that the primary has now counts.'
+			ELSE 'Name the standbys'' slots in synchronized_standby_slots, and make the logical slots with failover.'
+		END
+	FROM (SELECT current_setting('synchronous_standby_names') <> ''
+			OR EXISTS (SELECT FROM slots s WHERE s.slot_type = 'physical' AND NOT s.temporary) AS expected) standbys
+$$;
+COMMENT ON FUNCTION reengage.check_slots() IS 'the part of replication_check() about slots';
+
+CREATE FUNCTION reengage.check_settings(
+	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'wal_level', CASE WHEN l.level = 'logical' THEN 'ok' ELSE 'failed' END, l.level,
+		CASE WHEN l.level <> 'logical' THEN 'Set wal_level = logical in postgresql.conf and restart the server.' END
+	FROM (SELECT current_setting('wal_level')) l(level)
+	UNION ALL
+	SELECT 'max_slot_wal_keep_size', CASE WHEN k.size = '-1' THEN 'attention' ELSE 'ok' END, k.size,
+		CASE WHEN k.size = '-1' THEN 'A slot that nobody reads keeps WAL until the disk is full. Set it to what an outage of a reader may cost.' END
+	FROM (SELECT current_setting('max_slot_wal_keep_size')) k(size)
+	UNION ALL
+	SELECT 'free ' || f.what, CASE WHEN f.used < f.most THEN 'ok' ELSE 'attention' END,
+		format('%s of %s are used', f.used, f.most),
+		CASE WHEN f.used >= f.most THEN format('Raise %s and restart the server, or drop what is not used.', f.setting) END
+	FROM (VALUES
+		('slots', 'max_replication_slots', (SELECT count(*) FROM pg_replication_slots)),
+		('senders', 'max_wal_senders', (SELECT count(*) FROM pg_stat_get_wal_senders()))) v(what, setting, used)
+		CROSS JOIN LATERAL (SELECT v.what, v.setting, v.used, current_setting(v.setting)::bigint AS most) f
+$$;
+COMMENT ON FUNCTION reengage.check_settings() IS 'the part of replication_check() about settings';
+
+CREATE FUNCTION reengage.replication_check()
+RETURNS TABLE (check_name text, state text, detail text, remedy text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT * FROM reengage.check_settings()
+	UNION ALL SELECT * FROM reengage.check_publications()
+	UNION ALL SELECT * FROM reengage.check_tables()
+	UNION ALL SELECT * FROM reengage.check_slots()
+$$;
+COMMENT ON FUNCTION reengage.replication_check() IS
+	'whether lineage can be replicated, and is: ok, attention or failed, and what to do';
+
 CREATE VIEW reengage.health AS
 WITH worker AS (SELECT * FROM reengage.worker_state()),
 backlog AS (
@@ -2660,6 +3006,12 @@ GRANT EXECUTE ON FUNCTION reengage.permitted_at(timestamptz, text[], text)
 	TO reengage_application, reengage_operator;
 
 GRANT SELECT ON reengage.lineage, reengage.threads, reengage.in_doubt, reengage.health TO reengage_reader;
+GRANT SELECT ON reengage.lineage_settled TO reengage_operator, reengage_reader;
+GRANT SELECT ON reengage.lineage_epochs TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage.lineage_in_progress() TO reengage_operator, reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage.publish(text) TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage.replication_check(), reengage.published_tables(), reengage.check_publications(),
+	reengage.check_tables(), reengage.check_slots(), reengage.check_settings() TO reengage_operator, reengage_reader;
 GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.find_threads(text, text),
 	reengage.thread_diagram(text, text, text), reengage.diagram_text(text, text), reengage.worker_state(),
 	reengage.fence_complaint() TO reengage_operator, reengage_reader;
@@ -2695,7 +3047,7 @@ GRANT SELECT, INSERT, DELETE ON reengage.intents TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.unresolved TO reengage_worker;
 GRANT SELECT, INSERT ON reengage.lineage TO reengage_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON reengage.server_state TO reengage_worker;
-GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.fence_complaint() TO reengage_worker;
+GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.fence_complaint(), reengage.lineage_position() TO reengage_worker;
 GRANT SELECT ON reengage.lineage_manifest TO reengage_worker;
 GRANT EXECUTE ON FUNCTION reengage.lineage_digest(reengage.lineage), reengage.start_of_day(date),
 	reengage.measure_lineage(timestamptz, timestamptz, bigint), reengage.day_without_manifest(),
