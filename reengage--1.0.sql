@@ -642,7 +642,13 @@ CREATE FUNCTION reengage.lock_campaign(server text, campaign text, shared boolea
 LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_lock_campaign';
 COMMENT ON FUNCTION reengage.lock_campaign(text, text, boolean) IS
-	'likewise for all nudges of a campaign; shared: together with others that lock single nudges of it';
+	'likewise for all nudges of a campaign, or of none (''''); shared: together with others that lock single nudges of it';
+
+CREATE FUNCTION reengage.lock_superseding(server text, campaign text, part integer) RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_lock_superseding';
+COMMENT ON FUNCTION reengage.lock_superseding(text, text, integer) IS
+	'of two transactions whose nudges take the place of older ones in this part of a campaign''s threads, the second waits for the first, and sees its nudges';
 
 CREATE FUNCTION reengage.lock_thread(server text, root_conversation_id text) RETURNS void
 LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
@@ -740,9 +746,7 @@ BEGIN
 						   THEN format('Or it is not one that role "%s" asked for.', caller)
 						   ELSE 'There is no row of reengage.nudges with this id.' END;
 	END IF;
-	IF asked.campaign IS NOT NULL THEN
-		PERFORM reengage.lock_campaign(asked.server, asked.campaign, true);
-	END IF;
+	PERFORM reengage.lock_campaign(asked.server, coalesce(asked.campaign, ''), true);
 	PERFORM reengage.lock_nudge(nudge_id);
 	RETURN CASE reengage.cancel_locked(ARRAY[nudge_id], NULL) WHEN 1 THEN 'cancelled' ELSE 'too late' END;
 END
@@ -783,8 +787,14 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	older uuid[];
+	many boolean;
 BEGIN
 	PERFORM reengage.require_read_committed();
+	-- all locks in one order, so that two of these wait for each other in one way only
+	PERFORM reengage.lock_superseding(p.server, p.campaign, p.part)
+	FROM (SELECT DISTINCT n.server, coalesce(n.campaign, '') AS campaign, abs(hashtext(t.root) % 64) AS part
+		  FROM reengage.nudges n CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
+		  WHERE n.nudge_id = ANY (newer) ORDER BY 1, 2, 3) p;
 	SELECT array_agg(DISTINCT o.nudge_id ORDER BY o.nudge_id) INTO older
 	FROM reengage.nudges n
 		CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
@@ -800,11 +810,14 @@ BEGIN
 	IF older IS NULL THEN
 		RETURN;
 	END IF;
-	-- in order of their ids, so that two of these wait for each other in one way only
-	PERFORM reengage.lock_campaign(c.server, c.campaign, true)
-	FROM (SELECT DISTINCT n.server, n.campaign FROM reengage.nudges n
-		  WHERE n.nudge_id = ANY (newer) AND n.campaign IS NOT NULL ORDER BY 1, 2) c;
-	PERFORM reengage.lock_nudge(o.nudge_id) FROM unnest(older) AS o (nudge_id);
+	-- the lock table is not made for thousands
+	many := cardinality(older) > 100;
+	PERFORM reengage.lock_campaign(c.server, c.campaign, NOT many)
+	FROM (SELECT DISTINCT n.server, coalesce(n.campaign, '') AS campaign FROM reengage.nudges n
+		  WHERE n.nudge_id = ANY (newer) ORDER BY 1, 2) c;
+	IF NOT many THEN
+		PERFORM reengage.lock_nudge(o.nudge_id) FROM unnest(older) AS o (nudge_id);
+	END IF;
 	PERFORM reengage.cancel_locked(older, 'superseded');
 END
 $$;
@@ -858,10 +871,10 @@ BEGIN
 		PERFORM reengage.require_server(suppression_subject.server);
 	END IF;
 	IF address IS NOT NULL THEN
-		IF btrim(address) = '' OR length(address) > 256 OR address ~ '[[:cntrl:]]' THEN
+		IF address !~ '[A-Za-z0-9]|[^\x01-\x7f]' OR length(address) > 256 OR address ~ '[[:cntrl:]]' THEN
 			RAISE EXCEPTION 'invalid address: "%"', left(address, 60)
 				USING ERRCODE = 'invalid_parameter_value',
-					  DETAIL = 'It must be 1 to 256 characters, blanks aside, without control characters.';
+					  DETAIL = 'It must be 1 to 256 characters, a letter or a digit among them, without control characters.';
 		END IF;
 		PERFORM reengage.make_address_key();
 		address_hash := reengage.address_hash(address);
@@ -919,24 +932,33 @@ BEGIN
 		WHERE (s.address_hash, s.root_conversation_id, s.server, s.channel) IS NOT DISTINCT FROM
 			  (subject.address_hash, subject.root_conversation_id, subject.of_server, lower(suppress.channel));
 		IF NOT FOUND THEN
-			INSERT INTO reengage.suppressions
-				(server, channel, address_hash, root_conversation_id, label, reason, until)
-			VALUES (subject.of_server, lower(suppress.channel), subject.address_hash,
-					subject.root_conversation_id, subject.label, suppress.reason, suppress.until);
+			BEGIN
+				INSERT INTO reengage.suppressions
+					(server, channel, address_hash, root_conversation_id, label, reason, until)
+				VALUES (subject.of_server, lower(suppress.channel), subject.address_hash,
+						subject.root_conversation_id, subject.label, suppress.reason, suppress.until);
+			EXCEPTION WHEN unique_violation THEN
+				RAISE EXCEPTION 'could not serialize access: another transaction recorded the same opt-out'
+					USING ERRCODE = 'serialization_failure', HINT = 'Retry the transaction, or use READ COMMITTED.';
+			END;
 		END IF;
 		RETURN QUERY
-			SELECT c.nudge_id, c.step, i.recorded_at
-			FROM reengage.intents i CROSS JOIN LATERAL ROWS FROM (
-				unnest(i.nudge_ids), unnest(i.steps), unnest(i.address_hashes)) AS c (nudge_id, step, address_hash)
+			SELECT c.nudge_id, c.step, min(c.since)
+			FROM (SELECT i.nudge_id, i.step, i.address_hash, n.recorded_at AS since
+				  FROM reengage.intents n CROSS JOIN LATERAL ROWS FROM (
+					  unnest(n.nudge_ids), unnest(n.steps), unnest(n.address_hashes)) AS i (nudge_id, step, address_hash)
+				  UNION ALL
+				  SELECT u.nudge_id, u.step, u.address_hash, u.since FROM reengage.unresolved u) c
 				JOIN reengage.nudges n ON n.nudge_id = c.nudge_id
 			WHERE (c.address_hash = subject.address_hash AND n.server = coalesce(subject.of_server, n.server))
 			   OR (n.server = subject.of_server
-				   AND (reengage.locate(n.server, n.conversation_id)).root = subject.root_conversation_id);
+				   AND (reengage.locate(n.server, n.conversation_id)).root = subject.root_conversation_id)
+			GROUP BY c.nudge_id, c.step;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION reengage.suppress(text, text, text, text, timestamptz, text) IS
-	'an opt-out: nothing more is sent to an address, or in a thread, once this has committed; on one channel or all, at one server or all (of a conversation: reengage.default_server), until a time or for ever; returns the calls that may have been on the wire by then';
+	'an opt-out: nothing more is sent to an address, or in a thread, once this has committed; on one channel or all, at one server or all (of a conversation: reengage.default_server), until a time or for ever; returns the calls that may have been on the wire by then, as far as the snapshot shows them: use READ COMMITTED';
 
 CREATE FUNCTION reengage.unsuppress(
 	address text DEFAULT NULL,
@@ -1043,6 +1065,8 @@ BEGIN
 	-- API remembers of its keys: it ends in doubt.
 	UPDATE reengage.unresolved SET since = '-infinity';
 	UPDATE reengage.intents SET recorded_at = '-infinity';
+	-- now, so that no application's first row of lineage holds up the worker's
+	PERFORM reengage.lineage_position();
 	PERFORM reengage.wake('-infinity');
 END
 $$;

@@ -17,6 +17,7 @@ FROM reengage.suppressions ORDER BY suppression_id;
 SELECT * FROM reengage.suppress();
 SELECT * FROM reengage.suppress('');
 SELECT * FROM reengage.suppress('   ');
+SELECT * FROM reengage.suppress('+ ()');
 SELECT * FROM reengage.suppress(E'a\nb');
 SELECT * FROM reengage.suppress('a', 'b');
 SELECT * FROM reengage.suppress(conversation_id => '../users');
@@ -34,6 +35,12 @@ SELECT reengage.nudge('gone-mail', 'hi', address => 'anna@example.COM', channel 
 SELECT reengage.nudge('closed-thread', 'hi') IS NOT NULL AS asked;
 CALL reengage.run();
 SELECT requested_conversation_id, outcome, reason, step, api_calls, http_status FROM reengage.lineage ORDER BY 1;
+
+-- the nudge's own address counts, too, whatever the conversation says
+SELECT * FROM reengage.suppress('+493012345');
+SELECT reengage.nudge('live-own', 'hi', address => '+49 30 12345', channel => 'sms') IS NOT NULL AS asked;
+CALL reengage.run();
+SELECT reengage.unsuppress('+493012345');
 
 -- lifted
 SELECT reengage.unsuppress('+1 317 555 0100', channel => 'whatsapp') AS other_channel,

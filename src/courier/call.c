@@ -107,7 +107,11 @@ compose(const Call *call, const Settings *settings, const char *token,
 	settings->dialect->compose(&call->message, settings->api_url, request);
 	request->examines = call->message.examines != 0;
 	if (call->begin_by_ms != INT64_MAX)
-		request->begin_within_ms = call->begin_by_ms - clock_monotonic_ms();
+	{
+		int64_t		left_ms = call->begin_by_ms - clock_monotonic_ms();
+
+		request->begin_within_ms = left_ms > 0 ? left_ms : 1;
+	}
 	request->headers = compose_headers(&call->message, call->message.step == STEP_CHECK ?
 									   NULL : step_name((Step) call->message.step), token);
 }

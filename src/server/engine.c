@@ -16,6 +16,7 @@
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
+#include "storage/lock.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -56,8 +57,9 @@
 /* How often to ask whether a cancellation has ended that locks a nudge. */
 #define UNLOCKING_MS 1000
 
-/* Intents of one tick: each takes up to four locks. */
-#define INTENTS_MOST 250
+/* Ends and intents of one tick: each takes locks until its commit. */
+#define TICK_MOST 250
+#define LOCKS_OF_ONE 8
 
 struct Engine
 {
@@ -255,6 +257,15 @@ note_failure(Engine *engine, ErrorData *error)
 	set_text(engine, &engine->problem, error->message);
 }
 
+/* A tick takes an eighth of the lock table at most, which everybody shares. */
+static int
+most_of_tick(void)
+{
+	int			locks = max_locks_per_xact * MaxBackends;
+
+	return Max(Min(locks / 8 / LOCKS_OF_ONE, TICK_MOST), 1);
+}
+
 static void
 tick(Engine *engine)
 {
@@ -264,8 +275,9 @@ tick(Engine *engine)
 	if (engine->next_unlocking <= GetCurrentTimestamp())
 		flights_move_all(&engine->flights.locked_out, &engine->flights.to_end);
 	engine->ending = flights_in(&engine->flights.to_end, &engine->nending);
+	engine->nending = Min(engine->nending, most_of_tick());
 	engine->intents.flights = flights_in(&engine->flights.to_intend, &engine->intents.count);
-	engine->intents.count = Min(engine->intents.count, INTENTS_MOST);
+	engine->intents.count = Min(engine->intents.count, most_of_tick());
 	engine->intents.passages = palloc0(sizeof(Passage) * (engine->intents.count + 1));
 	engine->intents.nopen = 0;
 	engine->departed = 0;

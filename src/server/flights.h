@@ -52,6 +52,7 @@ typedef struct Flight
 	const char *target;			/* the conversation it is about: the tip, or */
 	const char *other;			/* another one of the customer; NULL: none was looked at */
 	bool		turned;			/* the POST before it was refused: see decide.h */
+	const char *own_customer;	/* hash of the nudge's own address, NULL: it has none */
 	bool		has_customer;	/* and nobody else speaks to post.customer */
 
 	/* what the check found; kept for the steps that follow */

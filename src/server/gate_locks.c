@@ -20,15 +20,17 @@
 typedef enum Kind
 {
 	KIND_NUDGE = 4,				/* by its id */
-	KIND_CAMPAIGN,				/* by server and name; shared by all but cancel_campaign() */
+	KIND_CAMPAIGN,				/* by server and name; exclusive: all its nudges at once */
 	KIND_THREAD,				/* by server and root */
-	KIND_CUSTOMER				/* by the hash of the address */
+	KIND_CUSTOMER,				/* by the hash of the address */
+	KIND_SUPERSEDING			/* by campaign and a part of the threads; not the worker's concern */
 } Kind;
 
 PG_FUNCTION_INFO_V1(reengage_lock_nudge);
 PG_FUNCTION_INFO_V1(reengage_lock_campaign);
 PG_FUNCTION_INFO_V1(reengage_lock_thread);
 PG_FUNCTION_INFO_V1(reengage_lock_customer);
+PG_FUNCTION_INFO_V1(reengage_lock_superseding);
 
 static uint64
 hash_text(const char *text, uint64 seed)
@@ -60,10 +62,10 @@ server_hash(const char *server, const char *name)
 bool
 gate_locks_try_end(const Flight *flight)
 {
-	const char *campaign = flight->nudge.campaign;
+	/* those without a campaign are one */
+	const char *campaign = flight->nudge.campaign ? flight->nudge.campaign : "";
 
-	return (campaign == NULL ||
-			lock(KIND_CAMPAIGN, server_hash(flight->server->name, campaign), ShareLock, false)) &&
+	return lock(KIND_CAMPAIGN, server_hash(flight->server->name, campaign), ShareLock, false) &&
 		lock(KIND_NUDGE, nudge_hash(&flight->nudge_id), ExclusiveLock, false);
 }
 
@@ -71,10 +73,12 @@ bool
 gate_locks_try_post(const Flight *flight)
 {
 	const char *customer = flight->post.customer;
+	const char *own = flight->own_customer;
 
 	return gate_locks_try_end(flight) &&
 		lock(KIND_THREAD, server_hash(flight->server->name, flight->nudge.root), ExclusiveLock, false) &&
-		(customer == NULL || lock(KIND_CUSTOMER, hash_text(customer, 0), ExclusiveLock, false));
+		(customer == NULL || lock(KIND_CUSTOMER, hash_text(customer, 0), ExclusiveLock, false)) &&
+		(own == NULL || lock(KIND_CUSTOMER, hash_text(own, 0), ExclusiveLock, false));
 }
 
 /* --- the other side, for SQL ---------------------------------------------- */
@@ -109,5 +113,15 @@ Datum
 reengage_lock_customer(PG_FUNCTION_ARGS)
 {
 	lock(KIND_CUSTOMER, hash_text(text_to_cstring(PG_GETARG_TEXT_PP(0)), 0), ExclusiveLock, true);
+	PG_RETURN_VOID();
+}
+
+/* lock_superseding(server, campaign, stripe) */
+Datum
+reengage_lock_superseding(PG_FUNCTION_ARGS)
+{
+	uint64		campaign = server_hash(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+
+	lock(KIND_SUPERSEDING, campaign + PG_GETARG_INT32(2), ExclusiveLock, true);
 	PG_RETURN_VOID();
 }

@@ -67,9 +67,15 @@ gates_name_customers(Flights *in_hand, Flight **flights, int count)
 	AddressKey	key = store_address_key();
 
 	for (int i = 0; i < count; i++)
+	{
+		Flight	   *flight = flights[i];
+
 		/* a call that is made again goes where it went */
-		if (!flights[i]->nudge.unresolved)
-			flights_name_customer(in_hand, flights[i], address_hash(&key, flight_customer(flights[i])));
+		if (!flight->nudge.unresolved)
+			flights_name_customer(in_hand, flight, address_hash(&key, flight_customer(flight)));
+		if (flight->own_customer == NULL)
+			flight->own_customer = flight_keep(flight, address_hash(&key, flight->nudge.address));
+	}
 }
 
 void

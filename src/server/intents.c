@@ -28,6 +28,7 @@ intent_row(const Flight *flight)
 		.server = flight->server->name,
 		.recipient = repeatable_recipient(&flight->server->options, &flight->post),
 		.customer = flight->post.customer,
+		.own_customer = flight->own_customer,
 		.channel = flight_channel(flight),
 		.root = flight->nudge.root,
 		.path = flight->nudge.path,

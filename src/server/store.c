@@ -52,6 +52,7 @@ store_fence_complaint(List **paused)
 	};
 	static Statement complaint = {"SELECT reengage.fence_complaint()", 0, {0}};
 	static Statement follow = {"UPDATE reengage.identity SET timeline = $1", 1, {INT4OID}};
+	static Statement begin_epoch = {"SELECT reengage.lineage_position()", 0, {0}};
 	const char *reason;
 	Datum		arguments[4];
 
@@ -69,6 +70,7 @@ store_fence_complaint(List **paused)
 		return reason;
 	/* a promotion that may go on: it is this timeline from now on */
 	execute(&follow, &arguments[3], SPI_OK_UPDATE);
+	execute(&begin_epoch, NULL, SPI_OK_SELECT);
 	execute(&armed, arguments, SPI_OK_SELECT);
 	*paused = result_names();
 	return NULL;

@@ -118,6 +118,7 @@ typedef struct IntentRow
 	const char *server;
 	Recipient	recipient;		/* of a create that could be made again */
 	const char *customer;		/* hash of the address */
+	const char *own_customer;	/* and of the nudge's own */
 	const char *channel;
 	const char *root;			/* of the thread */
 	const char *path;

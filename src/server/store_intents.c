@@ -24,7 +24,8 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		"     AND NOT EXISTS (SELECT FROM reengage.lineage r WHERE r.resolves = l.lineage_id)),"
 		/* a channel that is not known may be the one */
 		" EXISTS (SELECT FROM reengage.suppressions s"
-		"   WHERE s.address_hash = c.address_hash AND coalesce(s.server = c.server, true)"
+		"   WHERE s.address_hash = ANY (ARRAY[c.address_hash, c.own_hash])"
+		"     AND coalesce(s.server = c.server, true)"
 		"     AND coalesce(s.channel = pg_catalog.lower(c.channel), true)"
 		"     AND coalesce(s.until > pg_catalog.clock_timestamp(), true))"
 		" OR EXISTS (SELECT FROM reengage.suppressions s"
@@ -42,11 +43,12 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		"   ORDER BY l.occurred_at DESC LIMIT 1) END"
 		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
 		"   pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6),"
-		"   pg_catalog.unnest($7), pg_catalog.unnest($8)) WITH ORDINALITY"
-		"   AS c (nudge_id, step, conversation_id, server, address_hash, channel, root, path, place)"
+		"   pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9)) WITH ORDINALITY"
+		"   AS c (nudge_id, step, conversation_id, server, address_hash, own_hash, channel, root, path,"
+		"     place)"
 		" ORDER BY c.place",
-		8, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-			TEXTARRAYOID, TEXTARRAYOID}
+		9, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+			TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 	};
 	static const Column columns[] = {
 		{COLUMN_UUID, offsetof(IntentRow, nudge_id)},
@@ -54,6 +56,7 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		{COLUMN_TEXT, offsetof(IntentRow, conversation_id)},
 		{COLUMN_TEXT, offsetof(IntentRow, server)},
 		{COLUMN_TEXT, offsetof(IntentRow, customer)},
+		{COLUMN_TEXT, offsetof(IntentRow, own_customer)},
 		{COLUMN_TEXT, offsetof(IntentRow, channel)},
 		{COLUMN_TEXT, offsetof(IntentRow, root)},
 		{COLUMN_TEXT, offsetof(IntentRow, path)},

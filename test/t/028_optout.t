@@ -83,5 +83,25 @@ wait_until_ended($node);
 is(outcome($node, 'gone-locked'), 'suppressed opted_out -', 'committed, it wins');
 is(outcome($node, 'live-locked'), 'notified - notify', 'and the campaign, where there was nothing to cancel, goes on');
 
+# --- a small lock table ---------------------------------------------------------------------------------
+
+my $small = new_node('small', preload => 1, conf => "max_locks_per_transaction = 10\nmax_connections = 20\nmax_wal_senders = 0");
+create_extension($small, $simulator, server_options => "max_in_flight '900'");
+$small->safe_psql('postgres', q{
+	INSERT INTO reengage.nudges (conversation_id, message, when_closed)
+	SELECT 'closed-small-' || n, 'x', 'skip' FROM generate_series(1, 1500) n});
+wait_until_ended($small);
+is($small->safe_psql('postgres', q{SELECT string_agg(DISTINCT outcome, ' ') FROM reengage.lineage}), 'skipped_closed',
+	'however many end at once, a tick takes its part of it and no more');
+$small->safe_psql('postgres', q{
+	INSERT INTO reengage.nudges (conversation_id, message, campaign, due_at)
+	SELECT 'live-' || n, 'x', 'cart', now() + interval '1 day' FROM generate_series(1, 2000) n});
+$small->safe_psql('postgres', q{
+	INSERT INTO reengage.nudges (conversation_id, message, campaign, due_at, supersedes)
+	SELECT 'live-' || n, 'x', 'cart', now() + interval '1 day', true FROM generate_series(1, 2000) n});
+is($small->safe_psql('postgres', q{SELECT count(*) FROM reengage.lineage WHERE reason = 'superseded'}), 2000,
+	'and so do thousands that take the place of others');
+$small->stop;
+
 $node->stop;
 done_testing();

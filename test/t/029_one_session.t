@@ -150,6 +150,24 @@ is(scalar(grep { $_->{conversation_id} eq 'live-keyed' && $_->{nudge_id} eq plac
 	'and has its effect once');
 ledger_matches_lineage($node, $simulator, 'with keys, too', honours_keys => 1);
 
+# --- a call that is to be made again -------------------------------------------------------------------
+
+my $home = customer('live-again', 'closed-again');
+$simulator->fault(verb => 'notify', id => 'live-again', action => 'close_after', times => 1);
+$simulator->fault(verb => 'notify', id => 'live-again', action => 'status', status => 425, retry_after => '900', times => 1);
+my $unresolved = nudge($node, 'live-again', server => "'keyed'");
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM reengage.unresolved u JOIN reengage.due d USING (nudge_id) WHERE d.attempt = 2"),
+	'a call is unresolved');
+nudge($node, 'closed-again', server => "'keyed'");
+ok($node->poll_query_until('postgres', q{SELECT waiting_for ~ 'call to this customer is unresolved' FROM reengage.due d
+	JOIN reengage.nudges n USING (nudge_id) WHERE n.conversation_id = 'closed-again'}), q{the customer's other nudge waits for it});
+is($node->safe_psql('postgres', "SELECT nudge_id, step FROM reengage.suppress('$home')"), "$unresolved|notify",
+	'an opt-out tells of it');
+$node->safe_psql('postgres', 'BEGIN; UPDATE reengage.due SET due_at = now(); SELECT reengage.wake(now()); COMMIT');
+wait_until_ended($node);
+is(story('live-again') . ', ' . story('closed-again'), 'in_doubt suppressed notify, suppressed opted_out -', 'and neither is made');
+ledger_matches_lineage($node, $simulator, 'still', honours_keys => 1);
+
 # --- nothing is begun that would come too late ----------------------------------------------------------
 
 $node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (SET max_requests_per_minute '60')});
