@@ -12,9 +12,6 @@
 #include "claims.h"
 #include "store.h"
 
-/* How long after another nudge's turn it is ours. */
-#define TURN_MS 1000
-
 /* The cursors of the lanes that may have something due. */
 static int
 awake_lanes(const Server *server, TimestampTz now, Cursor *cursors)

@@ -18,6 +18,9 @@
 #include "servers.h"
 #include "store.h"
 
+/* How long after another nudge's turn it is ours. */
+#define TURN_MS 1000
+
 /* A recorded intent, until all of its calls have settled. */
 typedef struct Intent
 {

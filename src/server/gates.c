@@ -51,14 +51,27 @@ pass(Flights *in_hand, Flight *flight, const GateFacts *facts)
 			ended(OUTCOME_SUPPRESSED, "opted_out");
 	if (facts->create_in_doubt)
 		return held(GATE_HELD, DOUBT_HOLD_MS, "an earlier create on this conversation is in doubt");
-	if (facts->customer_unresolved && !flight->nudge.unresolved)
-		return held(GATE_HELD, BUSY_MS, "another nudge's call to this customer is unresolved");
 	if (!flights_take_customer(in_hand, flight))
 		return held(GATE_BUSY, BUSY_MS, "another nudge to this customer is under way");
 	/* once is enough, and a call that is made again stays the same */
 	if (facts->other_conversation != NULL && flight->other == NULL && !flight->nudge.unresolved)
 		return (Passage) {.gate = GATE_ELSEWHERE, .conversation_id = facts->other_conversation};
 	return (Passage) {.gate = GATE_OPEN};
+}
+
+/*
+ * Nobody speaks to a customer to whom another nudge's call is to be made again,
+ * until that has been tried.
+ */
+static void
+wait_for_unresolved(const Flight *flight, const GateFacts *facts, Passage *passage)
+{
+	if (facts->others_next_attempt == 0 || flight->nudge.unresolved)
+		return;
+	if (passage->gate != GATE_OPEN && passage->gate != GATE_ELSEWHERE)
+		return;
+	*passage = held(GATE_HELD, TURN_MS, "another nudge's call to this customer is unresolved");
+	passage->until = Max(passage->until, TimestampTzPlusMilliseconds(facts->others_next_attempt, TURN_MS));
 }
 
 void
@@ -94,4 +107,6 @@ gates_ask(const Policies *policies, Flights *in_hand, Flight **flights, const In
 			held(GATE_HELD, BUSY_MS, "an opt-out or a cancellation is being recorded");
 	/* nobody else speaks to these customers, so that what is counted is all there is */
 	policies_judge(policies, flights, count, passages);
+	for (int i = 0; i < count; i++)
+		wait_for_unresolved(flights[i], &facts[i], &passages[i]);
 }

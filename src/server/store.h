@@ -143,7 +143,7 @@ typedef struct GateFacts
 	bool		superseded;		/* the tip has a successor */
 	bool		create_in_doubt;	/* an earlier create on this conversation is in doubt */
 	bool		suppressed;		/* the customer, or the thread, is not to be spoken to */
-	bool		customer_unresolved;	/* another nudge's call to the customer is to be made again */
+	TimestampTz others_next_attempt;	/* of another nudge's unresolved call to the customer; 0: there is none */
 	const char *other_conversation; /* of a create's customer, where we spoke last; NULL: none */
 } GateFacts;
 

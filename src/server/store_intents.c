@@ -32,7 +32,8 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		"   WHERE s.server = c.server AND s.root_conversation_id = c.root"
 		"     AND coalesce(s.channel = pg_catalog.lower(c.channel), true)"
 		"     AND coalesce(s.until > pg_catalog.clock_timestamp(), true)),"
-		" EXISTS (SELECT FROM reengage.unresolved u"
+		" (SELECT pg_catalog.max((SELECT d.due_at FROM reengage.due d WHERE d.nudge_id = u.nudge_id))"
+		"   FROM reengage.unresolved u"
 		"   WHERE u.address_hash = c.address_hash AND u.server = c.server AND u.nudge_id <> c.nudge_id),"
 		" CASE c.step WHEN 'create' THEN (SELECT l.conversation_id FROM reengage.lineage l"
 		"   WHERE l.address_hash = c.address_hash AND l.server = c.server AND l.channel = c.channel"
@@ -67,7 +68,7 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 	execute(&statement, arguments, SPI_OK_SELECT);
 	for (int row = 0; row < count; row++)
 		facts[row] = (GateFacts) {result_bool(row, 1), result_bool(row, 2), result_bool(row, 3),
-		result_bool(row, 4), result_bool(row, 5), result_text(row, 6)};
+		result_bool(row, 4), result_time(row, 5, 0), result_text(row, 6)};
 }
 
 void

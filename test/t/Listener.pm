@@ -26,6 +26,8 @@ sub start_listener
 
 	if ($pid == 0)
 	{
+		# a group of its own, with which those of the connections end
+		POSIX::setpgid(0, 0);
 		serve($listener, %options);
 		POSIX::_exit(0);
 	}
@@ -33,12 +35,11 @@ sub start_listener
 	return ($listener->sockport, $pid);
 }
 
-# Stopped processes are woken by SIGKILL, too; those of connections end when the
-# one or the other side leaves.
+# Stopped processes are woken by SIGKILL, too.
 END
 {
 	my $status = $?;
-	kill 'KILL', $_ for @listeners;
+	kill 'KILL', -$_, $_ for @listeners;
 	waitpid $_, 0 for @listeners;
 	$? = $status;
 }
