@@ -1402,7 +1402,6 @@ DECLARE
 							  WHEN 'not_sent' THEN 'resolved_not_sent'
 							  WHEN 'resend' THEN 'resolved_not_sent' END;
 	created boolean := conversation_id IS NOT NULL;
-	previous text;
 BEGIN
 	IF said IS NULL THEN
 		RAISE EXCEPTION 'invalid verdict: "%"', verdict
@@ -1430,16 +1429,6 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 
-	IF created THEN
-		previous := doubt.conversation_id;
-	ELSIF verdict = 'sent' THEN
-		-- a notification into another conversation of the customer: the thread leads
-		-- there now, unless it has gone on meanwhile
-		SELECT t.tip INTO previous
-		FROM reengage.locate(doubt.server, doubt.requested_conversation_id) t
-		WHERE t.generation = doubt.generation AND t.tip <> doubt.conversation_id;
-	END IF;
-
 	INSERT INTO reengage.lineage
 		(lineage_id, nudge_id, server, outcome, reason, step, requested_conversation_id, conversation_id,
 		 previous_conversation_id, root_conversation_id, generation, channel, address_hash, campaign,
@@ -1447,8 +1436,8 @@ BEGIN
 	VALUES
 		(result, doubt.nudge_id, doubt.server, said, verdict, doubt.step, doubt.requested_conversation_id,
 		 coalesce(resolve.conversation_id, doubt.conversation_id),
-		 previous, doubt.root_conversation_id,
-		 doubt.generation + (previous IS NOT NULL)::integer, doubt.channel, doubt.address_hash, doubt.campaign,
+		 CASE WHEN created THEN doubt.conversation_id END, doubt.root_conversation_id,
+		 doubt.generation + created::integer, doubt.channel, doubt.address_hash, doubt.campaign,
 		 doubt.attempts, 0, 0, doubt.correlation_id, doubt.requested_at, doubt.due_at, now(), doubt.lineage_id, doubt.detail)
 	ON CONFLICT (resolves) WHERE resolves IS NOT NULL DO NOTHING;
 	IF NOT FOUND THEN
