@@ -8,7 +8,7 @@ SELECT generation, campaign, status_seen, outcome, previous_conversation_id, con
 FROM reengage.thread(:'root');
 \echo 'The API''s quota, and the pace'
 SELECT sum(l.api_calls) AS api_calls_made, sum(l.api_calls_saved) AS api_calls_saved,
-	   round(sum(l.api_calls)::numeric / count(*), 2) AS api_calls_per_nudge,
+	   round(sum(l.api_calls)::numeric / count(l.nudge_id), 2) AS api_calls_per_nudge,
 	   round((count(*) FILTER (WHERE l.campaign = 'abandoned')
 			  / extract(epoch FROM max(l.recorded_at) FILTER (WHERE l.campaign = 'abandoned') - min(s.at)))::numeric)
 		   AS nudges_per_second
