@@ -1429,6 +1429,12 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 
+	-- an API may have continued an older conversation of the thread: no ring
+	created := created AND conversation_id <> doubt.root_conversation_id AND NOT EXISTS (
+		SELECT FROM reengage.lineage l
+		WHERE l.server = doubt.server AND l.root_conversation_id = doubt.root_conversation_id
+		  AND l.conversation_id = resolve.conversation_id);
+
 	INSERT INTO reengage.lineage
 		(lineage_id, nudge_id, server, outcome, reason, step, requested_conversation_id, conversation_id,
 		 previous_conversation_id, root_conversation_id, generation, channel, address_hash, campaign,

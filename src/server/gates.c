@@ -55,7 +55,9 @@ pass(Flights *in_hand, Flight *flight, const GateFacts *facts)
 		return held(GATE_BUSY, BUSY_MS, "another nudge to this customer is under way");
 	/* once is enough, and a call that is made again stays the same */
 	if (facts->other_conversation != NULL && flight->other == NULL && !flight->nudge.unresolved)
-		return (Passage) {.gate = GATE_ELSEWHERE, .conversation_id = facts->other_conversation};
+		return (Passage) {.gate = GATE_ELSEWHERE,
+			/* it is read after the commit, when the tick's memory is gone */
+		.conversation_id = flight_keep(flight, facts->other_conversation)};
 	return (Passage) {.gate = GATE_OPEN};
 }
 
