@@ -17,7 +17,7 @@
 #include "nudge.h"
 
 /* Raised whenever a message changes; the two programs must agree on it. */
-#define PROTOCOL_VERSION 6
+#define PROTOCOL_VERSION 7
 
 typedef enum MessageKind
 {
@@ -87,12 +87,16 @@ typedef struct ReplyMessage
 	const char *reason;			/* one ASCII word: "timeout", "unreadable", ... */
 	/* what a check found out */
 	int64_t		live;			/* 1: it may be notified */
+	int64_t		busy;			/* 1: the customer is in it on a channel that we do not write to, say a call */
+	int64_t		last_inbound_at;	/* the customer's last message, microseconds since 1970; 0: not told */
 	const char *status;
 	const char *channel;
 	const char *customer_address;
 	const char *business_address;
-	/* what a create made */
+	/* what a POST made */
 	const char *conversation_id;
+	const char *message_id;		/* the API's own, for receipts; printable ASCII */
+	int64_t		opted_out;		/* 1: refused, because the recipient wants no messages of ours */
 	/* what the API said of a failure: printable ASCII, cut and redacted */
 	const char *error_code;
 	const char *error_message;

@@ -17,6 +17,7 @@
 #define ADDRESS_SIZE 257
 #define ERROR_MESSAGE_SIZE 301
 #define CORRELATION_ID_SIZE 129
+#define MESSAGE_ID_SIZE 129
 
 /* The facts of a ReplyMessage, with room for their texts. */
 typedef struct Reading
@@ -26,11 +27,15 @@ typedef struct Reading
 	int			http_status;
 	int64_t		retry_after_ms;
 	bool		live;
+	bool		busy;
+	int64_t		last_inbound_at;	/* microseconds since 1970; 0: not told */
 	char		status[WORD_SIZE];
 	char		channel[WORD_SIZE];
 	char		customer_address[ADDRESS_SIZE];
 	char		business_address[ADDRESS_SIZE];
 	char		conversation_id[CONVERSATION_ID_MAX + 1];
+	char		message_id[MESSAGE_ID_SIZE];
+	bool		opted_out;
 	char		error_code[WORD_SIZE];
 	char		error_message[ERROR_MESSAGE_SIZE];
 	char		correlation_id[CORRELATION_ID_SIZE];

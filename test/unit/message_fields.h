@@ -26,7 +26,7 @@ typedef struct MessageField
 	size_t		offset;
 } MessageField;
 
-#define MAX_FIELDS 18
+#define MAX_FIELDS 24
 #define MAX_MESSAGE_SIZE 256
 
 typedef struct MessageType
@@ -107,11 +107,15 @@ static const MessageType message_types[] = {
 		NUMBER(ReplyMessage, called_at),
 		TEXT_OR_NULL(ReplyMessage, reason),
 		NUMBER(ReplyMessage, live),
+		NUMBER(ReplyMessage, busy),
+		NUMBER(ReplyMessage, last_inbound_at),
 		TEXT_OR_NULL(ReplyMessage, status),
 		TEXT_OR_NULL(ReplyMessage, channel),
 		TEXT_OR_NULL(ReplyMessage, customer_address),
 		TEXT_OR_NULL(ReplyMessage, business_address),
 		TEXT_OR_NULL(ReplyMessage, conversation_id),
+		TEXT_OR_NULL(ReplyMessage, message_id),
+		NUMBER(ReplyMessage, opted_out),
 		TEXT_OR_NULL(ReplyMessage, error_code),
 		TEXT_OR_NULL(ReplyMessage, error_message),
 		TEXT_OR_NULL(ReplyMessage, correlation_id),
