@@ -41,7 +41,7 @@ INSERT INTO reengage.nudges (conversation_id, message, priority) VALUES ('a', 'h
 INSERT INTO reengage.nudges (conversation_id, message, priority) VALUES ('a', 'hi', -1);
 SET timezone = 'UTC';
 INSERT INTO reengage.nudges (conversation_id, message, due_at, expires_at)
-VALUES ('a', 'hi', '2030-01-02 00:00Z', '2030-01-01 00:00Z');
+VALUES ('a', 'hi', '2099-01-02 00:00Z', '2099-01-01 00:00Z');
 INSERT INTO reengage.nudges (conversation_id, message, due_at) VALUES ('a', 'hi', 'infinity');
 INSERT INTO reengage.nudges (conversation_id, message, time_zone) VALUES ('a', 'hi', 'Mars/Olympus');
 INSERT INTO reengage.nudges (conversation_id, message, time_zone) VALUES ('a', 'hi', '');
@@ -57,10 +57,10 @@ SELECT count(*) FROM reengage.due;
 -- everything at once, in a batch
 INSERT INTO reengage.nudges (conversation_id, message, address, channel, when_closed, priority,
 							 due_at, expires_at, time_zone, campaign, detail)
-SELECT 'batch-' || n, 'hi', '+13175550142', 'sms', 'skip', n % 10, '2030-01-01 00:00Z', '2030-01-02 00:00Z',
+SELECT 'batch-' || n, 'hi', '+13175550142', 'sms', 'skip', n % 10, '2099-01-01 00:00Z', '2099-01-02 00:00Z',
 	   'Europe/Berlin', 'winter', '{"cart": "C-1"}'
 FROM generate_series(1, 20) n;
-SELECT priority, count(*), min(due_at), max(due_at) FROM reengage.due WHERE due_at > '2029-01-01' GROUP BY priority ORDER BY priority;
+SELECT priority, count(*), min(due_at), max(due_at) FROM reengage.due WHERE due_at > '2098-01-01' GROUP BY priority ORDER BY priority;
 
 -- asking twice with the same id is asking once
 SELECT reengage.nudge('twice', 'hi', nudge_id => '01900000-0000-7000-8000-000000000001');

@@ -84,7 +84,7 @@ VALUES ('live-quiet-7', 'hi', 'night', 'Europe/Nowhere', '2026-01-01');
 CALL reengage.run();
 SELECT requested_conversation_id, state, regexp_replace(reason, '\d+-.*\d:\d\d', 'then') AS reason,
 	next_attempt_at = (SELECT date_trunc('minute', created_at) + interval '2 hours' FROM reengage.policies WHERE campaign = 'night') AS at_the_end,
-	next_attempt_at > now() + interval '59 minutes' AS later
+	next_attempt_at > now() + interval '30 minutes' AS later
 FROM reengage.nudge_status ORDER BY 1;
 SELECT n.conversation_id, d.due_at = n.expires_at AS ends_then, d.api_calls FROM reengage.due d JOIN reengage.nudges n USING (nudge_id) WHERE n.expires_at IS NOT NULL;
 -- when policies change, all of them are looked at again
