@@ -60,6 +60,7 @@ async function main() {
 
   const created = await send(address);
   is(created.conversationId !== 'closed-1' && created.messengerType, 'sms', 'a message starts a conversation');
+  is([created.message.id, created.message.status], [created.id, 'queued'], 'which has an id and a state');
   const overtaken = await refusal(send(address));
   is([overtaken.status, overtaken.body.message], [400, 'An active conversation is already in progress'],
     'a second one is refused, in the words of the API');

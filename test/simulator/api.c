@@ -125,6 +125,7 @@ make_session(const Request *request, const char *id)
 		.business = request->from ? request->from : BUSINESS_ADDRESS,
 		.outbound = true,
 		.looks_left = settings.close_after_looks,
+		.hidden_looks = settings.hide_created,
 	};
 
 	json_object_object_get_ex(request->document, "metadata", &metadata);
@@ -148,6 +149,17 @@ is_session(const Request *request, Answer *answer)
 	else
 		return true;
 	return false;
+}
+
+/* Beside what a check says of the session. */
+static void
+add_message_id(Answer *answer)
+{
+	char		message_id[IDENTIFIER_SIZE];
+
+	identifier_make(message_id);
+	answer->body->buf[--answer->body->bpos] = '\0';
+	sprintbuf(answer->body, ",\"messageId\":\"%s\"}", message_id);
 }
 
 static void
@@ -182,6 +194,7 @@ create(const Request *request, Answer *answer)
 	ledger_record_session(request, session.id);
 	answer_start(answer, MHD_HTTP_CREATED);
 	conversation_write(answer->body, &session);
+	add_message_id(answer);
 }
 
 static bool

@@ -16,6 +16,7 @@
 #include "ledger.h"
 #include "memory.h"
 #include "quoting.h"
+#include "settings.h"
 
 #define CONTACT_PREFIX "contact-"
 #define SMS_MAX 765
@@ -89,6 +90,16 @@ write_address(struct printbuf *buffer, const char *role, const char *address)
 }
 
 static void
+write_message(struct printbuf *buffer, const Conversation *conversation)
+{
+	if (conversation->wrote_at == NULL)
+		return;
+	append_text(buffer, "{\"messageId\":\"message-1\",\"messageStatus\":\"received\",\"messageTime\":");
+	append_json(buffer, conversation->wrote_at);
+	append_text(buffer, "}");
+}
+
+static void
 write_communication(struct printbuf *buffer, const Conversation *conversation)
 {
 	append_text(buffer, "{\"id\":\"communication-1\",\"state\":");
@@ -100,27 +111,45 @@ write_communication(struct printbuf *buffer, const Conversation *conversation)
 	append_json(buffer, conversation->channel);
 	write_address(buffer, conversation->outbound ? "toAddress" : "fromAddress", conversation->customer);
 	write_address(buffer, conversation->outbound ? "fromAddress" : "toAddress", conversation->business);
-	append_text(buffer, ",\"messages\":[]}");
+	append_text(buffer, ",\"messages\":[");
+	write_message(buffer, conversation);
+	append_text(buffer, "]}");
+}
+
+/* The customer's communication, in the list of its kind; and whoever else is there. */
+static void
+write_participants(struct printbuf *buffer, const Conversation *conversation)
+{
+	append_text(buffer, "{\"id\":\"participant-1\",\"purpose\":\"customer\",\"externalContactId\":\"" CONTACT_PREFIX);
+	sprintbuf(buffer, "%s\",\"%s\":[", conversation->id,
+			  conversation->media != NULL ? conversation->media : "messages");
+	write_communication(buffer, conversation);
+	append_text(buffer, "]}");
+	if (conversation->participants == NULL || strcmp(conversation->participants, "[]") == 0)
+		return;
+	/* the array without its brackets */
+	append_text(buffer, ",");
+	printbuf_memappend(buffer, conversation->participants + 1, (int) strlen(conversation->participants) - 2);
+}
+
+static bool
+has_ended(const Conversation *conversation)
+{
+	return conversation->status != NULL && !conversation->numeric_status &&
+		conversation->participants == NULL && strcmp(conversation->status, "closed") == 0;
 }
 
 static void
 write_conversation(struct printbuf *buffer, const Conversation *conversation)
 {
-	bool		tells = conversation->status != NULL;
-
 	append_text(buffer, "{\"id\":");
 	append_json(buffer, conversation->id);
 	append_text(buffer, ",\"startTime\":\"2026-01-01T00:00:00.000Z\"");
-	if (tells && !conversation->numeric_status && strcmp(conversation->status, "closed") == 0)
+	if (has_ended(conversation))
 		append_text(buffer, ",\"endTime\":\"2026-01-02T00:00:00.000Z\"");
 	append_text(buffer, ",\"participants\":[");
-	if (tells)
-	{
-		append_text(buffer, "{\"id\":\"participant-1\",\"purpose\":\"customer\",\"externalContactId\":\"" CONTACT_PREFIX);
-		sprintbuf(buffer, "%s\",\"messages\":[", conversation->id);
-		write_communication(buffer, conversation);
-		append_text(buffer, "]}");
-	}
+	if (conversation->status != NULL)
+		write_participants(buffer, conversation);
 	append_text(buffer, "],\"recentTransfers\":[]}");
 }
 
@@ -204,6 +233,7 @@ save_session(const Request *request, const Conversation *previous, char *id)
 	Conversation session = {
 		.status = "active", .channel = request->channel, .customer = request->to,
 		.business = request->from, .outbound = true, .looks_left = -1,
+		.hidden_looks = settings.hide_created,
 	};
 
 	if (previous != NULL && previous->continues)
@@ -241,7 +271,8 @@ acknowledge(const Request *request, Answer *answer, const char *conversation_id)
 	append_json(answer->body, conversation_id);
 	append_text(answer->body, ",\"messengerType\":");
 	append_json(answer->body, request->channel);
-	append_text(answer->body, "}");
+	sprintbuf(answer->body, ",\"message\":{\"id\":\"%s\",\"status\":\"queued\",\"direction\":\"outbound\"}}",
+			  message_id);
 }
 
 /* Into the active conversation; if there is none after all, a new one. */

@@ -102,6 +102,12 @@ set_conversations(const Request *request, Answer *answer)
 }
 
 static void
+let_customer_write(const Request *request, Answer *answer)
+{
+	take_each(request, answer, conversation_write_json);
+}
+
+static void
 reset(const Request *request, Answer *answer)
 {
 	faults_remove_all();
@@ -141,6 +147,8 @@ number_setting(const char *key)
 		return &settings.latency_ms;
 	if (strcmp(key, "close_after_looks") == 0)
 		return &settings.close_after_looks;
+	if (strcmp(key, "hide_created") == 0)
+		return &settings.hide_created;
 	if (strcmp(key, "token_calls") == 0)
 		return &settings.token_calls;
 	if (strcmp(key, "token_lifetime") == 0)
@@ -240,6 +248,7 @@ static const struct ControlRoute
 	{"POST", "faults", add_faults},
 	{"DELETE", "faults", remove_faults},
 	{"POST", "conversations", set_conversations},
+	{"POST", "write", let_customer_write},
 	{"POST", "settings", change_settings},
 	{"POST", "expire-tokens", expire_tokens},
 	{"POST", "sync", sync_ledger},

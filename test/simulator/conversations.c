@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <json-c/linkhash.h>
 
@@ -21,6 +22,9 @@
 
 /* Room for the sessions of a benchmark before the table has to grow for the first time. */
 #define TABLE_SIZE (64 * 1024)
+
+/* Of a time in ISO 8601 to the millisecond. */
+#define TIME_SIZE 32
 
 static const struct Rule
 {
@@ -80,7 +84,8 @@ copy_as_block(const Conversation *original)
 		space_of(original->status) + space_of(original->channel) +
 		space_of(original->customer) + space_of(original->business) +
 		space_of(original->metadata) + space_of(original->returns_to) +
-		space_of(original->then);
+		space_of(original->then) + space_of(original->wrote_at) +
+		space_of(original->media) + space_of(original->participants);
 	Conversation *copy = allocated(malloc(size));
 	char	   *end = (char *) (copy + 1);
 
@@ -93,6 +98,9 @@ copy_as_block(const Conversation *original)
 	copy->metadata = put_string(&end, original->metadata);
 	copy->returns_to = put_string(&end, original->returns_to);
 	copy->then = put_string(&end, original->then);
+	copy->wrote_at = put_string(&end, original->wrote_at);
+	copy->media = put_string(&end, original->media);
+	copy->participants = put_string(&end, original->participants);
 	return copy;
 }
 
@@ -170,8 +178,14 @@ conversation_peek(const char *id)
 const Conversation *
 conversation_look(const char *id)
 {
+	static const Conversation hidden = {.gone = true};
 	Conversation *conversation = find(id);
 
+	if (conversation->hidden_looks > 0)
+	{
+		conversation->hidden_looks--;
+		return &hidden;
+	}
 	if (conversation->then == NULL)
 		return conversation;
 	if (conversation->looks_left > 0)
@@ -219,6 +233,11 @@ conversation_write(struct printbuf *buffer, const Conversation *conversation)
 	sprintbuf(buffer, ",\"direction\":\"%s\"", conversation->outbound ? "outbound" : "inbound");
 	write_party(buffer, conversation->outbound ? "to" : "from", conversation->customer);
 	write_party(buffer, conversation->outbound ? "from" : "to", conversation->business);
+	if (conversation->wrote_at != NULL)
+	{
+		append_text(buffer, ",\"lastInboundAt\":");
+		append_json(buffer, conversation->wrote_at);
+	}
 	if (conversation->metadata != NULL)
 	{
 		append_text(buffer, ",\"metadata\":");
@@ -250,7 +269,8 @@ static bool
 is_known_key(const char *key)
 {
 	static const char *const known[] = {
-		"id", "status", "channel", "direction", "address", "business", "then", "after_looks"
+		"id", "status", "channel", "direction", "address", "business", "then", "after_looks",
+		"hidden_looks", "wrote_at", "media", "participants"
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -269,12 +289,34 @@ conversation_close(const Conversation *conversation)
 	conversation_save(&closed);
 }
 
+static void
+describe_looks(Conversation *conversation, struct json_object *description)
+{
+	struct json_object *looks;
+
+	if (json_object_object_get_ex(description, "after_looks", &looks))
+		conversation->looks_left = json_object_get_int64(looks);
+	if (json_object_object_get_ex(description, "hidden_looks", &looks))
+		conversation->hidden_looks = json_object_get_int64(looks);
+}
+
+static void
+describe_media(Conversation *conversation, struct json_object *description)
+{
+	struct json_object *participants;
+
+	conversation->wrote_at = string_at(description, "wrote_at", NULL);
+	conversation->media = string_at(description, "media", NULL);
+	if (json_object_object_get_ex(description, "participants", &participants) &&
+		json_object_is_type(participants, json_type_array))
+		conversation->participants = json_object_to_json_string_ext(participants, JSON_C_TO_STRING_PLAIN);
+}
+
 const char *
 conversation_save_json(struct json_object *description)
 {
 	const char *id = string_at(description, "id", NULL);
 	const char *word;
-	struct json_object *looks;
 	Conversation conversation;
 
 	if (id == NULL || *id == '\0')
@@ -295,8 +337,43 @@ conversation_save_json(struct json_object *description)
 	if ((word = string_at(description, "business", NULL)) != NULL)
 		conversation.business = word;
 	conversation.then = string_at(description, "then", NULL);
-	if (json_object_object_get_ex(description, "after_looks", &looks))
-		conversation.looks_left = json_object_get_int64(looks);
+	describe_looks(&conversation, description);
+	describe_media(&conversation, description);
+	conversation_save(&conversation);
+	return NULL;
+}
+
+/* In the form of Genesys Cloud: 2026-11-20T10:00:00.000Z. */
+static void
+write_now(char text[TIME_SIZE])
+{
+	int64_t		now_us = wall_clock_us();
+	time_t		seconds = (time_t) (now_us / 1000000);
+	struct tm	parts;
+	size_t		length;
+
+	gmtime_r(&seconds, &parts);
+	length = strftime(text, TIME_SIZE, "%Y-%m-%dT%H:%M:%S", &parts);
+	snprintf(text + length, TIME_SIZE - length, ".%03dZ", (int) (now_us / 1000 % 1000));
+}
+
+const char *
+conversation_write_json(struct json_object *description)
+{
+	const char *id = string_at(description, "id", NULL);
+	char		now[TIME_SIZE];
+	Conversation conversation;
+
+	if (id == NULL || *id == '\0')
+		return "a conversation needs an id";
+	json_object_object_foreach(description, key, value)
+		if ((strcmp(key, "id") != 0 && strcmp(key, "at") != 0) || value == NULL)
+			return "write takes an id and at, a time";
+	write_now(now);
+	conversation = *find(id);
+	conversation.wrote_at = string_at(description, "at", NULL);
+	if (conversation.wrote_at == NULL)
+		conversation.wrote_at = now;
 	conversation_save(&conversation);
 	return NULL;
 }

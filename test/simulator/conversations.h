@@ -21,6 +21,9 @@ typedef struct Conversation
 	const char *customer;		/* address; NULL: unknown */
 	const char *business;		/* address */
 	const char *metadata;		/* JSON, as it was sent; or NULL */
+	const char *wrote_at;		/* when the customer wrote last, ISO 8601; NULL: not told */
+	const char *media;			/* in which of a participant's lists the customer is; NULL: messages */
+	const char *participants;	/* more of them, in the words of Genesys Cloud: a JSON array, or NULL */
 	bool		outbound;
 	bool		numeric_status; /* answered with a number for a status */
 	bool		gone;			/* not found */
@@ -32,6 +35,7 @@ typedef struct Conversation
 	const char *returns_to;		/* the id that its successor gets, or NULL */
 	const char *then;			/* the status after looks_left more looks, or NULL */
 	int64_t		looks_left;
+	int64_t		hidden_looks;	/* not found for so many looks */
 } Conversation;
 
 /* Forgets all, then loads settings.conversations_file; false with a message on stderr. */
@@ -54,6 +58,9 @@ extern void conversation_close(const Conversation *conversation);
 
 /* Stores what a control request describes; returns what is wrong with it, or NULL. */
 extern const char *conversation_save_json(struct json_object *description);
+
+/* Stores that the customer wrote: {"id", "at"}, now if it says no time. */
+extern const char *conversation_write_json(struct json_object *description);
 
 extern bool conversation_is_live(const Conversation *conversation);
 

@@ -7,8 +7,11 @@
 #include <string.h>
 
 #include "answer.h"
+#include "conversations.h"
 #include "memory.h"
 #include "oauth.h"
+#include "pauses.h"
+#include "quoting.h"
 #include "request.h"
 
 #define GARBAGE "<html><body><h1>It works!</h1></body></html>\n"
@@ -39,6 +42,8 @@ static const ActionKind action_kinds[] =
 	{"expire_token", FAULT_EXPIRE_TOKEN, false},
 	{"forbidden", FAULT_FORBIDDEN, false},
 	{"delay", FAULT_DELAY, true},
+	{"fail_message", FAULT_FAIL_MESSAGE, true},
+	{"pad", FAULT_PAD, true},
 };
 
 /* Texts belong to the description. */
@@ -58,9 +63,13 @@ struct Fault
 	const char *name;
 	const char *verb_name;
 	const char *id_prefix;
+	const char *address;		/* NULL: whoever it is for */
 	const char *connection;
 	const char *action;
 	const char *retry_after;
+	const char *header;			/* "Name: value" */
+	const char *message_status;
+	const char *message_reason;
 	const char *body;
 	const char *content_type;
 	const char *location;
@@ -70,6 +79,9 @@ struct Fault
 	int64_t		bytes_per_second;
 	int64_t		bytes;
 	int64_t		delay_ms;
+	int64_t		for_ms;
+	int64_t		ends_at_us;		/* for_ms after the first hit; 0: not hit yet */
+	char		header_name[64];
 };
 
 static const struct Parameter
@@ -82,9 +94,13 @@ static const struct Parameter
 	{"name", json_type_string, offsetof(Fault, name)},
 	{"verb", json_type_string, offsetof(Fault, verb_name)},
 	{"id", json_type_string, offsetof(Fault, id_prefix)},
+	{"address", json_type_string, offsetof(Fault, address)},
 	{"connection", json_type_string, offsetof(Fault, connection)},
 	{"action", json_type_string, offsetof(Fault, action)},
 	{"retry_after", json_type_string, offsetof(Fault, retry_after)},
+	{"header", json_type_string, offsetof(Fault, header)},
+	{"message_status", json_type_string, offsetof(Fault, message_status)},
+	{"message_reason", json_type_string, offsetof(Fault, message_reason)},
 	{"body", json_type_string, offsetof(Fault, body)},
 	{"content_type", json_type_string, offsetof(Fault, content_type)},
 	{"location", json_type_string, offsetof(Fault, location)},
@@ -95,6 +111,7 @@ static const struct Parameter
 	{"bytes_per_second", json_type_int, offsetof(Fault, bytes_per_second)},
 	{"bytes", json_type_int, offsetof(Fault, bytes)},
 	{"ms", json_type_int, offsetof(Fault, delay_ms)},
+	{"for_ms", json_type_int, offsetof(Fault, for_ms)},
 };
 
 static Fault *rules = NULL;
@@ -156,6 +173,21 @@ find_action(const char *name)
 	return NULL;
 }
 
+/* An answer has room for one more header. */
+static const char *
+resolve_header(Fault *rule)
+{
+	size_t		length = rule->header != NULL ? strcspn(rule->header, ":") : 0;
+
+	if (rule->header == NULL)
+		return NULL;
+	if (rule->retry_after != NULL || length == 0 || length >= sizeof(rule->header_name) ||
+		strncmp(rule->header + length, ": ", 2) != 0)
+		return "header must be \"Name: value\", without retry_after beside it";
+	memcpy(rule->header_name, rule->header, length);
+	return NULL;
+}
+
 /* Resolves the words of a rule; returns what is wrong with them, or NULL. */
 static const char *
 resolve(Fault *rule)
@@ -172,13 +204,13 @@ resolve(Fault *rule)
 		return "connection must be fresh, reused or any";
 	if (rule->status != 0 && (rule->status < 200 || rule->status > 599))
 		return "status must be 200 to 599";
-	if (rule->bytes_per_second <= 0 || rule->bytes <= 0 || rule->delay_ms < 0)
-		return "bytes_per_second, bytes and ms must be positive";
+	if (rule->bytes_per_second <= 0 || rule->bytes <= 0 || rule->delay_ms < 0 || rule->for_ms < 0)
+		return "bytes_per_second, bytes, ms and for_ms must be positive";
 	if (rule->kind->action == FAULT_REDIRECT && rule->location == NULL)
 		return "redirect needs a location";
 	if (rule->name == NULL)
 		rule->name = rule->action;
-	return NULL;
+	return resolve_header(rule);
 }
 
 const char *
@@ -189,7 +221,8 @@ fault_add(struct json_object *description)
 
 	*rule = (Fault) {
 		.verb_name = "*", .connection = "any", .action = "", .rate = 1, .times = INT64_MAX,
-		.bytes_per_second = 20, .bytes = 10 * 1024 * 1024, .delay_ms = 1000
+		.bytes_per_second = 20, .bytes = 10 * 1024 * 1024, .delay_ms = 1000,
+		.message_status = "failed"
 	};
 	json_object_object_foreach(description, key, value)
 		if (problem == NULL)
@@ -242,6 +275,23 @@ subject(const Request *request)
 	return request->conversation_id;
 }
 
+/* A notification may leave it to its conversation whom it is for. */
+static bool
+is_for(const Request *request, const char *address)
+{
+	const char *recipient = request->to;
+
+	if (recipient == NULL && request->verb == VERB_NOTIFY)
+		recipient = conversation_peek(request->conversation_id)->customer;
+	return recipient != NULL && strcmp(recipient, address) == 0;
+}
+
+static bool
+is_over(const Fault *rule)
+{
+	return rule->ends_at_us > 0 && monotonic_us() >= rule->ends_at_us;
+}
+
 static bool
 applies(const Fault *rule, const Request *request, bool complete)
 {
@@ -250,6 +300,8 @@ applies(const Fault *rule, const Request *request, bool complete)
 	if (rule->verb != VERB_COUNT && rule->verb != request->verb)
 		return false;
 	if (!(request->reused ? rule->reused : rule->fresh))
+		return false;
+	if (rule->address != NULL && !is_for(request, rule->address))
 		return false;
 	return rule->id_prefix == NULL ||
 		strncmp(subject(request), rule->id_prefix, strlen(rule->id_prefix)) == 0;
@@ -262,11 +314,12 @@ fault_match(const Request *request, bool complete)
 	{
 		if (!applies(rule, request, complete))
 			continue;
-		if (rule->matches++ < rule->after || rule->hits >= rule->times)
+		if (rule->matches++ < rule->after || rule->hits >= rule->times || is_over(rule))
 			continue;
 		if (rule->rate < 1 && throw_dice() >= rule->rate)
 			continue;
-		rule->hits++;
+		if (rule->hits++ == 0 && rule->for_ms > 0)
+			rule->ends_at_us = monotonic_us() + rule->for_ms * 1000;
 		return rule;
 	}
 	return NULL;
@@ -294,6 +347,53 @@ answer_status(const Fault *fault, const Request *request, Answer *answer)
 		answer_set_content_type(answer, fault->content_type);
 	if (fault->retry_after != NULL)
 		answer_set_header(answer, MHD_HTTP_HEADER_RETRY_AFTER, fault->retry_after);
+	else if (fault->header != NULL)
+		answer_set_header(answer, fault->header_name, fault->header + strlen(fault->header_name) + 2);
+}
+
+/* It was taken in, and what became of it is in the same answer. */
+static void
+fail_message(const Fault *fault, Answer *answer)
+{
+	struct json_object *body = json_tokener_parse(answer->body->buf);
+	struct json_object *message = NULL;
+
+	if (!json_object_is_type(body, json_type_object))
+		body = json_object_new_object();
+	if (!json_object_object_get_ex(body, "message", &message))
+	{
+		message = json_object_new_object();
+		json_object_object_add(body, "message", message);
+	}
+	json_object_object_add(message, "status", json_object_new_string(fault->message_status));
+	if (fault->message_reason != NULL)
+	{
+		struct json_object *reasons = json_object_new_array();
+		struct json_object *reason = json_object_new_object();
+
+		json_object_object_add(reason, "code", json_object_new_string(fault->message_reason));
+		json_object_array_add(reasons, reason);
+		json_object_object_add(message, "reasons", reasons);
+	}
+	answer_set_body(answer, answer->content_type, json_object_to_json_string(body));
+	json_object_put(body);
+}
+
+#define PADDING "{\"messageId\":\"00000000-0000-0000-0000-000000000000\",\"messageTime\":\"2026-01-01T00:00:00.000Z\"},"
+
+/* Before all that the answer says: an array of what no dialect reads. */
+static void
+pad(const Fault *fault, Answer *answer)
+{
+	char	   *rest = allocated(strdup(answer->body->buf));
+
+	printbuf_reset(answer->body);
+	append_text(answer->body, "{\"padding\":[");
+	while (answer->body->bpos < fault->bytes)
+		append_text(answer->body, PADDING);
+	append_text(answer->body, "{}],");
+	append_text(answer->body, rest + 1);
+	free(rest);
 }
 
 /* A number for the id and an array for the status, and the rest as it was. */
@@ -373,6 +473,12 @@ fault_apply(const Fault *fault, const Request *request, Answer *answer)
 			break;
 		case FAULT_DELAY:
 			answer->delay_ms += fault->delay_ms;
+			break;
+		case FAULT_FAIL_MESSAGE:
+			fail_message(fault, answer);
+			break;
+		case FAULT_PAD:
+			pad(fault, answer);
 			break;
 	}
 }

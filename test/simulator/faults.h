@@ -24,7 +24,9 @@ typedef enum FaultAction
 	FAULT_REDIRECT,
 	FAULT_EXPIRE_TOKEN,
 	FAULT_FORBIDDEN,
-	FAULT_DELAY
+	FAULT_DELAY,
+	FAULT_FAIL_MESSAGE,
+	FAULT_PAD
 } FaultAction;
 
 typedef struct Fault Fault;

@@ -33,6 +33,7 @@ typedef struct Settings
 	int64_t		token_calls;		/* calls until a token dies, or UNLIMITED */
 	int64_t		latency_ms;
 	int64_t		close_after_looks;	/* of created sessions, or UNLIMITED */
+	int64_t		hide_created;		/* looks for which created sessions are not found */
 	int64_t		customers;			/* of conversations that nobody described */
 	char		default_status[64]; /* a word, "hash" or "none" */
 	uint64_t	seed;

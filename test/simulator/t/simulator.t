@@ -151,6 +151,7 @@ sub test_create
 	is($made->{json}{direction}, 'outbound', 'and outbound');
 	is($made->{json}{to}{address}, '+13175550142', 'to the customer');
 	is($made->{json}{metadata}{previousConversationId}, 'closed-1', 'it carries its metadata');
+	like(delete $made->{json}{messageId}, qr/^[0-9a-f-]{36}$/, 'the message has an id of its own');
 	is_deeply(check($made->{json}{id})->{json}, $made->{json}, 'and can be looked at');
 	is(notify($made->{json}{id})->{status}, 200, 'and notified');
 	isnt(create('closed-1')->{json}{id}, $made->{json}{id}, 'another one has another id');
@@ -213,6 +214,11 @@ my %faults = (
 	redirect => [ { status => 307, location => 'http://elsewhere/' }, 0,
 		sub { $_[0]{status} == 307 && $_[0]{headers}{location} eq 'http://elsewhere/' } ],
 	forbidden => [ {}, 0, sub { $_[0]{status} == 403 && $_[0]{json}{message} =~ /permission/ } ],
+	fail_message => [ { message_status => 'removed', message_reason => 'why' }, 1,
+		sub { $_[0]{json}{id} && $_[0]{json}{message}{status} eq 'removed'
+			&& $_[0]{json}{message}{reasons}[0]{code} eq 'why' } ],
+	pad => [ { bytes => 100_000 }, 1,
+		sub { $_[0]{complete} && length $_[0]{body} > 100_000 && $_[0]{json}{id} } ],
 	delay => [ { ms => 60 }, 1, sub { $_[0]{json}{id} && $_[0]{seconds} >= 0.055 } ],
 );
 
@@ -341,7 +347,26 @@ sub test_rules
 	is(check('live-1')->{status}, 401, 'expire_token: the token is forgotten');
 	login();
 
-	for my $bad ({ action => 'explode' }, { action => 'hang', vreb => 'check' },
+	my $ann = check('live-ann')->{json}{from}{address};
+	with_fault({ action => 'status', status => 403, verb => 'notify', address => $ann }, sub {
+		is(notify($_->[0])->{status}, $_->[1], "by recipient: $_->[0]")
+			for [ 'live-ann', 403 ], [ 'live-ben', 200 ];
+	});
+	with_fault({ action => 'status', status => 403, verb => 'create', address => '+13175550142' }, sub {
+		is(create('closed-1')->{status}, 403, 'by the recipient of a session, too');
+	});
+	with_fault({ action => 'status', status => 429, header => 'X-RateLimit-Reset: 7' }, sub {
+		is(check('live-1')->{headers}{'x-ratelimit-reset'}, 7, 'a header of any name');
+	});
+	with_fault({ action => 'status', for_ms => 1 }, sub {
+		check('live-1');
+		wait_for(sub { check('live-1')->{status} == 200 }, 'the end of a period');
+		pass('a rule can hold for a while');
+	});
+
+	for my $bad ({ action => 'explode' }, { action => 'status', header => 'Retry-After' },
+		{ action => 'status', header => 'A: b', retry_after => '1' },
+ { action => 'hang', vreb => 'check' },
 		{ action => 'redirect' }, { action => 'status', status => 42 },
 		{ action => 'hang', verb => 'chek' }, { action => 'hang', times => 'once' },
 		{ action => 'hang', connection => 'old' }, 'hang')
@@ -365,6 +390,44 @@ sub test_conversations
 	is(control_status(conversations => '{"id":"x","statsu":"closed"}'), 400,
 		'a misspelt key is refused');
 	is(control_status(settings => '[[]]'), 400, 'settings must be objects');
+
+	sim(POST => 'conversations', { id => 'shy', status => 'active', hidden_looks => 2 });
+	is(join(' ', map { check('shy')->{status} } 1 .. 3), '404 404 200', 'one can be hidden for a while');
+	sim(POST => 'settings', { hide_created => 1 });
+	my $id = create('closed-1')->{json}{id};
+	is(join(' ', notify($id)->{status}, check($id)->{status}), '404 200', 'so can all that are created');
+	sim(POST => 'settings', { hide_created => 0 });
+}
+
+sub cloud_check { return api(GET => "/api/v2/conversations/$_[0]")->{json} }
+
+sub test_writing
+{
+	ok(!exists check('live-w')->{json}{lastInboundAt}, 'nobody says when a customer wrote');
+	sim(POST => 'write', { id => 'live-w', at => '2026-11-20T10:00:00.000Z' });
+	is(check('live-w')->{json}{lastInboundAt}, '2026-11-20T10:00:00.000Z', 'unless they do');
+	is(check('live-w')->{json}{status}, 'active', 'which changes nothing else');
+	is(cloud_check('live-w')->{participants}[0]{messages}[0]{messages}[0]{messageTime},
+		'2026-11-20T10:00:00.000Z', 'Genesys Cloud says it in its own place');
+	sim(POST => 'write', { id => 'live-w' });
+	like(check('live-w')->{json}{lastInboundAt}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, 'or now');
+	is(control_status(write => '{"id":"live-w","when":"now"}'), 400, 'a misspelt key is refused');
+}
+
+sub test_media
+{
+	my $agent = { id => 'a', purpose => 'agent', callbacks => [ { state => 'alerting' } ] };
+
+	sim(POST => 'conversations', [
+			{ id => 'mail', status => 'active', media => 'emails' },
+			{ id => 'busy', status => 'closed', participants => [ $agent ] } ]);
+	my $mail = cloud_check('mail')->{participants}[0];
+	is($mail->{emails}[0]{state}, 'connected', 'a customer can be in another list');
+	ok(!exists $mail->{messages}, 'and in no other');
+	my $busy = cloud_check('busy');
+	is($busy->{participants}[0]{messages}[0]{state}, 'disconnected', 'a closed one');
+	is_deeply($busy->{participants}[1], $agent, 'can have somebody else in it');
+	ok(!exists $busy->{endTime}, 'and then has no end');
 }
 
 sub test_latency
@@ -455,6 +518,8 @@ subtest 'keep alive' => \&test_keep_alive;
 subtest vanishing => \&test_vanishing;
 subtest rules => \&test_rules;
 subtest conversations => \&test_conversations;
+subtest writing => \&test_writing;
+subtest media => \&test_media;
 subtest latency => \&test_latency;
 subtest ledger => \&test_ledger;
 subtest 'long ledger' => \&test_long_ledger;
