@@ -79,6 +79,8 @@ CREATE TABLE reengage.nudges (
 	address text,
 	channel text,
 	when_closed text NOT NULL DEFAULT 'new_session',
+	when_answered text NOT NULL DEFAULT 'skip',
+	answered_since timestamptz,
 	priority smallint NOT NULL DEFAULT 5,
 	due_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	expires_at timestamptz,
@@ -107,6 +109,10 @@ COMMENT ON COLUMN reengage.nudges.channel IS
 	'the channel that goes with address: a word such as sms or whatsapp';
 COMMENT ON COLUMN reengage.nudges.when_closed IS
 	'new_session: follow a closed conversation with a new one; skip: only speak to live ones';
+COMMENT ON COLUMN reengage.nudges.when_answered IS
+	'skip: who has written since the nudge was asked for is not written to, and the nudge ends as answered; send: is written to all the same';
+COMMENT ON COLUMN reengage.nudges.answered_since IS
+	'what the customer wrote after this time, best by the API''s clock, is an answer; null: after requested_at';
 COMMENT ON COLUMN reengage.nudges.priority IS '0 (most urgent) to 9; default 5';
 COMMENT ON COLUMN reengage.nudges.due_at IS 'not before this time; default now';
 COMMENT ON COLUMN reengage.nudges.expires_at IS 'not at or after this time; null: never expires';
@@ -607,7 +613,9 @@ CREATE FUNCTION reengage.nudge(
 	campaign text DEFAULT NULL,
 	detail jsonb DEFAULT NULL,
 	nudge_id uuid DEFAULT NULL,
-	supersedes boolean DEFAULT false
+	supersedes boolean DEFAULT false,
+	when_answered text DEFAULT 'skip',
+	answered_since timestamptz DEFAULT NULL
 ) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -616,17 +624,19 @@ DECLARE
 BEGIN
 	INSERT INTO reengage.nudges AS n
 		(nudge_id, server, conversation_id, message, address, channel, when_closed,
-		 priority, due_at, expires_at, time_zone, campaign, detail, supersedes)
+		 priority, due_at, expires_at, time_zone, campaign, detail, supersedes,
+		 when_answered, answered_since)
 	VALUES
 		(id, coalesce(nudge.server, reengage.default_server()), nudge.conversation_id,
 		 nudge.message, nudge.address, nudge.channel, nudge.when_closed,
 		 nudge.priority, coalesce(nudge.due_at, now()), nudge.expires_at,
-		 nudge.time_zone, nudge.campaign, nudge.detail, nudge.supersedes)
+		 nudge.time_zone, nudge.campaign, nudge.detail, nudge.supersedes,
+		 nudge.when_answered, nudge.answered_since)
 	ON CONFLICT DO NOTHING;
 	RETURN id;
 END
 $$;
-COMMENT ON FUNCTION reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid, boolean) IS
+COMMENT ON FUNCTION reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid, boolean, text, timestamptz) IS
 	'asks for one nudge and returns its id; with a nudge_id of your own, asking twice has the effect of asking once';
 
 --
@@ -1359,10 +1369,11 @@ DECLARE
 BEGIN
 	INSERT INTO reengage.nudges
 		(nudge_id, server, conversation_id, message, address, channel, when_closed, priority,
-		 expires_at, time_zone, campaign, detail, repeats, requested_by)
+		 expires_at, time_zone, campaign, detail, repeats, requested_by, when_answered, answered_since)
 	SELECT id, n.server, n.conversation_id, n.message, n.address, n.channel, n.when_closed, n.priority,
 		CASE WHEN n.expires_at > now() THEN n.expires_at END,
-		n.time_zone, n.campaign, n.detail, n.nudge_id, session_user
+		n.time_zone, n.campaign, n.detail, n.nudge_id, session_user,
+		n.when_answered, coalesce(n.answered_since, n.requested_at)
 	FROM reengage.nudges n WHERE n.nudge_id = ask_again.nudge_id
 	ON CONFLICT (repeats) WHERE repeats IS NOT NULL DO NOTHING;
 	IF NOT FOUND THEN
@@ -2997,10 +3008,11 @@ GRANT USAGE ON SCHEMA reengage
 	TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
 
 GRANT INSERT (nudge_id, server, conversation_id, message, address, channel, when_closed,
-			  priority, due_at, expires_at, time_zone, campaign, detail, supersedes)
+			  priority, due_at, expires_at, time_zone, campaign, detail, supersedes,
+			  when_answered, answered_since)
 	ON reengage.nudges TO reengage_application, reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.default_server(), reengage.fence_complaint(),
-	reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid, boolean),
+	reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid, boolean, text, timestamptz),
 	reengage.cancel(uuid), reengage.suppress(text, text, text, text, timestamptz, text)
 	TO reengage_application, reengage_operator;
 GRANT SELECT ON reengage.nudge_status TO reengage_application, reengage_operator, reengage_reader;

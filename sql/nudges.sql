@@ -8,7 +8,7 @@ CREATE SERVER elsewhere FOREIGN DATA WRAPPER other;
 INSERT INTO reengage.nudges (conversation_id, message) VALUES ('a', 'hi');
 SET reengage.default_server = 'genesys';
 INSERT INTO reengage.nudges (conversation_id, message) VALUES ('abc-123~DEF_4.5', E'Are you\nstill there? ☕');
-SELECT server, conversation_id, when_closed, priority, due_at = requested_at AS due_now, requested_by = current_user AS mine
+SELECT server, conversation_id, when_closed, when_answered, answered_since, priority, due_at = requested_at AS due_now, requested_by = current_user AS mine
 FROM reengage.nudges;
 SELECT server, priority, attempt, api_calls, waiting_for FROM reengage.due;
 
@@ -35,6 +35,8 @@ INSERT INTO reengage.nudges (conversation_id, message, address) VALUES ('a', 'hi
 INSERT INTO reengage.nudges (conversation_id, message, channel) VALUES ('a', 'hi', 'Web Chat');
 INSERT INTO reengage.nudges (conversation_id, message, campaign) VALUES ('a', 'hi', repeat('c', 257));
 INSERT INTO reengage.nudges (conversation_id, message, when_closed) VALUES ('a', 'hi', 'reopen');
+INSERT INTO reengage.nudges (conversation_id, message, when_answered) VALUES ('a', 'hi', 'ask');
+INSERT INTO reengage.nudges (conversation_id, message, when_answered) VALUES ('a', 'hi', NULL);
 
 -- numbers and times
 INSERT INTO reengage.nudges (conversation_id, message, priority) VALUES ('a', 'hi', 12);
@@ -45,6 +47,17 @@ VALUES ('a', 'hi', '2099-01-02 00:00Z', '2099-01-01 00:00Z');
 INSERT INTO reengage.nudges (conversation_id, message, due_at) VALUES ('a', 'hi', 'infinity');
 INSERT INTO reengage.nudges (conversation_id, message, time_zone) VALUES ('a', 'hi', 'Mars/Olympus');
 INSERT INTO reengage.nudges (conversation_id, message, time_zone) VALUES ('a', 'hi', '');
+
+-- since when an answer counts: not after the nudge is due, but for a clock that is ahead
+INSERT INTO reengage.nudges (conversation_id, message, answered_since) VALUES ('a', 'hi', '-infinity');
+INSERT INTO reengage.nudges (conversation_id, message, due_at, answered_since)
+VALUES ('a', 'hi', '2130-01-02 00:00Z', '2130-01-02 00:05:01Z');
+BEGIN;
+SELECT reengage.nudge('a', 'hi', due_at => '2130-01-02 00:00Z', answered_since => '2130-01-02 00:05Z') IS NOT NULL AS later,
+	reengage.nudge('a', 'hi', due_at => '2020-01-02 00:00Z', answered_since => now() + interval '4 min') IS NOT NULL AS ahead,
+	reengage.nudge('a', 'hi', when_answered => 'send', answered_since => '1999-12-31 00:00Z') IS NOT NULL AS long_ago;
+SELECT when_answered, count(*), count(answered_since) AS since FROM reengage.nudges WHERE conversation_id = 'a' GROUP BY 1 ORDER BY 1;
+ROLLBACK;
 
 -- detail: 1 MB
 INSERT INTO reengage.nudges (conversation_id, message, detail)

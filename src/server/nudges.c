@@ -27,6 +27,9 @@ PG_FUNCTION_INFO_V1(reengage_nudges_validate);
 #define TEXT_MAX 256
 #define DETAIL_MAX (16 * 1024)	/* bytes */
 
+/* Another machine's clock may be ahead of ours by so much. */
+#define CLOCK_AHEAD (5 * USECS_PER_MINUTE)
+
 /* Values in messages are cut: they may be a megabyte. */
 #define SHOWN_MAX 60
 
@@ -129,6 +132,7 @@ check_words(const Row *row)
 {
 	const char *channel = text_column(row, "channel");
 	const char *when_closed = required_text(row, "when_closed");
+	const char *when_answered = required_text(row, "when_answered");
 
 	if (channel != NULL &&
 		(strlen(channel) > WORD_MAX || channel[0] == '\0' ||
@@ -136,6 +140,8 @@ check_words(const Row *row)
 		refuse("channel", channel, "It must be a lower-case word, for example sms.");
 	if (strcmp(when_closed, "new_session") != 0 && strcmp(when_closed, "skip") != 0)
 		refuse("when_closed", when_closed, "It must be new_session or skip.");
+	if (strcmp(when_answered, "skip") != 0 && strcmp(when_answered, "send") != 0)
+		refuse("when_answered", when_answered, "It must be skip or send.");
 }
 
 static void
@@ -153,12 +159,27 @@ check_times(const Row *row)
 {
 	TimestampTz due_at = time_column(row, "due_at", 0);
 	TimestampTz expires_at = time_column(row, "expires_at", DT_NOEND);
+	TimestampTz answered_since = time_column(row, "answered_since", 0);
 
 	if (TIMESTAMP_NOT_FINITE(due_at))
 		refuse("due_at", timestamptz_to_str(due_at), "It must be a finite time.");
 	if (expires_at <= due_at)
 		refuse("expires_at", timestamptz_to_str(expires_at),
 			   psprintf("It must be after due_at, which is %s.", timestamptz_to_str(due_at)));
+	if (TIMESTAMP_NOT_FINITE(answered_since))
+		refuse("answered_since", timestamptz_to_str(answered_since), "It must be a finite time.");
+}
+
+/* After that nobody could have answered when the nudge is due. */
+static void
+check_answered_since(const Row *row)
+{
+	TimestampTz since = time_column(row, "answered_since", 0);
+	TimestampTz latest = Max(time_column(row, "due_at", 0), GetCurrentTimestamp());
+
+	if (since > latest + CLOCK_AHEAD)
+		refuse("answered_since", timestamptz_to_str(since),
+			   "It must not be later than due_at, or than now if due_at has passed.");
 }
 
 static void
@@ -272,6 +293,7 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 	{
 		check_length(&row, check_server(required_text(&row, "server")));
 		check_time_zone(text_column(&row, "time_zone"));
+		check_answered_since(&row);
 	}
 	return PointerGetDatum(row.tuple);
 }
