@@ -11,7 +11,6 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
-#include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
@@ -19,6 +18,7 @@
 
 #include "nudge.h"
 #include "options.h"
+#include "time_zones.h"
 
 PG_FUNCTION_INFO_V1(reengage_nudges_validate);
 
@@ -248,13 +248,8 @@ check_server(const char *name)
 static void
 check_time_zone(const char *name)
 {
-	if (name == NULL)
-		return;
-	if (strlen(name) > TZ_STRLEN_MAX || pg_tzset(name) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("time zone \"%s\" of a nudge is not known", shown(name)),
-				 errhint("The view pg_timezone_names lists the names.")));
+	if (name != NULL && time_zone_find(name) == NULL)
+		time_zone_refuse(name, " of a nudge");
 }
 
 Datum

@@ -10,17 +10,14 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "permitted_at.h"
+#include "time_zones.h"
 
 PG_FUNCTION_INFO_V1(reengage_permitted_at);
-
-/* A name in a message is cut: it may be a megabyte. */
-#define TZ_SHOWN_MAX 60
 
 static void
 refuse_windows(const char *windows, const char *detail)
@@ -54,18 +51,6 @@ quiet_hours_read(QuietHours *hours, Datum windows)
 	}
 	if (quiet_hours_left(hours, 0) < 0)
 		refuse_windows(TextDatumGetCString(elements[count - 1]), "With it no time of the week is left.");
-}
-
-pg_tz *
-find_time_zone(const char *name)
-{
-	pg_tz	   *zone;
-
-	if (name == NULL || strlen(name) > TZ_STRLEN_MAX)
-		return NULL;
-	zone = pg_tzset(name);
-	/* one that counts leap seconds is not for timestamps */
-	return zone != NULL && pg_tz_acceptable(zone) ? zone : NULL;
 }
 
 /* Seconds of the week, from Monday 00:00 on, that the clock shows. */
@@ -134,15 +119,12 @@ reengage_permitted_at(PG_FUNCTION_ARGS)
 {
 	QuietHours	hours;
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	pg_tz	   *zone = find_time_zone(name);
+	pg_tz	   *zone = time_zone_find(name);
 	TimestampTz at;
 
 	quiet_hours_read(&hours, PG_GETARG_DATUM(1));
 	if (zone == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("time zone \"%.*s\" is not known", pg_mbcliplen(name, strlen(name), TZ_SHOWN_MAX), name),
-				 errhint("The view pg_timezone_names lists the names.")));
+		time_zone_refuse(name, "");
 	at = permitted_at(&hours, zone, PG_GETARG_TIMESTAMPTZ(0));
 	if (!TIMESTAMP_NOT_FINITE(at) && !IS_VALID_TIMESTAMP(at))
 		ereport(ERROR,

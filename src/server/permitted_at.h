@@ -14,9 +14,6 @@
 /* Of an array of texts; an error if one is wrong, or if they leave no time. */
 extern void quiet_hours_read(QuietHours *hours, Datum windows);
 
-/* NULL: this server does not know it. */
-extern pg_tz *find_time_zone(const char *name);
-
 /*
  * The first instant, not before "at", whose wall clock in the zone lies in no
  * window; DT_NOEND: there is none.

@@ -16,6 +16,7 @@
 #include "permitted_at.h"
 #include "policies.h"
 #include "terms.h"
+#include "time_zones.h"
 
 /* How often to look at what only people can change. */
 #define LOOK_AGAIN_MS (60 * 60 * 1000)
@@ -202,9 +203,9 @@ judge_time(const Policies *policies, Matches applies, const Flight *flight, cons
 
 			if (policy->quiet_hours == NULL || !applies(policy, flight))
 				continue;
-			of_customer = find_time_zone(flight->nudge.time_zone);
+			of_customer = time_zone_find(flight->nudge.time_zone);
 			if (of_customer == NULL)
-				of_customer = find_time_zone(policy->time_zone);
+				of_customer = time_zone_find(policy->time_zone);
 			if (of_customer == NULL)
 				return held_for_people(terms, "quiet hours: the customer's time zone is not known");
 			end = permitted_at(policy->quiet_hours, of_customer, until);
