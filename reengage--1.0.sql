@@ -328,7 +328,7 @@ COMMENT ON COLUMN reengage.lineage.root_conversation_id IS 'the first conversati
 COMMENT ON COLUMN reengage.lineage.generation IS 'how many sessions were created since the root; 0: the root itself';
 COMMENT ON COLUMN reengage.lineage.status_seen IS 'the status word that the check read last';
 COMMENT ON COLUMN reengage.lineage.channel IS 'the channel of the conversation';
-COMMENT ON COLUMN reengage.lineage.address_hash IS 'HMAC-SHA256 of the customer''s address (in lower case, a telephone number without punctuation) under this installation''s key, in hex; the address itself is not kept';
+COMMENT ON COLUMN reengage.lineage.address_hash IS 'HMAC-SHA256 of the customer''s address under this installation''s key, in hex: of a telephone number in E.164, of an e-mail address in lower case, of any other id as it is; the address itself is not kept';
 COMMENT ON COLUMN reengage.lineage.campaign IS 'as the nudge said';
 COMMENT ON COLUMN reengage.lineage.attempts IS 'attempts made, the last one included';
 COMMENT ON COLUMN reengage.lineage.api_calls IS 'requests made to the API, tokens excluded';
@@ -841,16 +841,33 @@ CREATE FUNCTION reengage.hash_addresses(key bytea, addresses text[]) RETURNS tex
 LANGUAGE C STRICT IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_hash_addresses';
 COMMENT ON FUNCTION reengage.hash_addresses(bytea, text[]) IS
-	'the keyed hashes of addresses, as in lineage.address_hash; an error for one that cannot be put into UTF-8';
+	'the keyed hashes of normal forms, byte for byte, as in lineage.address_hash; null of one that cannot be put into UTF-8';
 
-CREATE FUNCTION reengage.address_hash(address text) RETURNS text
-LANGUAGE sql STRICT STABLE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION reengage.normal_addresses(addresses text[], channels text[], country_code text) RETURNS text[]
+LANGUAGE C IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_normal_addresses';
+COMMENT ON FUNCTION reengage.normal_addresses(text[], text[], text) IS
+	'the forms in which addresses are compared, each on its channel: a telephone number in E.164, an e-mail address in lower case, any other id as it is; null of what is no address there, and of a national number without a country code (digits; null: not known); without a channel an address is what it looks like';
+
+CREATE FUNCTION reengage.country_code_of(server text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT (reengage.hash_addresses(k.key, ARRAY[address]))[1]
+	SELECT o.option_value
+	FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+		CROSS JOIN pg_options_to_table(s.srvoptions) o
+	WHERE s.srvname = country_code_of.server AND w.fdwname = 'reengage' AND o.option_name = 'default_country_code'
+$$;
+COMMENT ON FUNCTION reengage.country_code_of(text) IS
+	'the default_country_code of a server; null: it has none';
+
+CREATE FUNCTION reengage.address_hash(address text, channel text DEFAULT NULL, server text DEFAULT NULL) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT (reengage.hash_addresses(k.key, reengage.normal_addresses(ARRAY[address], ARRAY[channel], reengage.country_code_of(server))))[1]
 	FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1
 $$;
-COMMENT ON FUNCTION reengage.address_hash(text) IS
-	'an address as lineage.address_hash has it; null while there is no key';
+COMMENT ON FUNCTION reengage.address_hash(text, text, text) IS
+	'an address on a channel as lineage.address_hash has it, read with the default_country_code of the server; without a channel an address is what it looks like; null of what is no address, and while there is no key';
 
 CREATE FUNCTION reengage.make_address_key() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -2390,7 +2407,7 @@ BEGIN
 	IF make_key THEN
 		PERFORM reengage.make_address_key();
 	END IF;
-	RETURN (SELECT reengage.hash_addresses(k.key, addresses)
+	RETURN (SELECT reengage.hash_addresses(k.key, reengage.normal_addresses(addresses, NULL, NULL))
 			FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1);
 END
 $$;
@@ -3054,7 +3071,8 @@ GRANT EXECUTE ON FUNCTION reengage.lineage_digest(reengage.lineage), reengage.st
 GRANT EXECUTE ON PROCEDURE reengage.close_day(date) TO reengage_operator;
 GRANT SELECT ON reengage.import_runs, reengage.imports, reengage.import_rejects TO reengage_operator;
 GRANT DELETE ON reengage.import_rejects TO reengage_operator;
-GRANT EXECUTE ON FUNCTION reengage.read_header(text, text), reengage.history_times(text[]),
+GRANT EXECUTE ON FUNCTION reengage.normal_addresses(text[], text[], text), reengage.country_code_of(text),
+	reengage.read_header(text, text), reengage.history_times(text[]),
 	reengage.history_customers(text[], boolean), reengage.history_columns(text[], jsonb), reengage.check_history_columns(text[], jsonb),
 	reengage.drop_history(), reengage.stage_file(text, text), reengage.stage_table(regclass), reengage.describe_history(text[], jsonb),
 	reengage.plan_history(timestamptz, interval),

@@ -1,5 +1,5 @@
 /*
- * address_hash.c: a keyed hash of an address, alike for all ways to write it.
+ * address_hash.c: the normal forms of addresses, and their keyed hashes.
  */
 #include "postgres.h"
 
@@ -10,54 +10,34 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "address_form.h"
 #include "address_hash.h"
 #include "rows.h"
 
 PG_FUNCTION_INFO_V1(reengage_hash_addresses);
+PG_FUNCTION_INFO_V1(reengage_normal_addresses);
 
-static bool
-is_telephone_number(const char *address)
+char *
+normal_address(const char *address, const char *channel, const char *country_code)
 {
-	return strspn(address, "+0123456789 ().-/") == strlen(address) &&
-		strpbrk(address, "0123456789") != NULL;
-}
-
-/* As it is compared. */
-static char *
-normal_form(const char *address)
-{
-	bool		number = is_telephone_number(address);
-	size_t		length = strlen(address);
 	char	   *form;
-	char	   *end;
 
-	while (length > 0 && address[length - 1] == ' ')
-		length--;
-	while (length > 0 && *address == ' ')
-	{
-		address++;
-		length--;
-	}
-	form = end = palloc(length + 1);
-	for (size_t i = 0; i < length; i++)
-		if (!number || strchr(" ().-/", address[i]) == NULL)
-			*end++ = pg_ascii_tolower((unsigned char) address[i]);
-	*end = '\0';
-	return form;
+	if (address == NULL)
+		return NULL;
+	form = palloc(strlen(address) + ADDRESS_FORM_ROOM);
+	return address_form(form, address, channel, country_code) == ADDRESS_FAULTLESS ? form : NULL;
 }
 
 char *
-address_hash(const AddressKey *key, const char *address)
+address_hash(const AddressKey *key, const char *form)
 {
-	char	   *form;
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
 	char	   *hex;
 	pg_hmac_ctx *context;
 	bool		hashed;
 
-	if (address == NULL || key->length == 0)
+	if (form == NULL || key->length == 0)
 		return NULL;
-	form = normal_form(address);
 	context = pg_hmac_create(PG_SHA256);
 	hashed = context != NULL &&
 		pg_hmac_init(context, key->bytes, key->length) == 0 &&
@@ -72,32 +52,73 @@ address_hash(const AddressKey *key, const char *address)
 	return hex;
 }
 
-static text *
-hash_as_text(const AddressKey *key, const char *address)
+typedef struct Texts
 {
-	const char *utf8 = to_utf8(address);
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+} Texts;
 
-	if (utf8 == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-				 errmsg("the address cannot be put into UTF-8: \"%s\"", address)));
-	return cstring_to_text(address_hash(key, utf8));
+static Texts
+texts_of(ArrayType *array)
+{
+	Texts		texts;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &texts.values, &texts.nulls, &texts.count);
+	return texts;
 }
 
-/* Of addresses in the database's encoding; null of null. */
+/* In UTF-8; NULL: it is null, or cannot be converted. */
+static char *
+text_at(const Texts *texts, int place)
+{
+	if (texts == NULL || place >= texts->count || texts->nulls[place])
+		return NULL;
+	return to_utf8(TextDatumGetCString(texts->values[place]));
+}
+
+static void
+put_text(Texts *texts, int place, const char *text)
+{
+	texts->nulls[place] = text == NULL;
+	texts->values[place] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+static ArrayType *
+array_of(const Texts *texts)
+{
+	int			count = texts->count;
+	int			lower = 1;
+
+	return construct_md_array(texts->values, texts->nulls, 1, &count, &lower, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/* Of forms in the database's encoding; null of null, and of what cannot be put into UTF-8. */
 Datum
 reengage_hash_addresses(PG_FUNCTION_ARGS)
 {
 	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
 	AddressKey	key = {.bytes = (uint8 *) VARDATA_ANY(bytes), .length = VARSIZE_ANY_EXHDR(bytes)};
-	Datum	   *values;
-	bool	   *nulls;
-	int			count;
-	int			lower = 1;
+	Texts		texts = texts_of(PG_GETARG_ARRAYTYPE_P(1));
 
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
-	for (int i = 0; i < count; i++)
-		if (!nulls[i])
-			values[i] = PointerGetDatum(hash_as_text(&key, TextDatumGetCString(values[i])));
-	PG_RETURN_ARRAYTYPE_P(construct_md_array(values, nulls, 1, &count, &lower, TEXTOID, -1, false, TYPALIGN_INT));
+	for (int i = 0; i < texts.count; i++)
+		put_text(&texts, i, address_hash(&key, text_at(&texts, i)));
+	PG_RETURN_ARRAYTYPE_P(array_of(&texts));
+}
+
+Datum
+reengage_normal_addresses(PG_FUNCTION_ARGS)
+{
+	Texts		addresses;
+	Texts		channels = {.count = 0};
+	const char *country_code = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	addresses = texts_of(PG_GETARG_ARRAYTYPE_P(0));
+	if (!PG_ARGISNULL(1))
+		channels = texts_of(PG_GETARG_ARRAYTYPE_P(1));
+	for (int i = 0; i < addresses.count; i++)
+		put_text(&addresses, i, from_utf8(normal_address(text_at(&addresses, i), text_at(&channels, i), country_code)));
+	PG_RETURN_ARRAYTYPE_P(array_of(&addresses));
 }

@@ -17,10 +17,12 @@ typedef struct AddressKey
 } AddressKey;
 
 /*
- * HMAC-SHA256, in hex, of the address as it is compared: without blanks around
- * it, in lower case (ASCII), and a telephone number without its punctuation.
- * NULL without address or key.
+ * The form in which an address is compared (see address_form.h), in the
+ * current memory context.  NULL: there is no address, or it has no form.
  */
-extern char *address_hash(const AddressKey *key, const char *address);
+extern char *normal_address(const char *address, const char *channel, const char *country_code);
+
+/* HMAC-SHA256, in hex, of a normal form.  NULL without form or key. */
+extern char *address_hash(const AddressKey *key, const char *form);
 
 #endif

@@ -256,12 +256,29 @@ leave_thread(Flights *flights, Thread *thread)
 
 /* --- one customer, one conversation at a time ------------------------------- */
 
-const char *
+static const char *
+own_channel(const Flight *flight)
+{
+	return flight->nudge.channel != NULL ? flight->nudge.channel : flight->channel;
+}
+
+char *
+flight_own_customer(const Flight *flight)
+{
+	return normal_address(flight->nudge.address, own_channel(flight), flight->server->options.country_code);
+}
+
+char *
 flight_customer(const Flight *flight)
 {
-	if (flight->post.recipient.to_address != NULL)
-		return flight->post.recipient.to_address;
-	return flight->customer_address != NULL ? flight->customer_address : flight->nudge.address;
+	const Recipient *recipient = &flight->post.recipient;
+	const char *country_code = flight->server->options.country_code;
+
+	if (recipient->to_address != NULL)
+		return normal_address(recipient->to_address, recipient->channel, country_code);
+	if (flight->customer_address != NULL)
+		return normal_address(flight->customer_address, flight_channel(flight), country_code);
+	return flight_own_customer(flight);
 }
 
 const char *

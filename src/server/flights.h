@@ -136,8 +136,12 @@ extern bool flights_take_customer(Flights *flights, Flight *flight);
 /* Waits for that other one.  False: too many wait already. */
 extern bool flights_stand_by(Flights *flights, Flight *flight);
 
-/* The address of the customer that the flight is about; NULL: it is not known. */
-extern const char *flight_customer(const Flight *flight);
+/*
+ * The customer that the flight is about, and whom the nudge itself names: normal
+ * forms in the current memory context; NULL: not known, or no address.
+ */
+extern char *flight_customer(const Flight *flight);
+extern char *flight_own_customer(const Flight *flight);
 extern const char *flight_channel(const Flight *flight);
 
 /* Marks the call as handed to the courier, or as answered. */

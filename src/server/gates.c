@@ -89,7 +89,7 @@ gates_name_customers(Flights *in_hand, Flight **flights, int count)
 		if (!flight->nudge.unresolved)
 			flights_name_customer(in_hand, flight, address_hash(&key, flight_customer(flight)));
 		if (flight->own_customer == NULL)
-			flight->own_customer = flight_keep(flight, address_hash(&key, flight->nudge.address));
+			flight->own_customer = flight_keep(flight, address_hash(&key, flight_own_customer(flight)));
 	}
 }
 

@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "address_form.h"
 #include "message.h"
 #include "options.h"
 #include "reengage.h"
@@ -121,6 +122,13 @@ check_channels(const Option *option, const char *value)
 }
 
 static void
+check_country_code(const Option *option, const char *value)
+{
+	if (value[strspn(value, "0123456789")] != '\0' || !address_country_exists(value))
+		refuse(option, value, "It is the country code of telephone numbers, in digits, for example 1 or 49.");
+}
+
+static void
 check_path(const Option *option, const char *value)
 {
 	if (!is_absolute_path(value))
@@ -155,6 +163,7 @@ static const Option all_options[] = {
 	{"auth", "client_credentials", check_auth},
 	{"ca_file", NULL, check_path},
 	{"connect_timeout", "5s", check_number, 100, 60 * 1000, GUC_UNIT_MS},
+	{"default_country_code", NULL, check_country_code},
 	{"dialect", "messaging", check_dialect},
 	{"from_address", NULL, check_address},
 	{"idempotency", "none", check_idempotency},
@@ -272,6 +281,7 @@ options_read(List *options)
 	if (strcmp(value_of(options, "auth"), "none") == 0)
 		result.login_url = NULL;
 	result.from_address = to_utf8(value_of(options, "from_address"));
+	result.country_code = value_of(options, "default_country_code");
 	result.proactive_channels = value_of(options, "proactive_channels");
 	result.ca_file = value_of(options, "ca_file");
 	result.proxy = value_of(options, "proxy");

@@ -16,6 +16,7 @@ typedef struct ServerOptions
 	bool		tag_lineage;	/* the thread's root is written on what a create makes */
 	bool		notify_is_addressed;	/* the dialect notifies an address */
 	const char *from_address;	/* NULL: none */
+	const char *country_code;	/* of numbers that do not name theirs; NULL: not known */
 	const char *proactive_channels; /* comma-separated, without blanks */
 	const char *ca_file;		/* NULL: the system's */
 	const char *proxy;			/* NULL: none */

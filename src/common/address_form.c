@@ -1,0 +1,271 @@
+/*
+ * address_form.c: from a spelling of an address to the form that is compared.
+ */
+#include "address_form.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "number_plan.h"
+#include "spelling.h"
+#include "telephone.h"
+
+/* --- what is no address on any channel ---------------------------------------- */
+
+static bool
+is_nothing(Span span)
+{
+	static const char *const words[] = {
+		"null", "(null)", "<null>", "none", "nan", "nat", "nil", "undefined", "n/a", "#n/a",
+		"0", "\\N", "-", "--", "?", "''", "\"\"",
+	};
+
+	if (span.length == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (span_is(span, words[i]))
+			return true;
+	return false;
+}
+
+/*
+ * 1.31756E+10, as spreadsheets and floating point columns write it: with the
+ * exponent's sign and two digits, which an id would hardly have.
+ */
+static bool
+is_scientific(Span span)
+{
+	size_t		at = span.length > 0 && strchr("+-", span.start[0]) != NULL ? 1 : 0;
+	size_t		whole = digits_at(span, at);
+
+	at += whole;
+	if (whole > 0 && at < span.length && strchr(".,", span.start[at]) != NULL)
+		at += 1 + digits_at(span, at + 1);
+	return whole > 0 && at + 3 < span.length && tolower((unsigned char) span.start[at]) == 'e' &&
+		strchr("+-", span.start[at + 1]) != NULL && digits_at(span, at + 2) >= 2 &&
+		at + 2 + digits_at(span, at + 2) == span.length;
+}
+
+/* --- e-mail ------------------------------------------------------------------------ */
+
+static AddressFault
+write_email(char *form, Span span)
+{
+	static const char scheme[] = "mailto:";
+	const char *at;
+	char	   *end = form;
+	const char *sign;
+
+	if (span.length > strlen(scheme) && strncasecmp(span.start, scheme, strlen(scheme)) == 0)
+		span = (Span) {span.start + strlen(scheme), span.length - strlen(scheme)};
+	at = span.start;
+	while (at < span.start + span.length)
+	{
+		const char *start = at;
+
+		/* what is not seen may stand in the middle, too; what is seen as a blank not */
+		if (!is_blank(next_character(&at)))
+			while (start < at)
+				*end++ = (char) tolower((unsigned char) *start++);
+		else if (*start == ' ' || *start == '\t')
+			return ADDRESS_NO_EMAIL;
+	}
+	*end = '\0';
+	sign = strrchr(form, '@');
+	if (sign == NULL || sign == form || sign[1] == '\0' || strpbrk(form, "<>,;\"") != NULL)
+		return ADDRESS_NO_EMAIL;
+	return ADDRESS_FAULTLESS;
+}
+
+/* --- channels ------------------------------------------------------------------------- */
+
+static bool
+is_one_of(Span span, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (span_is(span, *words))
+			return true;
+	return false;
+}
+
+AddressKind
+address_kind(const char *channel)
+{
+	static const char *const numbers[] = {
+		"sms", "mms", "rcs", "whatsapp", "voice", "call", "callback", "phone", "telephone", "tel", "mobile", "fax", NULL
+	};
+	static const char *const emails[] = {"email", "e-mail", "mail", NULL};
+
+	if (channel == NULL)
+		return ADDRESS_OPAQUE;
+	if (is_one_of(trimmed(channel), numbers))
+		return ADDRESS_NUMBER;
+	return is_one_of(trimmed(channel), emails) ? ADDRESS_EMAIL : ADDRESS_OPAQUE;
+}
+
+static bool
+looks_like_email(Span span)
+{
+	const char *sign = memchr(span.start, '@', span.length);
+
+	return sign != NULL && sign > span.start && sign + 1 < span.start + span.length &&
+		memchr(span.start, ' ', span.length) == NULL;
+}
+
+AddressKind
+address_apparent_kind(const char *address, const char *country_code)
+{
+	Span		span = trimmed(address);
+	Telephone	number;
+
+	if (telephone_read(&number, span, false, country_code) == ADDRESS_FAULTLESS || telephone_resembles(span))
+		return ADDRESS_NUMBER;
+	return looks_like_email(span) ? ADDRESS_EMAIL : ADDRESS_OPAQUE;
+}
+
+static AddressFault
+write_number(char *form, Span span, const char *channel, const char *country_code, bool unifies)
+{
+	Telephone	number;
+	bool		has_country_code = channel != NULL && span_is(trimmed(channel), "whatsapp");
+	AddressFault fault = telephone_read(&number, span, has_country_code, country_code);
+
+	if (fault != ADDRESS_FAULTLESS)
+		return fault;
+	if (unifies)
+		telephone_unify(&number);
+	form[0] = '+';
+	strcpy(form + 1, number.digits);
+	return ADDRESS_FAULTLESS;
+}
+
+static AddressFault
+write_form(char *form, const char *address, const char *channel, const char *country_code, bool unifies)
+{
+	AddressKind kind = channel != NULL ? address_kind(channel) : address_apparent_kind(address, country_code);
+	Span		span = trimmed(address);
+
+	if (is_nothing(span))
+		return ADDRESS_NOTHING;
+	if (is_scientific(span))
+		return ADDRESS_DAMAGED;
+	switch (kind)
+	{
+		case ADDRESS_NUMBER:
+			return write_number(form, span, channel, country_code, unifies);
+		case ADDRESS_EMAIL:
+			return write_email(form, span);
+		case ADDRESS_OPAQUE:
+			strcpy(form, address);
+			break;
+	}
+	return ADDRESS_FAULTLESS;
+}
+
+AddressFault
+address_form(char *form, const char *address, const char *channel, const char *country_code)
+{
+	AddressFault fault = write_form(form, address, channel, country_code, true);
+
+	if (fault != ADDRESS_FAULTLESS)
+		form[0] = '\0';
+	return fault;
+}
+
+AddressFault
+address_spelling(char *form, const char *address, const char *channel, const char *country_code)
+{
+	AddressFault fault = write_form(form, address, channel, country_code, false);
+
+	if (fault != ADDRESS_FAULTLESS)
+		form[0] = '\0';
+	return fault;
+}
+
+const char *
+address_fault_name(AddressFault fault)
+{
+	switch (fault)
+	{
+		case ADDRESS_FAULTLESS:
+			break;
+		case ADDRESS_NOTHING:
+			return "no_address";
+		case ADDRESS_DAMAGED:
+		case ADDRESS_NO_NUMBER:
+		case ADDRESS_NATIONAL:
+			return "address_is_no_number";
+		case ADDRESS_NO_EMAIL:
+			return "address_is_no_email";
+	}
+	return NULL;
+}
+
+const char *
+address_fault_text(AddressFault fault)
+{
+	switch (fault)
+	{
+		case ADDRESS_FAULTLESS:
+			break;
+		case ADDRESS_NOTHING:
+			return "It is empty, or a program's word for nothing.";
+		case ADDRESS_DAMAGED:
+			return "A program took it for a quantity: export the column as text.";
+		case ADDRESS_NO_NUMBER:
+			return "It is no telephone number: write + and the country code before it, 8 to 15 digits in all.";
+		case ADDRESS_NATIONAL:
+			return "It does not say its country: write + and the country code before it, or set default_country_code of the server.";
+		case ADDRESS_NO_EMAIL:
+			return "It is no e-mail address, like name@example.com.";
+	}
+	return NULL;
+}
+
+bool
+address_country_exists(const char *country_code)
+{
+	return number_plan_find(country_code) != NULL;
+}
+
+/* --- what may be shown ------------------------------------------------------------------ */
+
+/* Bytes of so many characters at the start. */
+static size_t
+bytes_of(const char *text, size_t characters)
+{
+	const char *at = text;
+
+	for (size_t i = 0; i < characters && *at != '\0'; i++)
+		(void) next_character(&at);
+	return (size_t) (at - text);
+}
+
+static size_t
+count_characters(const char *text)
+{
+	size_t		count = 0;
+
+	while (*text != '\0')
+	{
+		(void) next_character(&text);
+		count++;
+	}
+	return count;
+}
+
+void
+address_mask(char *masked, size_t size, const char *form)
+{
+	size_t		characters = count_characters(form);
+	size_t		head = characters < 9 ? 0 : bytes_of(form, 5);
+	const char *tail = characters < 5 ? "" : form + bytes_of(form, characters - 2);
+
+	masked[0] = '\0';
+	if (head + strlen("...") + strlen(tail) >= size)
+		return;
+	memcpy(masked, form, head);
+	strcpy(masked + head, "...");
+	strcat(masked, tail);
+}

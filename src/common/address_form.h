@@ -1,0 +1,68 @@
+/*
+ * address_form.h: the one form of an address in which it is compared.
+ *
+ * A person has many spellings on a telephone channel and one on others, where
+ * an id is whatever an integrator made of it.  All text is UTF-8.
+ */
+#ifndef REENGAGE_ADDRESS_FORM_H
+#define REENGAGE_ADDRESS_FORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum AddressKind
+{
+	ADDRESS_OPAQUE,				/* an id, compared byte for byte */
+	ADDRESS_NUMBER,				/* a telephone number */
+	ADDRESS_EMAIL
+} AddressKind;
+
+/* Why an address has no form. */
+typedef enum AddressFault
+{
+	ADDRESS_FAULTLESS,
+	ADDRESS_NOTHING,			/* blank, or a program's word for nothing */
+	ADDRESS_DAMAGED,			/* a program took it for a quantity: 1.3E+10, 13175550142.0 */
+	ADDRESS_NO_NUMBER,
+	ADDRESS_NATIONAL,			/* a number, but nobody says of which country */
+	ADDRESS_NO_EMAIL
+} AddressFault;
+
+/* A form is no longer than the address and this, its end included. */
+#define ADDRESS_FORM_ROOM 20
+
+/* Of a channel's addresses, whatever its case and the blanks around it; NULL: not known. */
+extern AddressKind address_kind(const char *channel);
+
+/*
+ * The form in which an address is compared: a telephone number in E.164 with
+ * its plus, mobile prefixes of which operators know two ways in one of them; an
+ * e-mail address in lower case (ASCII), without blanks around it; any other as it is.
+ *
+ * A number without plus or 00 is one of "country_code" (digits; NULL: not
+ * known), on WhatsApp it has its country code.  Without a channel (NULL) the
+ * address is what it looks like.
+ *
+ * "form" has room for the address and ADDRESS_FORM_ROOM; it is empty after a fault.
+ */
+extern AddressFault address_form(char *form, const char *address, const char *channel,
+								 const char *country_code);
+
+/* The same, but a telephone number keeps the mobile prefix that it was written with. */
+extern AddressFault address_spelling(char *form, const char *address, const char *channel,
+									 const char *country_code);
+
+/* What an address without a channel looks like. */
+extern AddressKind address_apparent_kind(const char *address, const char *country_code);
+
+/* The word for a fault, as a reason; and what it means and how it is mended. */
+extern const char *address_fault_name(AddressFault fault);
+extern const char *address_fault_text(AddressFault fault);
+
+/* Whether this is the code of a country: digits only. */
+extern bool address_country_exists(const char *country_code);
+
+/* As it may be shown: "+1317...42"; "size" is that of "masked". */
+extern void address_mask(char *masked, size_t size, const char *form);
+
+#endif

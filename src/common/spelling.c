@@ -1,0 +1,129 @@
+/*
+ * spelling.c: classes of characters, as ranges.
+ */
+#include "spelling.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+uint32_t
+next_character(const char **at)
+{
+	const unsigned char *byte = (const unsigned char *) *at;
+	size_t		more = byte[0] >= 0xF0 ? 3 : byte[0] >= 0xE0 ? 2 : byte[0] >= 0xC2 ? 1 : 0;
+	uint32_t	character = more == 0 ? byte[0] : byte[0] & (0x3F >> more);
+
+	for (size_t i = 1; i <= more; i++)
+	{
+		if ((byte[i] & 0xC0) != 0x80)
+		{
+			(*at)++;
+			return byte[0];
+		}
+		character = character << 6 | (byte[i] & 0x3F);
+	}
+	*at += more + 1;
+	return character;
+}
+
+typedef struct Range
+{
+	uint32_t	first;
+	uint32_t	last;
+} Range;
+
+static bool
+is_in(const Range *ranges, size_t count, uint32_t character)
+{
+	for (size_t i = 0; i < count; i++)
+		if (character >= ranges[i].first && character <= ranges[i].last)
+			return true;
+	return false;
+}
+
+bool
+is_blank(uint32_t character)
+{
+	static const Range blanks[] = {
+		{'\t', '\r'}, {' ', ' '}, {0x85, 0x85}, {0xA0, 0xA0}, {0xAD, 0xAD}, {0x061C, 0x061C}, {0x115F, 0x1160},
+		{0x1680, 0x1680}, {0x180E, 0x180E}, {0x2000, 0x200F}, {0x2028, 0x202F}, {0x205F, 0x206F},
+		{0x2800, 0x2800}, {0x3000, 0x3000}, {0x3164, 0x3164}, {0xFE00, 0xFE0F}, {0xFEFF, 0xFEFF}, {0xFFA0, 0xFFA0},
+	};
+
+	return is_in(blanks, sizeof(blanks) / sizeof(blanks[0]), character);
+}
+
+bool
+is_punctuation(uint32_t character)
+{
+	static const Range marks[] = {
+		{'(', ')'}, {'-', '/'}, {'[', '['}, {']', ']'}, {0xB7, 0xB7}, {0x2010, 0x2015}, {0x2022, 0x2022},
+		{0x2043, 0x2044}, {0x2212, 0x2212}, {0x30FB, 0x30FC}, {0xFE58, 0xFE58}, {0xFE63, 0xFE63},
+		{0xFF08, 0xFF09}, {0xFF0D, 0xFF0F}, {0xFF3B, 0xFF3B}, {0xFF3D, 0xFF3D}, {0xFF65, 0xFF65}, {0xFF70, 0xFF70},
+	};
+
+	return is_in(marks, sizeof(marks) / sizeof(marks[0]), character);
+}
+
+bool
+is_opening(uint32_t character)
+{
+	return character == '(' || character == '[' || character == 0xFF08 || character == 0xFF3B;
+}
+
+bool
+is_apostrophe(uint32_t character)
+{
+	return character == '\'' || character == '`' || character == 0xB4 || character == 0x02B9 ||
+		character == 0x02BC || (character >= 0x2018 && character <= 0x201B) || character == 0x2032 ||
+		character == 0xFF07;
+}
+
+bool
+is_plus(uint32_t character)
+{
+	return character == '+' || character == 0xFE62 || character == 0xFF0B;
+}
+
+int
+digit_of(uint32_t character)
+{
+	static const uint32_t zeros[] = {'0', 0x0660, 0x06F0, 0x0966, 0xFF10};
+
+	for (size_t i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++)
+		if (character >= zeros[i] && character <= zeros[i] + 9)
+			return (int) (character - zeros[i]);
+	return -1;
+}
+
+Span
+trimmed(const char *text)
+{
+	const char *start = text;
+	const char *end;
+
+	while (*text != '\0' && is_blank(next_character(&text)))
+		start = text;
+	end = text = start;
+	while (*text != '\0')
+		if (!is_blank(next_character(&text)))
+			end = text;
+	return (Span) {start, (size_t) (end - start)};
+}
+
+bool
+span_is(Span span, const char *word)
+{
+	return strlen(word) == span.length && strncasecmp(span.start, word, span.length) == 0;
+}
+
+size_t
+digits_at(Span span, size_t from)
+{
+	size_t		count = 0;
+
+	while (from + count < span.length && isdigit((unsigned char) span.start[from + count]))
+		count++;
+	return count;
+}
