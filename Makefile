@@ -4,7 +4,9 @@
 #   make          build
 #   make install  install into the PostgreSQL that PG_CONFIG names
 #   make demo     the main job on example data, in a private PostgreSQL
-#   make test     every test
+#   make test     every test; test/run KIND NAME... runs some of them, as
+#                 test/run tap 014_hostile_api or test/run sql nudges
+#   make test-quick  those that a change of a line needs, in 90 s
 #   make bench    measurements
 #   make fuzz     fuzz the parsers, SECONDS=60 each
 #   make torture  kill everything at random, N=2000 nudges, KILLS=20, SEED=1;
@@ -80,6 +82,8 @@ demo: deps
 test:
 	test/deps fuzz
 	test/run
+test-quick: deps
+	test/run quick
 bench: deps
 	test/bench/run
 fuzz:
@@ -88,4 +92,4 @@ fuzz:
 torture: deps
 	N=$(or $(N),2000) KILLS=$(or $(KILLS),20) SEED=$(or $(SEED),1) KEYS=$(KEYS) test/faults/run
 
-.PHONY: deps demo test bench fuzz torture install-courier uninstall-courier clean-simulator
+.PHONY: deps demo test test-quick bench fuzz torture install-courier uninstall-courier clean-simulator

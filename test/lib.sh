@@ -96,21 +96,42 @@ wait_until() {
   until "$@" >/dev/null 2>&1; do sleep 0.05; done
 }
 
-# Starts the simulator and sets $simulator_port.  Further arguments are its options.
+# Starts the simulator and sets $simulator_port.  Further arguments are its
+# options.  Its files are in the folder $work, or else in $stage/work.
 start_simulator() {
-  as_server_user sh -c 'echo $$ >"$0"; exec "$@"' "$stage/work/simulator.pid" \
-    "$stage/reengage-simulator" --port 0 --port-file "$stage/work/port" "$@" \
-    >"$stage/work/simulator.log" 2>&1 &
-  wait_until test -s "$stage/work/port"
-  simulator_port=$(cat "$stage/work/port")
+  local place=${work:-$stage/work}
+  as_server_user sh -c 'echo $$ >"$0"; exec "$@"' "$place/simulator.pid" \
+    "$stage/reengage-simulator" --port 0 --port-file "$place/port" "$@" \
+    >"$stage/simulator.$BASHPID.log" 2>&1 &
+  wait_until test -s "$place/port"
+  simulator_port=$(cat "$place/port")
 }
 
-# What must not outlive the script; call it from a trap on EXIT.
+stop_simulator() {
+  kill "$(cat "${work:-$stage/work}/simulator.pid")" 2>/dev/null || true
+}
+
+# Sends a signal to the process that a file names in its first line, and waits
+# until it has ended.  Its number may be another's by now: its command names the
+# folder of the file.  One that has ended may never be waited for where process 1
+# is no init.
+end_process() { # signal, file
+  local pid
+  pid=$(head -1 "$2" 2>/dev/null) || return 0
+  [[ $(ps -o args= -p "$pid" 2>/dev/null) == *"$(dirname "$2")"* ]] || return 0
+  kill "-$1" "$pid" 2>/dev/null || true
+  while [[ $(ps -o stat= -p "$pid" 2>/dev/null) == [^Z]* ]]; do sleep 0.05; done
+}
+
+# What must not outlive the script; call it from a trap on EXIT.  A postmaster
+# that is told to quit waits for nothing.
 clean_up() {
+  local file
   trap - EXIT
-  [ ! -f "$stage/work/data/postmaster.pid" ] ||
-    as_server_user "$bindir/pg_ctl" -D "$stage/work/data" -m immediate stop >/dev/null 2>&1 || true
-  [ ! -f "$stage/work/simulator.pid" ] || kill "$(cat "$stage/work/simulator.pid")" 2>/dev/null || true
+  if [ -n "$stage" ]; then
+    while read -r file; do end_process QUIT "$file"; done < <(find "$stage" -name postmaster.pid 2>/dev/null)
+    while read -r file; do end_process TERM "$file"; done < <(find "$stage" -name simulator.pid 2>/dev/null)
+  fi
   wait 2>/dev/null || true
   [ -z "$stage" ] || rm -rf "$stage"
 }

@@ -5,7 +5,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for outcome
-  health worker_pid launcher_pid courier_pid process_is_alive log_size log_lines lasts);
+  health worker_pid launcher_pid courier_pid process_is_alive log_size log_lines lasts promise);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -111,7 +111,7 @@ nudge($node, 'live-with-new-launcher');
 wait_until_ended($node);
 $node->safe_psql('template1', "SELECT pg_terminate_backend($worker)");
 nudge($node, 'live-taken-over');
-cmp_ok(lasts(sub { wait_until_ended($node) }), '<', 30, 'it does not take long until somebody notices');
+promise(lasts(sub { wait_until_ended($node) }), 28, 'it does not take long until somebody notices');
 is(outcome($node, 'live-taken-over'), 'notified - notify',
 	'the new launcher looks after the worker of the one before');
 
@@ -125,7 +125,7 @@ nudge($node, 'live-future', due_at => q(now() + '1 h'));
 wait_for(sub { $simulator->requests('id=live-post-hangs&verb=notify') }, 'the slow POST is on the wire');
 $simulator->wait_hanging(1);
 my $offset = log_size($node);
-cmp_ok(lasts(sub { $node->stop('fast') }), '<', 5, 'a fast shutdown does not wait for an API that hangs');
+promise(lasts(sub { $node->stop('fast') }), 3, 'a fast shutdown does not wait for an API that hangs');
 is(scalar log_lines($node, $offset, qr/(ERROR|PANIC|crash|abnormal)/), 0, 'it is a clean one');
 $node->start;
 wait_until_ended($node, where => q(n.conversation_id <> 'live-future'));
@@ -151,13 +151,13 @@ is($node->safe_psql('template1',
 	'advisory ExclusiveLock', 'and no lock but the one that makes it the only worker');
 like(health($node, 'worker'), qr/ 3 in flight/, 'the health view counts what is in flight');
 
-cmp_ok(lasts(sub { $node->safe_psql('postgres', 'DROP DATABASE other') }), '<', 5,
+promise(lasts(sub { $node->safe_psql('postgres', 'DROP DATABASE other') }), 3,
 	'DROP DATABASE of another database does not wait for them');
-cmp_ok(lasts(sub { $node->safe_psql('postgres', 'VACUUM FULL reengage.due') }), '<', 5,
+promise(lasts(sub { $node->safe_psql('postgres', 'VACUUM FULL reengage.due') }), 3,
 	'nor does a lock on its own tables');
 
 $offset = log_size($node);
-cmp_ok(lasts(sub { $node->safe_psql('postgres', 'DROP EXTENSION reengage CASCADE') }), '<', 5,
+promise(lasts(sub { $node->safe_psql('postgres', 'DROP EXTENSION reengage CASCADE') }), 3,
 	'nor does DROP EXTENSION');
 $simulator->clear_faults;
 create_extension($node, $simulator);

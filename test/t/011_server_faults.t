@@ -5,25 +5,17 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for outcome
+use Reengage qw(start_simulator new_node own_courier create_extension nudge wait_until_ended wait_for outcome
   health worker_pid launcher_pid courier_pid process_is_alive log_size log_lines
-  start_psql finish_psql lasts ledger_matches_lineage);
+  start_psql finish_psql lasts promise ledger_matches_lineage);
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-# A time that is promised, with a margin for a busy machine.
-sub promise
-{
-	my ($seconds, $promised, $what) = @_;
-
-	note sprintf '%s: %.2f s, promised %s s', $what, $seconds, $promised;
-	return cmp_ok($seconds, '<=', $promised + 2, $what);
-}
-
 # ---- processes die and stop ----------------------------------------------------
 
 my $simulator = start_simulator();
+my $program = own_courier();
 my $node = new_node('main', preload => 1, conf => "restart_after_crash = on\nautovacuum = off");
 create_extension($node, $simulator);
 
@@ -180,9 +172,6 @@ ledger_matches_lineage($node, $simulator, 'after all this, no nudge had two effe
 
 # --- the courier is not what it should be
 
-my ($root) = $ENV{STAGE_SETTINGS} =~ /dynamic_library_path = '([^:']+)/;
-my $program = "$root/reengage-courier" if $root && -w $root;
-
 # Protocol 99; then a version and a list of libraries, both "x".
 my $hello_of_another_version = <<'EOS';
 #!/bin/sh
@@ -220,8 +209,6 @@ SKIP:
 	check_courier('another version', 0755, $hello_of_another_version,
 		qr/^failing: the courier is of another version; run make install/);
 }
-
-END { rename "$program.away", $program if $program && -e "$program.away" }
 
 # --- a role that is gone
 

@@ -6,19 +6,10 @@ use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for outcome
   health worker_pid launcher_pid process_is_alive log_size log_lines start_psql finish_psql
-  lasts ledger_matches_lineage);
+  lasts promise ledger_matches_lineage);
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
-
-# A time that is promised, with a margin for a busy machine.
-sub promise
-{
-	my ($seconds, $promised, $what) = @_;
-
-	note sprintf '%s: %.2f s, promised %s s', $what, $seconds, $promised;
-	return cmp_ok($seconds, '<=', $promised + 2, $what);
-}
 
 my $node = new_node('main', preload => 1, conf => "autovacuum = off\nmax_worker_processes = 20");
 my %simulators;

@@ -15,15 +15,16 @@ BEGIN
 use HTTP::Tiny;
 use IPC::Run ();
 use JSON::PP ();
+use List::Util qw(max);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(time clock_gettime CLOCK_PROCESS_CPUTIME_ID);
 
 use Exporter 'import';
-our @EXPORT_OK = qw(start_simulator new_node set_credentials create_extension wait_for
+our @EXPORT_OK = qw(start_simulator new_node own_courier set_credentials create_extension wait_for
   nudge wait_until_ended lineage outcome due_row count_due health worker_pid launcher_pid courier_pid
-  process_is_alive log_size log_lines start_psql finish_psql psql_stderr lasts customer_address
+  process_is_alive log_size log_lines start_psql finish_psql psql_stderr lasts promise customer_address
   ledger_matches_lineage);
 
 my @simulators;
@@ -49,6 +50,17 @@ sub start_simulator
 	my $self = { pid => $pid, port => $port, url => "http://127.0.0.1:$port" };
 	return bless $self, 'Reengage';
 }
+
+# Whoever interrupts the tests leaves nothing behind: exit() stops the servers.
+# What was forked has none to stop.
+my $main_process = $$;
+$SIG{$_} = sub {
+	my ($signal) = @_;
+
+	exit 1 if $$ == $main_process;
+	$SIG{$signal} = 'DEFAULT';
+	kill $signal, $$;
+} for qw(INT TERM HUP);
 
 END
 {
@@ -166,6 +178,20 @@ sub new_node
 	$node->append_conf('postgresql.conf', $options{conf}) if $options{conf};
 	$node->start unless $options{stopped};
 	return $node;
+}
+
+# Installs what is staged once more, for the servers that this test makes from
+# now on, so that it may spoil the courier; returns the program, or undef where
+# there is no stage.
+sub own_courier
+{
+	chomp(my $libraries = `pg_config --pkglibdir`);
+	my ($root) = $ENV{STAGE_SETTINGS} =~ /dynamic_library_path = '([^']+)\Q$libraries\E:/ or return undef;
+	my $own = PostgreSQL::Test::Utils::tempdir();
+
+	system('cp', '-R', "$root/.", $own) == 0 or die "could not copy $root";
+	$ENV{STAGE_SETTINGS} =~ s/\Q$root\E/$own/g;
+	return "$own$libraries/reengage-courier";
 }
 
 # The extension with the server "genesys", armed unless told otherwise.  Its
@@ -361,6 +387,30 @@ sub lasts
 
 	$code->();
 	return time - $started;
+}
+
+# How many times slower than alone things go here and now: by the processes that
+# want a processor, and by what a little work of our own takes.
+sub slowness
+{
+	my ($processors) = split /\n/, `getconf _NPROCESSORS_ONLN`;
+	my ($load) = -e '/proc/loadavg' ? split / /, PostgreSQL::Test::Utils::slurp_file('/proc/loadavg') : (0);
+	my ($began, $worked) = (time, clock_gettime(CLOCK_PROCESS_CPUTIME_ID));
+
+	1 while clock_gettime(CLOCK_PROCESS_CPUTIME_ID) - $worked < 0.1;
+	return max(1, $load / $processors, (time - $began) / 0.1);
+}
+
+# Whether something took no longer than was promised, in seconds, with two to
+# spare; on a machine that has other things to do, several times that.  What it
+# must not wait for takes half a minute at least.
+sub promise
+{
+	my ($seconds, $promised, $what) = @_;
+	my $patience = ($promised + 2) * (3 * slowness() - 2);
+
+	note sprintf '%s: %.2f s, promised %s s', $what, $seconds, $promised;
+	return cmp_ok($seconds, '<=', $patience, $what);
 }
 
 # Waits for a condition; gives up, and fails, after a time that only a broken

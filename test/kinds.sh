@@ -1,0 +1,169 @@
+# Sourced by test/run: how the tests of each kind run.  A function run_KIND runs
+# some of them in $place, says what became of them, and counts.
+
+count_tap() { # file with TAP output
+  local ok not skip
+  ok=$(grep -c '^ok ' "$1" || true)
+  not=$(grep -c '^not ok ' "$1" || true)
+  skip=$(grep -ci '^ok .*# skip' "$1" || true)
+  passed=$((passed + ok - skip)) failed=$((failed + not)) skipped=$((skipped + skip))
+}
+
+# Runs a command that prints TAP; its exit status must agree.
+tap() { # title, command...
+  local title=$1 output=$stage/jobs/tap.$BASHPID status=0 started=$SECONDS
+  shift
+  "$@" >"$output" 2>&1 || status=$?
+  count_tap "$output"
+  if [ "$status" = 0 ] && ! grep -q '^not ok ' "$output"; then
+    echo "ok       $title, $((SECONDS - started)) s"
+    sed -n 's/^# proof: /         /p' "$output"
+  else
+    grep -q '^not ok ' "$output" || failed=$((failed + 1))
+    echo "FAILED   $title, $((SECONDS - started)) s"
+    grep -v '^ok ' "$output" || true
+  fi
+  rm -f "$output"
+}
+
+simple() { # title, command...: one test
+  local title=$1 output=$stage/jobs/simple.$BASHPID started=$SECONDS
+  shift
+  if "$@" >"$output" 2>&1; then
+    passed=$((passed + 1))
+    echo "ok       $title, $((SECONDS - started)) s"
+  else
+    failed=$((failed + 1))
+    echo "FAILED   $title, $((SECONDS - started)) s"
+    cat "$output"
+  fi
+  rm -f "$output"
+}
+
+skip() { # title, why
+  skipped=$((skipped + 1))
+  echo "skipped  $1: $2"
+}
+
+# Runs a test in Perl that needs PostgreSQL.  Before 16 its library reserves
+# ports, for all that run at the same time, in a folder that it must be told.
+tap_of_server() { # title, file
+  tap "$1" as_server_user env \
+    PATH="$bindir:$PATH" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
+    PERL5LIB="$pgxs/src/test/perl:$top/test/t" PG_TEST_PORT_DIR="$stage/work/ports" \
+    TESTDATADIR="$place/data" TESTLOGDIR="$place/log" \
+    SIMULATOR="$stage/reengage-simulator" STAGE_SETTINGS="$settings" TEST_POINT_SETTINGS="$point_settings" \
+    PROOF_DIR="$stage/work/proof" "${clock[@]}" perl "$2"
+}
+
+run_house() {
+  simple "house rules" "$top/test/house_rules"
+  simple "the build has no test points" has_no_test_points "$stage/root"
+}
+
+has_no_test_points() { # what was installed
+  ! grep -l REENGAGE_TEST_POINTS "$1$("$pg_config" --pkglibdir)"/reengage*
+}
+
+run_unit() { # name
+  tap "unit: $1" "$top/test/unit/run" "$top/test/unit/$1_test.c"
+}
+
+run_simulator() { # name
+  tap "simulator: $1" as_server_user env SIMULATOR="$stage/reengage-simulator" perl "$top/test/simulator/t/$1.t"
+}
+
+run_fuzz() {
+  if "$top/test/fuzz/available"; then
+    tap "fuzz, 5 s each" "$top/test/fuzz/run" 5
+  else
+    skip fuzz "clang with libFuzzer is not here"
+  fi
+}
+
+run_sdk() {
+  if "$top/test/sdk/available"; then
+    tap "simulator: Genesys Cloud's JavaScript SDK" "$top/test/sdk/run" "$stage/reengage-simulator"
+  else
+    skip "simulator: Genesys Cloud's JavaScript SDK" "node, npm or a registry is not here"
+  fi
+}
+
+run_sql() { # names
+  regress pg_regress regress "$top" "$@"
+}
+
+run_isolation() { # names
+  if [ -x "$pgxs/src/test/isolation/pg_isolation_regress" ]; then
+    regress pg_isolation_regress isolation "$top/test" "$@"
+  else
+    skip pg_isolation_regress "this PostgreSQL comes without it"
+  fi
+}
+
+# One server for all of the names, one after the other.
+regress() { # program, its folder in PostgreSQL's tests, input folder, names...
+  local program=$1 path=$2 input=$3 line status=0 started=$SECONDS
+  shift 3
+  start_simulator --default-status closed
+  printf '[genesys]\nclient_id = demo\nclient_secret = secret\n' | as_server_user sh -c 'umask 077; cat >"$0"' "$place/credentials"
+  {
+    echo "$settings"
+    echo "reengage.credentials_file = '$place/credentials'"
+    echo "regress.simulator_port = $simulator_port"
+  } | as_server_user tee "$place/regress.conf" >/dev/null
+  SIMULATOR_PORT=$simulator_port CREDENTIALS_FILE=$place/credentials as_server_user env "${clock[@]}" \
+    "$pgxs/src/test/$path/$program" --temp-instance="$place/instance" --temp-config="$place/regress.conf" \
+    --inputdir="$input" --outputdir="$place" --bindir="$bindir" --dlpath="$("$pg_config" --pkglibdir)" \
+    --encoding=UTF8 --no-locale "$@" 2>&1 </dev/null | as_server_user tee "$place/output" >/dev/null || status=$?
+  stop_simulator
+  # "ok 1 - name 12 ms" since 16, "test name ... ok 12 ms" before
+  while read -r line; do
+    case $line in
+      "ok "* | test*" ok "*) passed=$((passed + 1)) ;;
+      "not ok "* | test*FAILED*) failed=$((failed + 1)) ;;
+    esac
+  done <"$place/output"
+  if [ "$status" = 0 ]; then
+    echo "ok       $program$in_clock: $*, $((SECONDS - started)) s"
+  else
+    grep -qE '^(not ok|test.*FAILED)' "$place/output" || failed=$((failed + 1))
+    echo "FAILED   $program$in_clock: $*, $((SECONDS - started)) s"
+    grep -vE '^ok |\.\.\. ok' "$place/output" || true
+    cat "$place/regression.diffs" 2>/dev/null || tail -20 "$place/log/postmaster.log" 2>/dev/null || true
+  fi
+}
+
+# A build with test points has no place where real extensions are.
+run_tap() { # name
+  if needs_test_points "$1" && ! can_be_staged; then
+    skip "tap: $1" "this PostgreSQL finds extensions only where they are installed"
+  else
+    tap_of_server "tap: $1$in_clock" "$top/test/t/$1.t"
+  fi
+}
+
+needs_test_points() { # name
+  grep -q TEST_POINT_SETTINGS "$top/test/t/$1.t"
+}
+
+run_snowflake() {
+  as_server_user mkdir "$stage/work/proof"
+  tap_of_server "snowflake: rows for the proof" "$top/test/snowflake/source.t"
+  if "$top/test/snowflake/available"; then
+    tap "snowflake: parsed, run on a local emulation, answers compared with PostgreSQL's" \
+      "$top/test/snowflake/run" "$stage/work/proof"
+  else
+    skip snowflake "Python with venv, or an index with the packages of the emulation, is not here"
+  fi
+}
+
+run_torture() { # keys or no_keys
+  if ! can_be_staged; then
+    skip "torture, $1" "this PostgreSQL finds extensions only where they are installed"
+  elif [ "$1" = keys ]; then
+    simple "torture, with keys" env N=700 KILLS=14 SEED=2 KEYS=1 INSTALLED="$stage/points" "$top/test/faults/run"
+  else
+    simple "torture" env N=1500 KILLS=15 SEED=1 INSTALLED="$stage/points" "$top/test/faults/run"
+  fi
+}
