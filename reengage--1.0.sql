@@ -288,6 +288,7 @@ CREATE TABLE reengage.lineage (
 	api_error_code text,
 	api_error_message text,
 	correlation_id text,
+	message_id text,
 	requested_at timestamptz,
 	due_at timestamptz,
 	checked_at timestamptz,
@@ -302,7 +303,7 @@ CREATE TABLE reengage.lineage (
 	CONSTRAINT lineage_outcome_check CHECK (outcome IN (
 		'notified', 'session_created', 'session_continued', 'skipped_closed',
 		'refused', 'expired', 'suppressed', 'capped', 'held_out', 'cancelled',
-		'exhausted', 'in_doubt', 'resolved_sent', 'resolved_not_sent', 'imported')),
+		'answered', 'exhausted', 'in_doubt', 'resolved_sent', 'resolved_not_sent', 'imported')),
 	CONSTRAINT lineage_nudge_check CHECK (CASE
 		WHEN outcome = 'imported' THEN nudge_id IS NULL
 		ELSE nudge_id IS NOT NULL AND requested_at IS NOT NULL AND due_at IS NOT NULL END),
@@ -337,6 +338,7 @@ COMMENT ON COLUMN reengage.lineage.http_status IS 'of the last answer; null: the
 COMMENT ON COLUMN reengage.lineage.api_error_code IS 'the API''s own code; printable ASCII';
 COMMENT ON COLUMN reengage.lineage.api_error_message IS 'the API''s own words, cut and cleaned; printable ASCII';
 COMMENT ON COLUMN reengage.lineage.correlation_id IS 'the API''s name for the call, for its support';
+COMMENT ON COLUMN reengage.lineage.message_id IS 'the API''s own id of the message, which its receipts name; printable ASCII, at most 128 characters; null: it told none';
 COMMENT ON COLUMN reengage.lineage.requested_at IS 'when the nudge was asked for';
 COMMENT ON COLUMN reengage.lineage.due_at IS 'when it was to run, as the nudge said';
 COMMENT ON COLUMN reengage.lineage.checked_at IS 'when the last check was answered';

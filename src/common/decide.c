@@ -66,6 +66,20 @@ repeat(const Facts *facts, const Terms *terms)
 	return decision;
 }
 
+bool
+is_answer(const Terms *terms, int64_t wrote_at)
+{
+	return wrote_at != 0 && wrote_at > terms->answered_since;
+}
+
+/* Who has just written is not asked whether they are still there. */
+static bool
+has_answered(const Facts *facts, const Terms *terms)
+{
+	return is_answer(terms, facts->last_inbound_at) &&
+		facts->last_inbound_at - terms->clock_margin > terms->answered_since;
+}
+
 /* The conversation can be spoken to. */
 static Decision
 speak(const Facts *facts, const Terms *terms)
@@ -102,6 +116,8 @@ after_second_look(const Facts *facts, const Terms *terms)
 	switch (facts->class)
 	{
 		case REPLY_DONE:
+			if (has_answered(facts, terms))
+				return settle(OUTCOME_ANSWERED, NULL);
 			return call(facts->live ? STEP_NOTIFY : STEP_CREATE);
 		case REPLY_NOT_FOUND:
 		case REPLY_REJECTED:
@@ -125,6 +141,8 @@ after_check(const Facts *facts, const Terms *terms)
 	switch (facts->class)
 	{
 		case REPLY_DONE:
+			if (has_answered(facts, terms))
+				return settle(OUTCOME_ANSWERED, NULL);
 			return facts->live ? speak(facts, terms) : follow_closed(facts, terms);
 		case REPLY_NOT_FOUND:
 			if (terms->address == NULL || terms->channel == NULL)

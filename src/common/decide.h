@@ -22,6 +22,8 @@ typedef struct Terms
 	int64_t		now;
 	int64_t		expires_at;		/* INT64_MAX: never */
 	double		random;			/* in [0, 1), for the jitter */
+	int64_t		answered_since; /* what the customer writes after it is an answer; INT64_MAX: nothing is */
+	int64_t		clock_margin;	/* so much after it, as the API's clock goes */
 
 	/* whether the API honours idempotency keys, and what that is about here */
 	bool		repeatable;		/* it does: the same call has its effect once */
@@ -48,6 +50,7 @@ typedef struct Facts
 	const char *reason;			/* the courier's word for it, or NULL */
 	int64_t		retry_after_ms; /* -1: the API did not say */
 	bool		live;
+	int64_t		last_inbound_at;	/* when the customer last wrote, by the API's clock; 0: not told */
 	const char *channel;		/* of the old conversation; NULL when unknown */
 	const char *customer_address;
 	const char *business_address;
@@ -83,6 +86,9 @@ typedef struct Recipient
 
 /* What follows after "step" was answered with "facts". */
 extern Decision decide(Step step, const Facts *facts, const Terms *terms);
+
+/* Whether what the customer wrote, by a clock that needs no margin, is an answer; 0: nothing. */
+extern bool is_answer(const Terms *terms, int64_t wrote_at);
 
 /* Whether a call may still be made; if it comes too late, how the nudge ends. */
 extern bool may_call(const Terms *terms, Decision *end);

@@ -66,6 +66,8 @@ outcome_name(Outcome outcome)
 			return "exhausted";
 		case OUTCOME_IN_DOUBT:
 			return "in_doubt";
+		case OUTCOME_ANSWERED:
+			return "answered";
 		case OUTCOME_SUPPRESSED:
 			return "suppressed";
 		case OUTCOME_CAPPED:

@@ -43,20 +43,24 @@ typedef enum Outcome
 	OUTCOME_EXPIRED,
 	OUTCOME_EXHAUSTED,
 	OUTCOME_IN_DOUBT,
+	OUTCOME_ANSWERED,			/* said by the gates, too */
 	/* these say the gates, whatever a reply says */
 	OUTCOME_SUPPRESSED,
 	OUTCOME_CAPPED,
 	OUTCOME_HELD_OUT
 } Outcome;
 
-#define OUTCOME_OF_REPLY_COUNT 8
-#define OUTCOME_COUNT 11
+#define OUTCOME_OF_REPLY_COUNT 9
+#define OUTCOME_COUNT 12
 
 /*
  * Longest conversation id.  Ids come from a caller or from an API and are
  * put into a URL path and an index, so both ends hold them to this.
  */
 #define CONVERSATION_ID_MAX 128
+
+/* The longest id of a message that is kept; the API's, so it is only shown. */
+#define MESSAGE_ID_MAX 128
 
 /* The longest texts that the dialect genesys_cloud takes, in characters. */
 #define GENESYS_CLOUD_SMS_MAX 765

@@ -81,11 +81,26 @@ keep_ascii(Flight *flight, const char *text)
 	return flight_keep(flight, text);
 }
 
+static const char *
+keep_message_id(Flight *flight, const char *message_id)
+{
+	size_t		length = message_id != NULL ? strlen(message_id) : 0;
+
+	return length > 0 && length <= MESSAGE_ID_MAX ? keep_ascii(flight, message_id) : NULL;
+}
+
+static TimestampTz
+from_unix_time(int64 microseconds)
+{
+	return microseconds - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
 static void
 note_reply(Flight *flight, const ReplyMessage *reply)
 {
 	flight->api_calls += (int) reply->api_calls;
 	flight->http_status = (int) reply->http_status;
+	flight->message_id = keep_message_id(flight, reply->message_id);
 	flight->error_code = keep_ascii(flight, reply->error_code);
 	flight->error_message = keep_ascii(flight, reply->error_message);
 	flight->correlation_id = keep_ascii(flight, reply->correlation_id);
@@ -99,8 +114,7 @@ note_reply(Flight *flight, const ReplyMessage *reply)
 		flight->business_address = flight_keep(flight, reply->business_address);
 	}
 	if (flight->step != STEP_CHECK && reply->called_at > 0)
-		flight->called_at = (TimestampTz) reply->called_at -
-			(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+		flight->called_at = from_unix_time(reply->called_at);
 }
 
 /*
@@ -207,6 +221,8 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
 	facts.reason = keep_ascii(flight, reply->reason);
 	facts.retry_after_ms = reply->retry_after_ms;
 	facts.live = reply->live != 0;
+	if (reply->last_inbound_at > 0)
+		facts.last_inbound_at = from_unix_time(reply->last_inbound_at);
 	read_new_conversation(flight, reply, &facts);
 	decision = decide(flight->step, &facts, &terms);
 	if (facts.class == REPLY_DONE)

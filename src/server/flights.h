@@ -68,6 +68,7 @@ typedef struct Flight
 	/* what the last call brought */
 	int			api_calls;		/* in all, over all attempts */
 	int			http_status;
+	const char *message_id;		/* the API's own, of what it took */
 	const char *error_code;
 	const char *error_message;
 	const char *correlation_id;

@@ -52,6 +52,7 @@ outcome_row(const Flight *flight, const AddressKey *key)
 		/* each attempt would have asked about the old conversation first */
 		.api_calls_saved = known_dead ? flight_attempts(flight) : 0,
 		.http_status = flight->http_status,
+		.message_id = flight->message_id,
 		.error_code = flight->error_code,
 		.error_message = flight->error_message,
 		.correlation_id = flight->correlation_id,
@@ -91,7 +92,7 @@ make_harmless(Flight *flight, int sqlstate)
 		flight->error_message = NULL;
 	flight->end.outcome = effective ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED;
 	flight->end.reason = psprintf("sqlstate_%s", unpack_sql_state(sqlstate));
-	flight->status_seen = flight->channel = flight->error_code = flight->correlation_id = NULL;
+	flight->status_seen = flight->channel = flight->message_id = flight->error_code = flight->correlation_id = NULL;
 	flight->customer_address = NULL;
 	memset(&flight->post.recipient, 0, sizeof(Recipient));
 	MemoryContextSwitchTo(old);

@@ -8,7 +8,7 @@
 
 #include "executor/spi.h"
 
-#define ARGUMENTS_MAX 21
+#define ARGUMENTS_MAX 22
 
 typedef struct Statement
 {

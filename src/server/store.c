@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "answer.h"
 #include "reengage.h"
 #include "rows.h"
 #include "site.h"
@@ -240,6 +241,8 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		" CASE pg_catalog.jsonb_typeof(n.detail OPERATOR(pg_catalog.->) 'template') WHEN 'object'"
 		"   THEN (n.detail OPERATOR(pg_catalog.->) 'template')::pg_catalog.text END,"
 		" n.campaign, n.time_zone,"
+		" CASE n.when_answered WHEN 'send' THEN 'infinity' ELSE coalesce(n.answered_since, n.requested_at) END,"
+		" n.answered_since IS NULL,"
 		" EXISTS (SELECT FROM reengage.suppressions s"
 		"   WHERE s.server = n.server AND s.root_conversation_id = r.root"
 		"     AND s.channel IS NULL AND coalesce(s.until > pg_catalog.clock_timestamp(), true))"
@@ -293,7 +296,11 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		nudge->template = result_utf8(row, 24);
 		nudge->campaign = result_text(row, 25);
 		nudge->time_zone = result_text(row, 26);
-		nudge->suppressed = result_bool(row, 27);
+		nudge->since_asked = result_bool(row, 28);
+		nudge->answered_since = result_time(row, 27, DT_NOEND);
+		if (!nudge->since_asked && nudge->answered_since != DT_NOEND)
+			nudge->answered_since = answer_last_moment(nudge->answered_since);
+		nudge->suppressed = result_bool(row, 29);
 		nudge->skip_when_closed = result_bool(row, 9);
 		nudge->expires_at = result_time(row, 10, DT_NOEND);
 		nudge->attempt = result_integer(row, 11);
@@ -384,26 +391,26 @@ store_settle(const OutcomeRow *rows, int count)
 		" requested_at, due_at, detail, outcome, reason, step, conversation_id,"
 		" previous_conversation_id, root_conversation_id, generation, status_seen, channel,"
 		" address_hash, attempts, api_calls, api_calls_saved, http_status, api_error_code,"
-		" api_error_message, correlation_id, checked_at, called_at, occurred_at)"
+		" api_error_message, correlation_id, message_id, checked_at, called_at, occurred_at)"
 		" SELECT n.nudge_id, n.server, n.conversation_id, n.campaign,"
 		" n.requested_at, n.due_at, n.detail, o.outcome, o.reason, o.step, o.conversation_id,"
 		" o.previous, o.root, o.generation, o.status_seen, o.channel,"
 		" o.address_hash, o.attempts, o.api_calls, o.api_calls_saved, o.http_status, o.error_code,"
-		" o.error_message, o.correlation_id, o.checked_at, o.called_at, o.occurred_at"
+		" o.error_message, o.correlation_id, o.message_id, o.checked_at, o.called_at, o.occurred_at"
 		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
 		" pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7),"
 		" pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11),"
 		" pg_catalog.unnest($12), pg_catalog.unnest($13), pg_catalog.unnest($14), pg_catalog.unnest($15),"
 		" pg_catalog.unnest($16), pg_catalog.unnest($17), pg_catalog.unnest($18), pg_catalog.unnest($19),"
-		" pg_catalog.unnest($20), pg_catalog.unnest($21))"
+		" pg_catalog.unnest($20), pg_catalog.unnest($21), pg_catalog.unnest($22))"
 		" AS o (nudge_id, outcome, reason, step, conversation_id, previous, root, generation,"
 		" status_seen, channel, address_hash, attempts, api_calls, api_calls_saved, http_status,"
-		" error_code, error_message, correlation_id, checked_at, called_at, occurred_at)"
+		" error_code, error_message, correlation_id, message_id, checked_at, called_at, occurred_at)"
 		" JOIN reengage.nudges n ON n.nudge_id = o.nudge_id"
 		" WHERE n.nudge_id = ANY ($1)",
-		21, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		22, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 			TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
-			INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+			INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 			TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 	};
 	static const Column columns[] = {
@@ -425,6 +432,7 @@ store_settle(const OutcomeRow *rows, int count)
 		{COLUMN_TEXT, offsetof(OutcomeRow, error_code)},
 		{COLUMN_TEXT, offsetof(OutcomeRow, error_message)},
 		{COLUMN_TEXT, offsetof(OutcomeRow, correlation_id)},
+		{COLUMN_TEXT, offsetof(OutcomeRow, message_id)},
 		{COLUMN_TIME_OR_NULL, offsetof(OutcomeRow, checked_at)},
 		{COLUMN_TIME_OR_NULL, offsetof(OutcomeRow, called_at)},
 		{COLUMN_TIME, offsetof(OutcomeRow, occurred_at)},

@@ -57,6 +57,8 @@ typedef struct LoadedNudge
 	const char *campaign;		/* this and the zone in the database's encoding */
 	const char *time_zone;
 	bool		skip_when_closed;
+	TimestampTz answered_since; /* an answer comes after it; DT_NOEND: answers do not matter */
+	bool		since_asked;	/* that is when the nudge was asked for, by our clock */
 	TimestampTz expires_at;		/* DT_NOEND: never */
 	int			attempt;		/* attempts used up */
 	int			round;			/* how often it was put back into the schedule */
@@ -90,6 +92,7 @@ typedef struct OutcomeRow
 	int			api_calls;
 	int			api_calls_saved;
 	int			http_status;
+	const char *message_id;
 	const char *error_code;
 	const char *error_message;
 	const char *correlation_id;

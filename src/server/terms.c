@@ -6,6 +6,7 @@
 #include "common/pg_prng.h"
 #include "utils/timestamp.h"
 
+#include "answer.h"
 #include "rows.h"
 #include "terms.h"
 
@@ -55,6 +56,7 @@ terms_of(const LoadedNudge *nudge, const ServerOptions *options, const Post *pos
 		.max_attempts = options->max_attempts,
 		.now = GetCurrentTimestamp(),
 		.expires_at = nudge->expires_at,
+		.answered_since = nudge->answered_since,
 		.random = pg_prng_double(&pg_global_prng_state),
 		.repeatable = is_repeatable(options, post),
 		.repeat_until = repeat_until(options, post),
@@ -66,5 +68,7 @@ terms_of(const LoadedNudge *nudge, const ServerOptions *options, const Post *pos
 		.notify_is_addressed = options->notify_is_addressed,
 	};
 
+	if (nudge->since_asked)
+		terms.clock_margin = answer_clock_margin(nudge->answered_since, terms.now);
 	return terms;
 }

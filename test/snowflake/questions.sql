@@ -1,7 +1,7 @@
 -- LINEAGE
 SELECT lineage_id, nudge_id, server, outcome, reason, step, requested_conversation_id, conversation_id,
 	previous_conversation_id, root_conversation_id, generation, status_seen, channel, address_hash, campaign,
-	attempts, api_calls, api_calls_saved, http_status, api_error_code, api_error_message, correlation_id,
+	attempts, api_calls, api_calls_saved, http_status, api_error_code, api_error_message, correlation_id, message_id,
 	requested_at AT TIME ZONE 'UTC' AS requested_at, due_at AT TIME ZONE 'UTC' AS due_at,
 	checked_at AT TIME ZONE 'UTC' AS checked_at, called_at AT TIME ZONE 'UTC' AS called_at,
 	occurred_at AT TIME ZONE 'UTC' AS occurred_at, recorded_at AT TIME ZONE 'UTC' AS recorded_at,
@@ -15,6 +15,7 @@ SELECT n.nudge_id, n.server, n.campaign, last.outcome, last.reason, last.step, n
 	EXISTS (SELECT FROM reengage.lineage d WHERE d.nudge_id = n.nudge_id AND d.outcome = 'in_doubt') AS was_in_doubt,
 	last.outcome = ANY ('{notified,session_created,session_continued,resolved_sent}') AS is_sent,
 	coalesce(first.called_at, first.occurred_at) AT TIME ZONE 'UTC' AS ended_at,
+	(SELECT s.message_id FROM reengage.lineage s WHERE s.nudge_id = n.nudge_id AND s.message_id IS NOT NULL) AS message_id,
 	(SELECT sum(s.api_calls) FROM reengage.lineage s WHERE s.nudge_id = n.nudge_id) AS api_calls,
 	(SELECT sum(s.api_calls_saved) FROM reengage.lineage s WHERE s.nudge_id = n.nudge_id) AS api_calls_saved
 FROM reengage.nudges n

@@ -29,6 +29,7 @@ typedef enum Law
 	LAW_EXHAUSTED,
 	LAW_EXPIRED,
 	LAW_REASON,
+	LAW_ANSWERED,
 	LAW_PURE,
 	LAW_COUNT
 } Law;
@@ -52,6 +53,7 @@ static const char *const law_names[LAW_COUNT] = {
 	"exhausted only when the attempts are used up",
 	"expired only when the next try would come too late",
 	"who is refused, is told why",
+	"answered if and only if a check says that the customer wrote since: no call follows",
 	"the same question has the same answer",
 };
 
@@ -163,6 +165,9 @@ check_laws(Step step, const Facts *facts, const Terms *terms)
 		(lands && facts->same_conversation), step, facts, terms);
 	law(LAW_REASON, !settled || got.outcome != OUTCOME_REFUSED || got.reason != NULL,
 		step, facts, terms);
+	law(LAW_ANSWERED, (settled && got.outcome == OUTCOME_ANSWERED) ==
+		(step == STEP_CHECK && done && !terms->unresolved && facts->last_inbound_at != 0 &&
+		 facts->last_inbound_at > terms->answered_since + terms->clock_margin), step, facts, terms);
 	law(LAW_PURE, got.kind == again.kind && got.step == again.step && got.outcome == again.outcome &&
 		got.reason == again.reason && got.retry_at == again.retry_at &&
 		got.unresolved == again.unresolved, step, facts, terms);
@@ -233,6 +238,25 @@ terms_with_keys(int bits)
 	return terms;
 }
 
+/* Every combination of who wrote when, and since when it counts. */
+static void
+try_answers(Step step, Facts *facts, Terms *terms)
+{
+	static const int64_t times[] = {0, NOW - SECOND, NOW, NOW + 1, NOW + SECOND, NOW + SECOND + 1};
+
+	for (int bits = 0; bits < 8; bits++)
+		for (int w = 0; w < COUNT(times); w++)
+			for (int s = 0; s < COUNT(times); s++)
+			{
+				facts->live = bits & 1;
+				terms->skip_when_closed = bits & 2;
+				terms->clock_margin = bits & 4 ? SECOND : 0;
+				facts->last_inbound_at = times[w];
+				terms->answered_since = times[s];
+				check_laws(step, facts, terms);
+			}
+}
+
 static void
 test_laws(void)
 {
@@ -247,6 +271,9 @@ test_laws(void)
 				facts = some_facts((ReplyClass) class);
 				terms = terms_with_keys(keys);
 				try_times((Step) step, &facts, &terms);
+				facts = some_facts((ReplyClass) class);
+				terms = terms_with_keys(keys);
+				try_answers((Step) step, &facts, &terms);
 			}
 	for (int i = 0; i < LAW_COUNT; i++)
 		is_number(violations[i], 0, law_names[i]);

@@ -23,6 +23,7 @@ some_terms(void)
 {
 	return (Terms) {
 		.attempt = 1, .max_attempts = 12, .now = NOW, .expires_at = INT64_MAX, .random = 0.5,
+		.answered_since = INT64_MAX,
 		.from_address = "+1server", .proactive_channels = "sms,whatsapp",
 	};
 }

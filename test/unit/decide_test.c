@@ -672,6 +672,66 @@ test_second_look(void)
 	}
 }
 
+/* --- who has answered ------------------------------------------------------ */
+
+static void
+test_answered(void)
+{
+	const struct
+	{
+		const char *name;
+		int64_t		wrote_at;
+		int64_t		since;
+		int64_t		margin;
+		bool		answered;
+	}			cases[] = {
+		{"nobody says when the customer wrote", 0, -SECOND, 0, false},
+		{"before the nudge was asked for", NOW - 1, NOW, 0, false},
+		{"at that moment", NOW, NOW, 0, false},
+		{"after it", NOW + 1, NOW, 0, true},
+		{"after it, but within the margin of two clocks", NOW + SECOND, NOW, SECOND, false},
+		{"after the margin", NOW + SECOND + 1, NOW, SECOND, true},
+		{"a time before the epoch counts, too", -SECOND, -2 * SECOND, 0, true},
+		{"answers do not matter", INT64_MAX, INT64_MAX, 0, false},
+		{"nor with a margin", INT64_MAX, INT64_MAX, SECOND, false},
+	};
+
+	for (int i = 0; i < COUNT(cases); i++)
+		for (int bits = 0; bits < 8; bits++)
+		{
+			Facts		facts = some_facts(REPLY_DONE);
+			Terms		terms = some_terms();
+			Decision	otherwise;
+			char		name[120];
+
+			facts.live = bits & 1;
+			terms.second_look = bits & 2;
+			terms.skip_when_closed = bits & 4;
+			otherwise = facts.live ? makes(STEP_NOTIFY) :
+				terms.skip_when_closed && !terms.second_look ? ends(OUTCOME_SKIPPED_CLOSED, NULL) : makes(STEP_CREATE);
+			facts.last_inbound_at = cases[i].wrote_at;
+			terms.answered_since = cases[i].since;
+			terms.clock_margin = cases[i].margin;
+			snprintf(name, sizeof(name), "the customer wrote: %s%s%s%s", cases[i].name, facts.live ? ", live" : "",
+					 terms.second_look ? ", elsewhere" : "", terms.skip_when_closed ? ", skip" : "");
+			check(name, STEP_CHECK, &facts, &terms, cases[i].answered ? ends(OUTCOME_ANSWERED, NULL) : otherwise);
+		}
+}
+
+/* A clock that both know needs no margin. */
+static void
+test_is_answer(void)
+{
+	Terms		terms = some_terms();
+
+	ok(!is_answer(&terms, NOW), "an answer that does not matter");
+	terms.answered_since = NOW;
+	terms.clock_margin = 5 * SECOND;
+	ok(!is_answer(&terms, 0), "none");
+	ok(!is_answer(&terms, NOW), "one that was there");
+	ok(is_answer(&terms, NOW + 1), "one that came since, whatever the margin of another clock");
+}
+
 static void
 test_elsewhere(void)
 {
@@ -763,6 +823,8 @@ main(void)
 	test_list_contains();
 	test_turns();
 	test_second_look();
+	test_answered();
+	test_is_answer();
 	test_elsewhere();
 	test_notified();
 	test_endless_retry_after();

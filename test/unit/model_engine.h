@@ -119,6 +119,9 @@ add_check_moves(Moves *moves)
 
 	next->customer_known = true;
 	take_reply(moves->variant, next, REPLY_DONE, false);
+	next = add_move(moves, "the check tells that the customer has written");
+	next->has_written = true;
+	take_reply(moves->variant, next, REPLY_DONE, false);
 	take_reply(moves->variant, add_move(moves, "the check tells the status only"),
 			   REPLY_DONE, false);
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
@@ -152,6 +155,19 @@ put_back(Moves *moves, const char *label)
 		end_flight(add_move(moves, label), &held);
 }
 
+/* An opt-out or an answer: a call that is made again is not, and stays in doubt. */
+static void
+add_word_moves(Moves *moves)
+{
+	Decision	answered = {.kind = DECIDE_SETTLE, .outcome = OUTCOME_ANSWERED};
+	Decision	in_doubt = {.kind = DECIDE_SETTLE, .outcome = OUTCOME_IN_DOUBT};
+
+	if (moves->from->unresolved == STEP_CHECK)
+		end_flight(add_move(moves, "an answer was recorded"), &answered);
+	else
+		end_flight(add_move(moves, "an answer was recorded; it is unresolved"), &in_doubt);
+}
+
 /* Policies end what has not been called yet; a call that is made again they only hold. */
 static void
 add_policy_moves(Moves *moves)
@@ -174,6 +190,7 @@ add_intending_moves(Moves *moves)
 					  true);
 	put_back(moves, "its gate is closed");
 	add_policy_moves(moves);
+	add_word_moves(moves);
 }
 
 /* The observer looks at what is known at the moment when a request leaves. */

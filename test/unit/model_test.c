@@ -101,6 +101,7 @@ denies_any_effect(const State *state)
 {
 	return state->outcome == OUTCOME_REFUSED || state->outcome == OUTCOME_EXPIRED ||
 		state->outcome == OUTCOME_EXHAUSTED || state->outcome == OUTCOME_SKIPPED_CLOSED ||
+		state->outcome == OUTCOME_ANSWERED ||
 		(state->outcome >= OUTCOME_OF_REPLY_COUNT && state->outcome < OUTCOME_COUNT);
 }
 

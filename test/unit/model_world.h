@@ -190,6 +190,7 @@ typedef struct State
 	uint8_t		fate;
 	uint8_t		key;			/* of the POST that it waits for */
 	uint8_t		customer_known;
+	uint8_t		has_written;	/* the customer, as this check tells */
 	uint8_t		turned;			/* from one POST to the other, in this attempt */
 	uint8_t		end_kind;
 	uint8_t		end_outcome;
@@ -321,7 +322,7 @@ terms_of(const State *state, Step step)
 {
 	return (Terms) {
 		.skip_when_closed = state->skips, .attempt = state->attempt + 1,
-		.max_attempts = ATTEMPTS_MAX, .now = NOW,
+		.max_attempts = ATTEMPTS_MAX, .now = NOW, .answered_since = NOW - 1,
 		.expires_at = state->expired ? NOW : INT64_MAX, .random = 0.5,
 		.repeatable = state->relies, .unresolved = is_post(step) && state->unresolved == step,
 		.repeat_until = state->key_expired ? NOW : INT64_MAX,
@@ -451,6 +452,7 @@ take_reply(Variant variant, State *state, ReplyClass class, bool same_conversati
 {
 	Facts		facts = {
 		.class = class, .reason = "why", .retry_after_ms = -1, .live = !state->closed,
+		.last_inbound_at = state->has_written ? NOW : 0,
 		.channel = "sms", .customer_address = state->customer_known ? "+1customer" : NULL,
 		.same_conversation = same_conversation,
 	};
@@ -464,6 +466,7 @@ take_reply(Variant variant, State *state, ReplyClass class, bool same_conversati
 		state->refused_as_closed = false;
 	state->fate = FATE_OPEN;
 	state->key = 0;
+	state->has_written = false;
 	decision = judge(variant, state, (Step) state->step, facts);
 	if (decision.kind != DECIDE_CALL)
 		end_flight(state, &decision);

@@ -13,7 +13,7 @@ static const char *const class_names[] = {
 
 static const char *const outcome_names[] = {
 	"notified", "session_created", "session_continued", "skipped_closed",
-	"refused", "expired", "exhausted", "in_doubt", "suppressed", "capped", "held_out",
+	"refused", "expired", "exhausted", "in_doubt", "answered", "suppressed", "capped", "held_out",
 };
 
 #define COUNT(array) ((int) (sizeof(array) / sizeof((array)[0])))
