@@ -142,6 +142,7 @@ CREATE TABLE reengage.due (
 	round integer NOT NULL DEFAULT 0,
 	server text NOT NULL,
 	waiting_for text,
+	address_hash text,
 	CONSTRAINT due_pkey PRIMARY KEY (nudge_id)
 ) WITH (
 	-- a queue lives on dead rows being removed early, whatever its size
@@ -149,6 +150,8 @@ CREATE TABLE reengage.due (
 	autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off
 );
 CREATE UNIQUE INDEX due_order ON reengage.due (server, priority, due_at, nudge_id);
+-- what is due to a customer, by the addresses that nudges name themselves
+CREATE INDEX due_customer ON reengage.due (address_hash) WHERE address_hash IS NOT NULL;
 COMMENT ON TABLE reengage.due IS
 	'the schedule: which nudge may run when; kept by triggers and the worker';
 COMMENT ON COLUMN reengage.due.nudge_id IS 'the nudge';
@@ -159,6 +162,7 @@ COMMENT ON COLUMN reengage.due.attempt IS 'attempts that were made and had no ef
 COMMENT ON COLUMN reengage.due.round IS 'how often it was put back, for whatever reason; what an intent of an earlier round may have had on the wire had no effect';
 COMMENT ON COLUMN reengage.due.server IS 'the foreign server';
 COMMENT ON COLUMN reengage.due.waiting_for IS 'why due_at was moved; null: nothing but its time';
+COMMENT ON COLUMN reengage.due.address_hash IS 'the nudge''s own address, as in lineage.address_hash; null: it names none';
 
 --
 -- What may be happening
@@ -482,13 +486,40 @@ COMMENT ON COLUMN reengage.suppressions.until IS 'not at or after this time; nul
 COMMENT ON COLUMN reengage.suppressions.created_by IS 'who called suppress()';
 COMMENT ON COLUMN reengage.suppressions.created_at IS 'when';
 
+CREATE TABLE reengage.answers (
+	answer_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	server text,
+	address_hash text,
+	root_conversation_id text,
+	answered_at timestamptz NOT NULL,
+	recorded_by text NOT NULL DEFAULT session_user,
+	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CONSTRAINT answers_pkey PRIMARY KEY (answer_id),
+	CONSTRAINT answers_subject UNIQUE NULLS NOT DISTINCT (address_hash, root_conversation_id, server),
+	CONSTRAINT answers_subject_check CHECK (CASE
+		WHEN address_hash IS NULL THEN root_conversation_id IS NOT NULL AND server IS NOT NULL
+		ELSE root_conversation_id IS NULL AND server IS NULL END)
+) WITH (
+	-- a customer's row is written again with each answer
+	fillfactor = 80
+);
+COMMENT ON TABLE reengage.answers IS
+	'who has answered, as far as applications said so: one row for each customer or thread, with the newest answer; kept by record_answer()';
+COMMENT ON COLUMN reengage.answers.answer_id IS 'identity of the row';
+COMMENT ON COLUMN reengage.answers.server IS 'the foreign server of the thread; null: a customer, at any server';
+COMMENT ON COLUMN reengage.answers.address_hash IS 'the customer, as in lineage.address_hash';
+COMMENT ON COLUMN reengage.answers.root_conversation_id IS 'or the first conversation of a thread';
+COMMENT ON COLUMN reengage.answers.answered_at IS 'when the customer last wrote, never later than it was recorded';
+COMMENT ON COLUMN reengage.answers.recorded_by IS 'who called record_answer() last';
+COMMENT ON COLUMN reengage.answers.recorded_at IS 'when';
+
 CREATE TABLE reengage.address_key (
 	key bytea NOT NULL,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	CONSTRAINT address_key_pkey PRIMARY KEY (key)
 );
 COMMENT ON TABLE reengage.address_key IS
-	'the key of lineage.address_hash, made by the first arm(), suppress() or import_history(); the oldest row counts, so that a restored dump keeps its hashes';
+	'the key of lineage.address_hash, made by what first needs it: arm(), suppress(), record_answer(), import_history() or a nudge with an address; the oldest row counts, so that a restored dump keeps its hashes';
 COMMENT ON COLUMN reengage.address_key.key IS '32 random bytes';
 COMMENT ON COLUMN reengage.address_key.created_at IS 'when it was made';
 
@@ -499,6 +530,7 @@ SELECT pg_catalog.pg_extension_config_dump('reengage.lineage', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.lineage_manifest', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.pauses', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.suppressions', '');
+SELECT pg_catalog.pg_extension_config_dump('reengage.answers', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.address_key', '');
 
 --
@@ -524,14 +556,22 @@ BEGIN
 		PERFORM reengage.cancel_older(ARRAY(
 			SELECT n.nudge_id FROM new_nudges n WHERE n.supersedes AND n.requested_at = now()));
 	END IF;
+	IF EXISTS (SELECT FROM new_nudges n WHERE n.address IS NOT NULL) THEN
+		PERFORM reengage.make_address_key();
+	END IF;
 	-- A row that carries another requested_at than now comes out of a dump: it
 	-- is due only if it has no outcome.
 	WITH scheduled AS (
-		INSERT INTO reengage.due (nudge_id, server, priority, due_at)
-		SELECT n.nudge_id, n.server, n.priority, greatest(n.due_at, now())
-		FROM new_nudges n
-		WHERE n.requested_at = now()
-		   OR NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
+		INSERT INTO reengage.due (nudge_id, server, priority, due_at, address_hash)
+		SELECT d.nudge_id, s.server, d.priority, d.due_at, d.address_hash
+		FROM (SELECT n.server, array_agg(n.nudge_id) AS nudge_ids, array_agg(n.priority) AS priorities,
+				array_agg(greatest(n.due_at, now())) AS times, array_agg(n.address) AS addresses, array_agg(n.channel) AS channels
+			  FROM new_nudges n
+			  WHERE n.requested_at = now()
+				 OR NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
+			  GROUP BY n.server) s
+			CROSS JOIN LATERAL unnest(s.nudge_ids, s.priorities, s.times, reengage.own_customers(s.server, s.addresses, s.channels))
+				AS d (nudge_id, priority, due_at, address_hash)
 		RETURNING due_at
 	)
 	SELECT min(s.due_at) INTO earliest FROM scheduled s;
@@ -871,6 +911,15 @@ $$;
 COMMENT ON FUNCTION reengage.address_hash(text, text, text) IS
 	'an address on a channel as lineage.address_hash has it, read with the default_country_code of the server; without a channel an address is what it looks like; null of what is no address, and while there is no key';
 
+CREATE FUNCTION reengage.own_customers(server text, addresses text[], channels text[]) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT reengage.hash_addresses(k.key, reengage.normal_addresses(addresses, channels, reengage.country_code_of(server)))
+	FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1
+$$;
+COMMENT ON FUNCTION reengage.own_customers(text, text[], text[]) IS
+	'the addresses that nudges of a server name, each on its channel, as lineage.address_hash has them; null of what is none';
+
 CREATE FUNCTION reengage.make_address_key() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -934,6 +983,42 @@ $$;
 COMMENT ON FUNCTION reengage.suppression_subject(text, text, text) IS
 	'whom suppress() and unsuppress() are about';
 
+CREATE FUNCTION reengage.on_the_wire(address_hash text, server text, root_conversation_id text)
+RETURNS TABLE (nudge_id uuid, step text, since timestamptz)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+-- it is called for thousands: one plan, and by index, whatever the tables' size
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+	conversations text[];
+BEGIN
+	IF NOT EXISTS (SELECT FROM reengage.intents) AND NOT EXISTS (SELECT FROM reengage.unresolved) THEN
+		RETURN;
+	END IF;
+	IF root_conversation_id IS NOT NULL THEN
+		conversations := ARRAY(
+			SELECT on_the_wire.root_conversation_id
+			UNION
+			SELECT l.conversation_id FROM reengage.lineage l
+			WHERE l.root_conversation_id = on_the_wire.root_conversation_id AND l.server = on_the_wire.server);
+	END IF;
+	RETURN QUERY
+		SELECT c.nudge_id, c.step, min(c.since)
+		FROM (SELECT i.nudge_id, i.step, i.address_hash, n.recorded_at AS since
+			  FROM reengage.intents n CROSS JOIN LATERAL ROWS FROM (
+				  unnest(n.nudge_ids), unnest(n.steps), unnest(n.address_hashes)) AS i (nudge_id, step, address_hash)
+			  UNION ALL
+			  SELECT u.nudge_id, u.step, u.address_hash, u.since FROM reengage.unresolved u) c
+			JOIN reengage.nudges n ON n.nudge_id = c.nudge_id
+		WHERE (c.address_hash = on_the_wire.address_hash AND n.server = coalesce(on_the_wire.server, n.server))
+		   OR (n.server = on_the_wire.server AND n.conversation_id = ANY (conversations))
+		GROUP BY c.nudge_id, c.step;
+END
+$$;
+COMMENT ON FUNCTION reengage.on_the_wire(text, text, text) IS
+	'the calls to a customer, or in a thread, that may have been on the wire, as far as the snapshot shows them';
+
 CREATE FUNCTION reengage.suppress(
 	address text DEFAULT NULL,
 	conversation_id text DEFAULT NULL,
@@ -972,17 +1057,7 @@ BEGIN
 			END;
 		END IF;
 		RETURN QUERY
-			SELECT c.nudge_id, c.step, min(c.since)
-			FROM (SELECT i.nudge_id, i.step, i.address_hash, n.recorded_at AS since
-				  FROM reengage.intents n CROSS JOIN LATERAL ROWS FROM (
-					  unnest(n.nudge_ids), unnest(n.steps), unnest(n.address_hashes)) AS i (nudge_id, step, address_hash)
-				  UNION ALL
-				  SELECT u.nudge_id, u.step, u.address_hash, u.since FROM reengage.unresolved u) c
-				JOIN reengage.nudges n ON n.nudge_id = c.nudge_id
-			WHERE (c.address_hash = subject.address_hash AND n.server = coalesce(subject.of_server, n.server))
-			   OR (n.server = subject.of_server
-				   AND (reengage.locate(n.server, n.conversation_id)).root = subject.root_conversation_id)
-			GROUP BY c.nudge_id, c.step;
+			SELECT * FROM reengage.on_the_wire(subject.address_hash, subject.of_server, subject.root_conversation_id);
 	END LOOP;
 END
 $$;
@@ -1017,6 +1092,155 @@ END
 $$;
 COMMENT ON FUNCTION reengage.unsuppress(text, text, text, text) IS
 	'lifts what suppress() said of an address or a conversation, at this server and on this channel only or altogether; returns how many rows that were; nudges that ended meanwhile stay ended';
+
+--
+-- Who has answered, and who has bought
+--
+CREATE FUNCTION reengage.record_answer(
+	conversation_id text DEFAULT NULL,
+	address text DEFAULT NULL,
+	at timestamptz DEFAULT pg_catalog.now(),
+	server text DEFAULT NULL,
+	channel text DEFAULT NULL
+) RETURNS TABLE (nudge_id uuid, step text, since timestamptz)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	subject record;
+	of_server text;
+	-- a clock that is ahead of ours must not answer what is asked for later
+	wrote_at timestamptz := least(at, clock_timestamp());
+BEGIN
+	IF at IS NULL OR NOT isfinite(at) OR at > clock_timestamp() + interval '5 minutes' THEN
+		RAISE EXCEPTION 'invalid time of an answer: %', coalesce(at::text, 'null')
+			USING ERRCODE = 'invalid_parameter_value',
+				  DETAIL = 'It must be a finite time, and not later than now; a clock may be ahead by five minutes.';
+	END IF;
+	FOR subject IN SELECT * FROM reengage.suppression_subject(address, record_answer.conversation_id, server)
+	LOOP
+		PERFORM reengage.lock_customer(subject.address_hash);
+		PERFORM reengage.lock_thread(subject.of_server, subject.root_conversation_id);
+		of_server := CASE WHEN subject.address_hash IS NULL THEN subject.of_server END;
+		INSERT INTO reengage.answers AS a (address_hash, root_conversation_id, server, answered_at)
+		VALUES (subject.address_hash, subject.root_conversation_id, of_server, wrote_at)
+		ON CONFLICT ON CONSTRAINT answers_subject DO UPDATE
+		SET answered_at = EXCLUDED.answered_at, recorded_by = EXCLUDED.recorded_by, recorded_at = EXCLUDED.recorded_at
+		WHERE EXCLUDED.answered_at > a.answered_at;
+		RETURN QUERY
+			SELECT * FROM reengage.on_the_wire(subject.address_hash, of_server, subject.root_conversation_id);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION reengage.record_answer(text, text, timestamptz, text, text) IS
+	'the customer has answered, in the threads of a conversation (of reengage.default_server, unless another is named) or from an address (at any server; server and channel only tell how to read it): nudges that an answer at this time ends are not sent once this has committed; returns the calls that may have been on the wire by then, as far as the snapshot shows them: use READ COMMITTED';
+
+CREATE FUNCTION reengage.due_in_threads(servers text[], roots text[]) RETURNS uuid[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+	SELECT array_agg(DISTINCT n.nudge_id)
+	FROM unnest(servers, roots) t (server, root)
+		CROSS JOIN LATERAL (
+			SELECT t.root AS conversation_id
+			UNION
+			SELECT l.conversation_id FROM reengage.lineage l
+			WHERE l.root_conversation_id = t.root AND l.server = t.server) c
+		JOIN reengage.nudges n ON n.conversation_id = c.conversation_id AND n.server = t.server
+		JOIN reengage.due d ON d.nudge_id = n.nudge_id
+$$;
+COMMENT ON FUNCTION reengage.due_in_threads(text[], text[]) IS
+	'the nudges that are due in threads, each named by its server and first conversation';
+
+CREATE FUNCTION reengage.cancel_due(nudge_ids uuid[], of_campaign text, reason text, caller text, may_cancel_all boolean,
+	OUT cancelled bigint, OUT too_late bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+	chosen uuid[] := ARRAY(
+		SELECT n.nudge_id FROM reengage.nudges n
+		WHERE n.nudge_id = ANY (nudge_ids) AND (of_campaign IS NULL OR n.campaign = of_campaign)
+		  AND (may_cancel_all OR n.requested_by = caller)
+		ORDER BY n.nudge_id);
+	-- the lock table is not made for thousands
+	many boolean := cardinality(chosen) > 100;
+BEGIN
+	PERFORM reengage.lock_campaign(c.server, c.campaign, NOT many)
+	FROM (SELECT DISTINCT n.server, coalesce(n.campaign, '') AS campaign FROM reengage.nudges n
+		  WHERE n.nudge_id = ANY (chosen) ORDER BY 1, 2) c;
+	IF NOT many THEN
+		PERFORM reengage.lock_nudge(o.nudge_id) FROM unnest(chosen) AS o (nudge_id);
+	END IF;
+	cancelled := reengage.cancel_locked(chosen, reason);
+	too_late := cardinality(chosen) - cancelled;
+END
+$$;
+COMMENT ON FUNCTION reengage.cancel_due(uuid[], text, text, text, boolean) IS
+	'cancels those of the nudges that are of a campaign (null: any) and that the caller may cancel, as far as no call may be on the wire';
+
+CREATE FUNCTION reengage.cancel_thread_for(conversation_id text, server text, campaign text, caller text, may_cancel_all boolean,
+	OUT cancelled bigint, OUT too_late bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	subjects record;
+BEGIN
+	PERFORM reengage.require_read_committed();
+	SELECT array_agg(s.of_server) AS servers, array_agg(s.root_conversation_id) AS roots INTO subjects
+	FROM reengage.suppression_subject(NULL, cancel_thread_for.conversation_id, server) s;
+	SELECT * INTO cancelled, too_late FROM reengage.cancel_due(
+		reengage.due_in_threads(subjects.servers, subjects.roots), campaign, 'thread_cancelled', caller, may_cancel_all);
+END
+$$;
+COMMENT ON FUNCTION reengage.cancel_thread_for(text, text, text, text, boolean) IS 'cancel_thread(), once it is known who calls it';
+
+CREATE FUNCTION reengage.cancel_thread(conversation_id text, server text DEFAULT NULL, campaign text DEFAULT NULL,
+	OUT cancelled bigint, OUT too_late bigint)
+LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_cancel';
+COMMENT ON FUNCTION reengage.cancel_thread(text, text, text) IS
+	'cancels all nudges of the threads that a conversation belongs to (at reengage.default_server, unless another is named), of one campaign or of any, that have not ended, and tells how many it was too late for; an application cancels its own nudges, an operator all; commit soon, they rest until then';
+
+CREATE FUNCTION reengage.due_to_customer(hashes text[], server text) RETURNS uuid[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+	own uuid[] := ARRAY(
+		SELECT d.nudge_id FROM reengage.due d
+		WHERE d.address_hash = ANY (hashes) AND d.server = coalesce(due_to_customer.server, d.server));
+	threads record;
+BEGIN
+	SELECT array_agg(t.server) AS servers, array_agg(t.root_conversation_id) AS roots INTO threads
+	FROM (SELECT DISTINCT l.server, l.root_conversation_id FROM reengage.lineage l
+		  WHERE l.address_hash = ANY (hashes) AND l.server = coalesce(due_to_customer.server, l.server)) t;
+	RETURN own || reengage.due_in_threads(threads.servers, threads.roots);
+END
+$$;
+COMMENT ON FUNCTION reengage.due_to_customer(text[], text) IS
+	'the nudges that are due to a customer: those that name the address, and those of threads that lineage knows it from';
+
+CREATE FUNCTION reengage.cancel_customer_for(address text, campaign text, server text, channel text, caller text, may_cancel_all boolean,
+	OUT cancelled bigint, OUT too_late bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	hashes text[];
+BEGIN
+	PERFORM reengage.require_read_committed();
+	hashes := ARRAY(SELECT s.address_hash FROM reengage.suppression_subject(address, NULL, server) s);
+	SELECT * INTO cancelled, too_late FROM reengage.cancel_due(
+		reengage.due_to_customer(hashes, server), campaign, 'customer_cancelled', caller, may_cancel_all);
+END
+$$;
+COMMENT ON FUNCTION reengage.cancel_customer_for(text, text, text, text, text, boolean) IS 'cancel_customer(), once it is known who calls it';
+
+CREATE FUNCTION reengage.cancel_customer(address text, campaign text DEFAULT NULL, server text DEFAULT NULL, channel text DEFAULT NULL,
+	OUT cancelled bigint, OUT too_late bigint)
+LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_cancel';
+COMMENT ON FUNCTION reengage.cancel_customer(text, text, text, text) IS
+	'cancels all nudges to a customer, of one campaign or of any, at one server or at all, that have not ended, and tells how many it was too late for: those that name the address (the channel tells how to read it), and those of threads that lineage knows it from; an application cancels its own nudges, an operator all; commit soon, they rest until then';
 
 --
 -- The fence
@@ -1087,6 +1311,15 @@ BEGIN
 	WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
 	  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id);
 	GET DIAGNOSTICS rescheduled = ROW_COUNT;
+	-- a restore may have made nudges due before it brought the key
+	UPDATE reengage.due d SET address_hash = own.address_hash
+	FROM (SELECT h.nudge_id, h.address_hash
+		  FROM (SELECT p.server, array_agg(p.nudge_id) AS nudge_ids, array_agg(p.address) AS addresses, array_agg(p.channel) AS channels
+				FROM (SELECT n.nudge_id, n.server, n.address, n.channel, row_number() OVER (PARTITION BY n.server) / 10000 AS part
+					  FROM reengage.due d JOIN reengage.nudges n ON n.nudge_id = d.nudge_id WHERE n.address IS NOT NULL) p
+				GROUP BY p.server, p.part) s
+			CROSS JOIN LATERAL unnest(s.nudge_ids, reengage.own_customers(s.server, s.addresses, s.channels)) AS h (nudge_id, address_hash)) own
+	WHERE d.nudge_id = own.nudge_id AND d.address_hash IS DISTINCT FROM own.address_hash;
 	IF rescheduled > 0 THEN
 		RAISE NOTICE 'made % nudges without an outcome due again', rescheduled;
 	END IF;
@@ -1392,7 +1625,8 @@ BEGIN
 	SELECT id, n.server, n.conversation_id, n.message, n.address, n.channel, n.when_closed, n.priority,
 		CASE WHEN n.expires_at > now() THEN n.expires_at END,
 		n.time_zone, n.campaign, n.detail, n.nudge_id, session_user,
-		n.when_answered, coalesce(n.answered_since, n.requested_at)
+		-- two clocks: no message that is older than the old nudge is an answer to it
+		n.when_answered, coalesce(n.answered_since, n.requested_at + interval '5 seconds')
 	FROM reengage.nudges n WHERE n.nudge_id = ask_again.nudge_id
 	ON CONFLICT (repeats) WHERE repeats IS NOT NULL DO NOTHING;
 	IF NOT FOUND THEN
@@ -3032,12 +3266,13 @@ GRANT INSERT (nudge_id, server, conversation_id, message, address, channel, when
 	ON reengage.nudges TO reengage_application, reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.default_server(), reengage.fence_complaint(),
 	reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid, boolean, text, timestamptz),
-	reengage.cancel(uuid), reengage.suppress(text, text, text, text, timestamptz, text)
+	reengage.cancel(uuid), reengage.cancel_thread(text, text, text), reengage.cancel_customer(text, text, text, text),
+	reengage.suppress(text, text, text, text, timestamptz, text), reengage.record_answer(text, text, timestamptz, text, text)
 	TO reengage_application, reengage_operator;
 GRANT SELECT ON reengage.nudge_status TO reengage_application, reengage_operator, reengage_reader;
 
 GRANT SELECT ON reengage.nudges, reengage.due, reengage.intents, reengage.unresolved, reengage.lineage,
-	reengage.identity, reengage.server_state, reengage.pauses, reengage.suppressions, reengage.threads, reengage.in_doubt, reengage.health
+	reengage.identity, reengage.server_state, reengage.pauses, reengage.suppressions, reengage.answers, reengage.threads, reengage.in_doubt, reengage.health
 	TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.arm(), reengage.disarm(), reengage.preview(uuid),
 	reengage.preflight(text, text),
@@ -3090,7 +3325,7 @@ GRANT EXECUTE ON PROCEDURE reengage.import_history(text, text, text, regclass, t
 	TO reengage_operator;
 
 -- what the ticks of the worker and of run() do, and no more
-GRANT SELECT ON reengage.nudges, reengage.identity, reengage.pauses, reengage.suppressions,
+GRANT SELECT ON reengage.nudges, reengage.identity, reengage.pauses, reengage.suppressions, reengage.answers,
 	reengage.address_key, reengage.policies TO reengage_worker;
 GRANT UPDATE (timeline) ON reengage.identity TO reengage_worker;
 GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;

@@ -1,5 +1,5 @@
 /*
- * cancel.c: reengage.cancel(): whose nudge it is, and by which right.
+ * cancel.c: reengage.cancel() and its siblings: by which right.
  *
  * What is written needs rights that a caller has not, and who the caller is
  * does not show in a SECURITY DEFINER function; so this one looks, and then
@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -22,31 +23,64 @@ PG_FUNCTION_INFO_V1(reengage_cancel);
 
 #define OPERATOR_ROLE "reengage_operator"
 
-static Oid
-owner_of(Oid function)
+#define ARGUMENTS_MAX 8
+
+/* Who is called, and what goes on in its place: NAME_for(the same, caller, may_cancel_all). */
+typedef struct Callee
+{
+	Oid			owner;
+	Oid			goes_on;
+} Callee;
+
+static Callee
+callee_of(Oid function)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	Oid			owner;
+	Form_pg_proc form;
+	Oid			types[ARGUMENTS_MAX];
+	int			count;
+	List	   *name;
+	Callee		callee;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", function);
-	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	count = form->pronargs;
+	Assert(count + 2 <= ARGUMENTS_MAX);
+	memcpy(types, form->proargtypes.values, sizeof(Oid) * count);
+	types[count++] = TEXTOID;
+	types[count++] = BOOLOID;
+	name = list_make2(makeString(pstrdup("reengage")), makeString(psprintf("%s_for", NameStr(form->proname))));
+	callee.owner = form->proowner;
+	callee.goes_on = LookupFuncName(name, count, types, false);
 	ReleaseSysCache(tuple);
-	return owner;
+	return callee;
 }
 
-static Oid
-cancel_for(void)
+/* With two more arguments. */
+static Datum
+go_on(FunctionCallInfo fcinfo, Oid function, Datum caller, Datum may_cancel_all)
 {
-	Oid			types[] = {UUIDOID, TEXTOID, BOOLOID};
-	List	   *name = list_make2(makeString(pstrdup("reengage")), makeString(pstrdup("cancel_for")));
+	LOCAL_FCINFO(call, ARGUMENTS_MAX);
+	FmgrInfo	info;
+	int			count = PG_NARGS();
+	Datum		answer;
 
-	return LookupFuncName(name, lengthof(types), types, false);
+	fmgr_info(function, &info);
+	InitFunctionCallInfoData(*call, &info, count + 2, DEFAULT_COLLATION_OID, NULL, NULL);
+	for (int i = 0; i < count; i++)
+		call->args[i] = fcinfo->args[i];
+	call->args[count] = (NullableDatum) {.value = caller, .isnull = false};
+	call->args[count + 1] = (NullableDatum) {.value = may_cancel_all, .isnull = false};
+	answer = FunctionCallInvoke(call);
+	fcinfo->isnull = call->isnull;
+	return answer;
 }
 
 Datum
 reengage_cancel(PG_FUNCTION_ARGS)
 {
+	Callee		callee = callee_of(fcinfo->flinfo->fn_oid);
 	Oid			operator = get_role_oid(OPERATOR_ROLE, true);
 	Oid			caller;
 	int			context;
@@ -56,10 +90,9 @@ reengage_cancel(PG_FUNCTION_ARGS)
 	GetUserIdAndSecContext(&caller, &context);
 	may_cancel_all = OidIsValid(operator) && has_privs_of_role(caller, operator);
 	/* an error restores the user */
-	SetUserIdAndSecContext(owner_of(fcinfo->flinfo->fn_oid), context | SECURITY_LOCAL_USERID_CHANGE);
-	answer = OidFunctionCall3(cancel_for(), PG_GETARG_DATUM(0),
-							  CStringGetTextDatum(GetUserNameFromId(caller, false)),
-							  BoolGetDatum(may_cancel_all));
+	SetUserIdAndSecContext(callee.owner, context | SECURITY_LOCAL_USERID_CHANGE);
+	answer = go_on(fcinfo, callee.goes_on, CStringGetTextDatum(GetUserNameFromId(caller, false)),
+				   BoolGetDatum(may_cancel_all));
 	SetUserIdAndSecContext(caller, context);
-	PG_RETURN_DATUM(answer);
+	return answer;
 }

@@ -11,6 +11,7 @@
 
 #include "claims.h"
 #include "store.h"
+#include "terms.h"
 
 /* The cursors of the lanes that may have something due. */
 static int
@@ -83,6 +84,11 @@ depart_or_wait(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 	if (nudge->suppressed && !nudge->unresolved)
 	{
 		flights_settle(flights, flight, OUTCOME_SUPPRESSED, "opted_out");
+		return false;
+	}
+	if (answers_nudge(nudge, nudge->answered_at) && !nudge->unresolved)
+	{
+		flights_settle(flights, flight, OUTCOME_ANSWERED, "recorded");
 		return false;
 	}
 	if (nudge->others_next_attempt == 0 || nudge->unresolved)

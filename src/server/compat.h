@@ -19,12 +19,14 @@
 
 #define create_wait_event_set(nevents) CreateWaitEventSet(NULL, nevents)
 #define my_proc_number() MyProcNumber
+#define my_transaction() (MyProc->vxid.lxid)
 #define proc_latch(number) (&GetPGProcByNumber(number)->procLatch)
 
 #else
 
 #define create_wait_event_set(nevents) CreateWaitEventSet(TopMemoryContext, nevents)
 #define my_proc_number() (MyProc->pgprocno)
+#define my_transaction() (MyProc->lxid)
 #define proc_latch(number) (&ProcGlobal->allProcs[number].procLatch)
 
 #endif

@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
+#include "compat.h"
 #include "gate_locks.h"
 
 /* 3 is the dispatcher's. */
@@ -23,8 +24,12 @@ typedef enum Kind
 	KIND_CAMPAIGN,				/* by server and name; exclusive: all its nudges at once */
 	KIND_THREAD,				/* by server and root */
 	KIND_CUSTOMER,				/* by the hash of the address */
-	KIND_SUPERSEDING			/* by campaign and a part of the threads; not the worker's concern */
+	KIND_SUPERSEDING,			/* by campaign and a part of the threads; not the worker's concern */
+	KIND_EVERYBODY				/* exclusive: all threads and customers at once */
 } Kind;
+
+/* The lock table is not made for thousands: who locks more locks everybody. */
+#define SINGLE_LOCKS_MAX 100
 
 PG_FUNCTION_INFO_V1(reengage_lock_nudge);
 PG_FUNCTION_INFO_V1(reengage_lock_campaign);
@@ -75,7 +80,7 @@ gate_locks_try_post(const Flight *flight)
 	const char *customer = flight->post.customer;
 	const char *own = flight->own_customer;
 
-	return gate_locks_try_end(flight) &&
+	return gate_locks_try_end(flight) && lock(KIND_EVERYBODY, 0, ShareLock, false) &&
 		lock(KIND_THREAD, server_hash(flight->server->name, flight->nudge.root), ExclusiveLock, false) &&
 		(customer == NULL || lock(KIND_CUSTOMER, hash_text(customer, 0), ExclusiveLock, false)) &&
 		(own == NULL || lock(KIND_CUSTOMER, hash_text(own, 0), ExclusiveLock, false));
@@ -100,19 +105,34 @@ reengage_lock_campaign(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* What is released by a subtransaction that fails is counted all the same. */
+static void
+lock_one_of_many(Kind kind, uint64 hash)
+{
+	static LocalTransactionId counted_in = InvalidLocalTransactionId;
+	static int	count = 0;
+
+	if (counted_in != my_transaction())
+		count = 0;
+	counted_in = my_transaction();
+	if (count++ < SINGLE_LOCKS_MAX)
+		lock(kind, hash, ExclusiveLock, true);
+	else
+		lock(KIND_EVERYBODY, 0, ExclusiveLock, true);
+}
+
 Datum
 reengage_lock_thread(PG_FUNCTION_ARGS)
 {
-	lock(KIND_THREAD,
-		 server_hash(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1))),
-		 ExclusiveLock, true);
+	lock_one_of_many(KIND_THREAD, server_hash(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+											  text_to_cstring(PG_GETARG_TEXT_PP(1))));
 	PG_RETURN_VOID();
 }
 
 Datum
 reengage_lock_customer(PG_FUNCTION_ARGS)
 {
-	lock(KIND_CUSTOMER, hash_text(text_to_cstring(PG_GETARG_TEXT_PP(0)), 0), ExclusiveLock, true);
+	lock_one_of_many(KIND_CUSTOMER, hash_text(text_to_cstring(PG_GETARG_TEXT_PP(0)), 0));
 	PG_RETURN_VOID();
 }
 

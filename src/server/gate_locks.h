@@ -1,7 +1,7 @@
 /*
  * gate_locks.h: who decides first, the worker or an application.
  *
- * An opt-out and a cancellation lock what they are about until their
+ * An opt-out, an answer and a cancellation lock what they are about until their
  * transaction ends, however long that takes.  The worker locks what it is
  * about to record likewise, for the few milliseconds of a tick, but never
  * waits: what it cannot lock it leaves for later.  So whichever commits first

@@ -8,6 +8,7 @@
 #include "gate_locks.h"
 #include "gates.h"
 #include "policies.h"
+#include "terms.h"
 
 /* A create that doubt holds back waits for an operator; look again hourly. */
 #define DOUBT_HOLD_MS (60 * 60 * 1000)
@@ -49,6 +50,9 @@ pass(Flights *in_hand, Flight *flight, const GateFacts *facts)
 	if (facts->suppressed)
 		return flight->nudge.unresolved ? left_in_doubt("suppressed") :
 			ended(OUTCOME_SUPPRESSED, "opted_out");
+	if (answers_nudge(&flight->nudge, facts->answered_at))
+		return flight->nudge.unresolved ? left_in_doubt("answered") :
+			ended(OUTCOME_ANSWERED, "recorded");
 	if (facts->create_in_doubt)
 		return held(GATE_HELD, DOUBT_HOLD_MS, "an earlier create on this conversation is in doubt");
 	if (!flights_take_customer(in_hand, flight))
@@ -106,7 +110,7 @@ gates_ask(const Policies *policies, Flights *in_hand, Flight **flights, const In
 	store_check_gates(rows, count, facts);
 	for (int i = 0; i < count; i++)
 		passages[i] = locked[i] ? pass(in_hand, flights[i], &facts[i]) :
-			held(GATE_HELD, BUSY_MS, "an opt-out or a cancellation is being recorded");
+			held(GATE_HELD, BUSY_MS, "an opt-out, an answer or a cancellation is being recorded");
 	/* nobody else speaks to these customers, so that what is counted is all there is */
 	policies_judge(policies, flights, count, passages);
 	for (int i = 0; i < count; i++)

@@ -222,6 +222,42 @@ read_path(LoadedNudge *nudge, char *path)
 	}
 }
 
+static void
+read_nudge(LoadedNudge *nudge, int row)
+{
+	nudge->nudge_id = result_uuid(row, 1);
+	nudge->due_at = result_time(row, 2, 0);
+	nudge->priority = result_integer(row, 3);
+	nudge->server = result_text(row, 4);
+	nudge->conversation_id = result_text(row, 5);
+	nudge->message = result_utf8(row, 6);
+	nudge->address = result_utf8(row, 7);
+	nudge->channel = result_text(row, 8);
+	nudge->template = result_utf8(row, 24);
+	nudge->campaign = result_text(row, 25);
+	nudge->time_zone = result_text(row, 26);
+	nudge->since_asked = result_bool(row, 28);
+	nudge->answered_since = result_time(row, 27, DT_NOEND);
+	if (!nudge->since_asked && nudge->answered_since != DT_NOEND)
+		nudge->answered_since = answer_last_moment(nudge->answered_since);
+	nudge->suppressed = result_bool(row, 29);
+	nudge->answered_at = result_time(row, 30, 0);
+	nudge->skip_when_closed = result_bool(row, 9);
+	nudge->expires_at = result_time(row, 10, DT_NOEND);
+	nudge->attempt = result_integer(row, 11);
+	nudge->round = result_integer(row, 12);
+	nudge->api_calls = result_integer(row, 13);
+	nudge->root = result_text(row, 14);
+	nudge->unresolved = result_text(row, 16) != NULL;
+	if (nudge->unresolved)
+	{
+		nudge->post = read_post(row, 16);
+		nudge->post.since = result_time(row, 22, 0);
+	}
+	nudge->others_next_attempt = result_time(row, 23, 0);
+	read_path(nudge, result_text(row, 15));
+}
+
 int
 store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 {
@@ -245,7 +281,16 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		" n.answered_since IS NULL,"
 		" EXISTS (SELECT FROM reengage.suppressions s"
 		"   WHERE s.server = n.server AND s.root_conversation_id = r.root"
-		"     AND s.channel IS NULL AND coalesce(s.until > pg_catalog.clock_timestamp(), true))"
+		"     AND s.channel IS NULL AND coalesce(s.until > pg_catalog.clock_timestamp(), true)),"
+		/* as far as the customer is known before a look: by the nudge's own address, and by the thread's lineage */
+		" CASE WHEN n.when_answered = 'skip' AND EXISTS (SELECT FROM reengage.answers) THEN"
+		"   greatest((SELECT a.answered_at FROM reengage.answers a"
+		"       WHERE a.address_hash IS NULL AND a.root_conversation_id = r.root AND a.server = n.server),"
+		"     (SELECT a.answered_at FROM reengage.answers a WHERE a.address_hash = d.address_hash),"
+		"     (SELECT pg_catalog.max((SELECT a.answered_at FROM reengage.answers a WHERE a.address_hash = l.address_hash))"
+		"       FROM reengage.lineage l"
+		"       WHERE l.root_conversation_id = r.root AND l.server = n.server AND l.address_hash IS NOT NULL))"
+		" END"
 		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
 		" JOIN reengage.due d ON d.nudge_id = wanted.nudge_id"
 		" JOIN reengage.nudges n ON n.nudge_id = wanted.nudge_id"
@@ -282,40 +327,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 	execute(&statement, &argument, SPI_OK_SELECT);
 	*nudges = palloc0(sizeof(LoadedNudge) * Max(SPI_processed, 1));
 	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		LoadedNudge *nudge = &(*nudges)[row];
-
-		nudge->nudge_id = result_uuid(row, 1);
-		nudge->due_at = result_time(row, 2, 0);
-		nudge->priority = result_integer(row, 3);
-		nudge->server = result_text(row, 4);
-		nudge->conversation_id = result_text(row, 5);
-		nudge->message = result_utf8(row, 6);
-		nudge->address = result_utf8(row, 7);
-		nudge->channel = result_text(row, 8);
-		nudge->template = result_utf8(row, 24);
-		nudge->campaign = result_text(row, 25);
-		nudge->time_zone = result_text(row, 26);
-		nudge->since_asked = result_bool(row, 28);
-		nudge->answered_since = result_time(row, 27, DT_NOEND);
-		if (!nudge->since_asked && nudge->answered_since != DT_NOEND)
-			nudge->answered_since = answer_last_moment(nudge->answered_since);
-		nudge->suppressed = result_bool(row, 29);
-		nudge->skip_when_closed = result_bool(row, 9);
-		nudge->expires_at = result_time(row, 10, DT_NOEND);
-		nudge->attempt = result_integer(row, 11);
-		nudge->round = result_integer(row, 12);
-		nudge->api_calls = result_integer(row, 13);
-		nudge->root = result_text(row, 14);
-		nudge->unresolved = result_text(row, 16) != NULL;
-		if (nudge->unresolved)
-		{
-			nudge->post = read_post(row, 16);
-			nudge->post.since = result_time(row, 22, 0);
-		}
-		nudge->others_next_attempt = result_time(row, 23, 0);
-		read_path(nudge, result_text(row, 15));
-	}
+		read_nudge(&(*nudges)[row], (int) row);
 	return (int) SPI_processed;
 }
 

@@ -68,6 +68,7 @@ typedef struct LoadedNudge
 	const char *tip;			/* in "path" */
 	int			generation;		/* of the tip */
 	bool		suppressed;		/* the thread is */
+	TimestampTz answered_at;	/* as the newest answer of thread or customer was recorded; 0: there is none */
 	bool		unresolved;		/* "post" may have had its effect, and is to be made again */
 	Post		post;
 	TimestampTz others_next_attempt;	/* of an unresolved call of another nudge in
@@ -146,6 +147,7 @@ typedef struct GateFacts
 	bool		superseded;		/* the tip has a successor */
 	bool		create_in_doubt;	/* an earlier create on this conversation is in doubt */
 	bool		suppressed;		/* the customer, or the thread, is not to be spoken to */
+	TimestampTz answered_at;	/* as the newest answer of either was recorded; 0: there is none */
 	TimestampTz others_next_attempt;	/* of another nudge's unresolved call to the customer; 0: there is none */
 	const char *other_conversation; /* of a create's customer, where we spoke last; NULL: none */
 } GateFacts;

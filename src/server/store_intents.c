@@ -32,6 +32,10 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		"   WHERE s.server = c.server AND s.root_conversation_id = c.root"
 		"     AND coalesce(s.channel = pg_catalog.lower(c.channel), true)"
 		"     AND coalesce(s.until > pg_catalog.clock_timestamp(), true)),"
+		" greatest((SELECT pg_catalog.max(a.answered_at) FROM reengage.answers a"
+		"     WHERE a.address_hash = ANY (ARRAY[c.address_hash, c.own_hash])),"
+		"   (SELECT a.answered_at FROM reengage.answers a"
+		"     WHERE a.address_hash IS NULL AND a.root_conversation_id = c.root AND a.server = c.server)),"
 		" (SELECT pg_catalog.max((SELECT d.due_at FROM reengage.due d WHERE d.nudge_id = u.nudge_id))"
 		"   FROM reengage.unresolved u"
 		"   WHERE u.address_hash = c.address_hash AND u.server = c.server AND u.nudge_id <> c.nudge_id),"
@@ -68,7 +72,7 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 	execute(&statement, arguments, SPI_OK_SELECT);
 	for (int row = 0; row < count; row++)
 		facts[row] = (GateFacts) {result_bool(row, 1), result_bool(row, 2), result_bool(row, 3),
-		result_bool(row, 4), result_time(row, 5, 0), result_text(row, 6)};
+		result_bool(row, 4), result_time(row, 5, 0), result_time(row, 6, 0), result_text(row, 7)};
 }
 
 void

@@ -47,6 +47,14 @@ repeat_until(const ServerOptions *options, const Post *post)
 	return post->since + Max(lifetime_ms, 0) * 1000;
 }
 
+bool
+answers_nudge(const LoadedNudge *nudge, TimestampTz answered_at)
+{
+	Terms		terms = {.answered_since = nudge->answered_since};
+
+	return is_answer(&terms, answered_at);
+}
+
 Terms
 terms_of(const LoadedNudge *nudge, const ServerOptions *options, const Post *post)
 {

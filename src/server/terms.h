@@ -11,6 +11,9 @@
 /* "post": the POST that is under way; its step is STEP_CHECK before there is one. */
 extern Terms terms_of(const LoadedNudge *nudge, const ServerOptions *options, const Post *post);
 
+/* Whether an answer that was recorded as of then ends the nudge; 0: there is none. */
+extern bool answers_nudge(const LoadedNudge *nudge, TimestampTz answered_at);
+
 /*
  * The recipient in the database's encoding, to make the same call again after
  * a crash.  All NULL: it is not kept, because the API honours no keys or the
