@@ -35,13 +35,12 @@ wait_for(sub { looked_at('live-idle') }, 'the look at live-idle');
 pass('a commit wakes an idle worker');
 
 nudge($node, 'live-later', due_at => q(now() + '1 s'));
-is(looked_at('live-later'), 0, 'a nudge of the future is left alone');
 wait_until_ended($node);
 my ($look) = $simulator->requests('id=live-later&verb=check');
 my $due = $node->safe_psql('postgres',
 	q{SELECT extract(epoch FROM due_at) FROM reengage.nudges WHERE conversation_id = 'live-later'});
 cmp_ok($look->{arrived_us} / 1e6, '>=', $due, 'its time wakes the worker, not before');
-cmp_ok($look->{arrived_us} / 1e6 - $due, '<', 5, 'and not long after');
+promise($look->{arrived_us} / 1e6 - $due, 3, 'and not long after');
 
 my $late = $node->background_psql('postgres');
 $late->query_safe(q{BEGIN});
@@ -118,7 +117,7 @@ is(outcome($node, 'live-taken-over'), 'notified - notify',
 # --- stop and start ---------------------------------------------------------------------------------
 
 $simulator->fault(verb => 'check', id => 'live-hangs', action => 'hang', times => 1);
-$simulator->fault(verb => 'notify', id => 'live-post-hangs', action => 'delay', ms => 1000, times => 1);
+$simulator->fault(verb => 'notify', id => 'live-post-hangs', action => 'delay', ms => 500, times => 1);
 nudge($node, 'live-hangs');
 nudge($node, 'live-post-hangs');
 nudge($node, 'live-future', due_at => q(now() + '1 h'));

@@ -29,7 +29,7 @@ is(count_due($node), 0, 'and leaves nothing');
 like(run(''), qr/NOTICE:  0 nudges ended$/, 'run() with nothing to do says so');
 $simulator->fault(verb => 'check', id => 'live-busy', action => 'status', status => 503, retry_after => '3600', times => 1);
 nudge($node, 'live-busy');
-like(run('max_seconds => 1'), qr/NOTICE:  0 nudges ended: 1 put off/, 'what is put off is counted');
+like(run('max_seconds => 30'), qr/NOTICE:  0 nudges ended: 1 put off/, 'what is put off is counted');
 like(due_row($node, 'live-busy')->{waiting_for}, qr/^retry after http_503/, 'and says why it waits');
 like($node->safe_psql('postgres', q{
 	SELECT state, reason FROM reengage.nudge_status WHERE requested_conversation_id = 'live-busy'}),
@@ -59,9 +59,9 @@ $node->safe_psql('postgres', q{
 	INSERT INTO reengage.nudges (conversation_id, message, priority)
 	SELECT 'live-slow-' || i, 'x', 0 FROM generate_series(1, 40) i});
 my $seconds = lasts(sub {
-	like(run('max_seconds => 1'), qr/NOTICE:  \d+ nudges ended: \d+ notified/, 'max_seconds ends it');
+	like(run('max_seconds => 4'), qr/NOTICE:  \d+ nudges ended: \d+ notified/, 'max_seconds ends it');
 });
-promise($seconds, 3, 'after about that time');
+promise($seconds, 6, 'after about that time');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM reengage.intents}), 0,
 	'and not in the middle of a nudge');
 cmp_ok(count_due($node), '>', 10, 'the others are still due');
@@ -169,7 +169,7 @@ run('max_nudges => 1');
 is(outcome($node, 'live-timeout'), 'notified - notify', 'and nothing is lost by it');
 
 # a slow POST is waited for
-$simulator->fault(verb => 'notify', id => 'live-slow-post', action => 'delay', ms => 1000, times => 1);
+$simulator->fault(verb => 'notify', id => 'live-slow-post', action => 'delay', ms => 500, times => 1);
 nudge($node, 'live-slow-post', priority => 0);
 my $slow = start_psql($node, 'CALL reengage.run(max_nudges => 1)');
 wait_for(sub { $simulator->requests('id=live-slow-post&verb=notify') }, 'the slow POST');

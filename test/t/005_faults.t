@@ -12,7 +12,7 @@ use Test::More;
 
 my $simulator = start_simulator();
 my $node = new_node('main', preload => 1);
-create_extension($node, $simulator, server_options => "timeout '2s', max_attempts '3'");
+create_extension($node, $simulator, server_options => "timeout '6s', max_attempts '3'");
 
 # --- every fault of every call, once ---------------------------------------------------
 
@@ -195,9 +195,9 @@ $simulator->clear_faults;
 $simulator->fault(verb => 'check', id => 'live-always-500', action => 'status', status => 500);
 $simulator->fault(verb => 'notify', id => 'live-always-429', action => 'status', status => 429);
 $simulator->fault(verb => 'create', id => 'closed-always-429', action => 'status', status => 429);
-$simulator->fault(verb => 'check', id => 'live-until-expiry', action => 'status', status => 425, retry_after => '30');
+$simulator->fault(verb => 'check', id => 'live-until-expiry', action => 'status', status => 425, retry_after => '3600');
 nudge($node, $_) for qw(live-always-500 live-always-429 closed-always-429);
-nudge($node, 'live-until-expiry', expires_at => q(now() + '20 s'));
+nudge($node, 'live-until-expiry', expires_at => q(now() + '5 min'));
 wait_until_ended($node);
 is(outcome($node, 'live-always-500'), 'exhausted http_500 -', 'a look that always fails: exhausted');
 is($simulator->verbs('id=live-always-500'), 'check check check', 'after max_attempts looks');

@@ -26,7 +26,7 @@ sub check_trouble
 	nudge($_, $id) for $node, $runner;
 	wait_for(sub { health($node, $subject) =~ $pattern }, "$what: the health view of the worker");
 	like(health($node, $subject), $pattern, "$what: the health view says so");
-	my $said = psql_stderr($runner, 'CALL reengage.run(max_seconds => 1)');
+	my $said = psql_stderr($runner, 'CALL reengage.run(max_seconds => 10)');
 	my $seen = $said . health($runner, $subject);
 	like($seen, $pattern, "$what: run() or its health view says so");
 	is(due_row($_, $id)->{attempt}, 0, "$what: the nudge is due, no attempt is used up") for $node, $runner;
@@ -40,7 +40,7 @@ sub check_repair
 
 	wait_until_ended($node);
 	is(outcome($node, $id), 'notified - notify', "$what: once repaired, the worker goes on without a restart");
-	psql_stderr($runner, 'CALL reengage.run(max_seconds => 1)');
+	psql_stderr($runner, 'CALL reengage.run(max_seconds => 10)');
 	is(outcome($runner, $id), 'notified - notify', "$what: as does run()");
 	my @said = log_lines($node, $offset, qr/reengage|courier|credentials/);
 	cmp_ok(scalar @said, '<=', $lines, "$what: few lines in the log") or diag(join "\n", @said);
@@ -84,7 +84,7 @@ my $port = PostgreSQL::Test::Cluster::get_free_port();
 my $offset = log_size($node);
 $_->safe_psql('postgres', "ALTER SERVER genesys OPTIONS (SET api_url 'http://127.0.0.1:$port')") for $node, $runner;
 nudge($_, 'live-nobody') for $node, $runner;
-psql_stderr($runner, 'CALL reengage.run(max_seconds => 1)');
+psql_stderr($runner, 'CALL reengage.run(max_seconds => 10)');
 for ($node, $runner)
 {
 	my $on = $_;

@@ -133,7 +133,7 @@ $stranger->{run}->kill_kill;
 
 # ---- a courier that hangs --------------------------------------------------------
 
-$node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (ADD timeout '100ms')});
+$node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (ADD timeout '2s')});
 nudge($node, 'live-warm');
 wait_until_ended($node, where => "n.conversation_id = 'live-warm'");
 my $courier = courier_pid(worker_pid($node));

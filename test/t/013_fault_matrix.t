@@ -70,11 +70,11 @@ for my $connection ('fresh', 'reused')
 
 my $simulator = start_simulator();
 my $node = new_node('main', preload => 1);
-create_extension($node, $simulator, server_options => "timeout '2s', max_in_flight '500'");
+create_extension($node, $simulator, server_options => "timeout '6s', max_in_flight '500'");
 my @own_servers = grep { $_ ne 'genesys' } map { $_->{server} } grep { $_->{connection} eq 'fresh' } @cells;
 set_credentials($node, servers => [ 'genesys', @own_servers ]);
 $node->safe_psql('postgres', join '', map { qq{
-	CREATE SERVER "$_" FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$simulator->{url}', timeout '2s');} } @own_servers);
+	CREATE SERVER "$_" FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$simulator->{url}', timeout '6s');} } @own_servers);
 
 sub ask_for
 {

@@ -11,7 +11,7 @@ use Middlebox qw(start_middlebox answer);
 use IO::Select;
 use IO::Socket::INET;
 use PostgreSQL::Test::Utils;
-use Socket qw(IPPROTO_TCP);
+use Socket qw(IPPROTO_TCP MSG_PEEK);
 use Test::More;
 
 plan skip_all => 'much of this is done as only Linux can' if $^O ne 'linux';
@@ -165,14 +165,17 @@ $plays{end_with_the_look} = sub {
 	return 0;
 };
 
-# the process dies when the POST is there and not read
+# the process dies when the POST is there and not read; or it goes another way,
+# as it does when the connection has been idle for too long
 $plays{dead_before_reading} = sub {
 	my ($client, $request, $forward) = @_;
 
 	print $client $forward->();
 	$client->flush;
 	IO::Select->new($client)->can_read;
-	kill 'KILL', $$;
+	recv $client, my $byte, 1, MSG_PEEK;
+	kill 'KILL', $$ if length $byte;
+	return 0;
 };
 $plays{dead_before_acting} = sub { kill 'KILL', $$; };
 $plays{dead_before_answering} = sub { $_[2]->(); kill 'KILL', $$; };
@@ -219,11 +222,11 @@ my $box = start_middlebox($simulator, \&play);
 my $small_box = start_middlebox($simulator, \&play, backlog => 1);
 my @logins = qw(not_http headers_10mb interim_endless body_300mb);
 my $node = new_node('main', preload => 1, servers => [ 'genesys', 'impatient', 'small', 'direct', @logins ]);
-create_extension($node, { url => $box->{url} }, server_options => "timeout '5s', max_attempts '2'");
+create_extension($node, { url => $box->{url} }, server_options => "timeout '30s', max_attempts '2'");
 $node->safe_psql('postgres', qq{
-	CREATE SERVER impatient FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$box->{url}', timeout '1s');
-	CREATE SERVER small FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$small_box->{url}', connect_timeout '300ms');
-	CREATE SERVER direct FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$simulator->{url}', timeout '1s');
+	CREATE SERVER impatient FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$box->{url}', timeout '4s');
+	CREATE SERVER small FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$small_box->{url}', connect_timeout '1s');
+	CREATE SERVER direct FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$simulator->{url}', timeout '4s');
 } . join '', map { qq{
 	CREATE SERVER $_ FOREIGN DATA WRAPPER reengage OPTIONS (max_requests_per_minute '0', max_failures '0', api_url '$box->{url}', login_url '$box->{url}/$_', max_attempts '2');
 } } @logins);
@@ -235,6 +238,15 @@ sub nudge_and_wait
 	nudge($node, $id, %columns);
 	wait_until_ended($node);
 	return;
+}
+
+# Whether the POST of a nudge took another connection than its look.
+sub went_another_way
+{
+	my ($id) = @_;
+	my ($look, $post) = $simulator->requests("id=$id");
+
+	return $post && $post->{connection} ne $look->{connection};
 }
 
 # The most memory that a process ever had, in MB; undef where nobody says.
@@ -285,6 +297,12 @@ for my $case ([ 'check', 'dead_before_reading', 'check' ], [ 'notify', 'dead_bef
 	my $id = id_of($verb, $name);
 
 	nudge_and_wait($id);
+	# on a busy machine the POST may come too late for that connection
+	for (my $try = 2; $name eq 'dead_before_reading' && went_another_way($id); $try++)
+	{
+		$id = id_of($verb, $name) . "-$try";
+		nudge_and_wait($id);
+	}
 	like(outcome($node, $id), qr/^in_doubt connection_lost /, "$name: in doubt");
 	is($simulator->verbs("id=$id"), $verbs, 'and not sent again');
 }

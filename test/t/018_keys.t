@@ -12,7 +12,7 @@ use Test::More;
 my $simulator = start_simulator('--honour-keys');
 my $node = new_node('main', preload => 1);
 create_extension($node, $simulator,
-	server_options => q(timeout '1s', max_attempts '6', idempotency 'key', key_lifetime '1h'));
+	server_options => q(timeout '5s', max_attempts '6', idempotency 'key', key_lifetime '1h'));
 
 sub posts
 {
@@ -157,12 +157,12 @@ $simulator->clear_faults;
 hasten($copied);
 wait_until_ended($node);
 is(outcome($node, 'live-copied'), 'notified - notify', 'the original goes on');
-$node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (SET timeout '1s')});
+$node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (SET timeout '5s')});
 
 # --- there is an end to everything ---------------------------------------------------------------
 
 $simulator->fault(verb => 'notify', id => 'live-late', action => 'status_after', status => 500);
-nudge($node, 'live-late', expires_at => q(now() + '500 ms'));
+nudge($node, 'live-late', expires_at => q(now() + '10 s'));
 wait_until_ended($node);
 like(outcome($node, 'live-late'), qr/^in_doubt (http_500|expired) notify$/, 'it expires while unresolved: in doubt');
 my $expired = leave_unresolved('live-forgotten', 'notify', 'close_after');

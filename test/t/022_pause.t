@@ -7,10 +7,11 @@ use Reengage qw(start_simulator new_node set_credentials create_extension nudge 
   wait_for outcome due_row count_due health lasts promise start_psql finish_psql psql_stderr);
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $simulator = start_simulator();
 my $node = new_node('main', preload => 1, servers => [qw(genesys again other away)]);
-create_extension($node, $simulator, server_options => "timeout '5s', max_requests_per_minute '0'");
+create_extension($node, $simulator, server_options => "timeout '60s', max_requests_per_minute '0'");
 
 sub sql { my ($statement) = @_; return $node->safe_psql('postgres', $statement); }
 
@@ -76,7 +77,7 @@ is(outcome($node, 'live-on-wire'), 'notified - notify', 'a POST that was on the 
 
 # run() in a session, which no worker tells of anything
 my $runner = new_node('runner');
-create_extension($runner, $simulator, server_options => "timeout '20s', max_in_flight '1'");
+create_extension($runner, $simulator, server_options => "timeout '60s', max_in_flight '1'");
 $simulator->fault(verb => 'notify', id => 'live-run-1', action => 'delay', ms => 4000);
 nudge($runner, "live-run-$_", priority => $_) for 1 .. 3;
 my $run = start_psql($runner, 'CALL reengage.run()');
@@ -105,10 +106,11 @@ sql(q{SELECT reengage.resume('again')});
 sql(q{ALTER SERVER other OPTIONS (ADD timeout '9s')});
 worker_has_looked();
 is(sql($blocked), $since, "another server's options are no cure");
+my $altered = time;
 sql(q{ALTER SERVER again OPTIONS (ADD timeout '9s')});
 wait_until_ended($node, where => q(n.server = 'again'));
 my @tried = map { $_->{arrived_us} / 1e6 } $simulator->requests('id=live-forbidden&verb=check');
-cmp_ok($tried[3] - $tried[2], '<', 15, 'its own are: it is tried at once');
+promise($tried[3] - $altered, 3, 'its own are: it is tried at once');
 is(outcome($node, 'live-forbidden'), 'notified - notify', 'and its nudge goes out');
 
 # --- a pause and a restart ------------------------------------------------------------------------

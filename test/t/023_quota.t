@@ -47,9 +47,9 @@ nudge($node, 'live-urgent', priority => 0);
 wait_until_ended($node);
 my @times = arrivals();
 is(scalar @times, 202, 'two requests a nudge');
-# the timer of a busy machine may be late, but never early
-cmp_ok(busiest(5, @times), '<=', 100 + 41, 'no five seconds have more than their share and a burst');
-cmp_ok($times[-1] - $times[0], '>=', (202 - 41) / 20, 'it takes its time');
+# on a busy machine a request may arrive late, here by a second, but none is made early
+cmp_ok(busiest(5, @times), '<=', 100 + 41 + 20, 'no five seconds have more than their share and a burst');
+cmp_ok($times[-1] - $times[0], '>=', (202 - 41) / 20 - 1, 'it takes its time');
 my ($urgent) = arrivals('id=live-urgent');
 my $overtaken = grep { $_ > $urgent } @times;
 cmp_ok($overtaken, '>=', 60, 'what is urgent overtakes the backlog');
@@ -65,10 +65,10 @@ nudge($node, "live-after-$_") for 1 .. 3;
 wait_until_ended($node);
 my ($told) = arrivals('id=live-busy-1');
 is(scalar(grep { $_ > $told && $_ < $told + 2 } arrivals()), 0, 'Retry-After 2: no request before its time');
-$simulator->fault(verb => 'notify', id => 'live-later', action => 'status', status => 429, retry_after => '8', times => 1);
+$simulator->fault(verb => 'notify', id => 'live-later', action => 'status', status => 429, retry_after => '15', times => 1);
 nudge($node, 'live-later');
 wait_for(sub { (due_row($node, 'live-later') // {})->{attempt} }, 'the nudge is moved');
-like(health($node, 'server genesys'), qr/^blocked: the API asked not to be called before /, 'Retry-After 8: the health view says so');
+like(health($node, 'server genesys'), qr/^blocked: the API asked not to be called before /, 'Retry-After 15: the health view says so');
 nudge($node, 'live-not-yet');
 $node->safe_psql('postgres', qq{CREATE SERVER other FOREIGN DATA WRAPPER reengage
 	OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0')});
@@ -81,7 +81,7 @@ $node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (SET max_failures '4
 	UPDATE reengage.due SET due_at = now(); SELECT reengage.wake('-infinity')});
 wait_until_ended($node);
 my ($refused, $repeated) = map { $_->{arrived_us} / 1e6 } grep { $_->{verb} eq 'notify' } $simulator->requests('id=live-later');
-cmp_ok($repeated - $refused, '>=', 8, 'Retry-After 8: no request before its time');
+cmp_ok($repeated - $refused, '>=', 15, 'Retry-After 15: no request before its time');
 is(outcome($node, 'live-later'), 'notified - notify', 'and then it goes on');
 
 # --- a refusal that names a time is a refusal all the same -----------------------------------

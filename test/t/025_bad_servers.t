@@ -106,7 +106,7 @@ for my $server (@servers)
 
 	# the breaker opens at the first failure
 	$node->safe_psql('postgres', "CREATE SERVER $server FOREIGN DATA WRAPPER reengage
-		OPTIONS ($options, $dialects{$dialect}, timeout '1s', max_failures '1', max_attempts '50')");
+		OPTIONS ($options, $dialects{$dialect}, timeout '3s', max_failures '1', max_attempts '50')");
 }
 
 # --- it is named, and nothing is lost --------------------------------------------------------------

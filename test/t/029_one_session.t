@@ -11,7 +11,7 @@ use Test::More;
 
 my $simulator = start_simulator('--honour-keys');
 my $node = new_node('main', preload => 1, servers => [qw(genesys keyed)]);
-create_extension($node, $simulator, server_options => q(timeout '2s'));
+create_extension($node, $simulator, server_options => q(timeout '6s'));
 
 my $number = 0;
 
@@ -137,7 +137,7 @@ ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree, nud
 # --- with keys the same notification is made again ----------------------------------------------------
 
 $node->safe_psql('postgres', qq{
-	CREATE SERVER keyed FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', idempotency 'key', timeout '2s')});
+	CREATE SERVER keyed FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', idempotency 'key', timeout '6s')});
 customer('live-keyed', 'closed-keyed');
 nudge($node, 'live-keyed', server => "'keyed'");
 wait_until_ended($node);
@@ -177,7 +177,8 @@ $node->safe_psql('postgres', q{
 wait_until_ended($node);
 my $end = $node->safe_psql('postgres', q{SELECT extract(epoch FROM max(expires_at)) FROM reengage.nudges});
 my @arrivals = sort { $a <=> $b } map { $_->{arrived_us} / 1e6 } $simulator->requests('id=live-late-1'), $simulator->requests;
-cmp_ok($arrivals[-1], '<=', $end + 0.3, 'no call is begun after its nudge expired, though it waited for its turn');
+# the last is under way for a moment; all of them would take more than a minute
+cmp_ok($arrivals[-1], '<=', $end + 5, 'no call is begun after its nudge expired, though it waited for its turn');
 like($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT outcome, ' ') FROM reengage.lineage WHERE requested_conversation_id LIKE 'live-late-%'}),
 	qr/expired/, 'which ends as expired');
 
