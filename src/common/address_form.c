@@ -13,15 +13,31 @@
 
 /* --- what is no address on any channel ---------------------------------------- */
 
+/* A letter, a digit or a symbol of any script; but not only marks of ASCII. */
+static bool
+has_substance(Span span)
+{
+	const char *at = span.start;
+
+	while (at < span.start + span.length)
+	{
+		uint32_t	character = next_character(&at);
+
+		if (character < 0x80 ? isalnum((int) character) : !is_blank(character) && !is_punctuation(character))
+			return true;
+	}
+	return false;
+}
+
 static bool
 is_nothing(Span span)
 {
 	static const char *const words[] = {
 		"null", "(null)", "<null>", "none", "nan", "nat", "nil", "undefined", "n/a", "#n/a",
-		"0", "\\N", "-", "--", "?", "''", "\"\"",
+		"0", "\\N",
 	};
 
-	if (span.length == 0)
+	if (!has_substance(span))
 		return true;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (span_is(span, words[i]))
