@@ -68,7 +68,7 @@ wait_until_ended($node);
 # --- an opt-out that stays open holds up its customer, and nobody else ----------------------------
 
 my $open = $node->background_psql('postgres', on_error_stop => 1);
-$open->query_safe($_) for 'BEGIN', q{SELECT reengage.suppress('+33123456789')}, q{SELECT reengage.cancel_campaign('spring', 'genesys')};
+$open->query_safe($_) for 'SET client_min_messages = warning', 'BEGIN', q{SELECT reengage.suppress('+33123456789')}, q{SELECT reengage.cancel_campaign('spring', 'genesys')};
 nudge($node, 'gone-locked', address => "'+33 1 2345 6789'", channel => "'sms'");
 nudge($node, 'live-locked', campaign => "'spring'");
 nudge($node, $_, $_ eq 'live-summer' ? (campaign => "'summer'") : ()) for qw(live-free closed-free live-summer);
