@@ -199,6 +199,20 @@ address_spelling(char *form, const char *address, const char *channel, const cha
 	return fault;
 }
 
+AddressFault
+address_to_send(char *form, const char *address, const char *channel,
+				const char *country_code, bool named_by_api)
+{
+	static const char *const texts[] = {"sms", "mms", "rcs", NULL};
+	bool		is_text = channel != NULL && is_one_of(trimmed(channel), texts);
+	AddressFault fault = is_text ? address_form(form, address, channel, country_code) :
+		address_spelling(form, address, channel, country_code);
+
+	if (fault == ADDRESS_FAULTLESS && (address_kind(channel) != ADDRESS_NUMBER || (named_by_api && !is_text)))
+		strcpy(form, address);
+	return fault;
+}
+
 const char *
 address_fault_name(AddressFault fault)
 {
