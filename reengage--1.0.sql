@@ -1199,7 +1199,7 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value',
 				  DETAIL = 'It must be a finite time, and not later than now; a clock may be ahead by five minutes.';
 	END IF;
-	FOR subject IN SELECT * FROM reengage.suppression_subject(address, record_answer.conversation_id, server)
+	FOR subject IN SELECT * FROM reengage.suppression_subject(address, record_answer.conversation_id, reengage.require_channel(channel), server)
 	LOOP
 		PERFORM reengage.lock_customer(subject.address_hash);
 		PERFORM reengage.lock_thread(subject.of_server, subject.root_conversation_id);
@@ -1270,7 +1270,7 @@ DECLARE
 BEGIN
 	PERFORM reengage.require_read_committed();
 	SELECT array_agg(s.of_server) AS servers, array_agg(s.root_conversation_id) AS roots INTO subjects
-	FROM reengage.suppression_subject(NULL, cancel_thread_for.conversation_id, server) s;
+	FROM reengage.suppression_subject(NULL, cancel_thread_for.conversation_id, NULL, server) s;
 	SELECT * INTO cancelled, too_late FROM reengage.cancel_due(
 		reengage.due_in_threads(subjects.servers, subjects.roots), campaign, 'thread_cancelled', caller, may_cancel_all);
 END
@@ -1311,7 +1311,7 @@ DECLARE
 	hashes text[];
 BEGIN
 	PERFORM reengage.require_read_committed();
-	hashes := ARRAY(SELECT s.address_hash FROM reengage.suppression_subject(address, NULL, server) s);
+	hashes := ARRAY(SELECT s.address_hash FROM reengage.suppression_subject(address, NULL, reengage.require_channel(channel), server) s);
 	SELECT * INTO cancelled, too_late FROM reengage.cancel_due(
 		reengage.due_to_customer(hashes, server), campaign, 'customer_cancelled', caller, may_cancel_all);
 END

@@ -37,7 +37,7 @@ parties_are_same(const Parties *found, const Parties *dead, const Parties *plann
 
 	if (found->channel != NULL && strcasecmp(found->channel, channel) != 0)
 		return false;
-	if (found->customer == NULL ? dead->customer != NULL :
+	if (found->customer == NULL || planned->customer == NULL ? dead->customer != NULL :
 		!is_same_address(found->customer, planned->customer, channel, country_code))
 		return false;
 	if (found->business == NULL)

@@ -93,11 +93,12 @@ bool
 flight_is_with_others(const Flight *flight, const ReplyMessage *reply)
 {
 	const Recipient *recipient = &flight->post.recipient;
+	const char *channel = recipient->channel ? recipient->channel : "";
 	/* an integration is not what a conversation calls its business side */
-	bool		by_number = !flight->server->options.notify_is_addressed || strcmp(recipient->channel, "sms") == 0;
+	bool		by_number = !flight->server->options.notify_is_addressed || strcmp(channel, "sms") == 0;
 	Parties		found = {reply->channel, reply->customer_address, reply->business_address};
 	Parties		dead = {flight->channel, flight->customer_address, flight->business_address};
-	Parties		planned = {recipient->channel, recipient->to_address, by_number ? recipient->from_address : NULL};
+	Parties		planned = {channel, recipient->to_address, by_number ? recipient->from_address : NULL};
 
 	return !parties_are_same(&found, &dead, &planned, country_code(flight));
 }
