@@ -9,11 +9,15 @@
 #include <json-c/json.h>
 
 #include "exit.h"
+#include "skim.h"
 #include "memory.h"
 #include "utf8.h"
 
 /* Replies of the APIs we know nest 4 deep; a bomb nests thousands. */
 #define JSON_DEPTH 16
+
+/* A tree takes some ten times as much, of a hostile text three hundred times. */
+#define JSON_WHOLE_MAX (256 * 1024)
 
 JsonObject *
 json_new(void)
@@ -68,14 +72,14 @@ is_blank(const char *text, size_t length)
  * Text that ends too early is no error to json-c but a wish for more, and
  * what follows the object need not be looked at by it: both are tested.
  */
-JsonObject *
-json_read(const char *text, size_t length)
+static JsonObject *
+read_value(const char *text, size_t length, enum json_type type)
 {
 	struct json_tokener *tokener;
 	JsonObject *object;
 	size_t		end;
 
-	if (length == 0 || length > INT_MAX || !utf8_is_valid(text, length))
+	if (length == 0 || !utf8_is_valid(text, length))
 		return NULL;
 	tokener = json_tokener_new_ex(JSON_DEPTH);
 	require(tokener != NULL);
@@ -84,12 +88,45 @@ json_read(const char *text, size_t length)
 	end = json_tokener_get_parse_end(tokener);
 	if (json_tokener_get_error(tokener) != json_tokener_success ||
 		!is_blank(text + end, length - end) ||
-		!json_object_is_type(object, json_type_object))
+		!json_object_is_type(object, type))
 	{
 		json_object_put(object);
 		object = NULL;
 	}
 	json_tokener_free(tokener);
+	return object;
+}
+
+JsonObject *
+json_read(const char *text, size_t length)
+{
+	return length <= JSON_WHOLE_MAX ? read_value(text, length, json_type_object) : NULL;
+}
+
+JsonObject *
+json_read_wanted(const char *text, size_t length, const char *const *names)
+{
+	FrameBuffer kept = {0};
+	JsonObject *object = NULL;
+
+	if (length <= JSON_WHOLE_MAX)
+		return read_value(text, length, json_type_object);
+	if (length <= INT_MAX && utf8_is_valid(text, length) && skim(text, length, names, &kept))
+		object = read_value((const char *) kept.data, kept.length, json_type_object);
+	frame_buffer_free(&kept);
+	return object;
+}
+
+JsonObject *
+json_read_array(const char *text, size_t length, const char *name)
+{
+	JsonObject *array = length <= JSON_WHOLE_MAX ? read_value(text, length, json_type_array) : NULL;
+	JsonObject *object;
+
+	if (array == NULL)
+		return NULL;
+	object = json_new();
+	require(json_object_object_add(object, name, array) == 0);
 	return object;
 }
 
@@ -105,16 +142,30 @@ member(const JsonObject *object, const char *name, enum json_type type)
 	return found;
 }
 
+/* Text with a NUL inside is none. */
+static const char *
+text_of(JsonObject *value)
+{
+	const char *text;
+
+	if (!json_object_is_type(value, json_type_string))
+		return NULL;
+	text = json_object_get_string(value);
+	return strlen(text) == (size_t) json_object_get_string_len(value) ? text : NULL;
+}
+
 const char *
 json_member_text(const JsonObject *object, const char *name)
 {
-	JsonObject *found = member(object, name, json_type_string);
-	const char *text;
+	return text_of(member(object, name, json_type_string));
+}
 
-	if (found == NULL)
-		return NULL;
-	text = json_object_get_string(found);
-	return strlen(text) == (size_t) json_object_get_string_len(found) ? text : NULL;
+const char *
+json_member_word(const JsonObject *object, const char *name)
+{
+	JsonObject *number = member(object, name, json_type_int);
+
+	return number != NULL ? json_object_get_string(number) : json_member_text(object, name);
 }
 
 const JsonObject *
@@ -149,6 +200,14 @@ json_member_at(const JsonObject *object, const char *name, size_t place)
 	JsonObject *found = array != NULL ? json_object_array_get_idx(array, place) : NULL;
 
 	return json_object_is_type(found, json_type_object) ? found : NULL;
+}
+
+const char *
+json_member_text_at(const JsonObject *object, const char *name, size_t place)
+{
+	JsonObject *array = member(object, name, json_type_array);
+
+	return array != NULL ? text_of(json_object_array_get_idx(array, place)) : NULL;
 }
 
 static void

@@ -5,9 +5,11 @@
 
 #include <string.h>
 
-/* Replies of the APIs we know have a few kB of each; more is not read. */
-#define BODY_MAX (256 * 1024)
+/* APIs have a few kB of them; more is not read. */
 #define HEADERS_MAX (64 * 1024)
+
+/* Of all bodies that are kept now. */
+static size_t bodies_length;
 
 static bool
 keep(FrameBuffer *buffer, const char *data, size_t size)
@@ -35,19 +37,29 @@ received_header(Received *received, const char *line, size_t size)
 	}
 	received->header_bytes += size;
 	if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
+	{
 		frame_buffer_discard(&received->headers, received->headers.length);
+		received->headers_end = false;
+	}
+	else if (size > 0 && (line[0] == '\n' || (size == 2 && memcmp(line, "\r\n", 2) == 0)))
+		received->headers_end = true;
 	return keep(&received->headers, line, size);
 }
 
 bool
 received_body(Received *received, const char *data, size_t size)
 {
-	if (size > BODY_MAX - received->body.length)
+	size_t		body_max = received->body_max > 0 ? received->body_max : REPLY_USUAL_MAX;
+
+	if (size > body_max - received->body.length || size > REPLIES_MAX - bodies_length)
 	{
 		received->oversized = true;
 		return false;
 	}
-	return keep(&received->body, data, size);
+	if (!keep(&received->body, data, size))
+		return false;
+	bodies_length += size;
+	return true;
 }
 
 const char *
@@ -59,6 +71,7 @@ received_text(const FrameBuffer *buffer)
 void
 received_free(Received *received)
 {
+	bodies_length -= received->body.length;
 	frame_buffer_free(&received->headers);
 	frame_buffer_free(&received->body);
 }

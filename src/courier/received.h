@@ -15,8 +15,16 @@ typedef struct Received
 	FrameBuffer headers;
 	FrameBuffer body;
 	size_t		header_bytes;	/* with those that are not kept */
+	bool		headers_end;	/* the blank line behind them has come */
 	bool		oversized;
+	size_t		body_max;		/* 0: REPLY_USUAL_MAX */
 } Received;
+
+/* Replies of the APIs we know have a few kB; long conversations have megabytes. */
+#define REPLY_USUAL_MAX (4 * 1024 * 1024)
+
+/* All bodies that are on their way together: a reply that would not fit counts as too large. */
+#define REPLIES_MAX (64 * 1024 * 1024)
 
 /* Takes in a line of headers, or a piece of the body; false: it is too much. */
 extern bool received_header(Received *received, const char *line, size_t size);

@@ -1,7 +1,9 @@
 /*
  * courier_json_test.c: JSON is believed only if all of it is in order.
  */
+#define _GNU_SOURCE
 #include "json.h"
+#include "skim.h"
 
 #include <stdlib.h>
 
@@ -81,9 +83,96 @@ test_write(void)
 	json_free(object);
 }
 
+/* --- long texts ---------------------------------------------------------------- */
+
+static const char *const names[] = {"id", "list", "inner", NULL};
+
+typedef struct SkimCase
+{
+	const char *text;
+	const char *kept;			/* NULL: refused */
+} SkimCase;
+
+static const SkimCase skims[] = {
+	{"{}", "{}"},
+	{" { \"id\" : 1 , \"x\" : 2 } ", "{\"id\":1}"},
+	{"{\"x\":2,\"id\":1}", "{\"id\":1}"},
+	{"{\"x\":2,\"id\":1,\"y\":[3,{\"id\":4}],\"list\":[ ]}", "{\"id\":1,\"list\":[]}"},
+	{"{\"list\":[{\"x\":1},{\"inner\":{\"id\":\"a\\\"b\"}},7,\"x\",null]}",
+	"{\"list\":[{},{\"inner\":{\"id\":\"a\\\"b\"}},7,\"x\",null]}"},
+	{"{\"id\\u0000\":1,\"i\\u0064\":2,\"ID\":3,\"idx\":4,\"\":5}", "{}"},
+	{"{\"x\":\"}],{\\\\\",\"id\":-1.5e+3}", "{\"id\":-1.5e+3}"},
+	{"", NULL}, {"[]", NULL}, {"7", NULL}, {"{", NULL}, {"{}x", NULL}, {"{}{}", NULL},
+	{"{\"id\"}", NULL}, {"{\"id\":}", NULL}, {"{\"id\":1,}", NULL}, {"{,}", NULL}, {"{\"id\":1 \"x\":2}", NULL},
+	{"{id:1}", NULL}, {"{\"x\":yes}", NULL}, {"{\"x\":+1}", NULL}, {"{\"x\":\"\n\"}", NULL},
+	{"{\"x\":\"a", NULL}, {"{\"x\":\"a\\", NULL}, {"{\"x\":[1 2]}", NULL}, {"{\"x\":[1,]}", NULL}, {"{\"x\":[1}}", NULL},
+	{"{\"x\":[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]}", NULL},
+};
+
+static void
+test_skim(void)
+{
+	for (size_t i = 0; i < sizeof(skims) / sizeof(skims[0]); i++)
+	{
+		FrameBuffer kept = {0};
+		bool		good = skim(skims[i].text, strlen(skims[i].text), names, &kept);
+
+		frame_buffer_reserve(&kept, 1);
+		kept.data[kept.length] = '\0';
+		ok(good == (skims[i].kept != NULL), "skim: %s", skims[i].text);
+		if (good && skims[i].kept != NULL)
+			is_text((const char *) kept.data, skims[i].kept, "what is left of it");
+		frame_buffer_free(&kept);
+	}
+}
+
+/* So many times the piece between a beginning and an end. */
+static char *
+repeat(const char *begin, const char *piece, size_t count, const char *end)
+{
+	size_t		length = strlen(piece);
+	char	   *text = malloc(strlen(begin) + count * length + strlen(end) + 1);
+	char	   *to = stpcpy(text, begin);
+
+	for (size_t i = 0; i < count; i++, to += length)
+		memcpy(to, piece, length);
+	strcpy(to, end);
+	return text;
+}
+
+static void
+test_long(void)
+{
+	char	   *text = repeat("{\"x\":[", "{\"y\":\"some padding\"},", 200000, "{}],\"id\":\"a-1\"}");
+	JsonObject *object = json_read_wanted(text, strlen(text), names);
+
+	is_text(json_member_text(object, "id"), "a-1", "a long text: what is wanted of it");
+	ok(json_read(text, strlen(text)) == NULL, "which is not read as a whole");
+	ok(json_read_wanted(text, strlen(text) - 1, names) == NULL, "nor if it has no end");
+	json_free(object);
+	free(text);
+
+	text = repeat("{\"id\":\"a-1\",\"list\":[", "{},", 1000000, "{}]}");
+	ok(json_read_wanted(text, strlen(text), names) == NULL, "a text that would become a thousand times as much");
+	free(text);
+	text = repeat("{\"id\":\"a-1\",\"list\":[", "1,", 1000000, "1]}");
+	ok(json_read_wanted(text, strlen(text), names) == NULL, "whatever it is made of");
+	free(text);
+	text = repeat("{\"id\":\"", "x", 3000000, "\"}");
+	object = json_read_wanted(text, strlen(text), names);
+	ok(object != NULL && strlen(json_member_text(object, "id")) == 3000000, "a long value is not many");
+	json_free(object);
+	free(text);
+	text = repeat("{\"id\":\"a-1\",\"x\":\"", "\xC3\x28", 300000, "\"}");
+	ok(json_read_wanted(text, strlen(text), names) == NULL, "what is left out must be UTF-8, too");
+	free(text);
+}
+
 int
 main(void)
 {
+	test_skim();
+	test_long();
 	test_read();
 	test_members();
 	test_write();

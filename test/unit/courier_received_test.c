@@ -5,15 +5,15 @@
 
 #include "tap.h"
 
-#define MUCH (1024 * 1024)
+#define MUCH (5 * 1024 * 1024)
 
 typedef bool (*Take) (Received *received, const char *data, size_t size);
 
 /* How many bytes are taken in before it says that this is too much. */
 static size_t
-taken(Take take, const char *piece)
+taken(Take take, const char *piece, size_t body_max)
 {
-	Received	received = {{0}, {0}, 0, false};
+	Received	received = {.body_max = body_max};
 	size_t		size = strlen(piece);
 	size_t		count = 0;
 
@@ -31,12 +31,55 @@ test_limits(void)
 	static char line[MUCH];
 
 	memset(line, 'x', sizeof(line) - 1);
-	is_number(taken(received_header, line), 0, "one long header");
-	is_number(taken(received_header, "X: y\r\n"), 65532, "many headers");
-	is_number(taken(received_header, "HTTP/1.1 100 Continue\r\n"), 65527, "many interim responses");
-	is_number(taken(received_header, "HTTP/X: y\r\n"), 65527, "headers that look like a status");
-	is_number(taken(received_body, "0123456789abcdef"), 256 * 1024, "a body");
-	is_number(taken(received_body, line), 0, "one long piece of a body");
+	is_number(taken(received_header, line, 0), 0, "one long header");
+	is_number(taken(received_header, "X: y\r\n", 0), 65532, "many headers");
+	is_number(taken(received_header, "HTTP/1.1 100 Continue\r\n", 0), 65527, "many interim responses");
+	is_number(taken(received_header, "HTTP/X: y\r\n", 0), 65527, "headers that look like a status");
+	is_number(taken(received_body, "0123456789abcdef", 0), 4 * 1024 * 1024, "a body");
+	is_number(taken(received_body, "0123456789abcdef", 65536), 65536, "a body, of a server with a lower limit");
+	is_number(taken(received_body, line, 0), 0, "one long piece of a body");
+}
+
+/* However many they are, they do not fill the memory; and those that are done with count no more. */
+static void
+test_all_together(void)
+{
+	static char piece[MUCH];
+	static Received many[20];
+	size_t		kept = 0;
+
+	for (int i = 0; i < 20; i++)
+	{
+		many[i].body_max = sizeof(piece);
+		if (received_body(&many[i], piece, sizeof(piece)))
+			kept += sizeof(piece);
+	}
+	ok(kept <= REPLIES_MAX && kept > REPLIES_MAX - sizeof(piece), "many long bodies: %zu bytes", kept);
+	ok(many[19].oversized, "the last one was too much");
+	received_free(&many[0]);
+	memset(&many[0], 0, sizeof(many[0]));
+	many[0].body_max = sizeof(piece);
+	ok(received_body(&many[0], piece, sizeof(piece)), "until another one is done with");
+	for (int i = 0; i < 20; i++)
+		received_free(&many[i]);
+}
+
+/* A reply that ends in its headers is not all of it. */
+static void
+test_headers_end(void)
+{
+	static const char *const lines[] = {
+		"HTTP/1.1 100 Continue\r\n", "\r\n", "HTTP/1.1 400 Bad Request\r\n", "X: y\r\n", "\r", "\r\n", "T: trailer\r\n",
+	};
+	static const bool ends[] = {false, true, false, false, false, true, true};
+	Received	received = {0};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+	{
+		received_header(&received, lines[i], strlen(lines[i]));
+		ok(received.headers_end == ends[i], "headers and their end, line %zu", i);
+	}
+	received_free(&received);
 }
 
 static void
@@ -45,7 +88,7 @@ test_interim(void)
 	static const char *const lines[] = {
 		"HTTP/1.1 103 Early Hints\r\n", "Retry-After: 7\r\n", "HTTP/1.1 200 OK\r\n",
 	};
-	Received	received = {{0}, {0}, 0, false};
+	Received	received = {0};
 
 	ok(received_body(&received, "", 0), "nothing may arrive");
 	is_text(received_text(&received.headers), "", "nothing is an empty text");
@@ -62,5 +105,7 @@ main(void)
 {
 	test_limits();
 	test_interim();
+	test_all_together();
+	test_headers_end();
 	return done_testing();
 }
