@@ -27,9 +27,9 @@ typedef struct Dialect
 	/* NULL, or the reason for which this API never takes that POST; may be NULL. */
 	const char *(*find_fault) (const CallMessage *call);
 
-	/* Fills the reading, whatever the response holds. */
-	void		(*read) (Step step, const HttpResponse *response,
-						 const Secrets *secrets, Reading *reading);
+	/* Fills the reading, whatever the response holds; for "opt_out_words" see opt_out.h. */
+	void		(*read) (Step step, const HttpResponse *response, const Secrets *secrets,
+						 const char *opt_out_words, Reading *reading);
 } Dialect;
 
 /* NULL: there is no dialect of that name. */

@@ -14,13 +14,15 @@
  * whoever traces a request finds its nudge.
  */
 #define _GNU_SOURCE
-#include "dialect.h"
+#include "dialect_genesys_cloud.h"
 
 #include <string.h>
 
+#include "complaint.h"
 #include "json.h"
 #include "memory.h"
 #include "refusal.h"
+#include "sms_segments.h"
 
 #define CONVERSATIONS "/api/v2/conversations"
 
@@ -29,18 +31,17 @@
 typedef struct Messenger
 {
 	const char *type;
-	size_t		longest_text;	/* characters */
 	bool		starts_with_template;
 	bool		addresses_contact;	/* by the id of an external contact */
 	bool		addresses_number;
 } Messenger;
 
 static const Messenger messengers[] = {
-	{"sms", GENESYS_CLOUD_SMS_MAX, false, false, true},
-	{"whatsapp", GENESYS_CLOUD_TEXT_MAX, true, false, false},
-	{"open", GENESYS_CLOUD_TEXT_MAX, false, false, false},
-	{"apple", GENESYS_CLOUD_TEXT_MAX, false, false, false},
-	{"webmessaging", GENESYS_CLOUD_TEXT_MAX, false, true, false},
+	{"sms", false, false, true},
+	{"whatsapp", true, false, false},
+	{"open", false, false, false},
+	{"apple", false, false, false},
+	{"webmessaging", false, true, false},
 };
 
 static const Messenger *
@@ -61,6 +62,15 @@ count_characters(const char *text)
 	for (; *text != '\0'; text++)
 		count += ((unsigned char) *text & 0xC0) != 0x80;
 	return count;
+}
+
+/* What leaves as an SMS is as long as its segments are many. */
+static bool
+is_too_long(const char *text, const Messenger *messenger)
+{
+	if (messenger->addresses_number)
+		return sms_length(text).segments > GENESYS_CLOUD_SMS_SEGMENTS;
+	return count_characters(text) > GENESYS_CLOUD_TEXT_MAX;
 }
 
 static bool
@@ -109,7 +119,7 @@ find_fault(const CallMessage *call)
 		return names_response(call->template) ? NULL : "template_without_id";
 	if (messenger->starts_with_template && call->step == STEP_CREATE)
 		return "template_required";
-	return count_characters(call->text) > messenger->longest_text ? "text_too_long" : NULL;
+	return is_too_long(call->text, messenger) ? "text_too_long" : NULL;
 }
 
 static char *
@@ -158,123 +168,10 @@ compose_tag(const char *conversation_id, const char *root, const char *api_url,
 	json_free(body);
 }
 
-/* --- the state of a conversation ---------------------------------------------- */
-
-static bool
-is_live(const char *state)
-{
-	static const char *const live_states[] = {
-		"alerting", "dialing", "contacting", "offering", "connected", "converting",
-		"uploading", "transmitting", "parked",
-	};
-
-	for (size_t i = 0; i < sizeof(live_states) / sizeof(live_states[0]); i++)
-		if (strcmp(live_states[i], state) == 0)
-			return true;
-	return false;
-}
-
-/* One live state makes the conversation live; else the first one is its status. */
-static void
-read_state(const JsonObject *communication, Reading *reading)
-{
-	char		state[WORD_SIZE];
-
-	if (reading->live ||
-		!text_copy_word(state, WORD_SIZE, json_member_text(communication, "state")))
-		return;
-	reading->live = is_live(state);
-	if (reading->live || reading->status[0] == '\0')
-		strcpy(reading->status, state);
-}
-
-/* A participant's part in it: of messages, or flat where the API knows only those. */
-static void
-read_states(const JsonObject *participant, Reading *reading)
-{
-	size_t		count = json_member_count(participant, "messages");
-
-	read_state(participant, reading);
-	for (size_t i = 0; i < count; i++)
-		read_state(json_member_at(participant, "messages", i), reading);
-	/* no state is left of who has left */
-	if (reading->status[0] == '\0' && json_member_text(participant, "endTime") != NULL)
-		strcpy(reading->status, "disconnected");
-}
-
-/* --- whom it is with ------------------------------------------------------------ */
-
-/* "unknown" is the API's own word for a type that it has no word for. */
-static void
-read_type(const JsonObject *communication, Reading *reading)
-{
-	char		type[WORD_SIZE];
-
-	if (text_copy_word(type, WORD_SIZE, json_member_text(communication, "type")) &&
-		strcmp(type, "unknown") != 0)
-		strcpy(reading->channel, type);
-}
-
-/* The customer is who wrote first: "from", unless we did. */
-static void
-read_communication(const JsonObject *communication, Reading *reading)
-{
-	const char *from = json_member_text(json_member_object(communication, "fromAddress"),
-										"addressNormalized");
-	const char *to = json_member_text(json_member_object(communication, "toAddress"),
-									  "addressNormalized");
-	const char *direction = json_member_text(communication, "direction");
-	bool		outbound = direction != NULL && strcasecmp(direction, "outbound") == 0;
-
-	read_type(communication, reading);
-	if (from == NULL && to == NULL)
-		return;
-	text_copy_line(reading->customer_address, ADDRESS_SIZE, outbound ? to : from);
-	text_copy_line(reading->business_address, ADDRESS_SIZE, outbound ? from : to);
-}
-
-/*
- * A guest of the web messenger has no address that could be written to, and
- * writes to none: the external contact is addressed, from the deployment that
- * the server's option from_address names.
- */
-static void
-read_contact(const JsonObject *participant, Reading *reading)
-{
-	const Messenger *messenger = find_messenger(reading->channel);
-
-	if (messenger == NULL || !messenger->addresses_contact)
-		return;
-	text_copy_line(reading->customer_address, ADDRESS_SIZE,
-				   json_member_text(participant, "externalContactId"));
-	reading->business_address[0] = '\0';
-}
-
-/* Of several communications the last one tells where the customer is. */
-static void
-read_customer(const JsonObject *participant, Reading *reading)
-{
-	size_t		count = json_member_count(participant, "messages");
-
-	read_communication(participant, reading);
-	for (size_t i = 0; i < count; i++)
-		read_communication(json_member_at(participant, "messages", i), reading);
-	read_contact(participant, reading);
-}
-
-static bool
-is_customer(const JsonObject *participant)
-{
-	const char *purpose = json_member_text(participant, "purpose");
-
-	return purpose != NULL && strcasecmp(purpose, "customer") == 0;
-}
-
 /* --- answers ---------------------------------------------------------------------- */
 
-/* An id that we could have asked about, or none. */
-static bool
-read_id(const JsonObject *body, const char *name, Reading *reading)
+bool
+genesys_cloud_read_id(const JsonObject *body, const char *name, Reading *reading)
 {
 	const char *id = json_member_text(body, name);
 
@@ -284,37 +181,19 @@ read_id(const JsonObject *body, const char *name, Reading *reading)
 	return true;
 }
 
-static void
-read_check(const JsonObject *body, Reading *reading)
-{
-	size_t		count = json_member_count(body, "participants");
-
-	for (size_t i = 0; i < count; i++)
-	{
-		const JsonObject *participant = json_member_at(body, "participants", i);
-
-		read_states(participant, reading);
-		if (is_customer(participant))
-			read_customer(participant, reading);
-	}
-	/* it ended for all of them, whatever their states say */
-	if (json_member_text(body, "endTime") != NULL)
-	{
-		reading->live = false;
-		strcpy(reading->status, "ended");
-	}
-	if (reading->status[0] == '\0')
-		reading_set(reading, REPLY_NOT_APPLIED, "unreadable");
-	else
-		read_id(body, "id", reading);
-}
-
 /* A notify need not say where it went; of a create nothing is known without. */
 static void
 read_post(Step step, const JsonObject *body, Reading *reading)
 {
-	if (!read_id(body, "conversationId", reading) && step == STEP_CREATE)
+	const char *id = json_member_word(body, "id");
+
+	if (id == NULL)
+		id = json_member_word(json_member_object(body, "message"), "id");
+	if (!genesys_cloud_read_id(body, "conversationId", reading) && step == STEP_CREATE)
 		reading_set(reading, REPLY_AMBIGUOUS, "unreadable");
+	reading_set_message_id(reading, id);
+	if (refusal_is_of_message(body))
+		reading_set(reading, REPLY_REJECTED, "message_failed");
 }
 
 static bool
@@ -327,20 +206,20 @@ is_overtaken(Step step, const Reading *reading, const HttpResponse *response,
 
 static void
 read_reply(Step step, const HttpResponse *response, const Secrets *secrets,
-		   Reading *reading)
+		   const char *opt_out_words, Reading *reading)
 {
-	JsonObject *body = json_read(response->body, response->body_length);
+	JsonObject *body = complaint_body(response, genesys_cloud_wanted);
 
 	/* no URL of a POST names a conversation, so 404 finds none missing */
 	reading_judge(reading, step == STEP_CHECK ? STEP_CHECK : STEP_CREATE, response);
 	if (is_overtaken(step, reading, response, body))
 		reading_set(reading, REPLY_OVERTAKEN, "overtaken");
 	else if (reading->class == REPLY_DONE && step == STEP_CHECK)
-		read_check(body, reading);
+		genesys_cloud_read_check(body, reading);
 	else if (reading->class == REPLY_DONE)
 		read_post(step, body, reading);
 
-	refusal_read(body, response, secrets, reading);
+	refusal_read(step, body, response, secrets, opt_out_words, reading);
 	json_free(body);
 }
 

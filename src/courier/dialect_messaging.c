@@ -14,11 +14,17 @@
 
 #include <string.h>
 
+#include "complaint.h"
+#include "iso_time.h"
 #include "json.h"
 #include "memory.h"
 #include "refusal.h"
 
 #define CONVERSATIONS "/api/v2/conversations/messaging"
+
+/* The year 10000; and 1973 in milliseconds, which in seconds is beyond it. */
+#define LATEST_MS INT64_C(253402300800000)
+#define SECONDS_BELOW INT64_C(100000000000)
 
 static char *
 notify_body(const CallMessage *call)
@@ -98,6 +104,19 @@ read_addresses(const JsonObject *body, Reading *reading)
 	text_copy_line(reading->business_address, ADDRESS_SIZE, outbound ? from : to);
 }
 
+/* As text, or as a number: of milliseconds since 1970, or of seconds if it is that small. */
+static void
+read_last_inbound(const JsonObject *body, Reading *reading)
+{
+	const char *text = json_member_text(body, "lastInboundAt");
+	int64_t		number;
+
+	if (text != NULL)
+		iso_time_read(text, &reading->last_inbound_at);
+	else if (json_member_number(body, "lastInboundAt", &number) && number > 0 && number < LATEST_MS)
+		reading->last_inbound_at = number * (number < SECONDS_BELOW ? 1000000 : 1000);
+}
+
 /* An id that we could have asked about, or none. */
 static bool
 read_id(const JsonObject *body, Reading *reading)
@@ -121,7 +140,21 @@ read_check(const JsonObject *body, Reading *reading)
 	reading->live = status_is_live(reading->status);
 	text_copy_word(reading->channel, WORD_SIZE, json_member_text(body, "channel"));
 	read_addresses(body, reading);
+	read_last_inbound(body, reading);
 	read_id(body, reading);
+}
+
+/* What a create answers is the conversation, what a notify answers is the message. */
+static void
+read_message_id(Step step, const JsonObject *body, Reading *reading)
+{
+	const char *id = json_member_word(json_member_object(body, "message"), "id");
+
+	if (id == NULL)
+		id = json_member_word(body, "messageId");
+	if (id == NULL && step == STEP_NOTIFY)
+		id = json_member_word(body, "id");
+	reading_set_message_id(reading, id);
 }
 
 static void
@@ -135,16 +168,28 @@ static void
 read_success(Step step, const JsonObject *body, Reading *reading)
 {
 	if (step == STEP_CHECK)
+	{
 		read_check(body, reading);
-	else if (step == STEP_CREATE)
+		return;
+	}
+	if (step == STEP_CREATE)
 		read_create(body, reading);
+	read_message_id(step, body, reading);
+	if (refusal_is_of_message(body))
+		reading_set(reading, REPLY_REJECTED, "message_failed");
 }
+
+/* Of a reply with megabytes of metadata. */
+static const char *const wanted[] = {
+	"id", "status", "channel", "direction", "from", "to", "address", "lastInboundAt",
+	"message", "messageId", NULL
+};
 
 static void
 read_reply(Step step, const HttpResponse *response, const Secrets *secrets,
-		   Reading *reading)
+		   const char *opt_out_words, Reading *reading)
 {
-	JsonObject *body = json_read(response->body, response->body_length);
+	JsonObject *body = complaint_body(response, wanted);
 
 	reading_judge(reading, step, response);
 	if (reading->class == REPLY_DONE)
@@ -152,7 +197,7 @@ read_reply(Step step, const HttpResponse *response, const Secrets *secrets,
 	else if (step == STEP_NOTIFY && refusal_is_closed(response, body))
 		reading_set(reading, REPLY_CLOSED, "closed");
 
-	refusal_read(body, response, secrets, reading);
+	refusal_read(step, body, response, secrets, opt_out_words, reading);
 	json_free(body);
 }
 

@@ -25,6 +25,20 @@ reading_set(Reading *reading, ReplyClass class, const char *reason)
 	snprintf(reading->reason, sizeof(reading->reason), "%s", reason);
 }
 
+void
+reading_set_message_id(Reading *reading, const char *id)
+{
+	size_t		length = id != NULL ? strlen(id) : 0;
+
+	reading->message_id[0] = '\0';
+	if (length >= MESSAGE_ID_SIZE)
+		return;
+	for (size_t i = 0; i < length; i++)
+		if (id[i] <= ' ' || id[i] > '~')
+			return;
+	memcpy(reading->message_id, id != NULL ? id : "", length + 1);
+}
+
 static bool
 is_success(int status)
 {

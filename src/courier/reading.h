@@ -49,6 +49,9 @@ extern void reading_init(Reading *reading, ReplyClass class, const char *reason)
 /* Changes the verdict and keeps the facts. */
 extern void reading_set(Reading *reading, ReplyClass class, const char *reason);
 
+/* Keeps the API's own id of a message, if it is printable ASCII of that length; NULL is fine. */
+extern void reading_set_message_id(Reading *reading, const char *id);
+
 /*
  * Begins a reading with what HTTP alone says.  REPLY_DONE means that the API
  * agreed; its dialect then looks whether the body holds what it must.

@@ -11,7 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "complaint.h"
 #include "headers.h"
+#include "opt_out.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 typedef struct Refusal
 {
@@ -41,20 +45,23 @@ contains(const char *text, const char *words)
 }
 
 static bool
+says_words(const Complaint *complaint, void *argument)
+{
+	const char *words = argument;
+
+	return contains(complaint->message, words) || contains(complaint->code, words);
+}
+
+static bool
 is_one_of(const Refusal *refusals, size_t count, const HttpResponse *response,
 		  const JsonObject *body)
 {
-	const char *code = json_member_text(body, "code");
-	const char *message = json_member_text(body, "message");
-
 	for (size_t i = 0; response->complete && i < count; i++)
 		if (response->status >= refusals[i].lowest && response->status <= refusals[i].highest &&
-			(contains(message, refusals[i].words) || contains(code, refusals[i].words)))
+			complaints_any(body, says_words, (void *) refusals[i].words))
 			return true;
 	return false;
 }
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 bool
 refusal_is_closed(const HttpResponse *response, const JsonObject *body)
@@ -68,13 +75,92 @@ refusal_is_overtaken(const HttpResponse *response, const JsonObject *body)
 	return is_one_of(overtaken_refusals, COUNT(overtaken_refusals), response, body);
 }
 
+bool
+refusal_is_of_message(const JsonObject *body)
+{
+	static const char *const failures[] = {
+		"failed", "delivery-failed", "delivery_failed", "deliveryFailed", "undelivered", "rejected", "removed",
+	};
+	const char *status = json_member_text(json_member_object(body, "message"), "status");
+
+	for (size_t i = 0; status != NULL && i < COUNT(failures); i++)
+		if (strcasecmp(status, failures[i]) == 0)
+			return true;
+	return false;
+}
+
+/* --- opt-outs ------------------------------------------------------------------- */
+
+static bool
+says_opted_out(const Complaint *complaint, void *argument)
+{
+	return opt_out_is_said(complaint->code, complaint->message, argument);
+}
+
+/* A short answer that is no JSON, and no page either, is a message. */
+#define PLAIN_MESSAGE_MAX 1000
+
+static bool
+says_opted_out_plainly(const HttpResponse *response, const char *opt_out_words)
+{
+	char		text[PLAIN_MESSAGE_MAX + 1];
+
+	if (response->body_length == 0 || response->body_length > PLAIN_MESSAGE_MAX ||
+		memchr("<{[", response->body[0], 3) != NULL)
+		return false;
+	memcpy(text, response->body, response->body_length);
+	text[response->body_length] = '\0';
+	return opt_out_is_said(NULL, text, opt_out_words);
+}
+
+/* An answer to this one request that is about its recipient, as far as HTTP tells. */
+static bool
+can_be_opt_out(Step step, const HttpResponse *response, const Reading *reading)
+{
+	int			status = response->status;
+
+	if (step == STEP_CHECK || reading->class == REPLY_DONE || !response->complete)
+		return false;
+	if (status >= 200 && status <= 299)
+		return reading->class == REPLY_REJECTED;
+	return status >= 400 && status <= 499 && status != 401 && status != 407 && status != 408 &&
+		status != 425 && status != 429;
+}
+
+static void
+read_opt_out(Step step, const JsonObject *body, const HttpResponse *response,
+			 const char *opt_out_words, Reading *reading)
+{
+	if (!can_be_opt_out(step, response, reading))
+		return;
+	reading->opted_out = body != NULL ?
+		complaints_any(body, says_opted_out, (void *) opt_out_words) :
+		says_opted_out_plainly(response, opt_out_words);
+	if (reading->opted_out)
+		reading_set(reading, REPLY_REJECTED, "opted_out");
+}
+
+/* --- what there is to tell -------------------------------------------------------- */
+
+/* An answer that agreed tells of an error only where it says that it is one. */
+static Complaint
+find_complaint(const JsonObject *body, const HttpResponse *response)
+{
+	static const char *const places[] = {"error", "message"};
+	Complaint	complaint = {NULL, NULL};
+
+	if (response->status < 200 || response->status > 299)
+		return complaint_of(body);
+	for (size_t i = 0; complaint.code == NULL && complaint.message == NULL && i < COUNT(places); i++)
+		complaint = complaint_of(json_member_object(body, places[i]));
+	return complaint;
+}
+
 /* Its own, or the answer of whoever stands before the API, or the network's words. */
 static void
-read_message(const JsonObject *body, const HttpResponse *response,
+read_message(const char *message, const JsonObject *body, const HttpResponse *response,
 			 const Secrets *secrets, Reading *reading)
 {
-	const char *message = json_member_text(body, "message");
-
 	if (message != NULL)
 		text_clean(reading->error_message, ERROR_MESSAGE_SIZE, message, secrets);
 	else if (response->status >= 400 && body == NULL && response->body_length > 0)
@@ -139,14 +225,25 @@ add_permissions(const HttpResponse *response, const Secrets *secrets, Reading *r
 	}
 }
 
+/* Codes have up to 9 digits, and telephone numbers with their country's more. */
+static bool
+is_short_number(const char *code)
+{
+	return strlen(code) < 10 && code[strspn(code, "0123456789")] == '\0';
+}
+
 static void
 read_failure(const JsonObject *body, const HttpResponse *response,
 			 const Secrets *secrets, Reading *reading)
 {
-	text_clean(reading->error_code, WORD_SIZE, json_member_text(body, "code"), secrets);
-	read_message(body, response, secrets, reading);
+	Complaint	complaint = find_complaint(body, response);
+
+	text_clean(reading->error_code, WORD_SIZE, complaint.code, secrets);
+	read_message(complaint.message, body, response, secrets, reading);
 	add_permissions(response, secrets, reading);
 	text_hide_addresses(reading->error_message);
+	if (!is_short_number(reading->error_code))
+		text_hide_addresses(reading->error_code);
 }
 
 static void
@@ -164,9 +261,10 @@ read_correlation(const JsonObject *body, const HttpResponse *response,
 }
 
 void
-refusal_read(const JsonObject *body, const HttpResponse *response,
-			 const Secrets *secrets, Reading *reading)
+refusal_read(Step step, const JsonObject *body, const HttpResponse *response,
+			 const Secrets *secrets, const char *opt_out_words, Reading *reading)
 {
+	read_opt_out(step, body, response, opt_out_words, reading);
 	if (reading->class != REPLY_DONE)
 		read_failure(body, response, secrets, reading);
 	read_correlation(body, response, secrets, reading);

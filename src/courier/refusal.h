@@ -11,6 +11,9 @@
 #include "reading.h"
 #include "text.h"
 
+/* An API has taken a message in, and says in the same answer that it has failed. */
+extern bool refusal_is_of_message(const JsonObject *body);
+
 /* A notify was refused because the conversation has closed. */
 extern bool refusal_is_closed(const HttpResponse *response, const JsonObject *body);
 
@@ -18,13 +21,16 @@ extern bool refusal_is_closed(const HttpResponse *response, const JsonObject *bo
 extern bool refusal_is_overtaken(const HttpResponse *response, const JsonObject *body);
 
 /*
- * What there is to tell of a failure, if the reading is one: the API's message,
+ * What there is to tell of a failure, if the reading is one: the API's words,
  * and the permissions that it misses; if it sent a page instead, that; if there
  * was no answer, what the network said.  Never the content of an answer that is
  * not about an error, and never an address.  And the API's name for the call,
  * whether it agreed or not.
+ *
+ * A POST whose refusal says that the recipient has opted out becomes a
+ * rejection for that reason; "opt_out_words" as opt_out.h has them.
  */
-extern void refusal_read(const JsonObject *body, const HttpResponse *response,
-						 const Secrets *secrets, Reading *reading);
+extern void refusal_read(Step step, const JsonObject *body, const HttpResponse *response,
+						 const Secrets *secrets, const char *opt_out_words, Reading *reading);
 
 #endif

@@ -7,9 +7,9 @@
  *
  *   clang -std=gnu99 -g -O1 -fsanitize=fuzzer,address,undefined
  *     -fno-sanitize-recover=all -Isrc/common -Isrc/courier
- *     test/fuzz/reply_fuzz.c src/common/nudge.c
- *     src/courier/{dialect,dialect_messaging,dialect_genesys_cloud,refusal,reading,exchange,oauth}.c
- *     src/courier/{json,text,headers,memory,exit}.c -ljson-c
+ *     test/fuzz/reply_fuzz.c src/common/*.c
+ *     src/courier/{dialect*,refusal,complaint,opt_out,reading,exchange,oauth}.c
+ *     src/courier/{json,skim,text,headers,memory,exit}.c -ljson-c
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -130,14 +130,22 @@ check_safety(const Dialect *dialect, Step step, const HttpResponse *response, co
 	check(step == STEP_NOTIFY || reading->class != REPLY_CLOSED);
 	check(step == STEP_CREATE || reading->class != REPLY_OVERTAKEN);
 	check(!reading->live || (step == STEP_CHECK && done));
-	check((reading->status[0] != '\0') == (step == STEP_CHECK && done));
+	check(!reading->busy || (step == STEP_CHECK && done && !reading->live));
+	check(reading->last_inbound_at == 0 || (step == STEP_CHECK && reading->last_inbound_at > 0));
+	check((reading->status[0] != '\0') ==
+		  (step == STEP_CHECK && (done || strcmp(reading->reason, "channel_not_supported") == 0)));
 	if (reading->conversation_id[0] != '\0')
 	{
-		check(done && conversation_id_is_valid(reading->conversation_id));
+		check(success && conversation_id_is_valid(reading->conversation_id));
 		check(step != STEP_NOTIFY || dialect == &dialect_genesys_cloud);
 	}
 	else
 		check(!done || step != STEP_CREATE);
+
+	/* Only a refusal of a message suppresses anybody. */
+	check(!reading->opted_out || (step != STEP_CHECK && response->complete &&
+								  reading->class == REPLY_REJECTED && strcmp(reading->reason, "opted_out") == 0));
+	check(reading->message_id[0] == '\0' || (step != STEP_CHECK && success));
 
 	/* A POST that the API may have acted on is never called harmless. */
 	if (step != STEP_CHECK && reading->class == REPLY_NOT_APPLIED)
@@ -150,13 +158,14 @@ read_as_reply(const Dialect *dialect, Step step, const HttpResponse *response)
 {
 	Reading		reading;
 
-	dialect->read(step, response, &secrets, &reading);
+	dialect->read(step, response, &secrets, "muted,closed by guest,7", &reading);
 	check_failure(&reading);
 	check_safety(dialect, step, response, &reading);
 	check_word(reading.status, sizeof(reading.status));
 	check_word(reading.channel, sizeof(reading.channel));
 	check_address(reading.customer_address);
 	check_address(reading.business_address);
+	check_printable(reading.message_id, sizeof(reading.message_id));
 }
 
 static void

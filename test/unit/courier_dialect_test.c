@@ -12,7 +12,7 @@ read_response(Step step, const HttpResponse *response)
 {
 	Reading		reading;
 
-	dialect_messaging.read(step, response, &secrets, &reading);
+	dialect_messaging.read(step, response, &secrets, NULL, &reading);
 	return reading;
 }
 
@@ -313,9 +313,65 @@ test_compose(void)
 	ok(dialect_find("smoke_signals") == NULL, "unknown names find none");
 }
 
+typedef struct InboundCase
+{
+	const char *value;
+	int64_t		at;
+} InboundCase;
+
+static const InboundCase inbound_cases[] = {
+	{"\"2026-11-20T10:00:00.5Z\"", INT64_C(1795168800500000)},
+	{"\"2026-11-20T11:00:00+01:00\"", INT64_C(1795168800000000)},
+	{"1795168800500", INT64_C(1795168800500000)},
+	{"1795168800", INT64_C(1795168800000000)},
+	{"\"2026-11-20T10:00:00\"", 0},
+	{"\"yesterday\"", 0},
+	{"\"1795168800500\"", 0},
+	{"1795168800.5", 0},
+	{"-5", 0},
+	{"0", 0},
+	{"9223372036854775807", 0},
+	{"null", 0},
+	{"{}", 0},
+};
+
+static void
+test_last_inbound(void)
+{
+	char		body[200];
+
+	for (size_t i = 0; i < sizeof(inbound_cases) / sizeof(inbound_cases[0]); i++)
+	{
+		Reading		reading;
+
+		snprintf(body, sizeof(body), "{\"status\":\"active\",\"lastInboundAt\":%s}", inbound_cases[i].value);
+		reading = read_answer(STEP_CHECK, 200, body);
+		ok(reading.class == REPLY_DONE && reading.live, "check: lastInboundAt %s", inbound_cases[i].value);
+		is_number(reading.last_inbound_at, inbound_cases[i].at, "when the customer wrote");
+	}
+}
+
+static void
+test_message_ids(void)
+{
+	is_text(read_answer(STEP_NOTIFY, 200, "{\"id\":\"m-1\"}").message_id, "m-1", "notify: the id is the message's");
+	is_text(read_answer(STEP_CREATE, 201, "{\"id\":\"b-1\"}").message_id, "", "create: it is the conversation's");
+	is_text(read_answer(STEP_CREATE, 201, "{\"id\":\"b-1\",\"messageId\":9007199254740993}").message_id,
+			"9007199254740993", "create: the message's own");
+	is_text(read_answer(STEP_CREATE, 201, "{\"id\":\"b-1\",\"message\":{\"id\":\"m-2\"}}").message_id, "m-2",
+			"create: of the message");
+	is_number(read_answer(STEP_NOTIFY, 200, "{\"id\":\"m-1\",\"message\":{\"status\":\"Failed\"}}").class,
+			  REPLY_REJECTED, "notify: a message that has failed");
+	is_number(read_answer(STEP_CREATE, 201, "{\"message\":{\"status\":\"failed\"}}").class,
+			  REPLY_REJECTED, "create: even if it is not said in which conversation");
+	is_text(read_answer(STEP_CREATE, 400, "{\"messageId\":\"m-1\"}").message_id, "", "a refusal has none");
+}
+
 int
 main(void)
 {
+	test_last_inbound();
+	test_message_ids();
 	test_status();
 	test_broken();
 	test_unavailable_until();

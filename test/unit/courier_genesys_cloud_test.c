@@ -20,7 +20,7 @@ read_answer(Step step, int status, const char *body)
 	};
 	Reading		reading;
 
-	dialect_genesys_cloud.read(step, &response, &secrets, &reading);
+	dialect_genesys_cloud.read(step, &response, &secrets, NULL, &reading);
 	return reading;
 }
 
@@ -135,6 +135,133 @@ test_check_unreadable(void)
 	}
 }
 
+typedef struct MediaCase
+{
+	const char *name;
+	const char *body;
+	ReplyClass	class;
+	bool		live;
+	bool		busy;
+	const char *status;
+	const char *channel;
+} MediaCase;
+
+#define OF(purpose, media, state) "{\"purpose\":\"" purpose "\",\"" media "\":[{\"state\":\"" state "\"}]}"
+#define SMS(state) CUSTOMER(state, "inbound", "sms")
+#define WITH(participants) "{\"id\":\"a-1\",\"participants\":[" participants "]}"
+
+static const MediaCase media_cases[] = {
+	{"an agent's callback rings", WITH(SMS("disconnected") "," OF("agent", "callbacks", "alerting")),
+	REPLY_DONE, false, true, "alerting", "sms"},
+	{"a callback is agreed", WITH(SMS("disconnected") "," OF("acd", "callbacks", "scheduled")),
+	REPLY_DONE, false, true, "scheduled", "sms"},
+	{"the customer is on the telephone", WITH(OF("customer", "calls", "connected")),
+	REPLY_DONE, false, true, "connected", ""},
+	{"on video, beside an old message", WITH(SMS("disconnected") "," OF("user", "videos", "connected")),
+	REPLY_DONE, false, true, "connected", "sms"},
+	{"an e-mail beside an old message", WITH(SMS("disconnected") "," OF("agent", "emails", "parked")),
+	REPLY_DONE, false, true, "parked", "sms"},
+	{"a co-browsing session", WITH(SMS("disconnected") "," OF("agent", "cobrowsesessions", "connected")),
+	REPLY_DONE, false, true, "connected", "sms"},
+	{"a shared screen", WITH(SMS("disconnected") "," OF("agent", "screenshares", "connected")),
+	REPLY_DONE, false, true, "connected", "sms"},
+	{"an old chat", WITH(OF("customer", "chats", "connected")), REPLY_DONE, false, true, "connected", ""},
+	{"a public post", WITH(OF("customer", "socialExpressions", "connected")),
+	REPLY_DONE, false, true, "connected", ""},
+	{"an internal message", WITH(SMS("disconnected") "," OF("agent", "internalMessages", "connected")),
+	REPLY_DONE, false, true, "connected", "sms"},
+	{"a live one behind a closed one", WITH(SMS("disconnected") ",{\"calls\":[{\"state\":\"terminated\"},"
+		"{\"state\":\"dialing\"}]}"), REPLY_DONE, false, true, "dialing", "sms"},
+	{"a live message is live, whatever else is", WITH(OF("agent", "calls", "connected") "," SMS("alerting")),
+	REPLY_DONE, true, false, "alerting", "sms"},
+	{"a call that is over", WITH(OF("customer", "calls", "disconnected")),
+	REPLY_DONE, false, false, "disconnected", ""},
+	{"a call that is over, beside a message", WITH(OF("agent", "calls", "terminated") "," SMS("disconnected")),
+	REPLY_DONE, false, false, "disconnected", "sms"},
+	{"ended, whatever the call's state is", "{\"endTime\":\"t\",\"participants\":[" OF("agent", "calls", "connected") "]}",
+	REPLY_DONE, false, false, "ended", ""},
+	{"a live e-mail", WITH(OF("customer", "emails", "connected")),
+	REPLY_REJECTED, false, false, "connected", "email"},
+	{"a live e-mail after a call", WITH(OF("agent", "calls", "disconnected") "," OF("customer", "emails", "alerting")),
+	REPLY_REJECTED, false, false, "alerting", "email"},
+	{"an e-mail that is over", WITH(OF("customer", "emails", "disconnected")),
+	REPLY_DONE, false, false, "disconnected", "email"},
+	{"an e-mail that has ended", "{\"endTime\":\"t\",\"participants\":[" OF("customer", "emails", "connected") "]}",
+	REPLY_DONE, false, false, "ended", "email"},
+	{"lists that are empty", WITH("{\"purpose\":\"customer\",\"calls\":[],\"emails\":[],\"messages\":[]},"
+		SMS("disconnected")), REPLY_DONE, false, false, "disconnected", "sms"},
+	{"lists that are none", WITH("{\"calls\":{\"state\":\"connected\"},\"emails\":7,\"videos\":[7,null,\"connected\"]},"
+		SMS("disconnected")), REPLY_DONE, false, false, "disconnected", "sms"},
+};
+
+static void
+test_media(void)
+{
+	for (size_t i = 0; i < COUNT(media_cases); i++)
+	{
+		const MediaCase *wanted = &media_cases[i];
+		Reading		reading = read_answer(STEP_CHECK, 200, wanted->body);
+
+		ok(reading.class == wanted->class && reading.live == wanted->live && reading.busy == wanted->busy,
+		   "media: %s: %s, %d, %d", wanted->name, reply_class_name(reading.class), reading.live, reading.busy);
+		is_text(reading.status, wanted->status, "its status");
+		is_text(reading.channel, wanted->channel, "its channel");
+	}
+	is_text(read_answer(STEP_CHECK, 200, WITH(OF("customer", "emails", "connected"))).reason,
+			"channel_not_supported", "media: an e-mail is nothing that we write to");
+	is_text(read_answer(STEP_CHECK, 200, WITH("{\"purpose\":\"customer\",\"emails\":[{\"state\":\"disconnected\","
+			"\"fromAddress\":{\"addressNormalized\":\"ann@example.com\"}}]}")).customer_address,
+			"ann@example.com", "media: whom an e-mail is from");
+}
+
+typedef struct InboundCase
+{
+	const char *name;
+	const char *purpose;
+	const char *direction;
+	const char *messages;
+	int64_t		at;
+} InboundCase;
+
+#define AT_10 INT64_C(1795168800000000)
+#define TIME(time) "\"messageTime\":\"2026-11-20T" time "Z\""
+
+static const InboundCase inbound_cases[] = {
+	{"none", "customer", "inbound", "", 0},
+	{"the newest", "customer", "inbound", "{" TIME("09:00:00") "},{" TIME("10:00:00.250") "},{" TIME("09:59:00") "}",
+	AT_10 + 250000},
+	{"a status of what was received", "customer", "inbound", "{\"messageStatus\":\"received\"," TIME("10:00:00") "}", AT_10},
+	{"a status that says nothing", "customer", "inbound", "{\"messageStatus\":\"sent\"," TIME("10:00:00") "}", AT_10},
+	{"ours was delivered", "customer", "inbound", "{\"messageStatus\":\"delivery-success\"," TIME("10:00:00") "}", 0},
+	{"ours has failed", "customer", "inbound", "{\"messageStatus\":\"Delivery-Failed\"," TIME("10:00:00") "}", 0},
+	{"a direction decides", "customer", "inbound", "{\"direction\":\"outbound\"," TIME("10:00:00") "}", 0},
+	{"either way", "customer", "outbound", "{\"direction\":\"inbound\"," TIME("10:00:00") "}", AT_10},
+	{"our own conversation", "customer", "outbound", "{\"messageStatus\":\"sent\"," TIME("10:00:00") "}", 0},
+	{"answered", "customer", "outbound", "{\"messageStatus\":\"received\"," TIME("10:00:00") "}", AT_10},
+	{"an event is no message", "customer", "inbound", "{\"messageMetadata\":{\"type\":\"Event\"}," TIME("10:00:00") "}", 0},
+	{"a text is", "customer", "inbound", "{\"messageMetadata\":{\"type\":\"Text\"}," TIME("10:00:00") "}", AT_10},
+	{"an agent wrote", "agent", "inbound", "{" TIME("10:00:00") "}", 0},
+	{"times that are none", "customer", "inbound", "{\"messageTime\":\"now\"},{\"messageTime\":7},{\"messageTime\":null},7", 0},
+};
+
+static void
+test_last_inbound(void)
+{
+	char		body[1000];
+
+	for (size_t i = 0; i < COUNT(inbound_cases); i++)
+	{
+		const InboundCase *wanted = &inbound_cases[i];
+
+		snprintf(body, sizeof(body), "{\"participants\":[{\"purpose\":\"%s\",\"messages\":[{\"state\":\"connected\","
+				 "\"direction\":\"%s\",\"messages\":[%s]}]}]}", wanted->purpose, wanted->direction, wanted->messages);
+		is_number(read_answer(STEP_CHECK, 200, body).last_inbound_at, wanted->at, wanted->name);
+	}
+	is_number(read_answer(STEP_CHECK, 200, "{\"participants\":[{\"purpose\":\"customer\",\"state\":\"connected\","
+						  "\"messages\":[{\"messageId\":\"x\"," TIME("10:00:00") "}]}]}").last_inbound_at,
+			  AT_10, "a flat participant's messages");
+}
+
 /* --- notify and create ---------------------------------------------------------- */
 
 typedef struct PostCase
@@ -190,6 +317,64 @@ test_posts(void)
 		is_text(reading.reason, wanted->reason, "with its reason");
 		is_text(reading.conversation_id, wanted->id, "and its conversation");
 	}
+}
+
+static void
+test_message_ids(void)
+{
+	static const char both[] = "{\"id\":\"m-1\",\"conversationId\":\"b-1\",\"message\":{\"id\":\"m-2\"}}";
+	static const char inner[] = "{\"conversationId\":\"b-1\",\"message\":{\"id\":\"m-2\",\"status\":\"queued\"}}";
+
+	is_text(read_answer(STEP_CREATE, 202, both).message_id, "m-1", "message id: the answer's");
+	is_text(read_answer(STEP_NOTIFY, 202, inner).message_id, "m-2", "or its message's");
+	is_text(read_answer(STEP_CREATE, 202, "{\"id\":17,\"conversationId\":\"b-1\"}").message_id, "17", "a number");
+	is_text(read_answer(STEP_CREATE, 202, "{\"id\":\"m 1\",\"conversationId\":\"b-1\"}").message_id, "",
+			"none with blanks");
+	is_text(read_answer(STEP_CREATE, 202, "{\"id\":\"m\\u00fc\",\"conversationId\":\"b-1\"}").message_id, "",
+			"none that is not ASCII");
+	is_text(read_answer(STEP_CHECK, 200, active).message_id, "", "a conversation's id is none");
+}
+
+typedef struct FailedCase
+{
+	const char *message;
+	const char *reason;
+	const char *code;
+} FailedCase;
+
+static const FailedCase failed_cases[] = {
+	{"{\"status\":\"queued\"}", "", ""},
+	{"{\"status\":\"sent\"}", "", ""},
+	{"{\"status\":7}", "", ""},
+	{"{\"status\":\"failed\"}", "message_failed", ""},
+	{"{\"status\":\"FAILED\"}", "message_failed", ""},
+	{"{\"status\":\"delivery-failed\",\"errorInfo\":{\"code\":\"carrier\",\"message\":\"No.\"}}", "message_failed", "carrier"},
+	{"{\"status\":\"removed\",\"reasons\":[{\"code\":\"InvalidDestination\"}]}", "message_failed", "InvalidDestination"},
+	{"{\"status\":\"failed\",\"reasons\":[{\"code\":\"RecipientOptedOut\"}]}", "opted_out", "RecipientOptedOut"},
+	{"{\"status\":\"failed\",\"normalizedReceipts\":[{\"reasons\":[{\"code\":\"RecipientOptedOut\"}]}]}", "opted_out", "RecipientOptedOut"},
+	{"{\"status\":\"sent\",\"reasons\":[{\"code\":\"RecipientOptedOut\"}]}", "", ""},
+};
+
+static void
+test_failed_messages(void)
+{
+	char		body[500];
+
+	for (size_t i = 0; i < COUNT(failed_cases); i++)
+		for (Step step = STEP_NOTIFY; step <= STEP_CREATE; step++)
+		{
+			const FailedCase *wanted = &failed_cases[i];
+			bool		fails = wanted->reason[0] != '\0';
+			Reading		reading;
+
+			snprintf(body, sizeof(body), "{\"id\":\"m-1\",\"conversationId\":\"b-1\",\"message\":%s}", wanted->message);
+			reading = read_answer(step, 202, body);
+			ok(reading.class == (fails ? REPLY_REJECTED : REPLY_DONE), "202 to a %s: %s", step_name(step), wanted->message);
+			is_text(reading.reason, wanted->reason, "its reason");
+			is_text(reading.error_code, wanted->code, "its code");
+			ok(reading.opted_out == (strcmp(wanted->reason, "opted_out") == 0), "whether it is an opt-out");
+			is_text(reading.conversation_id, "b-1", "which conversation there is all the same");
+		}
 }
 
 static void
@@ -348,11 +533,36 @@ test_faults(void)
 	}
 }
 
+/* One character of another alphabet, and an SMS holds less than half as much. */
+static void
+test_segments(void)
+{
+	char		text[2 * 500];
+	CallMessage call = {.step = STEP_CREATE, .text = text, .to_address = "+1", .from_address = "+2", .channel = "sms"};
+
+	memset(text, 'x', sizeof(text));
+	strcpy(text + 332, "\xE2\x80\x99s.");
+	is_text(dialect_genesys_cloud.find_fault(&call), NULL, "335 characters, one of them typographic");
+	strcpy(text + 332, "\xE2\x80\x99s..");
+	is_text(dialect_genesys_cloud.find_fault(&call), "text_too_long", "336 of them");
+	call.channel = "open";
+	is_text(dialect_genesys_cloud.find_fault(&call), NULL, "which another channel takes");
+	for (int i = 0; i < 383; i++)
+		strcpy(text + 2 * i, "[]");
+	call.channel = "sms";
+	is_text(dialect_genesys_cloud.find_fault(&call), "text_too_long", "766 brackets, which are two each");
+}
+
 int
 main(void)
 {
+	test_segments();
 	test_check();
 	test_check_unreadable();
+	test_media();
+	test_last_inbound();
+	test_message_ids();
+	test_failed_messages();
 	test_posts();
 	test_errors();
 	test_permissions();
