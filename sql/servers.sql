@@ -49,6 +49,26 @@ ALTER SERVER good OPTIONS (ADD key_lifetime 'long');
 ALTER SERVER good OPTIONS (ADD idempotency 'key', ADD key_lifetime '12h');
 ALTER SERVER good OPTIONS (SET ca_file 'relative.pem');
 ALTER SERVER good OPTIONS (SET proxy 'socks5://127.0.0.1');
+ALTER SERVER good OPTIONS (SET proxy 'http://user:secret@proxy.corp.example:3128');
+ALTER SERVER good OPTIONS (SET proxy 'http://proxy.corp.example:3128');
+ALTER SERVER good OPTIONS (SET proxy 'http://10.1.2.3:3128');
+
+-- a host of ours, by its name
+ALTER SERVER good OPTIONS (SET api_url 'https://api.example.com:8443/base');
+ALTER SERVER good OPTIONS (ADD allow_private_address '10.1.2.3');
+ALTER SERVER good OPTIONS (ADD allow_private_address 'api.example.com, login.example.com');
+ALTER SERVER good OPTIONS (ADD allow_private_address 'api.exampel.com');
+ALTER SERVER good OPTIONS (ADD allow_private_address 'API.example.com');
+
+-- replies, and what they say
+ALTER SERVER good OPTIONS (ADD max_reply_size '4');
+ALTER SERVER good OPTIONS (ADD max_reply_size '65MB');
+ALTER SERVER good OPTIONS (ADD max_reply_size 'large');
+ALTER SERVER good OPTIONS (ADD max_reply_size '8MB');
+ALTER SERVER good OPTIONS (ADD opt_out_words '');
+ALTER SERVER good OPTIONS (ADD opt_out_words 'muted,,470');
+ALTER SERVER good OPTIONS (ADD opt_out_words 'no');
+ALTER SERVER good OPTIONS (ADD opt_out_words '7, muted by guest,abgemeldet');
 DROP SERVER good;
 
 -- Genesys Cloud: a region stands for its URLs, and there are no keys
@@ -60,9 +80,16 @@ CREATE SERVER cloud FOREIGN DATA WRAPPER reengage OPTIONS (dialect 'genesys_clou
 ALTER SERVER cloud OPTIONS (ADD api_url 'https://api.example.com');
 ALTER SERVER cloud OPTIONS (ADD login_url 'https://login.example.com');
 ALTER SERVER cloud OPTIONS (SET dialect 'messaging');
+ALTER SERVER cloud OPTIONS (ADD proactive_channels 'sms,email');
+ALTER SERVER cloud OPTIONS (ADD allow_private_address 'login.mypurecloud.de');
 INSERT INTO reengage.nudges (server, conversation_id, message, channel) VALUES ('cloud', 'a', repeat('x', 766), 'sms');
 INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('cloud', 'a', repeat('x', 2001));
+INSERT INTO reengage.nudges (server, conversation_id, message, channel) VALUES ('cloud', 'a', repeat('{}', 191), 'sms');
+INSERT INTO reengage.nudges (server, conversation_id, message, channel) VALUES ('cloud', 'a', repeat('x', 335) || chr(8217), 'sms');
 BEGIN;
+INSERT INTO reengage.nudges (server, conversation_id, message, channel) VALUES ('cloud', 'a', repeat('x', 334) || chr(8217), 'sms');
+INSERT INTO reengage.nudges (server, conversation_id, message, channel) VALUES ('cloud', 'a', repeat(chr(252), 765), 'sms');
+INSERT INTO reengage.nudges (server, conversation_id, message, channel) VALUES ('cloud', 'a', repeat('x', 335) || chr(8217), 'open');
 INSERT INTO reengage.nudges (server, conversation_id, message, channel) VALUES ('cloud', 'a', repeat('x', 765), 'sms');
 INSERT INTO reengage.nudges (server, conversation_id, message, detail)
 	VALUES ('cloud', 'a', repeat('x', 2001), '{"template": {"responseId": "r"}}');

@@ -47,10 +47,13 @@ static const FieldSpec server_fields[] = {
 	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, client_secret)},
 	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, ca_file)},
 	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, proxy)},
+	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, opt_out_words)},
+	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, private_hosts)},
 	{FIELD_NUMBER, offsetof(ServerMessage, timeout_ms)},
 	{FIELD_NUMBER, offsetof(ServerMessage, connect_timeout_ms)},
 	{FIELD_NUMBER, offsetof(ServerMessage, max_in_flight)},
 	{FIELD_NUMBER, offsetof(ServerMessage, max_requests_per_minute)},
+	{FIELD_NUMBER, offsetof(ServerMessage, max_reply_bytes)},
 };
 SPEC(server, MESSAGE_SERVER, ServerMessage);
 

@@ -17,7 +17,7 @@
 #include "nudge.h"
 
 /* Raised whenever a message changes; the two programs must agree on it. */
-#define PROTOCOL_VERSION 7
+#define PROTOCOL_VERSION 8
 
 typedef enum MessageKind
 {
@@ -49,10 +49,13 @@ typedef struct ServerMessage
 	const char *client_secret;
 	const char *ca_file;
 	const char *proxy;
+	const char *opt_out_words;	/* comma-separated; NULL: none */
+	const char *private_hosts;	/* comma-separated: those that may have a private address */
 	int64_t		timeout_ms;
 	int64_t		connect_timeout_ms;
 	int64_t		max_in_flight;
 	int64_t		max_requests_per_minute;	/* 0: no limit */
+	int64_t		max_reply_bytes;
 } ServerMessage;
 
 typedef struct CallMessage

@@ -142,15 +142,12 @@ path_is_sound(const char *path)
 	return true;
 }
 
-const char *
-url_complaint(const char *url)
+/* What is wrong with it wherever it leads; "start" is behind the scheme. */
+static const char *
+common_complaint(const char *url, const char *start)
 {
-	bool		secure;
-	const char *start = after_scheme(url, &secure);
 	Authority	authority;
 
-	if (start == NULL)
-		return "must begin with https:// (or http:// for a loopback host)";
 	for (const char *byte = url; *byte; byte++)
 		if ((unsigned char) *byte <= ' ' || (unsigned char) *byte >= 0x7f)
 			return "must consist of printable ASCII characters without blanks";
@@ -163,7 +160,88 @@ url_complaint(const char *url)
 		return "must have a port from 1 to 65535";
 	if (!path_is_sound(start + strcspn(start, "/")))
 		return "must not have dot segments";
-	if (!secure && !host_is_loopback(&authority))
-		return "must use https, as its host is not a loopback address";
 	return NULL;
+}
+
+const char *
+url_complaint(const char *url)
+{
+	bool		secure;
+	const char *start = after_scheme(url, &secure);
+	const char *complaint;
+
+	if (start == NULL)
+		return "must begin with https:// (or http:// for a loopback host)";
+	complaint = common_complaint(url, start);
+	if (complaint == NULL && !secure && !url_is_loopback(url))
+		return "must use https, as its host is not a loopback address";
+	return complaint;
+}
+
+const char *
+url_proxy_complaint(const char *url)
+{
+	bool		secure;
+	const char *start = after_scheme(url, &secure);
+	const char *complaint;
+	const char *path;
+
+	if (start == NULL)
+		return "must begin with http:// or https://";
+	complaint = common_complaint(url, start);
+	path = start + strcspn(start, "/");
+	if (complaint == NULL && path[strspn(path, "/")] != '\0')
+		return "must not have a path";
+	return complaint;
+}
+
+/* "10.1" and "0x7f.1" are addresses to some resolvers, too: no top-level domain begins with a digit. */
+static bool
+is_host_name(const char *host, size_t length)
+{
+	Authority	authority = {.host = host, .host_length = length};
+	size_t		last = length;
+
+	if (length == 0 || host[0] == '[' || host[0] == '.' || host[length - 1] == '.' ||
+		!host_is_sound(&authority) || host_is_loopback(&authority))
+		return false;
+	while (last > 0 && host[last - 1] != '.')
+		last--;
+	return host[last] < '0' || host[last] > '9';
+}
+
+const char *
+url_hosts_complaint(const char *hosts)
+{
+	for (;;)
+	{
+		size_t		length = strcspn(hosts, ",");
+
+		if (!is_host_name(hosts, length))
+			return "must consist of host names separated by commas, without blanks, ports or addresses in numbers";
+		if (hosts[length] == '\0')
+			return NULL;
+		hosts += length + 1;
+	}
+}
+
+bool
+url_host_is_among(const char *url, const char *hosts)
+{
+	bool		secure;
+	const char *start = after_scheme(url, &secure);
+	Authority	authority;
+
+	if (start == NULL || hosts == NULL)
+		return false;
+	authority = split_authority(start);
+	while (*hosts != '\0')
+	{
+		size_t		length = strcspn(hosts, ",");
+
+		if (length == authority.host_length && strncasecmp(hosts, authority.host, length) == 0)
+			return true;
+		hosts += length + (hosts[length] == ',');
+	}
+	return false;
 }

@@ -1,5 +1,6 @@
 /*
- * url.h: what may stand in the options api_url and login_url.
+ * url.h: what may stand in the options api_url, login_url and proxy, and which
+ * hosts they name.
  */
 #ifndef REENGAGE_URL_H
 #define REENGAGE_URL_H
@@ -13,6 +14,21 @@
  * that can follow "the URL".
  */
 extern const char *url_complaint(const char *url);
+
+/*
+ * The same for a proxy: http or https, any host, perhaps a port.  Plain http
+ * will do, as the API is spoken to by TLS through a tunnel.
+ */
+extern const char *url_proxy_complaint(const char *url);
+
+/*
+ * NULL when "hosts" is a list of host names, separated by commas, none of which
+ * is an address in numbers; else a phrase that can follow "the list".
+ */
+extern const char *url_hosts_complaint(const char *hosts);
+
+/* True if the host of a sound URL is one of those, whatever the case. */
+extern bool url_host_is_among(const char *url, const char *hosts);
 
 /* True for localhost, 127.0.0.0/8 and [::1]. */
 extern bool url_is_loopback(const char *url);

@@ -102,6 +102,27 @@ address_is_public(const struct sockaddr *address)
 	return false;
 }
 
+static bool
+ipv4_is_private(uint32_t address)
+{
+	return starts_with_bits(address, 0x0A000000, 8) || starts_with_bits(address, 0xAC100000, 12) ||
+		starts_with_bits(address, 0xC0A80000, 16);
+}
+
+bool
+address_is_private(const struct sockaddr *address)
+{
+	const struct in6_addr *ipv6 = &((const struct sockaddr_in6 *) address)->sin6_addr;
+
+	if (address->sa_family == AF_INET)
+		return ipv4_is_private(ntohl(((const struct sockaddr_in *) address)->sin_addr.s_addr));
+	if (address->sa_family != AF_INET6)
+		return false;
+	if (IN6_IS_ADDR_V4MAPPED(ipv6))
+		return ipv4_is_private(first_bits(ipv6->s6_addr + 12));
+	return (ipv6->s6_addr[0] & 0xFE) == 0xFC;
+}
+
 bool
 host_names_an_address(const char *host)
 {

@@ -246,7 +246,8 @@ call_end(Call *call, const HttpResponse *response)
 	Settings   *settings = settings_hold(call->settings);
 	bool		tags;
 
-	call->settings->dialect->read((Step) call->message.step, response, &secrets, &reading);
+	call->settings->dialect->read((Step) call->message.step, response, &secrets,
+								  call->settings->opt_out_words, &reading);
 	read_conflict(call, &reading);
 	read_mistaken_identity(call, &reading);
 	read_certificate(&response->certificate, &secrets, &reading);

@@ -20,13 +20,13 @@
 
 #include <curl/curl.h>
 
-#include "address.h"
 #include "clock.h"
 #include "exit.h"
 #include "headers.h"
 #include "http_certificate.h"
 #include "http_failure.h"
 #include "http_reuse.h"
+#include "http_target.h"
 #include "memory.h"
 #include "received.h"
 #include "test_point.h"
@@ -40,7 +40,7 @@ typedef struct Transfer
 	struct curl_slist *header_list;
 	size_t		body_given;		/* bytes of the request's body */
 	Received	received;
-	bool		only_public;	/* refuse addresses inside of our network */
+	HttpTarget	target;
 	bool		address_refused;
 	bool		tunnelled;		/* by CONNECT, through a proxy */
 	int64_t		started_at;
@@ -103,7 +103,7 @@ on_socket(void *argument, curlsocktype purpose, struct curl_sockaddr *address)
 	Transfer   *transfer = argument;
 
 	(void) purpose;
-	if (transfer->only_public && !address_is_public(&address->addr))
+	if (!http_target_permits(&transfer->target, &address->addr))
 	{
 		transfer->address_refused = true;
 		return CURL_SOCKET_BAD;
@@ -172,12 +172,6 @@ set_deadline(CURL *easy, const HttpRequest *request, const HttpRoute *route)
 		set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) request->begin_within_ms);
 }
 
-static bool
-is_https(const char *url)
-{
-	return strncasecmp(url, "https:", strlen("https:")) == 0;
-}
-
 /*
  * With TLS calls wait to see whether they can share a connection by HTTP/2.
  * Without, they would wait for the first reply, and one that never comes would
@@ -187,7 +181,7 @@ static void
 set_url(CURL *easy, const char *url)
 {
 	set_text(easy, CURLOPT_URL, url);
-	set_number(easy, CURLOPT_PIPEWAIT, is_https(url));
+	set_number(easy, CURLOPT_PIPEWAIT, http_url_is_secure(url));
 }
 
 static void
@@ -246,23 +240,6 @@ set_body(Transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size);
 	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
 	curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
-}
-
-/* True if the URL itself says "localhost" or gives an address in numbers. */
-static bool
-url_names_an_address(const char *url)
-{
-	CURLU	   *parsed = curl_url();
-	char	   *host = NULL;
-	bool		answer;
-
-	require(parsed != NULL);
-	answer = curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
-		curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-		host_names_an_address(host);
-	curl_free(host);
-	curl_url_cleanup(parsed);
-	return answer;
 }
 
 static Transfer *
@@ -332,11 +309,9 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	transfer->done = done;
 	transfer->owner = owner;
 	transfer->started_at = clock_wall_us();
-	/* Through a proxy it is the proxy that is connected to. */
-	transfer->only_public = route->proxy == NULL &&
-		!url_names_an_address(transfer->request.url);
-
-	transfer->tunnelled = route->proxy != NULL && is_https(transfer->request.url);
+	transfer->target = http_target_of(transfer->request.url, route);
+	transfer->received.body_max = route->max_reply;
+	transfer->tunnelled = route->proxy != NULL && http_url_is_secure(transfer->request.url);
 
 	set_safety(transfer->easy);
 	set_route(transfer->easy, route);
@@ -425,7 +400,8 @@ fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 {
 	response->status = final_status(transfer);
 	response->sent = was_sent(transfer, response->status);
-	response->complete = code == CURLE_OK && response->status > 0;
+	/* to libcurl an answer that ends in its headers is one without a body */
+	response->complete = code == CURLE_OK && response->status > 0 && transfer->received.headers_end;
 	if (!response->complete)
 		response->failure = failure_word(transfer, code, response->sent);
 	response->detail = transfer->error;

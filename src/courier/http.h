@@ -18,6 +18,8 @@ typedef struct HttpRoute
 {
 	char	   *ca_file;		/* NULL: the system's authorities */
 	char	   *proxy;			/* NULL: none, whatever the environment says */
+	char	   *private_hosts;	/* comma-separated: names that may lead to a private address */
+	size_t		max_reply;		/* bytes of a body; 0: as received.h has it */
 	long		timeout_ms;
 	long		connect_timeout_ms;
 } HttpRoute;

@@ -11,6 +11,7 @@
 /* The worker checks its options; these bounds keep its mistakes harmless. */
 #define TIMEOUT_MAX_MS (60 * 60 * 1000)
 #define IN_FLIGHT_MAX 10000
+#define REPLY_MAX_BYTES (64 * 1024 * 1024)
 
 /* To libcurl a timeout of 0 means none, which is never wanted. */
 static int
@@ -47,8 +48,11 @@ settings_new(const ServerMessage *message)
 	settings->client_id = copy_text(message->client_id);
 	settings->client_secret = copy_text(message->client_secret);
 	settings->basic = basic_credentials(message->client_id, message->client_secret);
+	settings->opt_out_words = copy_text(message->opt_out_words);
 	settings->route.ca_file = copy_text(message->ca_file);
 	settings->route.proxy = copy_text(message->proxy);
+	settings->route.private_hosts = copy_text(message->private_hosts);
+	settings->route.max_reply = clamp(message->max_reply_bytes, REPLY_MAX_BYTES);
 	settings->route.timeout_ms = clamp(message->timeout_ms, TIMEOUT_MAX_MS);
 	settings->route.connect_timeout_ms = clamp(message->connect_timeout_ms, TIMEOUT_MAX_MS);
 	settings->max_in_flight = clamp(message->max_in_flight, IN_FLIGHT_MAX);
@@ -75,8 +79,10 @@ settings_release(Settings *settings)
 	free(settings->client_id);
 	forget_text(settings->client_secret);
 	forget_text(settings->basic);
+	free(settings->opt_out_words);
 	free(settings->route.ca_file);
-	forget_text(settings->route.proxy); /* may hold a password */
+	free(settings->route.proxy);
+	free(settings->route.private_hosts);
 	free(settings);
 }
 

@@ -24,6 +24,7 @@ typedef struct Settings
 	char	   *client_secret;
 	char	   *basic;			/* base64 of id:secret; NULL without both */
 	HttpRoute	route;
+	char	   *opt_out_words;	/* NULL: none but the usual ones */
 	int			max_in_flight;
 	int			max_requests_per_minute;	/* 0: no limit */
 } Settings;

@@ -31,8 +31,7 @@ intent_row(const Flight *flight)
 		.own_customer = flight->own_customer,
 		.channel = flight_channel(flight),
 		.root = flight->nudge.root,
-		.path = flight->passed_over == NULL ? flight->nudge.path :
-			psprintf("%s,%s", flight->nudge.path, flight->passed_over),
+		.path = flight->nudge.path,
 	};
 
 	return row;

@@ -18,6 +18,8 @@
 
 #include "nudge.h"
 #include "options.h"
+#include "rows.h"
+#include "sms_segments.h"
 #include "time_zones.h"
 
 PG_FUNCTION_INFO_V1(reengage_nudges_validate);
@@ -212,6 +214,25 @@ has_template(const Row *row)
 									 strlen("template"), NULL) != NULL;
 }
 
+/* Counted as it leaves: which character made it long is not said, as the text is the customer's. */
+static void
+check_sms_length(const char *message)
+{
+	SmsLength	length = sms_length(to_utf8(message));
+
+	if (length.segments > GENESYS_CLOUD_SMS_SEGMENTS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("message of a nudge is too long for an SMS: %d segments", length.segments),
+				 errdetail("Genesys Cloud takes %d segments: %d characters, or %d if one of them is not of the GSM alphabet%s.",
+						   GENESYS_CLOUD_SMS_SEGMENTS,
+						   sms_units_of(GENESYS_CLOUD_SMS_SEGMENTS, true),
+						   sms_units_of(GENESYS_CLOUD_SMS_SEGMENTS, false),
+						   length.is_gsm ? "" : ", as here"),
+				 errhint("Shorten the text%s.", length.is_gsm ? "" :
+						 ", or do without emoji, typographic quotes and letters beyond that alphabet")));
+}
+
 /*
  * What is certainly too long for the API.  On which channel it goes out only
  * the check of the conversation tells, so the courier looks again.
@@ -222,14 +243,16 @@ check_length(const Row *row, const ForeignServer *server)
 	const char *message = required_text(row, "message");
 	const char *channel = text_column(row, "channel");
 	bool		is_sms = channel != NULL && strcmp(channel, "sms") == 0;
-	int			longest = is_sms ? GENESYS_CLOUD_SMS_MAX : GENESYS_CLOUD_TEXT_MAX;
 
-	if (strlen(message) <= GENESYS_CLOUD_SMS_MAX || has_template(row) ||
+	/* no alphabet makes more segments of so few bytes */
+	if ((int) strlen(message) <= sms_units_of(GENESYS_CLOUD_SMS_SEGMENTS, false) ||
 		!options_read(server->options).notify_is_addressed)
 		return;
-	if (pg_mbstrlen(message) > longest)
-		refuse("message", message, psprintf("It has %d characters, the most of Genesys Cloud are %d%s.",
-											pg_mbstrlen(message), longest, is_sms ? " by SMS" : ""));
+	if (is_sms)
+		check_sms_length(message);
+	else if (!has_template(row) && pg_mbstrlen(message) > GENESYS_CLOUD_TEXT_MAX)
+		refuse("message", "...", psprintf("It has %d characters, the most of Genesys Cloud are %d.",
+										  pg_mbstrlen(message), GENESYS_CLOUD_TEXT_MAX));
 }
 
 static const ForeignServer *

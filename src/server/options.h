@@ -7,8 +7,6 @@
 #include "foreign/foreign.h"
 #include "nodes/pg_list.h"
 
-#include "decide.h"
-
 /* A server's options with the defaults filled in. */
 typedef struct ServerOptions
 {
@@ -18,13 +16,13 @@ typedef struct ServerOptions
 	bool		tag_lineage;	/* the thread's root is written on what a create makes */
 	bool		notify_is_addressed;	/* the dialect notifies an address */
 	const char *from_address;	/* NULL: none */
-	const Sender *senders;		/* for some channels */
-	int			nsenders;
-	bool		senders_overrule;	/* the business side of the old conversation, too */
 	const char *country_code;	/* of numbers that do not name theirs; NULL: not known */
 	const char *proactive_channels; /* comma-separated, without blanks */
 	const char *ca_file;		/* NULL: the system's */
 	const char *proxy;			/* NULL: none */
+	const char *private_hosts;	/* comma-separated: those that may have a private address; NULL: none */
+	const char *opt_out_words;	/* comma-separated; NULL: only the usual ones */
+	int			max_reply_bytes;
 	int			max_in_flight;
 	int			max_requests_per_minute;	/* 0: no limit */
 	int			max_failures;	/* 0: no limit */

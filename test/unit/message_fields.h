@@ -73,10 +73,13 @@ static const MessageType message_types[] = {
 		TEXT_OR_NULL(ServerMessage, client_secret),
 		TEXT_OR_NULL(ServerMessage, ca_file),
 		TEXT_OR_NULL(ServerMessage, proxy),
+		TEXT_OR_NULL(ServerMessage, opt_out_words),
+		TEXT_OR_NULL(ServerMessage, private_hosts),
 		NUMBER(ServerMessage, timeout_ms),
 		NUMBER(ServerMessage, connect_timeout_ms),
 		NUMBER(ServerMessage, max_in_flight),
 		NUMBER(ServerMessage, max_requests_per_minute),
+		NUMBER(ServerMessage, max_reply_bytes),
 		NO_FIELD,
 	}},
 	{"call", MESSAGE_CALL, sizeof(CallMessage), put_call, get_call, {

@@ -222,9 +222,65 @@ static const LoopbackCase loopback_cases[] = {
 	{"", false},
 };
 
+static const UrlCase proxy_cases[] = {
+	{"http://proxy:3128", GOOD},
+	{"http://proxy.corp.example:3128/", GOOD},
+	{"http://10.1.2.3:3128", GOOD},
+	{"http://[fd00::1]:3128", GOOD},
+	{"https://proxy.example", GOOD},
+	{"HTTP://127.0.0.1:1", GOOD},
+	{"proxy:3128", SCHEME},
+	{"socks5://proxy:1080", SCHEME},
+	{"http://user:secret@proxy:3128", EXTRAS},
+	{"http://proxy:3128?x", EXTRAS},
+	{"http://proxy:99999", PORT},
+	{"http://:3128", HOST},
+	{"http://proxy:3128/path", "must not have a path"},
+	{"http://pro xy", PRINTABLE},
+	{"", SCHEME},
+};
+
+static const UrlCase hosts_cases[] = {
+	{"api.example.com", GOOD},
+	{"api.example.com,login.example.com", GOOD},
+	{"api", GOOD},
+	{"Api-1.corp_x.example", GOOD},
+	{"", ANY}, {",", ANY}, {"a,", ANY}, {",a", ANY}, {"a,,b", ANY}, {"a, b", ANY}, {" a", ANY},
+	{"a:443", ANY}, {"https://a", ANY}, {"a/", ANY}, {"*.example.com", ANY}, {".example.com", ANY}, {"a.", ANY},
+	{"10.1.2.3", ANY}, {"10.1", ANY}, {"0x7f.1", ANY}, {"167772161", ANY}, {"[fd00::1]", ANY}, {"fd00::1", ANY},
+	{"localhost", ANY}, {"127.0.0.1", ANY}, {"a.0x1", ANY},
+};
+
+static void
+test_list(const UrlCase *list, size_t count, const char *(*complaint_of) (const char *), const char *what)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		const char *complaint = complaint_of(list[i].url);
+
+		ok(list[i].complaint == NULL ? complaint == NULL :
+		   complaint != NULL && strstr(complaint, list[i].complaint) != NULL,
+		   "%s: \"%s\": %s", what, list[i].url, complaint != NULL ? complaint : "good");
+	}
+}
+
+static void
+test_among(void)
+{
+	ok(url_host_is_among("https://api.example.com:8443/v2", "a,API.example.com"), "a host is among them");
+	ok(!url_host_is_among("https://api.example.com", "example.com,pi.example.com,api.example.co"), "all of it");
+	ok(!url_host_is_among("https://api.example.com", NULL), "of none");
+	ok(!url_host_is_among("https://api.example.com", ""), "of nothing");
+	ok(!url_host_is_among("api.example.com", "api.example.com"), "of no URL");
+	ok(!url_host_is_among("https://a.example/api.example.com", "api.example.com"), "a path is no host");
+}
+
 int
 main(void)
 {
+	test_list(proxy_cases, sizeof(proxy_cases) / sizeof(proxy_cases[0]), url_proxy_complaint, "proxy");
+	test_list(hosts_cases, sizeof(hosts_cases) / sizeof(hosts_cases[0]), url_hosts_complaint, "hosts");
+	test_among();
 	for (size_t i = 0; i < sizeof(url_cases) / sizeof(url_cases[0]); i++)
 	{
 		const UrlCase *c = &url_cases[i];
