@@ -480,7 +480,7 @@ COMMENT ON COLUMN reengage.suppressions.server IS 'the foreign server; null: any
 COMMENT ON COLUMN reengage.suppressions.channel IS 'the channel, in lower case; null: any';
 COMMENT ON COLUMN reengage.suppressions.address_hash IS 'the customer, as in lineage.address_hash';
 COMMENT ON COLUMN reengage.suppressions.root_conversation_id IS 'or the first conversation of a thread';
-COMMENT ON COLUMN reengage.suppressions.label IS 'what an operator knows it by: the address without its middle, or the conversation';
+COMMENT ON COLUMN reengage.suppressions.label IS 'what an operator knows it by: the normal form of the address without its middle, or the conversation';
 COMMENT ON COLUMN reengage.suppressions.reason IS 'as suppress() was told';
 COMMENT ON COLUMN reengage.suppressions.until IS 'not at or after this time; null: for ever';
 COMMENT ON COLUMN reengage.suppressions.created_by IS 'who called suppress()';
@@ -902,11 +902,23 @@ $$;
 COMMENT ON FUNCTION reengage.country_code_of(text) IS
 	'the default_country_code of a server; null: it has none';
 
+CREATE FUNCTION reengage.form_hash(form text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT (reengage.hash_addresses(k.key, ARRAY[form]))[1]
+	FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1
+$$;
+COMMENT ON FUNCTION reengage.form_hash(text) IS
+	'the keyed hash of a normal form, as lineage.address_hash has it; null while there is no key';
+
 CREATE FUNCTION reengage.address_hash(address text, channel text DEFAULT NULL, server text DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT (reengage.hash_addresses(k.key, reengage.normal_addresses(ARRAY[address], ARRAY[channel], reengage.country_code_of(server))))[1]
-	FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1
+	SELECT reengage.form_hash(coalesce(
+		(reengage.normal_addresses(ARRAY[address], ARRAY[channel], reengage.country_code_of(server)))[1],
+		-- as the engine has it where nobody tells the channel
+		CASE WHEN channel IS NULL THEN coalesce((reengage.normal_addresses(ARRAY[address], ARRAY['whatsapp'], NULL))[1],
+			(reengage.normal_addresses(ARRAY[address], ARRAY['open'], NULL))[1]) END))
 $$;
 COMMENT ON FUNCTION reengage.address_hash(text, text, text) IS
 	'an address on a channel as lineage.address_hash has it, read with the default_country_code of the server; without a channel an address is what it looks like; null of what is no address, and while there is no key';
@@ -935,8 +947,76 @@ END
 $$;
 COMMENT ON FUNCTION reengage.make_address_key() IS 'makes the key of address hashes, once';
 
-CREATE FUNCTION reengage.suppression_subject(address text, conversation_id text, server text,
-	OUT address_hash text, OUT root_conversation_id text, OUT of_server text, OUT label text)
+CREATE FUNCTION reengage.address_readings(address text, channel text, country_codes text[])
+RETURNS TABLE (kind text, form text, label text)
+LANGUAGE C STABLE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_address_readings';
+COMMENT ON FUNCTION reengage.address_readings(text, text, text[]) IS
+	'the normal forms of an address on a channel, or without one of all that it may plausibly be, numbers without a country read in each of these; an error if there is none';
+
+CREATE FUNCTION reengage.known_channels() RETURNS text[]
+LANGUAGE C IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_known_channels';
+COMMENT ON FUNCTION reengage.known_channels() IS 'the words for channels that messaging APIs have';
+
+CREATE FUNCTION reengage.require_channel(channel text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	word text := lower(btrim(channel, E' \t\n\r\u00a0'));
+	known text[];
+BEGIN
+	IF word IS NULL OR word = ANY (reengage.known_channels()) THEN
+		RETURN word;
+	END IF;
+	SELECT array_agg(DISTINCT c.channel ORDER BY c.channel) INTO known
+	FROM (SELECT unnest(reengage.known_channels()) AS channel
+		  UNION ALL
+		  SELECT unnest(string_to_array(o.option_value, ','))
+		  FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+			  CROSS JOIN pg_options_to_table(s.srvoptions) o
+		  WHERE w.fdwname = 'reengage' AND o.option_name = 'proactive_channels') c
+	WHERE c.channel <> '';
+	IF word <> ALL (known) THEN
+		RAISE EXCEPTION 'channel "%" is not known', left(word, 60)
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = format('Known are %s; a server''s option proactive_channels may name more.', array_to_string(known, ', '));
+	END IF;
+	RETURN word;
+END
+$$;
+COMMENT ON FUNCTION reengage.require_channel(text) IS
+	'a channel in lower case, without blanks around it; an error if neither an API nor the proactive_channels of a server have it';
+
+CREATE FUNCTION reengage.customer_readings(address text, channel text, server text)
+RETURNS TABLE (kind text, address_hash text, label text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	country_codes text[] := ARRAY(
+		SELECT DISTINCT c.code
+		FROM pg_foreign_server s CROSS JOIN reengage.country_code_of(s.srvname) AS c (code)
+		WHERE s.srvname = coalesce(server, s.srvname) AND c.code IS NOT NULL
+		ORDER BY 1);
+BEGIN
+	IF length(address) > 256 OR address ~ '[[:cntrl:]]' THEN
+		RAISE EXCEPTION 'invalid address of % characters', length(address)
+			USING ERRCODE = 'invalid_parameter_value',
+				  DETAIL = 'It must have at most 256 characters, and no control characters.';
+	END IF;
+	PERFORM reengage.make_address_key();
+	-- always in one order, as they are locked one after the other
+	RETURN QUERY
+		SELECT r.kind, reengage.form_hash(r.form), r.label
+		FROM reengage.address_readings(address, channel, country_codes) r ORDER BY 2;
+END
+$$;
+COMMENT ON FUNCTION reengage.customer_readings(text, text, text) IS
+	'the customers that an address means, as lineage.address_hash has them, with what may be shown of each: one on a known channel, without a channel each that it may plausibly be; an error if it is none';
+
+CREATE FUNCTION reengage.suppression_subject(address text, conversation_id text, channel text, server text,
+	OUT address_hash text, OUT root_conversation_id text, OUT of_server text, OUT kind text, OUT label text)
 RETURNS SETOF record
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -949,17 +1029,13 @@ BEGIN
 		PERFORM reengage.require_server(suppression_subject.server);
 	END IF;
 	IF address IS NOT NULL THEN
-		IF address !~ '[A-Za-z0-9]|[^\x01-\x7f]' OR length(address) > 256 OR address ~ '[[:cntrl:]]' THEN
-			RAISE EXCEPTION 'invalid address: "%"', left(address, 60)
-				USING ERRCODE = 'invalid_parameter_value',
-					  DETAIL = 'It must be 1 to 256 characters, a letter or a digit among them, without control characters.';
-		END IF;
-		PERFORM reengage.make_address_key();
-		address_hash := reengage.address_hash(address);
 		of_server := suppression_subject.server;
-		label := CASE WHEN length(btrim(address)) < 9 THEN '' ELSE left(btrim(address), 5) END
-			|| '...' || right(btrim(address), 2);
-		RETURN NEXT;
+		FOR kind, address_hash, label IN
+			SELECT r.kind, r.address_hash, r.label
+			FROM reengage.customer_readings(address, suppression_subject.channel, suppression_subject.server) r
+		LOOP
+			RETURN NEXT;
+		END LOOP;
 		RETURN;
 	END IF;
 	IF conversation_id !~ '^[A-Za-z0-9._~-]{1,128}$' OR conversation_id IN ('.', '..') THEN
@@ -967,6 +1043,7 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	of_server := coalesce(suppression_subject.server, reengage.default_server());
+	kind := 'conversation';
 	label := conversation_id;
 	-- a conversation may carry more than one thread
 	FOR root_conversation_id IN
@@ -980,7 +1057,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION reengage.suppression_subject(text, text, text) IS
+COMMENT ON FUNCTION reengage.suppression_subject(text, text, text, text) IS
 	'whom suppress() and unsuppress() are about';
 
 CREATE FUNCTION reengage.on_the_wire(address_hash text, server text, root_conversation_id text)
@@ -1030,26 +1107,29 @@ CREATE FUNCTION reengage.suppress(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	of_channel text := reengage.require_channel(channel);
+	understood text[];
 	subject record;
 BEGIN
 	IF until <= now() THEN
 		RAISE EXCEPTION 'invalid until: %', until
 			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It has passed.';
 	END IF;
-	FOR subject IN SELECT * FROM reengage.suppression_subject(address, suppress.conversation_id, server)
+	FOR subject IN SELECT * FROM reengage.suppression_subject(address, suppress.conversation_id, of_channel, server)
 	LOOP
+		understood := understood || concat_ws(' ', subject.kind, subject.label);
 		PERFORM reengage.lock_customer(subject.address_hash);
 		PERFORM reengage.lock_thread(subject.of_server, subject.root_conversation_id);
 		UPDATE reengage.suppressions s
 		SET until = nullif(greatest(coalesce(s.until, 'infinity'), coalesce(suppress.until, 'infinity')), 'infinity'),
 			reason = coalesce(suppress.reason, s.reason)
 		WHERE (s.address_hash, s.root_conversation_id, s.server, s.channel) IS NOT DISTINCT FROM
-			  (subject.address_hash, subject.root_conversation_id, subject.of_server, lower(suppress.channel));
+			  (subject.address_hash, subject.root_conversation_id, subject.of_server, of_channel);
 		IF NOT FOUND THEN
 			BEGIN
 				INSERT INTO reengage.suppressions
 					(server, channel, address_hash, root_conversation_id, label, reason, until)
-				VALUES (subject.of_server, lower(suppress.channel), subject.address_hash,
+				VALUES (subject.of_server, of_channel, subject.address_hash,
 						subject.root_conversation_id, subject.label, suppress.reason, suppress.until);
 			EXCEPTION WHEN unique_violation THEN
 				RAISE EXCEPTION 'could not serialize access: another transaction recorded the same opt-out'
@@ -1059,10 +1139,12 @@ BEGIN
 		RETURN QUERY
 			SELECT * FROM reengage.on_the_wire(subject.address_hash, subject.of_server, subject.root_conversation_id);
 	END LOOP;
+	RAISE NOTICE 'opted out: %, on %',
+		(SELECT string_agg(DISTINCT u.words, ' or ') FROM unnest(understood) u (words)), coalesce('channel ' || of_channel, 'all channels');
 END
 $$;
 COMMENT ON FUNCTION reengage.suppress(text, text, text, text, timestamptz, text) IS
-	'an opt-out: nothing more is sent to an address, or in a thread, once this has committed; on one channel or all, at one server or all (of a conversation: reengage.default_server), until a time or for ever; returns the calls that may have been on the wire by then, as far as the snapshot shows them: use READ COMMITTED';
+	'an opt-out: nothing more is sent to an address, or in a thread, once this has committed; on one channel or all, at one server or all (of a conversation: reengage.default_server), until a time or for ever; says as a notice whom it understood: an address without a channel is every customer that it may plausibly be; returns the calls that may have been on the wire by then, as far as the snapshot shows them: use READ COMMITTED';
 
 CREATE FUNCTION reengage.unsuppress(
 	address text DEFAULT NULL,
@@ -1073,17 +1155,18 @@ CREATE FUNCTION reengage.unsuppress(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	of_channel text := reengage.require_channel(channel);
 	lifted integer := 0;
 	count integer;
 	subject record;
 BEGIN
-	FOR subject IN SELECT * FROM reengage.suppression_subject(address, unsuppress.conversation_id, server)
+	FOR subject IN SELECT * FROM reengage.suppression_subject(address, unsuppress.conversation_id, of_channel, server)
 	LOOP
 		DELETE FROM reengage.suppressions s
 		WHERE (s.address_hash = subject.address_hash
 			   OR (s.root_conversation_id = subject.root_conversation_id AND s.server = subject.of_server))
 		  AND (unsuppress.server IS NULL OR s.server = unsuppress.server)
-		  AND (unsuppress.channel IS NULL OR s.channel = lower(unsuppress.channel));
+		  AND (of_channel IS NULL OR s.channel = of_channel);
 		GET DIAGNOSTICS count = ROW_COUNT;
 		lifted := lifted + count;
 	END LOOP;
@@ -1116,7 +1199,7 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value',
 				  DETAIL = 'It must be a finite time, and not later than now; a clock may be ahead by five minutes.';
 	END IF;
-	FOR subject IN SELECT * FROM reengage.suppression_subject(address, record_answer.conversation_id, server)
+	FOR subject IN SELECT * FROM reengage.suppression_subject(address, record_answer.conversation_id, reengage.require_channel(channel), server)
 	LOOP
 		PERFORM reengage.lock_customer(subject.address_hash);
 		PERFORM reengage.lock_thread(subject.of_server, subject.root_conversation_id);
@@ -1187,7 +1270,7 @@ DECLARE
 BEGIN
 	PERFORM reengage.require_read_committed();
 	SELECT array_agg(s.of_server) AS servers, array_agg(s.root_conversation_id) AS roots INTO subjects
-	FROM reengage.suppression_subject(NULL, cancel_thread_for.conversation_id, server) s;
+	FROM reengage.suppression_subject(NULL, cancel_thread_for.conversation_id, NULL, server) s;
 	SELECT * INTO cancelled, too_late FROM reengage.cancel_due(
 		reengage.due_in_threads(subjects.servers, subjects.roots), campaign, 'thread_cancelled', caller, may_cancel_all);
 END
@@ -1228,7 +1311,7 @@ DECLARE
 	hashes text[];
 BEGIN
 	PERFORM reengage.require_read_committed();
-	hashes := ARRAY(SELECT s.address_hash FROM reengage.suppression_subject(address, NULL, server) s);
+	hashes := ARRAY(SELECT s.address_hash FROM reengage.suppression_subject(address, NULL, reengage.require_channel(channel), server) s);
 	SELECT * INTO cancelled, too_late FROM reengage.cancel_due(
 		reengage.due_to_customer(hashes, server), campaign, 'customer_cancelled', caller, may_cancel_all);
 END

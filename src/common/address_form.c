@@ -13,15 +13,31 @@
 
 /* --- what is no address on any channel ---------------------------------------- */
 
+/* A letter, a digit or a symbol of any script; but not only marks of ASCII. */
+static bool
+has_substance(Span span)
+{
+	const char *at = span.start;
+
+	while (at < span.start + span.length)
+	{
+		uint32_t	character = next_character(&at);
+
+		if (character < 0x80 ? isalnum((int) character) : !is_blank(character) && !is_punctuation(character))
+			return true;
+	}
+	return false;
+}
+
 static bool
 is_nothing(Span span)
 {
 	static const char *const words[] = {
 		"null", "(null)", "<null>", "none", "nan", "nat", "nil", "undefined", "n/a", "#n/a",
-		"0", "\\N", "-", "--", "?", "''", "\"\"",
+		"0", "\\N",
 	};
 
-	if (span.length == 0)
+	if (!has_substance(span))
 		return true;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (span_is(span, words[i]))
@@ -180,6 +196,20 @@ address_spelling(char *form, const char *address, const char *channel, const cha
 
 	if (fault != ADDRESS_FAULTLESS)
 		form[0] = '\0';
+	return fault;
+}
+
+AddressFault
+address_to_send(char *form, const char *address, const char *channel,
+				const char *country_code, bool named_by_api)
+{
+	static const char *const texts[] = {"sms", "mms", "rcs", NULL};
+	bool		is_text = channel != NULL && is_one_of(trimmed(channel), texts);
+	AddressFault fault = is_text ? address_form(form, address, channel, country_code) :
+		address_spelling(form, address, channel, country_code);
+
+	if (fault == ADDRESS_FAULTLESS && (address_kind(channel) != ADDRESS_NUMBER || (named_by_api && !is_text)))
+		strcpy(form, address);
 	return fault;
 }
 

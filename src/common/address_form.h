@@ -52,6 +52,13 @@ extern AddressFault address_form(char *form, const char *address, const char *ch
 extern AddressFault address_spelling(char *form, const char *address, const char *channel,
 									 const char *country_code);
 
+/*
+ * What is sent to an API: on channels of text messages the form above, on others
+ * what the API itself named, else the spelling.  An id stays as it is.
+ */
+extern AddressFault address_to_send(char *form, const char *address, const char *channel,
+									const char *country_code, bool named_by_api);
+
 /* What an address without a channel looks like. */
 extern AddressKind address_apparent_kind(const char *address, const char *country_code);
 

@@ -87,6 +87,9 @@ speak(const Facts *facts, const Terms *terms)
 	Recipient	recipient;
 	const char *reason;
 
+	/* nobody could say whether such a customer has opted out */
+	if (facts->customer_fault != NULL)
+		return settle(OUTCOME_REFUSED, facts->customer_fault);
 	if (terms->notify_is_addressed && !choose_notified(facts, terms, &recipient, &reason))
 		return settle(OUTCOME_REFUSED, reason);
 	return call(STEP_NOTIFY);
@@ -116,6 +119,8 @@ after_second_look(const Facts *facts, const Terms *terms)
 	switch (facts->class)
 	{
 		case REPLY_DONE:
+			if (facts->is_anothers)
+				return call(STEP_CREATE);
 			if (has_answered(facts, terms))
 				return settle(OUTCOME_ANSWERED, NULL);
 			return call(facts->live ? STEP_NOTIFY : STEP_CREATE);
@@ -290,6 +295,34 @@ may_call(const Terms *terms, Decision *end)
 	return false;
 }
 
+/*
+ * The sender on a channel.  "kept": the business side of the old conversation,
+ * where it was on this channel.
+ */
+static const char *
+choose_sender(const Terms *terms, const char *channel, const char *kept)
+{
+	bool		overrules = terms->senders_overrule ||
+		(terms->integrations_send && strcmp(channel, "sms") != 0);
+	const char *sender = NULL;
+
+	for (int i = 0; i < terms->nsenders; i++)
+		if (strcmp(terms->senders[i].channel, channel) == 0)
+			sender = terms->senders[i].address;
+	if (kept != NULL && (sender == NULL || !overrules))
+		return kept;
+	return sender != NULL ? sender : terms->from_address;
+}
+
+/* True without a fault. */
+static bool
+can_be_addressed(const char *fault, const char **reason)
+{
+	if (fault != NULL)
+		*reason = fault;
+	return fault == NULL;
+}
+
 bool
 choose_recipient(const Facts *facts, const Terms *terms,
 				 Recipient *recipient, const char **reason)
@@ -304,13 +337,12 @@ choose_recipient(const Facts *facts, const Terms *terms,
 	if (channel == NULL && terms->address == NULL)
 		channel = terms->channel;
 	proactive = channel != NULL && list_contains(terms->proactive_channels, channel);
-	recipient->from_address = facts->business_address ?
-		facts->business_address : terms->from_address;
 	if (facts->customer_address != NULL && proactive)
 	{
 		recipient->to_address = facts->customer_address;
+		recipient->from_address = choose_sender(terms, channel, facts->business_address);
 		recipient->channel = channel;
-		return true;
+		return can_be_addressed(facts->customer_fault, reason);
 	}
 	if (terms->address == NULL)
 	{
@@ -325,11 +357,11 @@ choose_recipient(const Facts *facts, const Terms *terms,
 		return false;
 	}
 	/* The old business side belongs to the old channel. */
-	if (facts->channel != NULL && strcmp(channel, facts->channel) != 0)
-		recipient->from_address = terms->from_address;
+	recipient->from_address = choose_sender(terms, channel,
+		facts->channel == NULL || strcmp(channel, facts->channel) == 0 ? facts->business_address : NULL);
 	recipient->to_address = terms->address;
 	recipient->channel = channel;
-	return true;
+	return can_be_addressed(facts->own_fault, reason);
 }
 
 bool
@@ -339,13 +371,14 @@ choose_notified(const Facts *facts, const Terms *terms,
 	bool		known = facts->customer_address != NULL;
 
 	recipient->to_address = known ? facts->customer_address : terms->address;
-	recipient->from_address = facts->business_address ?
-		facts->business_address : terms->from_address;
 	recipient->channel = facts->channel ? facts->channel : terms->channel;
-	if (recipient->to_address != NULL && recipient->channel != NULL)
-		return true;
-	*reason = recipient->to_address == NULL ? "no_address" : "no_channel";
-	return false;
+	if (recipient->to_address == NULL || recipient->channel == NULL)
+	{
+		*reason = recipient->to_address == NULL ? "no_address" : "no_channel";
+		return false;
+	}
+	recipient->from_address = choose_sender(terms, recipient->channel, facts->business_address);
+	return can_be_addressed(known ? facts->customer_fault : facts->own_fault, reason);
 }
 
 bool

@@ -13,6 +13,13 @@
 
 #include "nudge.h"
 
+/* The business side of new sessions on one channel. */
+typedef struct Sender
+{
+	const char *channel;
+	const char *address;
+} Sender;
+
 /* What is known of the nudge besides the reply.  Times: microseconds, any one clock. */
 typedef struct Terms
 {
@@ -39,6 +46,10 @@ typedef struct Terms
 
 	/* the server's */
 	const char *from_address;	/* NULL when absent */
+	const Sender *senders;		/* for some channels */
+	int			nsenders;
+	bool		senders_overrule;	/* the business side of the old conversation, too */
+	bool		integrations_send;	/* on all channels but sms, and no conversation tells which */
 	const char *proactive_channels; /* comma-separated */
 	bool		notify_is_addressed;	/* the API notifies an address, not a conversation */
 } Terms;
@@ -54,6 +65,9 @@ typedef struct Facts
 	const char *channel;		/* of the old conversation; NULL when unknown */
 	const char *customer_address;
 	const char *business_address;
+	const char *customer_fault; /* why nothing can be sent to that customer; NULL: it can */
+	const char *own_fault;		/* likewise, to the nudge's own address */
+	bool		is_anothers;	/* a second look found another customer, or another business side */
 	bool		same_conversation;	/* a POST answered an id that its thread knows */
 	bool		elsewhere;		/* a notify answered another id than it was meant for */
 } Facts;
@@ -95,8 +109,8 @@ extern bool may_call(const Terms *terms, Decision *end);
 
 /*
  * Whom a create addresses: the customer of the old conversation with the
- * business side kept as sender; the nudge's own address where that is not
- * possible.  False, with the reason, when nobody can be addressed.
+ * business side kept as sender, unless one of the channel overrules it; the
+ * nudge's own address where that is not possible.  False, with the reason, when nobody can be addressed.
  */
 extern bool choose_recipient(const Facts *facts, const Terms *terms,
 							 Recipient *recipient, const char **reason);

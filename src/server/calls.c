@@ -9,6 +9,7 @@
 #include "utils/uuid.h"
 
 #include "calls.h"
+#include "flight_addresses.h"
 #include "message.h"
 #include "retry.h"
 #include "rows.h"
@@ -66,6 +67,8 @@ facts_of(const Flight *flight)
 		.channel = flight->channel,
 		.customer_address = flight->customer_address,
 		.business_address = flight->business_address,
+		.customer_fault = flight_customer_fault(flight),
+		.own_fault = flight_own_fault(flight),
 	};
 
 	return facts;
@@ -172,6 +175,8 @@ prepare_post(Flight *flight, Step step, const Facts *facts, const Terms *terms)
 	/* a create that was overtaken, or put off for another look: its recipient is there */
 	bool		same_recipient = flight->step == STEP_CREATE || looked_elsewhere;
 
+	if (looked_elsewhere && facts->is_anothers)
+		flights_pass_over(flight);
 	if (!looked_elsewhere || step == STEP_CREATE)
 		flight->target = flight->nudge.tip;
 	flight->turned = flight->step != STEP_CHECK;
@@ -184,7 +189,7 @@ prepare_post(Flight *flight, Step step, const Facts *facts, const Terms *terms)
 	if (step == STEP_CREATE ? !choose_recipient(facts, terms, &recipient, &reason) :
 		!terms->notify_is_addressed || !choose_notified(facts, terms, &recipient, &reason))
 		return;
-	flight->post.recipient.to_address = flight_keep(flight, recipient.to_address);
+	flight->post.recipient.to_address = flight_address_to_send(flight, &recipient);
 	flight->post.recipient.from_address = flight_keep(flight, recipient.from_address);
 	flight->post.recipient.channel = flight_keep(flight, recipient.channel);
 }
@@ -223,6 +228,7 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
 	facts.live = reply->live != 0;
 	if (reply->last_inbound_at > 0)
 		facts.last_inbound_at = from_unix_time(reply->last_inbound_at);
+	facts.is_anothers = terms.second_look && facts.class == REPLY_DONE && flight_is_with_others(flight, reply);
 	read_new_conversation(flight, reply, &facts);
 	decision = decide(flight->step, &facts, &terms);
 	if (facts.class == REPLY_DONE)

@@ -18,6 +18,9 @@
 /* Likewise for those that wait for their customer: each holds a place in flight. */
 #define STANDING_BY_MAX 8
 
+/* A customer of so many business sides has a session of its own with this one. */
+#define PASSED_OVER_MAX 3
+
 /* Wide enough for any conversation id; padded with zeros, as it is hashed whole. */
 typedef struct ThreadKey
 {
@@ -256,31 +259,6 @@ leave_thread(Flights *flights, Thread *thread)
 
 /* --- one customer, one conversation at a time ------------------------------- */
 
-static const char *
-own_channel(const Flight *flight)
-{
-	return flight->nudge.channel != NULL ? flight->nudge.channel : flight->channel;
-}
-
-char *
-flight_own_customer(const Flight *flight)
-{
-	return normal_address(flight->nudge.address, own_channel(flight), flight->server->options.country_code);
-}
-
-char *
-flight_customer(const Flight *flight)
-{
-	const Recipient *recipient = &flight->post.recipient;
-	const char *country_code = flight->server->options.country_code;
-
-	if (recipient->to_address != NULL)
-		return normal_address(recipient->to_address, recipient->channel, country_code);
-	if (flight->customer_address != NULL)
-		return normal_address(flight->customer_address, flight_channel(flight), country_code);
-	return flight_own_customer(flight);
-}
-
 const char *
 flight_channel(const Flight *flight)
 {
@@ -348,6 +326,18 @@ flights_look_elsewhere(Flights *flights, Flight *flight, const char *conversatio
 	flight->step = STEP_CHECK;
 	flight->target = flight->other = flight_keep(flight, conversation_id);
 	flights_move_to(flight, &flights->to_start);
+}
+
+void
+flights_pass_over(Flight *flight)
+{
+	MemoryContext old = MemoryContextSwitchTo(flight->memory);
+
+	flight->passed_over = flight->npassed_over++ == 0 ? flight->other :
+		psprintf("%s,%s", flight->passed_over, flight->other);
+	MemoryContextSwitchTo(old);
+	if (flight->npassed_over < PASSED_OVER_MAX)
+		flight->other = NULL;
 }
 
 bool

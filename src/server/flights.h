@@ -54,6 +54,8 @@ typedef struct Flight
 	Post		post;			/* the one that is made, or is to be made */
 	const char *target;			/* the conversation it is about: the tip, or */
 	const char *other;			/* another one of the customer; NULL: none was looked at */
+	const char *passed_over;	/* those that turned out to be of others, comma-separated; NULL: none */
+	int			npassed_over;
 	bool		turned;			/* the POST before it was refused: see decide.h */
 	const char *own_customer;	/* hash of the nudge's own address, NULL: it has none */
 	bool		has_customer;	/* and nobody else speaks to post.customer */
@@ -124,6 +126,9 @@ extern Flight *flights_of_call(Flights *flights, int64 call_id);
 /* The hash of the address that the flight's POST is for; NULL: it is not known. */
 extern void flights_name_customer(Flights *flights, Flight *flight, const char *hash);
 
+/* What it looked at is with somebody else: it may look for one more. */
+extern void flights_pass_over(Flight *flight);
+
 /* It is to look at another conversation of its customer. */
 extern void flights_look_elsewhere(Flights *flights, Flight *flight, const char *conversation_id);
 extern bool flight_is_elsewhere(const Flight *flight);
@@ -137,12 +142,6 @@ extern bool flights_take_customer(Flights *flights, Flight *flight);
 /* Waits for that other one.  False: too many wait already. */
 extern bool flights_stand_by(Flights *flights, Flight *flight);
 
-/*
- * The customer that the flight is about, and whom the nudge itself names: normal
- * forms in the current memory context; NULL: not known, or no address.
- */
-extern char *flight_customer(const Flight *flight);
-extern char *flight_own_customer(const Flight *flight);
 extern const char *flight_channel(const Flight *flight);
 
 /* Marks the call as handed to the courier, or as answered. */

@@ -5,6 +5,7 @@
 
 #include "utils/timestamp.h"
 
+#include "flight_addresses.h"
 #include "gate_locks.h"
 #include "gates.h"
 #include "policies.h"

@@ -31,7 +31,8 @@ intent_row(const Flight *flight)
 		.own_customer = flight->own_customer,
 		.channel = flight_channel(flight),
 		.root = flight->nudge.root,
-		.path = flight->nudge.path,
+		.path = flight->passed_over == NULL ? flight->nudge.path :
+			psprintf("%s,%s", flight->nudge.path, flight->passed_over),
 	};
 
 	return row;

@@ -159,10 +159,66 @@ check_address(const Option *option, const char *value)
 			refuse(option, value, "An address has no control characters.");
 }
 
+#define CHANNEL_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789_-"
+#define SENDERS_MAX 32
+
+/*
+ * "sms=+1...,whatsapp=...": into "senders", which has room for SENDERS_MAX, all
+ * in "copy".  Their number; -1: it is no such list.
+ */
+static int
+parse_senders(char *copy, Sender *senders)
+{
+	int			count = 0;
+
+	for (char *next = copy; next != NULL; count++)
+	{
+		char	   *item = next;
+		char	   *equals = strchr(item, '=');
+		char	   *comma = strchr(item, ',');
+
+		next = comma != NULL ? comma + 1 : NULL;
+		if (comma != NULL)
+			*comma = '\0';
+		if (count == SENDERS_MAX || equals == NULL || (comma != NULL && equals > comma) ||
+			equals == item || equals[1] == '\0')
+			return -1;
+		*equals = '\0';
+		senders[count] = (Sender) {item, equals + 1};
+		if (item[strspn(item, CHANNEL_CHARACTERS)] != '\0' || equals[1] == ' ' || strlen(equals + 1) > 256)
+			return -1;
+		for (int i = 0; i < count; i++)
+			if (strcmp(senders[i].channel, item) == 0)
+				return -1;
+	}
+	return count;
+}
+
+static void
+check_senders(const Option *option, const char *value)
+{
+	Sender		senders[SENDERS_MAX];
+	char	   *form = palloc(strlen(value) + ADDRESS_FORM_ROOM);
+	int			count = parse_senders(pstrdup(value), senders);
+
+	/* this raises if it is not, and cannot become, UTF-8 */
+	(void) pg_server_to_any(value, strlen(value), PG_UTF8);
+	if (count < 0)
+		refuse(option, value, "It is a list of channels with one sender each, separated by commas, without blanks, for example sms=+13175559999,whatsapp=2b4f....");
+	for (int i = 0; i < count; i++)
+	{
+		for (const char *byte = senders[i].address; *byte != '\0'; byte++)
+			if ((unsigned char) *byte < ' ' || *byte == 0x7f)
+				refuse(option, value, "An address has no control characters.");
+		if (address_form(form, senders[i].address, "open", NULL) != ADDRESS_FAULTLESS)
+			refuse(option, value, psprintf("The sender of %s is no address.", senders[i].channel));
+	}
+}
+
 static void
 check_channels(const Option *option, const char *value)
 {
-	if (strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_-,") != strlen(value))
+	if (strspn(value, CHANNEL_CHARACTERS ",") != strlen(value))
 		refuse(option, value,
 			   "It is a list of lower-case words separated by commas, without blanks, for example sms,whatsapp.");
 }
@@ -215,6 +271,8 @@ static const Option all_options[] = {
 	{"default_country_code", NULL, check_country_code},
 	{"dialect", "messaging", check_dialect},
 	{"from_address", NULL, check_address},
+	{"from_addresses", NULL, check_senders},
+	{"from_addresses_overrule", "off", check_flag},
 	{"idempotency", "none", check_idempotency},
 	{"key_lifetime", "24h", check_number, 1, 30 * 24 * 60 * 60, GUC_UNIT_S},
 	{"login_url", NULL, check_url},
@@ -322,6 +380,17 @@ read_urls(List *options, ServerOptions *result)
 	result->login_url = login_url ? without_slash(login_url) : result->api_url;
 }
 
+static void
+read_senders(List *options, ServerOptions *result)
+{
+	const char *value = value_of(options, "from_addresses");
+	Sender	   *senders = palloc(sizeof(Sender) * SENDERS_MAX);
+
+	result->senders = senders;
+	result->nsenders = value ? parse_senders(to_utf8(value), senders) : 0;
+	result->senders_overrule = flag_of(options, "from_addresses_overrule");
+}
+
 ServerOptions
 options_read(List *options)
 {
@@ -333,6 +402,7 @@ options_read(List *options)
 	if (strcmp(value_of(options, "auth"), "none") == 0)
 		result.login_url = NULL;
 	result.from_address = to_utf8(value_of(options, "from_address"));
+	read_senders(options, &result);
 	result.country_code = value_of(options, "default_country_code");
 	result.proactive_channels = value_of(options, "proactive_channels");
 	if (result.proactive_channels == NULL)
@@ -444,6 +514,9 @@ check_together(List *options)
 	if (has_region && !is_cloud)
 		refuse_together("option \"region\" needs the dialect genesys_cloud",
 						"Other APIs are named by api_url.");
+	if (flag_of(options, "from_addresses_overrule") && value_of(options, "from_addresses") == NULL)
+		refuse_together("option \"from_addresses_overrule\" needs the option from_addresses",
+						"It says that these senders overrule the business side of the old conversation.");
 	if (!is_cloud && flag_of(options, "tag_lineage"))
 		refuse_together("option \"tag_lineage\" needs the dialect genesys_cloud",
 						"Other APIs get the previous conversation with the request.");

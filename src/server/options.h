@@ -7,6 +7,8 @@
 #include "foreign/foreign.h"
 #include "nodes/pg_list.h"
 
+#include "decide.h"
+
 /* A server's options with the defaults filled in. */
 typedef struct ServerOptions
 {
@@ -16,6 +18,9 @@ typedef struct ServerOptions
 	bool		tag_lineage;	/* the thread's root is written on what a create makes */
 	bool		notify_is_addressed;	/* the dialect notifies an address */
 	const char *from_address;	/* NULL: none */
+	const Sender *senders;		/* for some channels */
+	int			nsenders;
+	bool		senders_overrule;	/* the business side of the old conversation, too */
 	const char *country_code;	/* of numbers that do not name theirs; NULL: not known */
 	const char *proactive_channels; /* comma-separated, without blanks */
 	const char *ca_file;		/* NULL: the system's */

@@ -72,6 +72,10 @@ terms_of(const LoadedNudge *nudge, const ServerOptions *options, const Post *pos
 		.address = nudge->address,
 		.channel = nudge->channel,
 		.from_address = options->from_address,
+		.senders = options->senders,
+		.nsenders = options->nsenders,
+		.senders_overrule = options->senders_overrule,
+		.integrations_send = options->notify_is_addressed,
 		.proactive_channels = options->proactive_channels,
 		.notify_is_addressed = options->notify_is_addressed,
 	};

@@ -20,7 +20,7 @@ $node->safe_psql('postgres', q{
 	DECLARE
 		in_flight integer;
 	BEGIN
-		SELECT count(*) INTO in_flight FROM reengage.suppress('+1555' || n);
+		SELECT count(*) INTO in_flight FROM reengage.suppress('+1555' || lpad(n::text, 7, '0'));
 		INSERT INTO optouts
 		SELECT n, in_flight, EXISTS (SELECT FROM reengage.lineage l WHERE l.requested_conversation_id = 'gone-' || n)
 		ON CONFLICT DO NOTHING;
@@ -30,7 +30,7 @@ append_to_file($script, "\\set n random(1, $customers)\nSELECT opt_out(:n);\n");
 
 $node->safe_psql('postgres', qq{
 	INSERT INTO reengage.nudges (conversation_id, message, address, channel)
-	SELECT 'gone-' || n, 'x', '+1 555 ' || n, 'sms' FROM generate_series(1, $customers) n});
+	SELECT 'gone-' || n, 'x', '+1 555 ' || lpad(n::text, 7, '0'), 'sms' FROM generate_series(1, $customers) n});
 wait_for(sub { @{[ $simulator->effects ]} >= 20 }, 'the worker is at work');
 $node->command_ok([ 'pgbench', '-n', '-c', 64, '-j', 2, '-t', 30, '-f', $script, 'postgres' ], '64 writers opt out');
 wait_until_ended($node);
@@ -68,7 +68,7 @@ wait_until_ended($node);
 # --- an opt-out that stays open holds up its customer, and nobody else ----------------------------
 
 my $open = $node->background_psql('postgres', on_error_stop => 1);
-$open->query_safe($_) for 'BEGIN', q{SELECT reengage.suppress('+33123456789')}, q{SELECT reengage.cancel_campaign('spring', 'genesys')};
+$open->query_safe($_) for 'SET client_min_messages = warning', 'BEGIN', q{SELECT reengage.suppress('+33123456789')}, q{SELECT reengage.cancel_campaign('spring', 'genesys')};
 nudge($node, 'gone-locked', address => "'+33 1 2345 6789'", channel => "'sms'");
 nudge($node, 'live-locked', campaign => "'spring'");
 nudge($node, $_, $_ eq 'live-summer' ? (campaign => "'summer'") : ()) for qw(live-free closed-free live-summer);

@@ -152,7 +152,7 @@ static const struct
 
 static const char *const nothings[] = {
 	"", " ", "\xC2\xA0", "\xE2\x80\x8B", "\t", "NULL", "null", "None", "nan", "NaN", "undefined", "n/a", "N/A",
-	"0", " 0 ", "\\N", "-", "(null)", "#N/A",
+	"0", " 0 ", "\\N", "-", "(null)", "#N/A", "--", "?", "+ ()", "\xE2\x80\x94", "''",
 };
 
 static const char *const channels[] = {"sms", "whatsapp", "voice", "email", "open", NULL};
