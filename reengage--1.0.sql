@@ -547,7 +547,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 -- The plan is kept for the life of a session and must not become a sequential
 -- scan of a table that was empty when the plan was made.
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	earliest timestamptz;
@@ -584,7 +584,7 @@ COMMENT ON FUNCTION reengage.nudges_schedule() IS 'makes inserted nudges due, an
 CREATE FUNCTION reengage.lineage_ends_nudge() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	-- an array leaves the planner no choice but the index, whatever it knows of the tables
@@ -718,7 +718,7 @@ CREATE FUNCTION reengage.locate(server text, conversation_id text,
 	OUT root text, OUT tip text, OUT generation integer)
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 	WITH RECURSIVE step (conversation_id, generation) AS (
 		SELECT coalesce((
@@ -926,7 +926,14 @@ COMMENT ON FUNCTION reengage.address_hash(text, text, text) IS
 CREATE FUNCTION reengage.own_customers(server text, addresses text[], channels text[]) RETURNS text[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT reengage.hash_addresses(k.key, reengage.normal_addresses(addresses, channels, reengage.country_code_of(server)))
+	SELECT reengage.hash_addresses(k.key, ARRAY(
+		-- as address_hash() has it where nobody tells the channel
+		SELECT coalesce(f.form, CASE WHEN f.channel IS NULL THEN coalesce(f.of_whatsapp, f.of_open) END)
+		FROM unnest(reengage.normal_addresses(addresses, channels, reengage.country_code_of(server)), channels,
+					reengage.normal_addresses(addresses, array_fill('whatsapp'::text, ARRAY[cardinality(addresses)]), NULL),
+					reengage.normal_addresses(addresses, array_fill('open'::text, ARRAY[cardinality(addresses)]), NULL))
+			WITH ORDINALITY AS f (form, channel, of_whatsapp, of_open, place)
+		ORDER BY f.place))
 	FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1
 $$;
 COMMENT ON FUNCTION reengage.own_customers(text, text[], text[]) IS
@@ -1065,7 +1072,7 @@ RETURNS TABLE (nudge_id uuid, step text, since timestamptz)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 -- it is called for thousands: one plan, and by index, whatever the tables' size
 SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	conversations text[];
@@ -1219,7 +1226,7 @@ COMMENT ON FUNCTION reengage.record_answer(text, text, timestamptz, text, text) 
 
 CREATE FUNCTION reengage.due_in_threads(servers text[], roots text[]) RETURNS uuid[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 	SELECT array_agg(DISTINCT n.nudge_id)
 	FROM unnest(servers, roots) t (server, root)
@@ -1237,7 +1244,7 @@ COMMENT ON FUNCTION reengage.due_in_threads(text[], text[]) IS
 CREATE FUNCTION reengage.cancel_due(nudge_ids uuid[], of_campaign text, reason text, caller text, may_cancel_all boolean,
 	OUT cancelled bigint, OUT too_late bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	chosen uuid[] := ARRAY(
@@ -1286,7 +1293,7 @@ COMMENT ON FUNCTION reengage.cancel_thread(text, text, text) IS
 
 CREATE FUNCTION reengage.due_to_customer(hashes text[], server text) RETURNS uuid[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	own uuid[] := ARRAY(
@@ -2284,6 +2291,17 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage.published_tables() IS 'the tables that are made to be replicated';
 
+CREATE FUNCTION reengage.private_tables() RETURNS SETOF regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT t
+	FROM unnest('{address_key,nudges,intents,unresolved,suppressions,answers,changes,import_rejects}'::text[]) name
+		CROSS JOIN LATERAL to_regclass('reengage.' || name) t
+	WHERE t IS NOT NULL
+$$;
+COMMENT ON FUNCTION reengage.private_tables() IS
+	'the tables that have addresses and messages, tell of customers, or have the key by which address_hash can be traced back: not made to be replicated';
+
 CREATE FUNCTION reengage.refuse_publication(name text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -2380,7 +2398,15 @@ AS $$
 			 WHERE NOT EXISTS (SELECT FROM pg_get_publication_tables(p.pubname) g WHERE g.relid = t)) AS missing,
 			EXISTS (SELECT FROM reengage.published_tables() t
 					JOIN pg_get_publication_tables(p.pubname) g ON g.relid = t) AS has_some,
-			NOT EXISTS (SELECT FROM pg_get_publication_tables(p.pubname)) AS is_empty
+			NOT EXISTS (SELECT FROM pg_get_publication_tables(p.pubname)) AS is_empty,
+			(SELECT string_agg(t::text, ', ' ORDER BY t::text) FROM reengage.private_tables() t
+			 JOIN pg_get_publication_tables(p.pubname) g ON g.relid = t) AS private,
+			-- the others of ours
+			(SELECT string_agg(g.relid::regclass::text, ', ' ORDER BY g.relid::regclass::text)
+			 FROM pg_get_publication_tables(p.pubname) g JOIN pg_class c ON c.oid = g.relid
+			 WHERE c.relnamespace = 'reengage'::regnamespace
+			   AND g.relid NOT IN (SELECT t FROM reengage.published_tables() t UNION ALL SELECT t FROM reengage.private_tables() t)) AS internal,
+			EXISTS (SELECT FROM pg_publication_namespace n WHERE n.pnpubid = p.oid AND n.pnnspid = 'reengage'::regnamespace) AS has_schema
 		FROM pg_publication p
 	)
 	SELECT 'publications', 'attention', 'no publication of this database contains reengage.lineage',
@@ -2388,18 +2414,28 @@ AS $$
 	WHERE NOT EXISTS (SELECT FROM publications p WHERE p.has_some)
 	UNION ALL
 	SELECT format('publication %I', p.pubname),
-		CASE WHEN p.missing IS NULL THEN 'ok' WHEN p.ours THEN 'failed' ELSE 'attention' END,
+		CASE WHEN p.private IS NOT NULL THEN 'failed' WHEN p.internal IS NOT NULL THEN 'attention'
+			WHEN p.missing IS NULL THEN 'ok' WHEN p.ours THEN 'failed' ELSE 'attention' END,
 		CASE
+			WHEN p.private IS NOT NULL THEN format('carries %s: addresses and messages of customers, who opted out or answered, or the key of address_hash', p.private)
+			WHEN p.internal IS NOT NULL THEN format('carries %s, which means nothing elsewhere', p.internal)
 			WHEN p.missing IS NULL THEN 'contains what is made to be replicated'
 			WHEN p.is_empty THEN 'is empty: pg_dump leaves an extension''s tables out of a publication, so a restored one publishes nothing'
 			ELSE format('does not contain %s: a restore, or another tool, took it out', p.missing)
 		END,
 		CASE
+			WHEN coalesce(p.private, p.internal) IS NOT NULL AND p.puballtables
+				THEN format('It is FOR ALL TABLES, and nothing can be left out: make another, SELECT reengage.publish(''reengage_bi''); let the readers use that, DROP PUBLICATION %I; and delete what they have copied.', p.pubname)
+			WHEN coalesce(p.private, p.internal) IS NOT NULL AND p.has_schema
+				THEN format('ALTER PUBLICATION %I DROP TABLES IN SCHEMA reengage; then ADD TABLE %s; and delete what the readers have copied.', p.pubname,
+							(SELECT string_agg(t::text, ', ') FROM reengage.published_tables() t))
+			WHEN coalesce(p.private, p.internal) IS NOT NULL
+				THEN format('ALTER PUBLICATION %I DROP TABLE %s; and delete what the readers have copied.', p.pubname, concat_ws(', ', p.private, p.internal))
 			WHEN p.missing IS NULL THEN NULL
 			WHEN p.ours THEN format('SELECT reengage.publish(%L); then let the readers take a new snapshot.', p.pubname)
 			ELSE format('If lineage belongs in it: ALTER PUBLICATION %I ADD TABLE %s;', p.pubname, p.missing)
 		END
-	FROM publications p WHERE p.ours OR p.has_some OR p.is_empty
+	FROM publications p WHERE p.ours OR p.has_some OR p.is_empty OR coalesce(p.private, p.internal) IS NOT NULL
 	UNION ALL
 	SELECT format('actions of publication %I', p.pubname),
 		CASE WHEN NOT p.pubinsert THEN 'failed' WHEN p.pubupdate OR p.pubdelete OR p.pubtruncate THEN 'attention' ELSE 'ok' END,
@@ -2998,7 +3034,7 @@ COMMENT ON FUNCTION reengage.plan_history(timestamptz, interval) IS
 CREATE FUNCTION reengage.seed_lineage(server text, record_nos bigint[], refused_nos bigint[], conversation_ids text[], channels text[], address_hashes text[],
 									  times timestamptz[], details jsonb[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -3230,7 +3266,7 @@ BEGIN
 			 AND l.campaign = import_chunk.campaign LIMIT 1) IS NULL;
 
 	IF dry_run THEN
-		SELECT count(*) FILTER (WHERE f.known) AS accepted, count(*) FILTER (WHERE NOT f.known) AS unknown_time_zone, 0 AS refused
+		SELECT count(*) FILTER (WHERE f.known) AS accepted, count(*) FILTER (WHERE NOT f.known) AS unknown_time_zone, 0::bigint AS refused
 		INTO done FROM unnest(fresh.knows_zones) f(known);
 	ELSE
 		PERFORM reengage.keep_rejects(import_chunk.import_id, array_agg(p.record_no), array_agg(p.reason), NULL,
@@ -3378,7 +3414,7 @@ GRANT SELECT ON reengage.lineage_settled TO reengage_operator, reengage_reader;
 GRANT SELECT ON reengage.lineage_epochs TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.lineage_in_progress() TO reengage_operator, reengage_reader;
 GRANT EXECUTE ON FUNCTION reengage.publish(text) TO reengage_operator;
-GRANT EXECUTE ON FUNCTION reengage.replication_check(), reengage.published_tables(), reengage.check_publications(),
+GRANT EXECUTE ON FUNCTION reengage.replication_check(), reengage.published_tables(), reengage.private_tables(), reengage.check_publications(),
 	reengage.check_tables(), reengage.check_slots(), reengage.check_settings() TO reengage_operator, reengage_reader;
 GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.find_threads(text, text),
 	reengage.thread_diagram(text, text, text), reengage.diagram_text(text, text), reengage.worker_state(),

@@ -1,4 +1,5 @@
 -- who has answered: what the API tells of that, and what applications say
+\set SHOW_CONTEXT never
 CREATE EXTENSION reengage;
 \getenv port SIMULATOR_PORT
 \set url 'http://127.0.0.1:' :port

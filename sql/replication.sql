@@ -43,6 +43,28 @@ DROP PUBLICATION everything, part, nothing;
 ALTER TABLE reengage.lineage REPLICA IDENTITY DEFAULT;
 DROP TABLE archive;
 
+-- what carries more than is made to be replicated
+SET client_min_messages = error;
+CREATE TABLE regress_orders (id integer PRIMARY KEY);
+CREATE PUBLICATION all_tables FOR ALL TABLES;
+CREATE PUBLICATION whole_schema FOR TABLES IN SCHEMA reengage;
+CREATE PUBLICATION "By name" FOR TABLE reengage.lineage, reengage.lineage_manifest, reengage.suppressions, regress_orders;
+CREATE PUBLICATION hashes FOR TABLE reengage.answers;
+CREATE PUBLICATION internal FOR TABLE reengage.lineage, reengage.lineage_manifest, reengage.pauses;
+CREATE PUBLICATION right_one FOR TABLE reengage.lineage, reengage.lineage_manifest;
+CREATE PUBLICATION no_concern FOR TABLE regress_orders;
+RESET client_min_messages;
+SELECT check_name, state, detail, remedy FROM reengage.replication_check()
+WHERE check_name LIKE 'publication %' ORDER BY check_name COLLATE "C";
+-- the remedy is one
+ALTER PUBLICATION whole_schema DROP TABLES IN SCHEMA reengage;
+ALTER PUBLICATION whole_schema ADD TABLE reengage.lineage, reengage.lineage_manifest;
+ALTER PUBLICATION "By name" DROP TABLE reengage.suppressions;
+SELECT check_name, state, remedy FROM reengage.replication_check()
+WHERE check_name IN ('publication whole_schema', 'publication "By name"') ORDER BY check_name COLLATE "C";
+DROP PUBLICATION all_tables, whole_schema, "By name", hashes, internal, right_one, no_concern;
+DROP TABLE regress_orders;
+
 -- the order of lineage: a row of this transaction is not settled
 CREATE SERVER none FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'http://127.0.0.1:1');
 INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message)

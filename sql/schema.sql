@@ -54,6 +54,10 @@ SELECT rolname, rolcanlogin, rolsuper FROM pg_roles WHERE rolname LIKE 'reengage
 -- the tables that a dump carries: not the schedule and not the fence
 SELECT unnest(extconfig)::regclass AS dumped FROM pg_extension WHERE extname = 'reengage' ORDER BY 1;
 
+-- a function that forbids sequential scans makes the plans that have one dear, and must not have them compiled
+SELECT p.oid::regprocedure FROM pg_proc p
+WHERE p.pronamespace = 'reengage'::regnamespace AND 'enable_hashjoin=off' = ANY (p.proconfig) AND NOT 'jit=off' = ANY (p.proconfig);
+
 -- identifiers are of version 7 and ordered
 SELECT bool_and(substr(u::text, 15, 1) = '7') AS version_7,
 	   bool_and(substr(u::text, 20, 1) IN ('8', '9', 'a', 'b')) AS variant,
