@@ -2690,6 +2690,8 @@ COMMENT ON COLUMN reengage.import_runs.reasons IS 'how many records there were f
 CREATE TABLE reengage.import_rejects (
 	import_id uuid NOT NULL,
 	record_no bigint NOT NULL,
+	line_no bigint,
+	field_count integer,
 	reason text NOT NULL,
 	message text,
 	conversation_id text,
@@ -2700,10 +2702,12 @@ COMMENT ON TABLE reengage.import_rejects IS
 	'records of history that have a defect, as they were; delete rows that you are done with';
 COMMENT ON COLUMN reengage.import_rejects.import_id IS 'the import';
 COMMENT ON COLUMN reengage.import_rejects.record_no IS 'which record of the source, from 1, its header not counted';
-COMMENT ON COLUMN reengage.import_rejects.reason IS 'one word for the defect; the README says what each means';
+COMMENT ON COLUMN reengage.import_rejects.line_no IS 'the line of the file where the record begins, from 1, its header counted; null: of a staging table';
+COMMENT ON COLUMN reengage.import_rejects.field_count IS 'how many fields the record has; null: of a staging table';
+COMMENT ON COLUMN reengage.import_rejects.reason IS 'one word for the defect; docs/history.md says what each means';
 COMMENT ON COLUMN reengage.import_rejects.message IS 'with the reason refused: what the database said';
 COMMENT ON COLUMN reengage.import_rejects.conversation_id IS 'the conversation, as far as it can be told';
-COMMENT ON COLUMN reengage.import_rejects.record IS 'the record: its columns and their text';
+COMMENT ON COLUMN reengage.import_rejects.record IS 'the record: its columns and their text; where its fields are too few or too many, an array of them under "fields"';
 
 SELECT pg_catalog.pg_extension_config_dump('reengage.import_runs', '');
 SELECT pg_catalog.pg_extension_config_dump('reengage.import_rejects', '');
@@ -2743,56 +2747,114 @@ COMMENT ON COLUMN reengage.imports.moved_at IS 'when the last chunk was done';
 COMMENT ON COLUMN reengage.imports.finished_at IS 'when all was done';
 COMMENT ON COLUMN reengage.imports.imported_by IS 'who called it';
 
-CREATE FUNCTION reengage.read_header(file text, delimiter text) RETURNS text[]
-LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION reengage.read_header(file text, delimiter text, quote text, escape text) RETURNS text[]
+LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_read_header';
-COMMENT ON FUNCTION reengage.read_header(text, text) IS
-	'the column names of a CSV file on the server that COPY can read; an error if it is no text, has a record of over a megabyte, or a line that would end COPY; needs pg_read_server_files';
+COMMENT ON FUNCTION reengage.read_header(text, text, text, text) IS
+	'the column names of a CSV file on the server, without blanks around them; needs pg_read_server_files; delimiter, quote and escape as import_history() has them';
 
-CREATE FUNCTION reengage.history_times(said text[]) RETURNS timestamptz[]
-LANGUAGE C STRICT STABLE SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'reengage_history_times';
-COMMENT ON FUNCTION reengage.history_times(text[]) IS
-	'the times that texts stand for; null of what cannot be read, and of words like now or infinity';
+CREATE FUNCTION reengage.copy_history_file(file text, delimiter text, quote text, escape text) RETURNS bigint
+LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_copy_history_file';
+COMMENT ON FUNCTION reengage.copy_history_file(text, text, text, text) IS
+	'for import_history(): reads the records of a CSV file on the server into its staging table, and counts them; an error that names the line if the file is no text, or its quotes leave doubt';
 
-CREATE FUNCTION reengage.history_customers(addresses text[], make_key boolean) RETURNS text[]
+CREATE FUNCTION reengage.lock_history_table(source regclass) RETURNS text[]
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_lock_history_table';
+COMMENT ON FUNCTION reengage.lock_history_table(regclass) IS
+	'for import_history(): locks a table and its partitions until the end of the transaction, and returns its column names; an error if to read it would run code, ask another server or hide rows';
+
+CREATE FUNCTION reengage.copy_history_table(source regclass) RETURNS bigint
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_copy_history_table';
+COMMENT ON FUNCTION reengage.copy_history_table(regclass) IS
+	'for import_history(): reads the rows of a table into its staging table, and counts them';
+
+CREATE TYPE reengage.history_facts AS (
+	last_inbound_at timestamptz, abandoned_at timestamptz, extracted_at timestamptz, address text, customer text);
+COMMENT ON TYPE reengage.history_facts IS
+	'for import_history(): what a record says, as far as it can be read: its times, the address to write to, and the form in which it is compared';
+
+CREATE FUNCTION reengage.read_history_record(last_inbound_at text, abandoned_at text, extracted_at text, address text, channel text,
+											 country_code text, date_order text) RETURNS reengage.history_facts
+LANGUAGE C IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_read_history_record';
+COMMENT ON FUNCTION reengage.read_history_record(text, text, text, text, text, text, text) IS
+	'for import_history(): the times and the address of a record; null of what cannot be read, or not without doubt';
+
+CREATE FUNCTION reengage.history_customers(forms text[], make_key boolean) RETURNS text[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF make_key THEN
 		PERFORM reengage.make_address_key();
 	END IF;
-	RETURN (SELECT reengage.hash_addresses(k.key, reengage.normal_addresses(addresses, NULL, NULL))
+	RETURN (SELECT reengage.hash_addresses(k.key, forms)
 			FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1);
 END
 $$;
 COMMENT ON FUNCTION reengage.history_customers(text[], boolean) IS
-	'for import_history(): the hashes of addresses under this installation''s key, which is made if there is none; null without it';
+	'for import_history(): the hashes of addresses in their normal form under this installation''s key, which is made if there is none; null without it';
 
--- Which column of a source is what.  The first name that it has counts.
-CREATE FUNCTION reengage.history_columns(header text[], columns jsonb)
-RETURNS TABLE (field text, place integer)
+-- What a column that nobody explained says of a customer or a record, by its
+-- name alone: letters and digits of it, so that case, _ and - make no difference.
+CREATE FUNCTION reengage.column_meaning(name text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	wrong text;
+	word text := regexp_replace(lower(name), '[^a-z0-9]', '', 'g');
+	-- what stands behind a word without changing what it says
+	behind CONSTANT text := '(flag|status|state|bool|at|on|date|datetime|time|ts|timestamp|utc)*$';
+	before CONSTANT text := '^(is|has|was|customer|contact|user|client|recipient|person|sms|text|email|mail|whatsapp|message|messaging|marketing|global|phone|voice|call|all)*';
+	stop CONSTANT text := 'opt(ed)?out|unsubscribed?|donot(contact|call|disturb|text|sms|email|mail|message|msg|whatsapp|market|solicit|send|nudge)'
+		|| '|black?list(ed)?|block(ed)?list(ed)?|suppressed|suppression|(consent|permission|optin)(is|was)?(revoked|withdrawn)|(revoked|withdrawn)(consent|permission|optin)';
+	yes CONSTANT text := 'consent(s|ed)?|opt(ed)?in|permission';
+	-- what would turn it round
+	no CONSTANT text := '(not|non|no|never|un|without|missing)';
 BEGIN
-	IF jsonb_typeof(columns) <> 'object' THEN
-		RAISE EXCEPTION 'columns must be a JSON object'
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'For example {"conversation_id": "CONV_ID"}.';
-	END IF;
-	SELECT h.name INTO wrong FROM unnest(header) h(name) GROUP BY h.name, lower(h.name)
-	HAVING count(*) > 1 OR h.name = '' LIMIT 1;
-	IF wrong IS NULL THEN
-		SELECT lower(h.name) INTO wrong FROM unnest(header) h(name) GROUP BY lower(h.name) HAVING count(*) > 1 LIMIT 1;
-	END IF;
-	IF wrong IS NOT NULL AND (wrong <> '' OR cardinality(header) > 1) THEN
-		RAISE EXCEPTION 'column "%" is there twice, or has no name', wrong
-			USING ERRCODE = 'duplicate_column',
-				  DETAIL = format('The columns are: %s.', left(array_to_string(header, ', '), 1000));
-	END IF;
+	CASE
+		WHEN word ~ ('(' || stop || ')' || behind) AND word !~ (no || '(' || stop || ')')
+		  OR word ~ (before || '(dnc|dnd)' || behind)
+			THEN RETURN 'opted_out';
+		WHEN word ~ ('opt(ed|ing)?out|unsubscri|blacklist|block(ed)?list|suppress|revoked|withdrawn|blocked')
+		  OR word ~ ('do(not|nt)(contact|call|disturb|text|sms|email|mail|message|msg|whatsapp|market|solicit|send|nudge)')
+		  OR word ~ (no || '(longer)?(consent|permission|optin|optedin|subscribed|contact|marketing|sms|email|calls?)')
+			THEN RETURN 'unclear opted_out';
+		WHEN word ~ ('(' || yes || ')(given|granted|flag|status|state|bool)*$') OR word ~ (before || 'subscribed(flag|status)*$')
+			THEN RETURN 'consent';
+		WHEN word ~ ('deleted' || behind) AND word !~ (no || 'deleted') OR word ~ '^(is)?tombstone$'
+			THEN RETURN 'deleted';
+		WHEN word ~ '^(op|optype|operationtype|(cdc|dbz|debezium|dml|kafka|row|record|wal)(op|operation|optype|type|action|kind)|changetype|metadataaction)$'
+			THEN RETURN 'operation';
+		WHEN word ~ 'delet|erased|erasure|anonymi[sz]ed|tombstone'
+			THEN RETURN 'unclear deleted';
+		ELSE RETURN NULL;
+	END CASE;
+END
+$$;
+COMMENT ON FUNCTION reengage.column_meaning(text) IS
+	'for import_history(): what a column''s name says by itself: opted_out, consent, deleted, operation; unclear before it: it sounds like it; null: nothing of these';
 
-	RETURN QUERY
+-- The column names that an argument "columns" has for a field.
+CREATE FUNCTION reengage.names_of_field(columns jsonb, field text) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT lower(btrim(e.name))
+	FROM jsonb_array_elements_text(CASE jsonb_typeof(columns -> field)
+		WHEN 'array' THEN columns -> field
+		WHEN 'string' THEN jsonb_build_array(columns -> field)
+		ELSE '[]' END) e(name)
+$$;
+COMMENT ON FUNCTION reengage.names_of_field(jsonb, text) IS
+	'for import_history(): the names that its argument columns has for a field, in lower case';
+
+-- Which column of a source is what.  Of most fields the first name that it has
+-- counts; of consent, opt-outs and deletions each column does.
+CREATE FUNCTION reengage.history_columns(header text[], columns jsonb)
+RETURNS TABLE (field text, place integer)
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
 	WITH known (field, names) AS (VALUES
 		('conversation_id', ARRAY['conversation_id']),
 		('status', ARRAY['status', 'state']),
@@ -2801,38 +2863,145 @@ BEGIN
 		('time_zone', ARRAY['customer_time_zone', 'time_zone', 'customer_timezone']),
 		('last_inbound_at', ARRAY['last_inbound_at']),
 		('abandoned_at', ARRAY['abandoned_at', 'conversation_end']),
-		('consent', ARRAY['consent']),
-		('extracted_at', ARRAY['extracted_at'])
+		('extracted_at', ARRAY['extracted_at']),
+		('template', ARRAY['template', 'messaging_template', 'whatsapp_template']),
+		('language', ARRAY['language', 'locale', 'customer_language', 'customer_locale'])
+	), one AS (
+		SELECT k.field,
+			(SELECT h.place::integer
+			 FROM unnest(CASE WHEN columns ? k.field THEN ARRAY(SELECT reengage.names_of_field(columns, k.field)) ELSE k.names END)
+				WITH ORDINALITY n(name, rank)
+				JOIN unnest(header) WITH ORDINALITY h(name, place) ON lower(h.name) = n.name
+			 ORDER BY n.rank LIMIT 1) AS place
+		FROM known k
 	)
-	SELECT k.field,
-		(SELECT h.place::integer
-		 FROM unnest(CASE WHEN columns ? k.field THEN ARRAY[lower(columns ->> k.field)] ELSE k.names END)
-			WITH ORDINALITY n(name, rank)
-			JOIN unnest(header) WITH ORDINALITY h(name, place) ON lower(h.name) = n.name
-		 ORDER BY n.rank LIMIT 1)
-	FROM known k;
-END
+	SELECT o.field, o.place FROM one o
+	UNION ALL
+	SELECT m.field, h.place::integer
+	FROM unnest(ARRAY['consent', 'opted_out', 'deleted', 'operation']) m(field)
+		JOIN unnest(header) WITH ORDINALITY h(name, place)
+			ON CASE WHEN columns ? m.field THEN lower(h.name) IN (SELECT reengage.names_of_field(columns, m.field))
+				ELSE reengage.column_meaning(h.name) = m.field AND h.place NOT IN (SELECT o.place FROM one o WHERE o.place IS NOT NULL) END
 $$;
 COMMENT ON FUNCTION reengage.history_columns(text[], jsonb) IS
-	'for import_history(): which column of a header is what; null: none';
+	'for import_history(): which column of a header is what; null: none; consent, opted_out, deleted and operation may be several';
+
+CREATE FUNCTION reengage.check_header(header text[]) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wrong text;
+BEGIN
+	SELECT lower(h.name) INTO wrong FROM unnest(header) h(name) GROUP BY lower(h.name)
+	HAVING count(*) > 1 OR lower(h.name) = '' ORDER BY 1 LIMIT 1;
+	IF wrong <> '' OR (wrong = '' AND cardinality(header) > 1) THEN
+		RAISE EXCEPTION 'column "%" is there twice, or has no name', wrong
+			USING ERRCODE = 'duplicate_column',
+				  DETAIL = format('The columns are: %s.', left(array_to_string(header, ', '), 1000));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage.check_header(text[]) IS
+	'for import_history(): an error if a header has a name twice, or none';
+
+CREATE FUNCTION reengage.check_columns(columns jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	known text[] := ARRAY(SELECT DISTINCT c.field FROM reengage.history_columns(NULL, '{}') c) || ARRAY['consent', 'opted_out', 'deleted', 'operation'];
+	wrong text;
+BEGIN
+	IF columns IS NULL OR jsonb_typeof(columns) <> 'object' THEN
+		RAISE EXCEPTION 'columns must be a JSON object'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'For example {"conversation_id": "CONV_ID"}.';
+	END IF;
+	SELECT k.key INTO wrong FROM jsonb_object_keys(columns) k(key) WHERE k.key <> ALL (known) LIMIT 1;
+	IF wrong IS NOT NULL THEN
+		RAISE EXCEPTION 'columns has an unknown key: "%"', wrong
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = format('The keys are: %s.', array_to_string(known, ', '));
+	END IF;
+	SELECT c.key INTO wrong FROM jsonb_each(columns) c
+	WHERE jsonb_typeof(c.value) NOT IN ('string', 'null', 'array')
+	   OR jsonb_typeof(c.value) = 'array' AND c.key NOT IN ('consent', 'opted_out', 'deleted', 'operation')
+	   OR jsonb_typeof(c.value) = 'array' AND jsonb_path_exists(c.value, '$[*] ? (@.type() != "string")') LIMIT 1;
+	IF wrong IS NOT NULL THEN
+		RAISE EXCEPTION 'columns has no column name for "%"', wrong
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = 'It is the name of a column, or null where none is; of consent, opted_out, deleted and operation also an array of names.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage.check_columns(jsonb) IS
+	'for import_history(): an error if its argument columns is not what it should be';
+
+-- Whether somebody may be written to must not depend on a guess.
+CREATE FUNCTION reengage.check_meanings(header text[], columns jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	unclear record;
+	clear jsonb;
+BEGIN
+	SELECT h.name, split_part(reengage.column_meaning(h.name), ' ', 2) AS field INTO unclear
+	FROM unnest(header) WITH ORDINALITY h(name, place)
+	WHERE reengage.column_meaning(h.name) LIKE 'unclear %'
+	  AND NOT columns ? split_part(reengage.column_meaning(h.name), ' ', 2)
+	  AND h.place NOT IN (SELECT c.place FROM reengage.history_columns(header, columns) c WHERE c.place IS NOT NULL)
+	ORDER BY h.place LIMIT 1;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	SELECT jsonb_agg(header[c.place]) INTO clear FROM reengage.history_columns(header, columns) c WHERE c.field = unclear.field;
+	RAISE EXCEPTION 'column "%" may say that % be written to', unclear.name,
+			CASE unclear.field WHEN 'deleted' THEN 'a record is deleted, and must not' ELSE 'a customer must not' END
+		USING ERRCODE = 'ambiguous_column',
+			  HINT = format('If it does, say columns => ''%s''; if not, say columns => ''%s''.',
+							jsonb_build_object(unclear.field, coalesce(clear, '[]') || to_jsonb(unclear.name)),
+							jsonb_build_object(unclear.field, clear));
+END
+$$;
+COMMENT ON FUNCTION reengage.check_meanings(text[], jsonb) IS
+	'for import_history(): an error if the name of a column sounds like "do not write", and it is not clear that it says so';
+
+CREATE FUNCTION reengage.check_keep_columns(header text[], columns jsonb, keep_columns jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wrong text;
+BEGIN
+	SELECT k.name INTO wrong FROM jsonb_array_elements_text(keep_columns) k(name)
+	WHERE k.name IS NULL OR lower(btrim(k.name)) NOT IN (SELECT lower(h.name) FROM unnest(header) h(name)) LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'keep_columns names a column that history does not have: "%"', wrong
+			USING ERRCODE = 'undefined_column',
+				  DETAIL = format('The columns are: %s.', left(array_to_string(header, ', '), 1000));
+	END IF;
+	SELECT k.name INTO wrong
+	FROM jsonb_array_elements_text(keep_columns) k(name)
+		JOIN reengage.history_columns(header, columns) c ON lower(header[c.place]) = lower(btrim(k.name))
+	WHERE c.field = 'address' LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'column "%" cannot be kept: it is the customer''s address', wrong
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'What is kept goes to the lineage, which has no addresses.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage.check_keep_columns(text[], jsonb, jsonb) IS
+	'for import_history(): an error if columns to be kept do not exist, or are the address';
 
 CREATE FUNCTION reengage.check_history_columns(header text[], columns jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	wrong text;
-	found_fields text[] := (SELECT array_agg(c.field) FROM reengage.history_columns(header, columns) c WHERE c.place IS NOT NULL);
+	found_fields text[];
 BEGIN
-	SELECT k.key INTO wrong FROM jsonb_object_keys(columns) k(key)
-	WHERE k.key <> ALL (SELECT c.field FROM reengage.history_columns(header, columns) c) LIMIT 1;
-	IF wrong IS NOT NULL THEN
-		RAISE EXCEPTION 'columns has an unknown key: "%"', wrong
-			USING ERRCODE = 'invalid_parameter_value',
-				  HINT = format('The keys are: %s.', (SELECT string_agg(c.field, ', ') FROM reengage.history_columns(header, '{}') c));
-	END IF;
-	SELECT columns ->> k.key INTO wrong FROM jsonb_object_keys(columns) k(key)
-	WHERE k.key <> ALL (coalesce(found_fields, '{}')) LIMIT 1;
-	IF wrong IS NULL AND NOT 'conversation_id' = ANY (coalesce(found_fields, '{}')) THEN
+	PERFORM reengage.check_header(header);
+	SELECT coalesce(array_agg(c.field), '{}') INTO found_fields FROM reengage.history_columns(header, columns) c WHERE c.place IS NOT NULL;
+	SELECT n.name INTO wrong FROM jsonb_object_keys(columns) k(key), reengage.names_of_field(columns, k.key) n(name)
+	WHERE n.name NOT IN (SELECT lower(h.name) FROM unnest(header) h(name)) LIMIT 1;
+	IF wrong IS NULL AND NOT 'conversation_id' = ANY (found_fields) THEN
 		wrong := 'conversation_id';
 	ELSIF wrong IS NULL AND NOT 'address' = ANY (found_fields) THEN
 		wrong := 'customer_address';
@@ -2845,10 +3014,81 @@ BEGIN
 				  DETAIL = format('The columns are: %s.', left(array_to_string(header, ', '), 1000)),
 				  HINT = 'Is there a header, and is the delimiter right? Names of your own are mapped with columns => ''{"conversation_id": "CONV_ID"}''.';
 	END IF;
+	PERFORM reengage.check_meanings(header, columns);
 END
 $$;
 COMMENT ON FUNCTION reengage.check_history_columns(text[], jsonb) IS
-	'for import_history(): an error if a column is missing that it cannot do without';
+	'for import_history(): an error if a column is missing that it cannot do without, or is not clear in what it forbids';
+
+-- A template, or one for each language with "*" for any other.
+CREATE FUNCTION reengage.is_template(template jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(jsonb_typeof(template) = 'object' AND jsonb_typeof(template -> 'responseId') = 'string'
+					AND btrim(template ->> 'responseId') <> '', false)
+$$;
+COMMENT ON FUNCTION reengage.is_template(jsonb) IS 'whether it is an object that names a canned response by its responseId';
+
+CREATE FUNCTION reengage.check_template(template jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF jsonb_typeof(template) = 'null' OR reengage.is_template(template) THEN
+		RETURN;
+	END IF;
+	IF jsonb_typeof(template) <> 'object' OR template ? 'responseId' OR template = '{}'
+	   OR EXISTS (SELECT FROM jsonb_each(template) t WHERE NOT reengage.is_template(t.value)) THEN
+		RAISE EXCEPTION 'template has no responseId'
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = 'For example {"responseId": "3f1b"}; or one for each language: {"de": {"responseId": "3f1b"}, "*": {"responseId": "77ac"}}.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage.check_template(jsonb) IS
+	'for import_history(): an error if its argument template is neither a template nor one for each language';
+
+CREATE FUNCTION reengage.template_for(template jsonb, language text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN jsonb_typeof(template) IS DISTINCT FROM 'object' THEN NULL
+		WHEN template ? 'responseId' THEN template
+		ELSE coalesce(
+			(SELECT t.value FROM jsonb_each(template) t
+			 WHERE lower(translate(t.key, '_', '-')) IN (lower(translate(language, '_', '-')), lower(split_part(translate(language, '_', '-'), '-', 1)))
+			 ORDER BY length(t.key) DESC LIMIT 1),
+			template -> '*')
+	END
+$$;
+COMMENT ON FUNCTION reengage.template_for(jsonb, text) IS
+	'for import_history(): of its argument template what is for a language such as de-AT, else for de, else for *; null: there is none';
+
+CREATE FUNCTION reengage.template_in(said text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN CASE WHEN reengage.is_template(said::jsonb) THEN said::jsonb END;
+EXCEPTION WHEN data_exception OR program_limit_exceeded OR statement_too_complex THEN
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION reengage.template_in(text) IS
+	'for import_history(): the template that a record has as JSON; null: it is none';
+
+CREATE FUNCTION reengage.without_address(said text, address text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN address IS NULL THEN said
+		WHEN strpos(lower(said), lower(btrim(address))) > 0 THEN NULL
+		WHEN length(d.of_address) >= 7 AND length(d.of_said) >= 7
+		 AND (strpos(d.of_said, d.of_address) > 0 OR right(d.of_address, length(d.of_said)) = d.of_said) THEN NULL
+		ELSE said
+	END
+	FROM (SELECT regexp_replace(said, '[^0-9]', '', 'g') AS of_said, regexp_replace(address, '[^0-9]', '', 'g') AS of_address) d
+$$;
+COMMENT ON FUNCTION reengage.without_address(text, text) IS
+	'for import_history(): a text; null if an address is in it, also in another punctuation';
 
 -- From here on the functions run as their caller: the source is read, and
 -- nudges are asked for, with the rights of whoever imports.  What lies between
@@ -2863,84 +3103,123 @@ END
 $$;
 COMMENT ON FUNCTION reengage.drop_history() IS 'for import_history(): drops its temporary tables';
 
-CREATE FUNCTION reengage.stage_file(file text, delimiter text) RETURNS text[]
+CREATE FUNCTION reengage.make_staging(columns integer) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	header text[] := reengage.read_header(file, delimiter);
-	names text := (SELECT string_agg('c' || n, ', ') FROM generate_series(1, cardinality(header)) n);
 BEGIN
-	EXECUTE format('CREATE TEMP TABLE reengage_history_staging (record_no bigint GENERATED ALWAYS AS IDENTITY, %s)',
-				   replace(names, ',', ' text,') || ' text');
-	EXECUTE format('COPY pg_temp.reengage_history_staging (%s) FROM %L WITH (FORMAT csv, HEADER true, NULL %L, DELIMITER %L, ENCODING %L)',
-				   names, file, '\N', delimiter, 'UTF8');
-	RETURN header;
+	EXECUTE format('CREATE TEMP TABLE reengage_history_staging (record_no bigint, line_no bigint, field_count integer, complaint text, fields text[]%s)',
+				   (SELECT string_agg(format(', c%s text', n), '' ORDER BY n) FROM generate_series(1, columns) n));
 END
 $$;
-COMMENT ON FUNCTION reengage.stage_file(text, text) IS
-	'for import_history(): copies a file on the server into a temporary table, and returns its header';
+COMMENT ON FUNCTION reengage.make_staging(integer) IS 'for import_history(): makes its staging table';
 
--- Nothing but plain types, and no view: reading them would run somebody's code
--- as the caller.  For the same reason, and because it would hide records, no
--- row-level security.
-CREATE FUNCTION reengage.stage_table(source regclass) RETURNS text[]
+CREATE FUNCTION reengage.stage_file(options jsonb) RETURNS text[]
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-SET row_security = off SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD'
 AS $$
 DECLARE
-	header text[];
-	wrong text;
+	header text[] := reengage.read_header(options ->> 'file', options ->> 'delimiter', options ->> 'quote', options ->> 'escape');
 BEGIN
-	IF (SELECT c.relkind NOT IN ('r', 'p', 'f') FROM pg_class c WHERE c.oid = source) THEN
-		RAISE EXCEPTION '"%" is not a table', source
-			USING ERRCODE = 'wrong_object_type', HINT = 'Make a table of it: CREATE TABLE ... AS SELECT ....';
-	END IF;
-	SELECT format('%s of type %s', a.attname, a.atttypid::regtype) INTO wrong
-	FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-	WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped
-	  AND (t.typnamespace <> 'pg_catalog'::regnamespace OR t.typtype <> 'b')
-	ORDER BY a.attnum LIMIT 1;
-	IF wrong IS NOT NULL THEN
-		RAISE EXCEPTION 'cannot import column %', wrong
-			USING ERRCODE = 'datatype_mismatch', HINT = 'A staging table has columns of PostgreSQL''s own types, best of text.';
-	END IF;
-	header := ARRAY(SELECT a.attname::text FROM pg_attribute a
-					WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum);
-	EXECUTE format('CREATE TEMP TABLE reengage_history_staging AS SELECT row_number() OVER () AS record_no%s FROM %s',
-				   (SELECT string_agg(format(', s.%I::text AS c%s', h.name, h.place), '' ORDER BY h.place)
-					FROM unnest(header) WITH ORDINALITY h(name, place)),
-				   source || ' s');
+	PERFORM reengage.check_history_columns(header, options -> 'columns');
+	PERFORM reengage.make_staging(cardinality(header));
+	PERFORM reengage.copy_history_file(options ->> 'file', options ->> 'delimiter', options ->> 'quote', options ->> 'escape');
 	RETURN header;
 END
 $$;
-COMMENT ON FUNCTION reengage.stage_table(regclass) IS
-	'for import_history(): copies a staging table into a temporary one, and returns its column names';
+COMMENT ON FUNCTION reengage.stage_file(jsonb) IS
+	'for import_history(): reads a file on the server into its staging table, and returns the header';
+
+-- A number that went through floating point is no address any more.
+CREATE FUNCTION reengage.stage_table(source regclass, options jsonb) RETURNS text[]
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD'
+AS $$
+DECLARE
+	header text[] := reengage.lock_history_table(source);
+	wrong record;
+BEGIN
+	PERFORM reengage.check_history_columns(header, options -> 'columns');
+	SELECT a.attname, format_type(a.atttypid, NULL) AS type INTO wrong
+	FROM (SELECT t.attname, t.atttypid, row_number() OVER (ORDER BY t.attnum) AS place
+		  FROM pg_attribute t WHERE t.attrelid = source AND t.attnum > 0 AND NOT t.attisdropped) a
+		JOIN reengage.history_columns(header, options -> 'columns') c ON c.place = a.place
+	WHERE c.field IN ('address', 'conversation_id') AND a.atttypid IN ('real'::regtype, 'double precision'::regtype) LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'cannot import column % of type %', wrong.attname, wrong.type
+			USING ERRCODE = 'datatype_mismatch', DETAIL = 'Floating point does not keep every digit of a number or an id.',
+				  HINT = 'Load it into a column of type text.';
+	END IF;
+	PERFORM reengage.make_staging(cardinality(header));
+	PERFORM reengage.copy_history_table(source);
+	RETURN header;
+END
+$$;
+COMMENT ON FUNCTION reengage.stage_table(regclass, jsonb) IS
+	'for import_history(): reads a table into its staging table, and returns the column names';
+
+-- How a value is read from its column: an expression.
+CREATE FUNCTION reengage.history_expression(field text, places integer[]) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN field = 'address' THEN
+			coalesce((SELECT format('CASE WHEN btrim(c%1$s, E'' \t\r\n'') NOT IN ('''', ''\N'') THEN c%1$s END', p.place) FROM unnest(places) p(place)), 'NULL::text')
+		-- what cannot be read counts as what forbids
+		WHEN field = 'consent' THEN
+			(SELECT string_agg(format('coalesce(lower(btrim(c%s, E'' \t\r\n'')) NOT IN (''true'', ''t'', ''yes'', ''y'', ''1'', ''1.0'', ''on'','
+									  ' ''granted'', ''given'', ''consented'', ''opted_in'', ''opted-in'', ''optin'', ''opt_in'', ''opt-in'', ''subscribed''), true)', p.place), ' OR ')
+			 FROM unnest(places) p(place))
+		WHEN field IN ('opted_out', 'deleted') THEN
+			(SELECT string_agg(format('lower(btrim(coalesce(c%s, ''''), E'' \t\r\n'')) NOT IN ('''', ''\n'', ''false'', ''f'', ''no'', ''n'', ''0'', ''0.0'', ''off'','
+									  ' ''null'', ''none'', ''nan'', ''nat'', ''n/a'', ''opted_in'', ''opted-in'', ''optin'', ''opt_in'', ''opt-in'', ''subscribed'', ''active'')', p.place), ' OR ')
+			 FROM unnest(places) p(place))
+		WHEN field = 'operation' THEN
+			(SELECT string_agg(format('lower(btrim(coalesce(c%s, ''''), E'' \t\r\n'')) IN (''d'', ''-d'', ''delete'', ''deleted'', ''remove'', ''removed'', ''t'', ''truncate'')', p.place), ' OR ')
+			 FROM unnest(places) p(place))
+		ELSE
+			coalesce((SELECT format('nullif(nullif(btrim(c%s, E'' \t\r\n''), ''''), ''\N'')', p.place) FROM unnest(places) p(place)), 'NULL::text')
+	END
+$$;
+COMMENT ON FUNCTION reengage.history_expression(text, integer[]) IS
+	'for import_history(): an SQL expression for what the columns of a field say; of consent whether it is missing';
+
+-- What of a record goes into the detail of its nudge: what was named.
+CREATE FUNCTION reengage.kept_expression(header text[], options jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(format('jsonb_strip_nulls(jsonb_object(ARRAY[%s]::text[], ARRAY[%s]::text[]))',
+			string_agg(quote_literal(lower(h.name)), ', ' ORDER BY h.place),
+			string_agg(format('reengage.without_address(nullif(c%s, ''\N''), %s)', h.place, reengage.history_expression('address', ARRAY[a.place])), ', ' ORDER BY h.place)),
+		'''{}''::jsonb')
+	FROM unnest(header) WITH ORDINALITY h(name, place)
+		JOIN reengage.history_columns(header, options -> 'columns') a ON a.field = 'address'
+	WHERE lower(h.name) IN (SELECT lower(btrim(k.name)) FROM jsonb_array_elements_text(options -> 'keep_columns') k(name))
+$$;
+COMMENT ON FUNCTION reengage.kept_expression(text[], jsonb) IS
+	'for import_history(): an SQL expression for the columns of a record that are kept in the detail of its nudge';
 
 -- A view gives the columns of a source their meaning.
-CREATE FUNCTION reengage.describe_history(header text[], columns jsonb) RETURNS bigint
+CREATE FUNCTION reengage.describe_history(header text[], options jsonb) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	records bigint;
-	meanings text := (
-		SELECT string_agg(format('nullif(nullif(btrim(%s, E'' \t\r\n''), ''''), %L) AS %I', coalesce('c' || c.place, 'NULL::text'), '\N', c.field), ', ')
-		FROM reengage.history_columns(header, columns) c);
-	has_consent boolean := (SELECT c.place IS NOT NULL FROM reengage.history_columns(header, columns) c WHERE c.field = 'consent');
-	heading text := (SELECT header[c.place] FROM reengage.history_columns(header, columns) c WHERE c.field = 'conversation_id');
-	names text;
-	contents text;
+	meanings text;
+	words text[] := ARRAY['consent', 'opted_out', 'deleted', 'operation'];
+	found_places jsonb;
 BEGIN
-	SELECT string_agg(quote_literal(lower(h.name)), ', ' ORDER BY h.place),
-		   string_agg(format('nullif(c%s, %L)', h.place, '\N'), ', ' ORDER BY h.place)
-	INTO names, contents
-	FROM unnest(header) WITH ORDINALITY h(name, place)
-	WHERE h.place NOT IN (SELECT c.place FROM reengage.history_columns(header, columns) c
-						  WHERE c.place IS NOT NULL AND c.field <> 'time_zone');
-	EXECUTE format('CREATE TEMP VIEW reengage_history AS SELECT record_no, %s, %L::boolean AS asks_consent, %L::text AS heading,'
-				   ' jsonb_strip_nulls(jsonb_object(ARRAY[%s]::text[], ARRAY[%s]::text[])) AS detail,'
-				   ' jsonb_object(ARRAY[%s], ARRAY[%s]) AS record'
+	PERFORM reengage.check_keep_columns(header, options -> 'columns', options -> 'keep_columns');
+	SELECT string_agg(format('%s AS %I', reengage.history_expression(c.field, array_remove(ARRAY[c.place], NULL)), c.field), ', ') INTO meanings
+	FROM reengage.history_columns(header, options -> 'columns') c WHERE c.field <> ALL (words);
+	SELECT jsonb_object_agg(w.field, coalesce('(' || reengage.history_expression(w.field, w.places) || ')', 'false')) INTO found_places
+	FROM (SELECT f.field, array_agg(c.place) FILTER (WHERE c.place IS NOT NULL) AS places
+		  FROM unnest(words) f(field) LEFT JOIN reengage.history_columns(header, options -> 'columns') c ON c.field = f.field
+		  GROUP BY f.field) w;
+	EXECUTE format('CREATE TEMP VIEW reengage_history AS SELECT record_no, line_no, field_count, complaint, %s,'
+				   ' complaint IS NULL AND %s AS withdrawn, complaint IS NULL AND %s AS opted_out, complaint IS NULL AND (%s OR %s) AS deleted,'
+				   ' %s AS kept, CASE WHEN complaint IS NULL THEN jsonb_object(ARRAY[%s], ARRAY[%s]) ELSE jsonb_build_object(''fields'', fields) END AS record'
 				   ' FROM pg_temp.reengage_history_staging',
-				   meanings, has_consent, lower(heading), names, contents,
+				   meanings, found_places ->> 'consent', found_places ->> 'opted_out', found_places ->> 'deleted', found_places ->> 'operation',
+				   reengage.kept_expression(header, options),
 				   (SELECT string_agg(quote_literal(h.name), ', ' ORDER BY h.place) FROM unnest(header) WITH ORDINALITY h(name, place)),
 				   (SELECT string_agg('c' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(header)) n));
 	CREATE UNIQUE INDEX ON pg_temp.reengage_history_staging (record_no);
@@ -2952,40 +3231,72 @@ $$;
 COMMENT ON FUNCTION reengage.describe_history(text[], jsonb) IS
 	'for import_history(): gives the columns of the staged records their meaning, and counts the records';
 
+CREATE FUNCTION reengage.status_words() RETURNS text[]
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ARRAY[
+		-- of the dialects and of Genesys Cloud
+		'active', 'ringing', 'alerting', 'connected', 'closed', 'disconnected', 'terminated', 'dialing', 'contacting', 'offering',
+		'queued', 'parked', 'hold', 'held', 'scheduled', 'transmitting', 'converting', 'uploading', 'none', 'ended',
+		-- of Twilio, Intercom, Zendesk, Freshdesk, LivePerson, Amazon Connect and their like
+		'initializing', 'inactive', 'open', 'opened', 'reopened', 'snoozed', 'new', 'pending', 'on-hold', 'on_hold', 'solved', 'resolved',
+		'waiting', 'assigned', 'unassigned', 'in_progress', 'in-progress', 'in progress', 'ongoing', 'idle', 'paused', 'wrapup', 'wrap_up',
+		'completed', 'complete', 'done', 'finished', 'expired', 'timeout', 'timed_out', 'timed out', 'abandoned', 'missed', 'rejected',
+		'cancelled', 'canceled', 'failed', 'error', 'archived', 'transferred', 'left', 'close', 'end']
+$$;
+COMMENT ON FUNCTION reengage.status_words() IS
+	'for import_history(): the words for a status that it knows, live and closed ones of dialects and common extracts';
+
+CREATE FUNCTION reengage.name_columns(header text[], options jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT options || jsonb_build_object(
+		'heading', (SELECT header[c.place] FROM reengage.history_columns(header, options -> 'columns') c WHERE c.field = 'conversation_id'),
+		'zone_column', (SELECT header[c.place] FROM reengage.history_columns(header, options -> 'columns') c WHERE c.field = 'time_zone'))
+$$;
+COMMENT ON FUNCTION reengage.name_columns(text[], jsonb) IS
+	'for import_history(): its options with the names that conversation and time zone have in the source';
+
 -- What becomes of each record, as far as the source alone tells.  First the
 -- newest record of each conversation is found, whatever its defects: an older
 -- one must not speak for it, say with a consent that was withdrawn since.
-CREATE FUNCTION reengage.plan_history(as_of timestamptz, max_age interval) RETURNS void
+CREATE FUNCTION reengage.plan_history(options jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET work_mem = '32MB' SET jit = off
 AS $$
+DECLARE
+	as_of timestamptz := options ->> 'as_of';
+	max_age interval := options ->> 'max_age';
+	date_order text := options ->> 'date_order';
+	country_code text := reengage.country_code_of(options ->> 'server');
+	heading text := lower(options ->> 'heading');
+	words text[] := reengage.status_words() || ARRAY(SELECT lower(btrim(w.word)) FROM jsonb_array_elements_text(options -> 'status_words') w(word));
 BEGIN
 	CREATE TEMP TABLE reengage_history_plan AS
-	WITH timed AS (
-		SELECT h.record_no, h.conversation_id, lower(h.status) AS status, lower(h.channel) AS channel, h.address,
-			-- as address_hash.c compares them
-			CASE WHEN h.address ~ '^[-+0-9 ()./]*$' THEN translate(h.address, ' ().-/', '')
-				ELSE lower(h.address COLLATE "C") END AS customer,
-			h.time_zone, h.asks_consent AND coalesce(lower(h.consent) NOT IN ('true', 't', 'yes', 'y', '1', 'on'), true) AS withdrawn,
-			h.heading, ARRAY[h.last_inbound_at, h.abandoned_at, h.extracted_at] AS said,
-			reengage.history_times(ARRAY[h.last_inbound_at, h.abandoned_at, h.extracted_at]) AS times
+	WITH read AS (
+		SELECT h.record_no, h.complaint, h.conversation_id, lower(h.status) AS status, lower(h.channel) AS channel, h.address, h.time_zone,
+			h.template, h.withdrawn, h.opted_out, h.deleted, h.last_inbound_at, h.abandoned_at, h.extracted_at,
+			reengage.read_history_record(h.last_inbound_at, h.abandoned_at, h.extracted_at, h.address, lower(h.channel), country_code, date_order) AS facts
 		FROM pg_temp.reengage_history h
 		OFFSET 0
 	), looked_at AS (
-		SELECT t.record_no, t.conversation_id, t.status, t.channel, t.address, t.customer, t.time_zone, t.withdrawn,
-			coalesce(t.times[2], t.times[1]) AS occurred_at, t.times[3] AS extracted_at,
-			greatest(t.times[1], t.times[2], t.times[3]) AS latest,
-			(t.said[1] IS NULL) = (t.times[1] IS NULL) AND (t.said[2] IS NULL) = (t.times[2] IS NULL)
-				AND (t.said[3] IS NULL) = (t.times[3] IS NULL) AND coalesce(t.times[2], t.times[1]) IS NOT NULL AS has_times,
+		SELECT r.record_no, r.conversation_id, r.status, r.channel, r.address AS said_address, (r.facts).address, (r.facts).customer, r.time_zone,
+			r.template, r.withdrawn, r.opted_out, r.deleted,
+			coalesce((r.facts).abandoned_at, (r.facts).last_inbound_at) AS occurred_at, (r.facts).extracted_at,
+			greatest((r.facts).last_inbound_at, (r.facts).abandoned_at) AS last_seen_at,
+			(r.last_inbound_at IS NULL) = ((r.facts).last_inbound_at IS NULL) AND (r.abandoned_at IS NULL) = ((r.facts).abandoned_at IS NULL)
+				AND (r.extracted_at IS NULL) = ((r.facts).extracted_at IS NULL)
+				AND coalesce((r.facts).abandoned_at, (r.facts).last_inbound_at) IS NOT NULL AS has_times,
 			CASE
-				WHEN t.conversation_id IS NULL THEN 'missing_id'
-				WHEN lower(t.conversation_id) = t.heading THEN 'header'
+				WHEN r.complaint IS NOT NULL THEN r.complaint
+				WHEN r.conversation_id IS NULL THEN 'missing_id'
+				WHEN lower(r.conversation_id) = heading THEN 'header'
 				-- a bounded repetition would take a hundred times as long
-				WHEN length(t.conversation_id) > 128 OR t.conversation_id !~ '^[A-Za-z0-9._~-]+$'
-				  OR t.conversation_id IN ('.', '..') THEN 'invalid_id'
+				WHEN length(r.conversation_id) > 128 OR r.conversation_id !~ '^[A-Za-z0-9._~-]+$'
+				  OR r.conversation_id IN ('.', '..') THEN 'invalid_id'
 				ELSE ''
 			END AS id_defect
-		FROM timed t
+		FROM read r
 		OFFSET 0
 	), newest AS (
 		SELECT l.*, l.id_defect = '' AND row_number() OVER (
@@ -2993,46 +3304,69 @@ BEGIN
 			ORDER BY l.extracted_at DESC NULLS LAST, l.occurred_at DESC NULLS LAST, l.record_no DESC) > 1 AS is_older
 		FROM looked_at l
 	), judged AS (
-		SELECT n.record_no, n.conversation_id, n.channel, n.address, n.customer, n.time_zone, n.occurred_at,
+		SELECT n.record_no, n.conversation_id, n.status, n.channel, n.address, n.customer, n.time_zone, n.occurred_at, n.extracted_at, n.last_seen_at,
+			NOT n.is_older AND n.withdrawn AS withdrawn, NOT n.is_older AND n.opted_out AS opted_out,
 			CASE
 				WHEN n.id_defect <> '' THEN n.id_defect
 				WHEN n.is_older THEN 'older_record'
+				WHEN n.deleted THEN 'deleted'
 				WHEN NOT n.has_times THEN 'bad_timestamp'
-				WHEN n.latest > as_of THEN 'future_timestamp'
-				WHEN n.status NOT IN ('active', 'ringing', 'alerting', 'connected', 'closed', 'disconnected', 'terminated') THEN 'unknown_status'
-				WHEN n.address IS NULL THEN 'no_address'
-				WHEN length(n.address) > 256 OR n.address ~ '[\x01-\x1f\x7f]' THEN 'invalid_address'
+				-- clocks differ
+				WHEN greatest(n.last_seen_at, n.extracted_at) > as_of + interval '5 minutes' THEN 'future_timestamp'
+				WHEN n.said_address IS NULL THEN 'no_address'
+				WHEN n.customer IS NULL OR length(n.address) > 256 OR n.address ~ '[\x01-\x1f\x7f]' THEN 'invalid_address'
 				WHEN length(n.channel) > 64 OR n.channel !~ '^[a-z0-9_-]+$' THEN 'invalid_channel'
+				WHEN n.opted_out THEN 'opted_out'
 				WHEN n.withdrawn THEN 'no_consent'
+				WHEN n.template IS NOT NULL AND coalesce(n.channel, 'whatsapp') = 'whatsapp' AND reengage.template_in(n.template) IS NULL THEN 'invalid_template'
 				ELSE 'accepted'
 			END AS reason
 		FROM newest n
+	), compared AS (
+		-- what forbids speaks for the customer, whatever other defects its record has
+		SELECT j.*,
+			max(CASE WHEN j.opted_out THEN coalesce(j.extracted_at, 'infinity') END) OVER (PARTITION BY j.customer COLLATE "C") AS opted_out_at,
+			row_number() OVER (
+				PARTITION BY j.customer COLLATE "C"
+				ORDER BY j.reason = 'accepted' OR j.withdrawn DESC, j.occurred_at DESC NULLS FIRST, j.withdrawn DESC,
+					j.conversation_id COLLATE "C" DESC) AS rank
+		FROM judged j
 	)
-	SELECT j.record_no,
+	SELECT c.record_no,
 		CASE
-			WHEN j.reason <> 'accepted' THEN j.reason
-			WHEN j.occurred_at < as_of - max_age THEN 'too_old'
+			WHEN c.reason <> 'accepted' THEN c.reason
+			-- unless a later extract knows better
+			WHEN c.opted_out_at IS NOT NULL AND coalesce(c.extracted_at <= c.opted_out_at, true) THEN 'opted_out'
+			WHEN c.occurred_at < as_of - max_age THEN 'too_old'
 			-- who withdrew the consent in the newest conversation gets nothing for an older one
-			WHEN row_number() OVER (
-				PARTITION BY j.reason IN ('accepted', 'no_consent'), j.customer COLLATE "C"
-				ORDER BY j.occurred_at DESC, j.conversation_id COLLATE "C" DESC) > 1 THEN 'older_conversation'
+			WHEN c.rank > 1 THEN 'older_conversation'
+			WHEN c.status <> ALL (words) THEN 'unknown_status'
+			WHEN c.time_zone IS NOT NULL AND z.name IS NULL THEN 'unknown_time_zone'
 			ELSE 'accepted'
 		END AS reason,
-		j.conversation_id, j.channel, j.address, j.occurred_at,
-		CASE WHEN z.name IS NOT NULL THEN j.time_zone END AS time_zone,
-		j.time_zone IS NULL OR z.name IS NOT NULL AS knows_zone
-	FROM judged j
+		c.conversation_id, c.channel, c.address, c.customer, c.occurred_at,
+		-- what the extract cuts off a time is no answer of the customer's
+		c.last_seen_at + CASE WHEN c.last_seen_at = date_trunc('minute', c.last_seen_at) THEN interval '1 minute'
+							  WHEN c.last_seen_at = date_trunc('second', c.last_seen_at) THEN interval '1 second'
+							  ELSE interval '1 millisecond' END AS answered_since,
+		CASE WHEN z.name IS NOT NULL THEN c.time_zone END AS time_zone,
+		-- what was said instead, if there is no address in it
+		CASE WHEN z.name IS NULL AND length(c.time_zone) <= 64 AND c.time_zone !~ '@|[0-9]{5}'
+			  AND strpos(lower(c.time_zone), lower(c.customer)) = 0 THEN c.time_zone END AS said_zone
+	FROM compared c
 		-- the trigger on nudges takes them in any case of letters
-		LEFT JOIN (SELECT DISTINCT lower(n.name) AS name FROM pg_timezone_names n) z ON z.name = lower(j.time_zone);
+		LEFT JOIN (SELECT DISTINCT lower(n.name) AS name FROM pg_timezone_names n) z ON z.name = lower(c.time_zone);
 	CREATE UNIQUE INDEX ON pg_temp.reengage_history_plan (record_no) INCLUDE (reason);
 	ANALYZE pg_temp.reengage_history_plan;
 END
 $$;
-COMMENT ON FUNCTION reengage.plan_history(timestamptz, interval) IS
+COMMENT ON FUNCTION reengage.plan_history(jsonb) IS
 	'for import_history(): what becomes of each staged record, as far as the source alone tells';
 
-CREATE FUNCTION reengage.seed_lineage(server text, record_nos bigint[], refused_nos bigint[], conversation_ids text[], channels text[], address_hashes text[],
-									  times timestamptz[], details jsonb[]) RETURNS void
+CREATE TYPE reengage.history_thread AS (conversation_id text, channel text, address_hash text, occurred_at timestamptz, detail jsonb);
+COMMENT ON TYPE reengage.history_thread IS 'for import_history(): a conversation that begins a thread';
+
+CREATE FUNCTION reengage.seed_lineage(server text, threads reengage.history_thread[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
@@ -3043,9 +3377,7 @@ BEGIN
 		generation, channel, address_hash, attempts, api_calls, api_calls_saved, occurred_at, detail)
 	SELECT seed_lineage.server, 'imported', c.conversation_id, c.conversation_id, c.conversation_id,
 		0, c.channel, c.address_hash, 0, 0, 0, c.occurred_at, c.detail
-	FROM (SELECT * FROM unnest(record_nos, conversation_ids, channels, address_hashes, times, details)
-			AS u (record_no, conversation_id, channel, address_hash, occurred_at, detail)
-		  WHERE u.record_no <> ALL (refused_nos)
+	FROM (SELECT u.* FROM unnest(threads) u
 		  -- in the order of the indexes
 		  ORDER BY u.conversation_id
 		  OFFSET 0) c
@@ -3057,15 +3389,16 @@ BEGIN
 	ON CONFLICT (server, conversation_id) WHERE outcome = 'imported' DO NOTHING;
 END
 $$;
-COMMENT ON FUNCTION reengage.seed_lineage(text, bigint[], bigint[], text[], text[], text[], timestamptz[], jsonb[]) IS
+COMMENT ON FUNCTION reengage.seed_lineage(text, reengage.history_thread[]) IS
 	'for import_history(): begins a thread with each conversation that lineage does not know';
 
-CREATE FUNCTION reengage.begin_import(server text, campaign text, source text, records_read bigint) RETURNS uuid
+CREATE FUNCTION reengage.begin_import(options jsonb, source text, records_read bigint) RETURNS uuid
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-	INSERT INTO reengage.import_runs (server, campaign, source, records_read) VALUES ($1, $2, $3, $4) RETURNING import_id
+	INSERT INTO reengage.import_runs (server, campaign, source, records_read)
+	VALUES (options ->> 'server', options ->> 'campaign', $2, $3) RETURNING import_id
 $$;
-COMMENT ON FUNCTION reengage.begin_import(text, text, text, bigint) IS 'for import_history(): writes down that an import begins';
+COMMENT ON FUNCTION reengage.begin_import(jsonb, text, bigint) IS 'for import_history(): writes down that an import begins';
 
 CREATE FUNCTION reengage.lock_import(import_id uuid) RETURNS void
 LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
@@ -3079,8 +3412,8 @@ CREATE FUNCTION reengage.import_outcome(reason text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE
-		WHEN reason IN ('accepted', 'unknown_time_zone') THEN 'accepted'
-		WHEN reason IN ('header', 'older_record', 'older_conversation', 'too_old', 'already_asked') THEN 'skipped'
+		WHEN reason IN ('accepted', 'unknown_status', 'unknown_time_zone') THEN 'accepted'
+		WHEN reason IN ('header', 'empty_line', 'deleted', 'older_record', 'older_conversation', 'too_old', 'already_asked') THEN 'skipped'
 		ELSE 'rejected'
 	END
 $$;
@@ -3119,179 +3452,207 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage.count_import(uuid, jsonb, boolean) IS 'for import_history(): writes down how far it is';
 
-CREATE FUNCTION reengage.keep_rejects(import_id uuid, record_nos bigint[], reasons text[], messages text[],
-									  conversation_ids text[], records jsonb[]) RETURNS void
+CREATE FUNCTION reengage.keep_rejects(import_id uuid, rejects reengage.import_rejects[]) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-	INSERT INTO reengage.import_rejects (import_id, record_no, reason, message, conversation_id, record)
-	SELECT import_id, r.*
-	FROM unnest(record_nos, reasons, messages, conversation_ids, records) r
+	INSERT INTO reengage.import_rejects (import_id, record_no, line_no, field_count, reason, message, conversation_id, record)
+	SELECT keep_rejects.import_id, r.record_no, r.line_no, r.field_count, r.reason, r.message, r.conversation_id, r.record
+	FROM unnest(rejects) r
 $$;
-COMMENT ON FUNCTION reengage.keep_rejects(uuid, bigint[], text[], text[], text[], jsonb[]) IS
+COMMENT ON FUNCTION reengage.keep_rejects(uuid, reengage.import_rejects[]) IS
 	'for import_history(): keeps records that have a defect';
 
 -- Anything that every nudge of the import would be refused for is an error
 -- before anything is read: one is asked for, and taken back.
-CREATE FUNCTION reengage.check_import(file text, staging regclass, server text, campaign text, message text, when_closed text,
-									  priority integer, due_at timestamptz, expires_at timestamptz, max_age interval) RETURNS void
+CREATE FUNCTION reengage.check_import(options jsonb, staging regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF (file IS NULL) = (staging IS NULL) THEN
+	IF (options ->> 'file' IS NULL) = (staging IS NULL) THEN
 		RAISE EXCEPTION 'either file or staging must be given' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	IF campaign IS NULL THEN
+	IF options ->> 'campaign' IS NULL THEN
 		RAISE EXCEPTION 'campaign must not be null'
 			USING ERRCODE = 'null_value_not_allowed', DETAIL = 'By its campaign it is known who was asked for before.';
 	END IF;
-	IF max_age < interval '0' THEN
+	IF (options ->> 'max_age')::interval < interval '0' THEN
 		RAISE EXCEPTION 'max_age must not be negative' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	INSERT INTO reengage.nudges (server, conversation_id, message, when_closed, priority, due_at, expires_at, campaign)
-	VALUES (check_import.server, 'import', check_import.message, check_import.when_closed, check_import.priority,
-			coalesce(check_import.due_at, now()), check_import.expires_at, check_import.campaign);
+	PERFORM reengage.read_history_record(NULL, NULL, NULL, NULL, NULL, NULL, options ->> 'date_order');
+	PERFORM reengage.check_columns(options -> 'columns');
+	PERFORM reengage.check_template(options -> 'template');
+	INSERT INTO reengage.nudges (server, conversation_id, message, when_closed, priority, due_at, expires_at, campaign, detail)
+	SELECT a.server, 'import', a.message, a.when_closed, a.priority, coalesce(a.due_at, now()), a.expires_at, a.campaign,
+		jsonb_build_object('template', a.template)
+	FROM jsonb_to_record(options) AS a(server text, message text, when_closed text, priority integer, due_at timestamptz,
+									   expires_at timestamptz, campaign text, template jsonb);
 	RAISE EXCEPTION USING ERRCODE = 'RE000';
 EXCEPTION WHEN SQLSTATE 'RE000' THEN
 	NULL;
 END
 $$;
-COMMENT ON FUNCTION reengage.check_import(text, regclass, text, text, text, text, integer, timestamptz, timestamptz, interval) IS
+COMMENT ON FUNCTION reengage.check_import(jsonb, regclass) IS
 	'for import_history(): an error if its arguments make no nudge';
+
+CREATE TYPE reengage.history_nudge AS (record_no bigint, reason text, nudge_id uuid, conversation_id text, channel text, address text,
+									   time_zone text, answered_since timestamptz, detail jsonb);
+COMMENT ON TYPE reengage.history_nudge IS 'for import_history(): a nudge to be asked for, and the reason to count it under';
 
 -- A record that the database refuses must not take the others with it: they
 -- are asked for one by one then.  Records that became a nudge, or were refused.
-CREATE FUNCTION reengage.ask_history(import_id uuid, server text, campaign text, message text, when_closed text, priority integer,
-									 due_at timestamptz, expires_at timestamptz, record_nos bigint[], nudge_ids uuid[],
-									 conversation_ids text[], channels text[], addresses text[], time_zones text[], details jsonb[])
-RETURNS TABLE (record_no bigint, complaint text)
+CREATE FUNCTION reengage.ask_history(import_id uuid, options jsonb, nudges reengage.history_nudge[])
+RETURNS TABLE (record_no bigint, reason text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+	a record;
 	c record;
-	asked_nos bigint[];
+	asked_ids uuid[];
 BEGIN
+	SELECT * INTO a FROM jsonb_to_record(options) AS o(server text, message text, when_closed text, priority integer, due_at timestamptz,
+													   expires_at timestamptz, campaign text);
 	BEGIN
 		-- collected, for what was returned is not taken back by an error
 		WITH asked AS (
 			INSERT INTO reengage.nudges AS n (nudge_id, server, conversation_id, message, address, channel, when_closed,
-				priority, due_at, expires_at, time_zone, campaign, detail)
-			SELECT u.nudge_id, ask_history.server, u.conversation_id, ask_history.message, u.address, u.channel, ask_history.when_closed,
-				ask_history.priority, coalesce(ask_history.due_at, now()), ask_history.expires_at, u.time_zone, ask_history.campaign, u.detail
-			FROM unnest(nudge_ids, conversation_ids, channels, addresses, time_zones, details)
-				AS u (nudge_id, conversation_id, channel, address, time_zone, detail)
+				priority, due_at, expires_at, time_zone, campaign, detail, answered_since)
+			SELECT u.nudge_id, a.server, u.conversation_id, a.message, u.address, u.channel, a.when_closed,
+				a.priority, coalesce(a.due_at, now()), a.expires_at, u.time_zone, a.campaign, u.detail, u.answered_since
+			FROM unnest(nudges) u
 			ON CONFLICT (nudge_id) DO NOTHING
 			RETURNING n.nudge_id)
-		SELECT array_agg(u.record_no) INTO asked_nos
-		FROM unnest(record_nos, nudge_ids) u(record_no, nudge_id) JOIN asked a ON a.nudge_id = u.nudge_id;
-		RETURN QUERY SELECT a.record_no, NULL::text FROM unnest(asked_nos) a(record_no);
+		SELECT array_agg(s.nudge_id) INTO asked_ids FROM asked s;
+		RETURN QUERY SELECT u.record_no, u.reason FROM unnest(nudges) u JOIN unnest(asked_ids) s(nudge_id) ON s.nudge_id = u.nudge_id;
 		RETURN;
 	EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
 		NULL;
 	END;
-	FOR c IN SELECT * FROM unnest(record_nos, nudge_ids, conversation_ids, channels, addresses, time_zones, details)
-		AS u (record_no, nudge_id, conversation_id, channel, address, time_zone, detail)
-	LOOP
+	FOR c IN SELECT u.* FROM unnest(nudges) u LOOP
 		BEGIN
 			INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message, address, channel, when_closed,
-				priority, due_at, expires_at, time_zone, campaign, detail)
-			VALUES (c.nudge_id, ask_history.server, c.conversation_id, ask_history.message, c.address, c.channel, ask_history.when_closed,
-				ask_history.priority, coalesce(ask_history.due_at, now()), ask_history.expires_at, c.time_zone, ask_history.campaign, c.detail)
+				priority, due_at, expires_at, time_zone, campaign, detail, answered_since)
+			VALUES (c.nudge_id, a.server, c.conversation_id, a.message, c.address, c.channel, a.when_closed,
+				a.priority, coalesce(a.due_at, now()), a.expires_at, c.time_zone, a.campaign, c.detail, c.answered_since)
 			ON CONFLICT (nudge_id) DO NOTHING;
 			IF FOUND THEN
-				RETURN QUERY SELECT c.record_no, NULL::text;
+				RETURN QUERY SELECT c.record_no, c.reason;
 			END IF;
 		EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
-			PERFORM reengage.keep_rejects(ask_history.import_id, ARRAY[c.record_no], ARRAY['refused'], ARRAY[SQLERRM],
-				ARRAY[c.conversation_id], ARRAY[(SELECT h.record FROM pg_temp.reengage_history h WHERE h.record_no = c.record_no)]);
-			RETURN QUERY SELECT c.record_no, SQLERRM;
+			PERFORM reengage.keep_rejects(ask_history.import_id, ARRAY(
+				SELECT ROW(ask_history.import_id, h.record_no, h.line_no, h.field_count, 'refused', SQLERRM, h.conversation_id, h.record)::reengage.import_rejects
+				FROM pg_temp.reengage_history h WHERE h.record_no = c.record_no));
+			RETURN QUERY SELECT c.record_no, 'refused';
 		END;
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION reengage.ask_history(uuid, text, text, text, text, integer, timestamptz, timestamptz, bigint[], uuid[], text[], text[], text[], text[], jsonb[]) IS
-	'for import_history(): asks for nudges; which records became one, and which were refused and why';
+COMMENT ON FUNCTION reengage.ask_history(uuid, jsonb, reengage.history_nudge[]) IS
+	'for import_history(): asks for nudges; the records that became one, with the reason to count them under, and those that were refused';
 
--- One chunk of an import: one transaction.  What each record became is counted.
-CREATE FUNCTION reengage.import_chunk(import_id uuid, first_no bigint, last_no bigint, server text, campaign text, message text,
-									  when_closed text, priority integer, due_at timestamptz, expires_at timestamptz, dry_run boolean)
-RETURNS jsonb
+-- Nudges that this campaign does not have yet, in the order of their index.
+CREATE FUNCTION reengage.fresh_history(options jsonb, nudges reengage.history_nudge[]) RETURNS reengage.history_nudge[]
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 -- lookups in nudges and lineage stay lookups, whatever their size was when a plan was made
 SET enable_seqscan = off SET jit = off
 AS $$
+DECLARE
+	of_server text := options ->> 'server';
+	of_campaign text := options ->> 'campaign';
+BEGIN
+	RETURN ARRAY(
+		SELECT c::reengage.history_nudge
+		FROM (SELECT u.* FROM unnest(nudges) u ORDER BY u.nudge_id OFFSET 0) c
+		WHERE (SELECT true FROM reengage.nudges n WHERE n.nudge_id = c.nudge_id) IS NULL
+		  AND (SELECT true FROM reengage.nudges n
+			   WHERE n.conversation_id = c.conversation_id AND n.server = of_server
+				 AND n.campaign = of_campaign LIMIT 1) IS NULL
+		  AND (SELECT true FROM reengage.lineage l
+			   WHERE l.root_conversation_id = c.conversation_id AND l.server = of_server
+				 AND l.campaign = of_campaign LIMIT 1) IS NULL
+		  AND (SELECT true FROM reengage.lineage l
+			   WHERE l.server = of_server AND l.conversation_id = c.conversation_id AND l.generation > 0
+				 AND l.campaign = of_campaign LIMIT 1) IS NULL);
+END
+$$;
+COMMENT ON FUNCTION reengage.fresh_history(jsonb, reengage.history_nudge[]) IS
+	'for import_history(): of nudges those whose customer, conversation and thread have none of the campaign';
+
+CREATE FUNCTION reengage.count_reasons(reasons text[]) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(jsonb_object_agg(r.reason, r.records), '{}')
+	FROM (SELECT u.reason, count(*) AS records FROM unnest(reasons) u(reason) GROUP BY u.reason) r
+$$;
+COMMENT ON FUNCTION reengage.count_reasons(text[]) IS 'for import_history(): how often there is each reason';
+
+-- One chunk of an import: one transaction.  What each record became is counted.
+CREATE FUNCTION reengage.import_chunk(import_id uuid, first_no bigint, last_no bigint, options jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET jit = off
+AS $$
 #variable_conflict use_column
 DECLARE
+	accepted CONSTANT text[] := ARRAY['accepted', 'unknown_status', 'unknown_time_zone'];
+	dry_run boolean := options -> 'dry_run';
+	has_template boolean := jsonb_typeof(options -> 'template') = 'object';
+	zone_column text := coalesce(lower(options ->> 'zone_column'), 'time_zone');
 	counts jsonb;
+	became jsonb := '{}';
 	valid record;
-	fresh record;
-	done record;
 	hashes text[];
+	fresh reengage.history_nudge[];
+	asked record;
 BEGIN
 	PERFORM reengage.lock_import(import_chunk.import_id);
 	SELECT jsonb_object_agg(r.reason, r.records) INTO counts
 	FROM (SELECT p.reason, count(*) AS records FROM pg_temp.reengage_history_plan p
 		  WHERE p.record_no BETWEEN first_no AND last_no GROUP BY p.reason) r;
-	SELECT array_agg(p.record_no) AS record_nos, array_agg(p.conversation_id) AS conversation_ids, array_agg(p.channel) AS channels,
-		array_agg(p.address) AS addresses, array_agg(p.occurred_at) AS times, array_agg(nullif(h.detail, '{}')) AS details,
-		array_agg(p.time_zone) AS time_zones, array_agg(p.knows_zone) AS knows_zones, array_agg(p.reason = 'accepted') AS wanted
+	SELECT array_agg(p.customer) AS customers, array_agg(ROW(p.record_no, p.reason, NULL, p.conversation_id, p.channel, p.address, p.time_zone, p.answered_since,
+			nullif(h.kept
+				|| CASE WHEN p.said_zone IS NULL THEN '{}' ELSE jsonb_build_object(zone_column, p.said_zone) END
+				|| CASE WHEN coalesce(p.channel, 'whatsapp') <> 'whatsapp' OR (h.template IS NULL AND NOT has_template) THEN '{}'
+					ELSE jsonb_strip_nulls(jsonb_build_object('template',
+						coalesce(reengage.template_in(h.template), reengage.template_for(options -> 'template', h.language)))) END, '{}')
+			)::reengage.history_nudge) AS nudges,
+		array_agg(p.occurred_at) AS times
 	INTO valid
 	FROM pg_temp.reengage_history_plan p JOIN pg_temp.reengage_history h ON h.record_no = p.record_no
 	WHERE p.record_no BETWEEN first_no AND last_no AND h.record_no BETWEEN first_no AND last_no
-	  AND p.reason IN ('accepted', 'older_conversation', 'too_old');
-	hashes := reengage.history_customers(valid.addresses, NOT dry_run);
+	  AND (p.reason = ANY (accepted) OR p.reason IN ('older_conversation', 'too_old'));
+	hashes := reengage.history_customers(valid.customers, NOT dry_run);
 
-	SELECT array_agg(c.record_no) AS record_nos, array_agg(c.nudge_id) AS nudge_ids, array_agg(c.conversation_id) AS conversation_ids,
-		array_agg(c.channel) AS channels, array_agg(c.address) AS addresses, array_agg(c.time_zone) AS time_zones,
-		array_agg(c.knows_zone) AS knows_zones, array_agg(c.detail) AS details
-	INTO fresh
-	FROM (SELECT v.*, overlay(overlay(substr(encode(sha256(convert_to(
-				concat_ws(chr(31), import_chunk.server, import_chunk.campaign, v.address_hash), 'UTF8')), 'hex'), 1, 32)
-				PLACING '8' FROM 13) PLACING '8' FROM 17)::uuid AS nudge_id
-		  FROM unnest(valid.record_nos, valid.conversation_ids, valid.channels, valid.addresses, valid.time_zones,
-					  valid.knows_zones, valid.details, valid.wanted, hashes)
-				AS v (record_no, conversation_id, channel, address, time_zone, knows_zone, detail, wanted, address_hash)
-		  WHERE v.wanted
-		  ORDER BY nudge_id
-		  OFFSET 0) c
-	WHERE (SELECT true FROM reengage.nudges n WHERE n.nudge_id = c.nudge_id) IS NULL
-	  AND (SELECT true FROM reengage.nudges n
-		   WHERE n.conversation_id = c.conversation_id AND n.server = import_chunk.server
-			 AND n.campaign = import_chunk.campaign LIMIT 1) IS NULL
-	  AND (SELECT true FROM reengage.lineage l
-		   WHERE l.root_conversation_id = c.conversation_id AND l.server = import_chunk.server
-			 AND l.campaign = import_chunk.campaign LIMIT 1) IS NULL
-	  AND (SELECT true FROM reengage.lineage l
-		   WHERE l.server = import_chunk.server AND l.conversation_id = c.conversation_id AND l.generation > 0
-			 AND l.campaign = import_chunk.campaign LIMIT 1) IS NULL;
-
+	fresh := reengage.fresh_history(options, ARRAY(
+		SELECT ROW(n.record_no, n.reason, overlay(overlay(substr(encode(sha256(convert_to(
+				concat_ws(chr(31), options ->> 'server', options ->> 'campaign', n.address_hash), 'UTF8')), 'hex'), 1, 32)
+				PLACING '8' FROM 13) PLACING '8' FROM 17)::uuid,
+			n.conversation_id, n.channel, n.address, n.time_zone, n.answered_since, n.detail)::reengage.history_nudge
+		FROM unnest(valid.nudges, hashes)
+			AS n(record_no, reason, nudge_id, conversation_id, channel, address, time_zone, answered_since, detail, address_hash)
+		WHERE n.reason = ANY (accepted)));
 	IF dry_run THEN
-		SELECT count(*) FILTER (WHERE f.known) AS accepted, count(*) FILTER (WHERE NOT f.known) AS unknown_time_zone, 0::bigint AS refused
-		INTO done FROM unnest(fresh.knows_zones) f(known);
+		SELECT array_agg(f.record_no) AS nos, array_agg(f.reason) AS reasons INTO asked FROM unnest(fresh) f;
 	ELSE
-		PERFORM reengage.keep_rejects(import_chunk.import_id, array_agg(p.record_no), array_agg(p.reason), NULL,
-									  array_agg(p.conversation_id), array_agg(h.record))
-		FROM pg_temp.reengage_history_plan p JOIN pg_temp.reengage_history h ON h.record_no = p.record_no
-		WHERE p.record_no BETWEEN first_no AND last_no AND h.record_no BETWEEN first_no AND last_no
-		  AND p.reason = ANY (ARRAY(SELECT r.reason FROM jsonb_object_keys(counts) r(reason) WHERE reengage.import_outcome(r.reason) = 'rejected'));
-		SELECT count(*) FILTER (WHERE f.known AND a.complaint IS NULL) AS accepted,
-			count(*) FILTER (WHERE NOT f.known AND a.complaint IS NULL) AS unknown_time_zone,
-			count(a.complaint) AS refused, array_agg(a.record_no) FILTER (WHERE a.complaint IS NOT NULL) AS refused_nos
-		INTO done
-		FROM reengage.ask_history(import_chunk.import_id, server, campaign, message, when_closed, priority, due_at, expires_at,
-				fresh.record_nos, fresh.nudge_ids, fresh.conversation_ids, fresh.channels, fresh.addresses, fresh.time_zones, fresh.details) a
-			JOIN unnest(fresh.record_nos, fresh.knows_zones) f(record_no, known) ON f.record_no = a.record_no;
-		PERFORM reengage.seed_lineage(server, valid.record_nos, coalesce(done.refused_nos, '{}'), valid.conversation_ids, valid.channels,
-									  hashes, valid.times, valid.details);
+		PERFORM reengage.keep_rejects(import_chunk.import_id, ARRAY(
+			SELECT ROW(import_chunk.import_id, h.record_no, h.line_no, h.field_count, p.reason, NULL, h.conversation_id, h.record)::reengage.import_rejects
+			FROM pg_temp.reengage_history_plan p JOIN pg_temp.reengage_history h ON h.record_no = p.record_no
+			WHERE p.record_no BETWEEN first_no AND last_no AND h.record_no BETWEEN first_no AND last_no
+			  AND p.reason = ANY (ARRAY(SELECT r.reason FROM jsonb_object_keys(counts) r(reason) WHERE reengage.import_outcome(r.reason) = 'rejected'))));
+		SELECT array_agg(q.record_no) AS nos, array_agg(q.reason) AS reasons INTO asked
+		FROM reengage.ask_history(import_chunk.import_id, options, fresh) q;
+		PERFORM reengage.seed_lineage(options ->> 'server', ARRAY(
+			SELECT ROW(n.conversation_id, n.channel, n.address_hash, n.occurred_at, n.detail)::reengage.history_thread
+			FROM unnest(valid.nudges, hashes, valid.times)
+				AS n(record_no, reason, nudge_id, conversation_id, channel, address, time_zone, answered_since, detail, address_hash, occurred_at)
+			WHERE n.record_no NOT IN (SELECT q.record_no FROM unnest(asked.nos, asked.reasons) q(record_no, reason) WHERE q.reason = 'refused')));
 	END IF;
 
-	RETURN reengage.add_reasons(counts, jsonb_build_object(
-		'accepted', done.accepted - coalesce((counts ->> 'accepted')::bigint, 0), 'unknown_time_zone', done.unknown_time_zone,
-		'refused', done.refused,
-		'already_asked', coalesce((counts ->> 'accepted')::bigint, 0) - done.accepted - done.unknown_time_zone - done.refused));
+	RETURN reengage.add_reasons(counts - accepted, reengage.count_reasons(asked.reasons) || jsonb_build_object(
+		'already_asked', (SELECT coalesce(sum(r.value::bigint), 0) FROM jsonb_each_text(counts) r WHERE r.key = ANY (accepted))
+						 - coalesce(cardinality(asked.reasons), 0)));
 END
 $$;
-COMMENT ON FUNCTION reengage.import_chunk(uuid, bigint, bigint, text, text, text, text, integer, timestamptz, timestamptz, boolean) IS
+COMMENT ON FUNCTION reengage.import_chunk(uuid, bigint, bigint, jsonb) IS
 	'for import_history(): asks for the nudges of some staged records, begins their threads, keeps the rejects, and counts';
 
 CREATE PROCEDURE reengage.import_history(
@@ -3307,7 +3668,13 @@ CREATE PROCEDURE reengage.import_history(
 	max_age interval DEFAULT NULL,
 	as_of timestamptz DEFAULT NULL,
 	delimiter text DEFAULT ',',
+	quote text DEFAULT NULL,
+	escape text DEFAULT NULL,
+	date_order text DEFAULT NULL,
 	columns jsonb DEFAULT '{}',
+	keep_columns text[] DEFAULT '{}',
+	status_words text[] DEFAULT '{}',
+	template jsonb DEFAULT NULL,
 	dry_run boolean DEFAULT false,
 	INOUT import_id uuid DEFAULT NULL,
 	INOUT records_read bigint DEFAULT NULL,
@@ -3319,45 +3686,50 @@ CREATE PROCEDURE reengage.import_history(
 LANGUAGE plpgsql
 AS $$
 -- It commits, so that it cannot carry a search_path: it calls only functions
--- that do, and names its operators in full.
+-- that do, and names its types and operators in full.
 DECLARE
-	chunk CONSTANT bigint := 10000;
-	next_no bigint := 1;
-	next_notice timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '5 s';
+	chunk CONSTANT pg_catalog.int8 := 10000;
+	next_no pg_catalog.int8 := 1;
+	next_notice pg_catalog.timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '5 s';
 	header pg_catalog.text[];
+	options pg_catalog.jsonb;
 BEGIN
 	-- where it may not commit, it says so before anything is read
 	IF NOT dry_run THEN
 		COMMIT;
 	END IF;
-	server := coalesce(server, reengage.default_server());
-	PERFORM reengage.check_import(file, staging, server, campaign, message, when_closed, priority, due_at, expires_at, max_age);
+	options := pg_catalog.jsonb_build_object('file', file, 'server', coalesce(server, reengage.default_server()), 'campaign', campaign,
+		'message', message, 'when_closed', when_closed, 'priority', priority, 'due_at', due_at, 'expires_at', expires_at, 'max_age', max_age,
+		'as_of', coalesce(as_of, pg_catalog.now()), 'delimiter', delimiter, 'quote', quote, 'escape', escape, 'date_order', date_order,
+		'columns', columns, 'keep_columns', coalesce(keep_columns, '{}'), 'status_words', coalesce(status_words, '{}'),
+		'template', template, 'dry_run', dry_run);
+	PERFORM reengage.check_import(options, staging);
 	PERFORM reengage.drop_history();
 	IF file IS NOT NULL THEN
-		header := reengage.stage_file(file, delimiter);
+		header := reengage.stage_file(options);
 	ELSE
-		header := reengage.stage_table(staging);
+		header := reengage.stage_table(staging, options);
 	END IF;
-	PERFORM reengage.check_history_columns(header, columns);
-	records_read := reengage.describe_history(header, columns);
+	options := reengage.name_columns(header, options);
+	records_read := reengage.describe_history(header, options);
 	reasons := '{}';
 	import_id := NULL;
 	IF NOT dry_run THEN
-		import_id := reengage.begin_import(server, campaign, coalesce(file, staging::text), records_read);
+		import_id := reengage.begin_import(options, coalesce(file, staging::pg_catalog.text), records_read);
 		COMMIT;
 	END IF;
 	PERFORM reengage.lock_import(import_id);
-	PERFORM reengage.plan_history(coalesce(as_of, pg_catalog.now()), max_age);
+	PERFORM reengage.plan_history(options);
 	WHILE next_no OPERATOR(pg_catalog.<=) records_read LOOP
-		reasons := reengage.add_reasons(reasons, reengage.import_chunk(import_id, next_no, next_no OPERATOR(pg_catalog.+) chunk OPERATOR(pg_catalog.-) 1::bigint,
-			server, campaign, message, when_closed, priority, due_at, expires_at, dry_run));
+		reasons := reengage.add_reasons(reasons, reengage.import_chunk(import_id, next_no,
+			next_no OPERATOR(pg_catalog.+) chunk OPERATOR(pg_catalog.-) 1::pg_catalog.int8, options));
 		next_no := next_no OPERATOR(pg_catalog.+) chunk;
 		IF NOT dry_run THEN
 			PERFORM reengage.count_import(import_id, reasons, false);
 			COMMIT;
 		END IF;
 		IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) next_notice THEN
-			RAISE NOTICE '% of % records', least(next_no OPERATOR(pg_catalog.-) 1::bigint, records_read), records_read;
+			RAISE NOTICE '% of % records', least(next_no OPERATOR(pg_catalog.-) 1::pg_catalog.int8, records_read), records_read;
 			next_notice := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '5 s';
 		END IF;
 	END LOOP;
@@ -3368,7 +3740,7 @@ BEGIN
 	SELECT c.accepted, c.rejected, c.skipped INTO accepted, rejected, skipped FROM reengage.import_counts(reasons) c;
 END
 $$;
-COMMENT ON PROCEDURE reengage.import_history(text, text, text, regclass, text, text, integer, timestamptz, timestamptz, interval, timestamptz, text, jsonb, boolean, uuid, bigint, bigint, bigint, bigint, jsonb) IS
+COMMENT ON PROCEDURE reengage.import_history(text, text, text, regclass, text, text, integer, timestamptz, timestamptz, interval, timestamptz, text, text, text, text, jsonb, text[], text[], jsonb, boolean, uuid, bigint, bigint, bigint, bigint, jsonb) IS
 	'asks for one nudge for each customer of a history extract, a CSV file on the server or a staging table; commits as it goes, and may be called again: what was asked for before is recognised';
 
 --
@@ -3428,19 +3800,24 @@ GRANT EXECUTE ON PROCEDURE reengage.close_day(date) TO reengage_operator;
 GRANT SELECT ON reengage.import_runs, reengage.imports, reengage.import_rejects TO reengage_operator;
 GRANT DELETE ON reengage.import_rejects TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.normal_addresses(text[], text[], text), reengage.country_code_of(text),
-	reengage.read_header(text, text), reengage.history_times(text[]),
-	reengage.history_customers(text[], boolean), reengage.history_columns(text[], jsonb), reengage.check_history_columns(text[], jsonb),
-	reengage.drop_history(), reengage.stage_file(text, text), reengage.stage_table(regclass), reengage.describe_history(text[], jsonb),
-	reengage.plan_history(timestamptz, interval),
-	reengage.seed_lineage(text, bigint[], bigint[], text[], text[], text[], timestamptz[], jsonb[]),
-	reengage.begin_import(text, text, text, bigint), reengage.lock_import(uuid), reengage.import_outcome(text), reengage.import_counts(jsonb),
-	reengage.add_reasons(jsonb, jsonb), reengage.count_import(uuid, jsonb, boolean),
-	reengage.keep_rejects(uuid, bigint[], text[], text[], text[], jsonb[]),
-	reengage.check_import(text, regclass, text, text, text, text, integer, timestamptz, timestamptz, interval),
-	reengage.ask_history(uuid, text, text, text, text, integer, timestamptz, timestamptz, bigint[], uuid[], text[], text[], text[], text[], jsonb[]),
-	reengage.import_chunk(uuid, bigint, bigint, text, text, text, text, integer, timestamptz, timestamptz, boolean)
+	reengage.read_header(text, text, text, text), reengage.copy_history_file(text, text, text, text),
+	reengage.lock_history_table(regclass), reengage.copy_history_table(regclass),
+	reengage.read_history_record(text, text, text, text, text, text, text), reengage.history_customers(text[], boolean),
+	reengage.column_meaning(text), reengage.names_of_field(jsonb, text), reengage.history_columns(text[], jsonb),
+	reengage.check_header(text[]), reengage.check_columns(jsonb), reengage.check_meanings(text[], jsonb),
+	reengage.check_keep_columns(text[], jsonb, jsonb), reengage.check_history_columns(text[], jsonb),
+	reengage.is_template(jsonb), reengage.check_template(jsonb), reengage.template_for(jsonb, text), reengage.template_in(text),
+	reengage.without_address(text, text), reengage.drop_history(), reengage.make_staging(integer),
+	reengage.stage_file(jsonb), reengage.stage_table(regclass, jsonb), reengage.history_expression(text, integer[]),
+	reengage.kept_expression(text[], jsonb), reengage.describe_history(text[], jsonb), reengage.status_words(),
+	reengage.name_columns(text[], jsonb), reengage.plan_history(jsonb), reengage.seed_lineage(text, reengage.history_thread[]),
+	reengage.begin_import(jsonb, text, bigint), reengage.lock_import(uuid), reengage.import_outcome(text), reengage.import_counts(jsonb),
+	reengage.add_reasons(jsonb, jsonb), reengage.count_reasons(text[]), reengage.count_import(uuid, jsonb, boolean),
+	reengage.keep_rejects(uuid, reengage.import_rejects[]), reengage.check_import(jsonb, regclass),
+	reengage.ask_history(uuid, jsonb, reengage.history_nudge[]), reengage.fresh_history(jsonb, reengage.history_nudge[]),
+	reengage.import_chunk(uuid, bigint, bigint, jsonb)
 	TO reengage_operator;
-GRANT EXECUTE ON PROCEDURE reengage.import_history(text, text, text, regclass, text, text, integer, timestamptz, timestamptz, interval, timestamptz, text, jsonb, boolean, uuid, bigint, bigint, bigint, bigint, jsonb)
+GRANT EXECUTE ON PROCEDURE reengage.import_history(text, text, text, regclass, text, text, integer, timestamptz, timestamptz, interval, timestamptz, text, text, text, text, jsonb, text[], text[], jsonb, boolean, uuid, bigint, bigint, bigint, bigint, jsonb)
 	TO reengage_operator;
 
 -- what the ticks of the worker and of run() do, and no more

@@ -1,4 +1,5 @@
 -- import_history(): what becomes of each record, from a file and from a table.
+\set SHOW_CONTEXT never
 CREATE EXTENSION reengage;
 CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'http://127.0.0.1:1');
 SET reengage.default_server = 'genesys';
@@ -46,7 +47,9 @@ COPY (SELECT unnest(ARRAY[
 	'time-3,closed,sms,+13175550006,\N,2026-03-01 10:00,now,true,\N,\N',
 	'time-4,closed,sms,+13175550006,\N,2026-03-01 10:00,infinity,true,\N,\N',
 	'time-5,closed,sms,+13175550006,\N,2026-03-01 10:00,2026-03-01 10:00,true,soon,\N',
-	'future-1,closed,sms,+13175550007,\N,2026-03-01 10:00,2026-03-23 00:00:01+00,true,\N,\N',
+	'future-1,closed,sms,+13175550007,\N,2026-03-01 10:00,2026-03-23 00:05:01+00,true,\N,\N',
+	-- by a clock that is ahead
+	'future-2,closed,sms,+13175550077,\N,2026-03-01 10:00,2026-03-23 00:04:59+00,true,2026-03-23 00:05:00+00,\N',
 	'status-1,zombie,sms,+13175550008,\N,2026-03-01 10:00,\N,true,\N,\N',
 	'address-1,closed,sms,\N,\N,2026-03-01 10:00,\N,true,\N,\N',
 	'address-2,closed,sms,' || repeat('9', 257) || ',\N,2026-03-01 10:00,\N,true,\N,\N',
@@ -67,13 +70,14 @@ COPY (SELECT unnest(ARRAY[
 	]) AS line) TO :'file' WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02');
 \setenv FILE :file
 \! perl -pi -e 's/@|\n/\r\n/g; s/^/\xef\xbb\xbf/ if $. == 1' "$FILE"
-CALL reengage.import_history('Hi', 'defects', file => :'file', as_of => '2026-03-23 00:00Z', max_age => '30 days', due_at => '2099-01-01', expires_at => '2099-02-01', priority => 2) \gset defects_
+CALL reengage.import_history('Hi', 'defects', file => :'file', as_of => '2026-03-23 00:00Z', max_age => '30 days', due_at => '2099-01-01', expires_at => '2099-02-01', priority => 2,
+	keep_columns => '{CART}') \gset defects_
 SELECT :defects_records_read AS read, :defects_accepted AS accepted, :defects_rejected AS rejected, :defects_skipped AS skipped;
 SELECT r.key AS reason, r.value AS records FROM jsonb_each_text(:'defects_reasons') r ORDER BY 1;
-SELECT record_no, reason, left(conversation_id, 20) AS conversation_id, left(message, 40) AS message
+SELECT record_no, line_no, field_count, reason, left(conversation_id, 20) AS conversation_id, left(message, 40) AS message
 FROM reengage.import_rejects WHERE import_id = :'defects_import_id' ORDER BY record_no;
 SELECT record FROM reengage.import_rejects WHERE import_id = :'defects_import_id' AND record_no = 4;
-SELECT conversation_id, address, channel, time_zone, priority, due_at = '2099-01-01' AS due, expires_at = '2099-02-01' AS expires, detail
+SELECT conversation_id, address, channel, time_zone, answered_since AT TIME ZONE 'UTC' AS answered_since, priority, due_at = '2099-01-01' AS due, expires_at = '2099-02-01' AS expires, detail
 FROM reengage.nudges WHERE campaign = 'defects' ORDER BY 1;
 SELECT conversation_id, occurred_at AT TIME ZONE 'UTC' AS occurred_at, channel FROM reengage.lineage
 WHERE conversation_id ~ '^(good|same|old|zone|consent|detail)-' ORDER BY 1;
@@ -85,7 +89,8 @@ CREATE TABLE staging ("Conv" text PRIMARY KEY, phone varchar(30), ended timestam
 INSERT INTO staging VALUES ('table-1', '+13175550101', '2026-03-01 10:00+05:30', 1.50, true), ('table-2', '+13175550102', '2026-03-01', NULL, false),
 	-- nudged in this campaign before, by another conversation of hers
 	('table-3', '+13175550002', '2026-03-05', NULL, true);
-CALL reengage.import_history('Hi', 'defects', staging => 'staging', columns => '{"conversation_id": "conv", "address": "PHONE", "abandoned_at": "ended"}', as_of => '2026-03-23 00:00Z') \gset table_
+CALL reengage.import_history('Hi', 'defects', staging => 'staging', columns => '{"conversation_id": "conv", "address": "PHONE", "abandoned_at": "ended"}', as_of => '2026-03-23 00:00Z',
+	keep_columns => '{odd name}') \gset table_
 SELECT :table_accepted AS accepted, :'table_reasons'::jsonb AS reasons;
 SELECT n.conversation_id, n.detail, l.occurred_at AT TIME ZONE 'UTC' AS occurred_at FROM reengage.nudges n JOIN reengage.lineage l USING (conversation_id) WHERE n.conversation_id ~ '^table';
 -- what was asked for otherwise is known too

@@ -7,7 +7,6 @@
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
-#include "utils/datetime.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -31,22 +30,8 @@
 
 #endif
 
-#if PG_VERSION_NUM >= 160000
-
-static inline int
-decode_date_time(char **fields, int *types, int count, int *type, struct pg_tm *parts, fsec_t *fraction, int *zone)
-{
-	DateTimeErrorExtra ignored;
-
-	return DecodeDateTime(fields, types, count, type, parts, fraction, zone, &ignored);
-}
-
-#else
-
+#if PG_VERSION_NUM < 160000
 extern PGDLLEXPORT void _PG_init(void);
-
-#define decode_date_time DecodeDateTime
-
 #endif
 
 /* The name and version show in pg_get_loaded_modules() from 18 on. */

@@ -54,14 +54,8 @@ write_file("11\t22\n33\t44\n");
 refused_as(qr/no column conversation_id/, 'a file without a header');
 write_file($header, "a-1,+13175550001,sms,2026-03-01\n", "\x1f\x8b\x08\0\0");
 refused_as(qr/not a text file.*line 3 has a zero byte/is, 'a binary file');
-write_file($header, "a-1,+13175550001,sms\n");
-refused_as(qr/missing data for column.*line 2/is, 'a record that is too short');
-write_file($header, "a-1,+13175550001,sms,2026-03-01,more\n");
-refused_as(qr/extra data after last expected column.*line 2/is, 'a record that is too long');
 write_file($header, "a-\xff,+13175550001,sms,2026-03-01\n");
-refused_as(qr/invalid byte sequence.*line 2/is, 'a file that is not UTF-8');
-write_file($header, "a-1,+13175550001,sms,2026-03-01\n\\.\na-2,+13175550002,sms,2026-03-01\n");
-refused_as(qr/line 3 of file .* is "\\\."/, 'a line that would hide the rest');
+refused_as(qr/record at line 2 of file .* is not UTF-8/is, 'a file that is not UTF-8');
 write_file("conversation_id,a,A\n");
 refused_as(qr/column "a" is there twice/, 'a column that is there twice');
 
@@ -69,7 +63,7 @@ write_file($header, 'x' x 2_000_000);
 truncate $file, 2**31 or die;
 refused_as(qr/record at line 2 of file .* longer than 1048576 bytes/, 'a line of two gigabytes');
 write_file($header, "a-1,\"+1317555\n", "a-2,+13175550002,sms,2026-03-01\n" x 50_000);
-refused_as(qr/record at line 2 of file .* longer than 1048576 bytes.*quote that never ends/s, 'a quote that never ends');
+refused_as(qr/record at line 2 of file .* longer than 1048576 bytes.*a quote opens in line 2/is, 'a quote that never ends');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM reengage.nudges'), '0', 'nothing was asked for');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM reengage.import_runs'), '0', 'and no import begun');
 
