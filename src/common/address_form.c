@@ -79,17 +79,19 @@ write_email(char *form, Span span)
 	while (at < span.start + span.length)
 	{
 		const char *start = at;
+		uint32_t	character = next_character(&at);
 
-		/* what is not seen may stand in the middle, too; what is seen as a blank not */
-		if (!is_blank(next_character(&at)))
-			while (start < at)
-				*end++ = (char) tolower((unsigned char) *start++);
-		else if (*start == ' ' || *start == '\t')
+		/* what nobody sees is no part of it, wherever it stands */
+		if (is_unseen(character))
+			continue;
+		if (is_blank(character))
 			return ADDRESS_NO_EMAIL;
+		while (start < at)
+			*end++ = (char) tolower((unsigned char) *start++);
 	}
 	*end = '\0';
 	sign = strrchr(form, '@');
-	if (sign == NULL || sign == form || sign[1] == '\0' || strpbrk(form, "<>,;\"") != NULL)
+	if (sign == NULL || sign == form || sign[1] == '\0' || strpbrk(form, "<>,;:\"") != NULL)
 		return ADDRESS_NO_EMAIL;
 	return ADDRESS_FAULTLESS;
 }

@@ -20,7 +20,8 @@ typedef struct Span
 /* The character at "*at", which moves on; a byte that begins none stands for itself. */
 extern uint32_t next_character(const char **at);
 
-/* Blanks, and what is not seen: soft hyphen, zero widths, marks and isolates of direction. */
+/* What is not seen: soft hyphen, zero widths, marks and isolates of direction; and blanks, too. */
+extern bool is_unseen(uint32_t character);
 extern bool is_blank(uint32_t character);
 
 /* ( ) - . / and their like, as libphonenumber accepts them between digits. */

@@ -81,13 +81,6 @@ read_digits(Span span, Telephone *number)
 }
 
 static void
-drop_first(Telephone *number, size_t count)
-{
-	number->length -= count;
-	memmove(number->digits, number->digits + count, number->length + 1);
-}
-
-static void
 insert_at(Telephone *number, size_t place, const char *digits)
 {
 	size_t		count = strlen(digits);
@@ -103,26 +96,36 @@ begins_with(const char *text, const char *start)
 	return strncmp(text, start, strlen(start)) == 0;
 }
 
+static bool
+fits(const NumberPlan *plan, size_t length)
+{
+	return length >= plan->shortest && length <= plan->longest;
+}
+
+static void
+drop_after(Telephone *number, size_t place, size_t count)
+{
+	number->length -= count;
+	memmove(number->digits + place, number->digits + place + count, number->length - place + 1);
+}
+
 /*
  * The trunk prefix is not dialled after a country code, but written: +44 (0)20,
- * +49 0171.  Where national numbers keep a zero, it is no prefix.
+ * +49 0171, +36 (06) 30.  Where national numbers keep a zero, it is no prefix;
+ * other digits are one only where the number is too long with it.
  */
 static void
 drop_trunk(Telephone *number, const NumberPlan *plan)
 {
 	size_t		code = strlen(plan->country_code);
+	size_t		trunk = strlen(plan->trunk);
 	const char *national = number->digits + code;
-	size_t		drop = 0;
 
-	if (plan->trunk[0] != '\0' && begins_with(national, plan->trunk) &&
-		(plan->trunk[0] == '0' || number->length - code > plan->longest))
-		drop = strlen(plan->trunk);
-	else if (national[0] == '0')
-		drop = 1;
-	if (drop > 0 && national[0] == '0' && plan->keeps_zero)
-		drop = 0;
-	number->length -= drop;
-	memmove(number->digits + code, national + drop, number->length - code + 1);
+	if (national[0] == '0' && !plan->keeps_zero)
+		drop_after(number, code, trunk > 0 && begins_with(national, plan->trunk) ? trunk : 1);
+	if (trunk > 0 && plan->trunk[0] != '0' && begins_with(national, plan->trunk) &&
+		number->length - code > plan->longest && fits(plan, number->length - code - trunk))
+		drop_after(number, code, trunk);
 }
 
 /* Digits that begin with a country code. */
@@ -148,12 +151,6 @@ judge_international(Telephone *number, bool is_marked)
 	return ADDRESS_FAULTLESS;
 }
 
-static bool
-fits(const NumberPlan *plan, size_t length)
-{
-	return length >= plan->shortest && length <= plan->longest;
-}
-
 /*
  * Digits without any mark, in a country: a national number, or one with its
  * country code that is too long to be national.  Whatever can be both is neither.
@@ -167,7 +164,7 @@ judge_national(Telephone *number, const NumberPlan *plan)
 		fits(plan, number->length - trunk);
 
 	if (has_trunk && (plan->trunk[0] == '0' || number->length > plan->longest))
-		drop_first(number, trunk);
+		drop_after(number, 0, trunk);
 	else if (number->length > plan->longest && begins_with(number->digits, plan->country_code))
 		return judge_international(number, true);
 	else if (plan->needs_trunk || !fits(plan, number->length) ||
@@ -193,7 +190,7 @@ telephone_read(Telephone *number, Span span, bool has_country_code, const char *
 	if (!number->international && begins_with(number->digits, "00"))
 	{
 		number->international = true;
-		drop_first(number, 2);
+		drop_after(number, 0, 2);
 	}
 	if (number->international)
 		return judge_international(number, true);
@@ -213,11 +210,8 @@ telephone_unify(Telephone *number)
 	if (begins_with(number->digits, "55") && number->length == 12 &&
 		national[0] != '0' && national[1] != '0' && national[2] >= '6')
 		insert_at(number, 4, "9");
-	else if (begins_with(number->digits, "521") && number->length == 13)
-	{
-		number->length--;
-		memmove(national, national + 1, number->length - 2 + 1);
-	}
+	else if (begins_with(number->digits, "521") && number->length == 13 && national[1] != '0')
+		drop_after(number, 2, 1);
 }
 
 bool

@@ -16,8 +16,10 @@
 #define _GNU_SOURCE
 #include "dialect_genesys_cloud.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "address_form.h"
 #include "complaint.h"
 #include "json.h"
 #include "memory.h"
@@ -33,15 +35,15 @@ typedef struct Messenger
 	const char *type;
 	bool		starts_with_template;
 	bool		addresses_contact;	/* by the id of an external contact */
-	bool		addresses_number;
+	const char *numbers_like;	/* the channel whose telephone numbers it addresses; NULL: it has ids */
 } Messenger;
 
 static const Messenger messengers[] = {
-	{"sms", false, false, true},
-	{"whatsapp", true, false, false},
-	{"open", false, false, false},
-	{"apple", false, false, false},
-	{"webmessaging", false, true, false},
+	{"sms", false, false, "sms"},
+	{"whatsapp", true, false, "whatsapp"},
+	{"open", false, false, NULL},
+	{"apple", false, false, "sms"},
+	{"webmessaging", false, true, NULL},
 };
 
 static const Messenger *
@@ -79,11 +81,36 @@ sends_template(const CallMessage *call, const Messenger *messenger)
 	return messenger != NULL && messenger->starts_with_template && call->template != NULL;
 }
 
-/* An SMS goes to a number, whatever characters people put between its digits. */
+/*
+ * The address as the messenger has it: a number in E.164, on WhatsApp its digits
+ * only, any other id as it is.  False: it cannot be put so.
+ */
 static bool
-is_number(const char *address)
+write_recipient(char *written, const char *address, const Messenger *messenger)
 {
-	return strpbrk(address, "0123456789") != NULL && address[strspn(address, "0123456789+-.() ")] == '\0';
+	const char *channel = messenger->numbers_like;
+
+	if (channel == NULL)
+	{
+		strcpy(written, address);
+		return true;
+	}
+	if (strcmp(channel, "whatsapp") != 0)
+		return address_form(written, address, channel, NULL) == ADDRESS_FAULTLESS;
+	/* its ids have the prefixes that they were made with */
+	if (address_spelling(written, address, channel, NULL) != ADDRESS_FAULTLESS)
+		return false;
+	memmove(written, written + 1, strlen(written));
+	return true;
+}
+
+/* Not every sender of messages has a number: there are short codes and names. */
+static void
+write_sender(char *written, const char *address, const Messenger *messenger)
+{
+	if (messenger == NULL || messenger->numbers_like == NULL || strcmp(messenger->type, "sms") != 0 ||
+		address_form(written, address, messenger->numbers_like, NULL) != ADDRESS_FAULTLESS)
+		strcpy(written, address);
 }
 
 /* A template is one of the canned responses, by its id. */
@@ -95,6 +122,16 @@ names_response(const char *template)
 	bool		answer = id != NULL && id[0] != '\0';
 
 	json_free(object);
+	return answer;
+}
+
+static bool
+can_be_written(const char *address, const Messenger *messenger)
+{
+	char	   *written = allocate(strlen(address) + ADDRESS_FORM_ROOM);
+	bool		answer = write_recipient(written, address, messenger);
+
+	free(written);
 	return answer;
 }
 
@@ -113,7 +150,7 @@ find_fault(const CallMessage *call)
 		return "channel_not_supported";
 	if (call->from_address == NULL)
 		return "no_from_address";
-	if (messenger->addresses_number && !is_number(call->to_address))
+	if (!can_be_written(call->to_address, messenger))
 		return "address_is_no_number";
 	if (sends_template(call, messenger))
 		return names_response(call->template) ? NULL : "template_without_id";
@@ -122,16 +159,31 @@ find_fault(const CallMessage *call)
 	return is_too_long(call->text, messenger) ? "text_too_long" : NULL;
 }
 
+/* What has no such form is shown as it is, and was never to be sent. */
+static void
+add_addresses(JsonObject *body, const CallMessage *call, const Messenger *messenger)
+{
+	const char *to = call->to_address ? call->to_address : "";
+	const char *from = call->from_address ? call->from_address : "";
+	char	   *written = allocate(strlen(to) + strlen(from) + ADDRESS_FORM_ROOM);
+
+	write_sender(written, from, messenger);
+	json_add_text(body, "fromAddress", call->from_address ? written : NULL);
+	if (messenger == NULL || !write_recipient(written, to, messenger))
+		strcpy(written, to);
+	json_add_text(body, messenger != NULL && messenger->addresses_contact ? "externalContactId" : "toAddress",
+				  call->to_address ? written : NULL);
+	free(written);
+}
+
 static char *
 post_body(const CallMessage *call)
 {
 	const Messenger *messenger = find_messenger(call->channel);
-	bool		to_contact = messenger != NULL && messenger->addresses_contact;
 	JsonObject *body = json_new();
 	char	   *text;
 
-	json_add_text(body, "fromAddress", call->from_address);
-	json_add_text(body, to_contact ? "externalContactId" : "toAddress", call->to_address);
+	add_addresses(body, call, messenger);
 	json_add_text(body, "toAddressMessengerType", call->channel);
 	if (sends_template(call, messenger))
 		json_add_read(body, "messagingTemplate", call->template);

@@ -113,6 +113,9 @@ static const struct
 	{"Mexico without", "+52 55 1234 5678", "sms", NULL, "+525512345678"},
 	{"Mexico, an id of WhatsApp", "5215512345678", "whatsapp", NULL, "+525512345678"},
 	{"Mexico, national", "55 1234 5678", "sms", "52", "+525512345678"},
+	{"Mexico, a 1 before no area code", "+52 1 05 1234 5678", "sms", NULL, "+5210512345678"},
+	{"a trunk prefix that leaves too much", "+1 1 1317 555 0142 9", "sms", NULL, "+11131755501429"},
+	{"a trunk prefix in North America", "+1 (1) 317 555 0142", "sms", NULL, "+13175550142"},
 	{"Argentina's 9 is left alone", "+54 9 11 1234 5678", "sms", NULL, "+5491112345678"},
 
 	{"e-mail: case", "Anna.Berg@Example.COM", "email", NULL, "anna.berg@example.com"},
@@ -123,6 +126,7 @@ static const struct
 	{"e-mail: a plus is the person's own", "anna+shop@example.com", "email", NULL, "anna+shop@example.com"},
 	{"e-mail: a name before it", "Anna <anna@example.com>", "email", NULL, NULL},
 	{"e-mail: two", "anna@example.com,bert@example.com", "email", NULL, NULL},
+	{"e-mail: a blank in it", "anna\xC2\xA0" "berg@example.com", "email", NULL, NULL},
 	{"e-mail: no sign", "anna.example.com", "email", NULL, NULL},
 	{"e-mail: no domain", "anna@", "email", NULL, NULL},
 

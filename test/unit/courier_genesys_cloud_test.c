@@ -475,6 +475,40 @@ test_compose(void)
 	ok(dialect_find("genesys_cloud") == &dialect_genesys_cloud, "found by name");
 }
 
+static const struct
+{
+	const char *channel;
+	const char *from;
+	const char *to;
+	const char *addresses;		/* of the body */
+}			written[] = {
+	{"sms", "+44 20 7946-0000", "tel:+44 (0)20 7946 0018", "\"fromAddress\":\"+442079460000\",\"toAddress\":\"+442079460018\""},
+	{"sms", "72345", "+525512345678", "\"fromAddress\":\"72345\",\"toAddress\":\"+525512345678\""},
+	{"whatsapp", "7d1f-9", "+44 20 7946 0018", "\"fromAddress\":\"7d1f-9\",\"toAddress\":\"442079460018\""},
+	{"whatsapp", "7d1f-9", "5215512345678", "\"fromAddress\":\"7d1f-9\",\"toAddress\":\"5215512345678\""},
+	{"apple", "7d1f-9", "+44 20 7946 0018", "\"fromAddress\":\"7d1f-9\",\"toAddress\":\"+442079460018\""},
+	{"open", "7d1f-9", "Guest (7)", "\"fromAddress\":\"7d1f-9\",\"toAddress\":\"Guest (7)\""},
+	{"webmessaging", "deploy-1", "0a1b-2c", "\"fromAddress\":\"deploy-1\",\"externalContactId\":\"0a1b-2c\""},
+};
+
+/* Each channel has its addresses as the API documents them. */
+static void
+test_written_addresses(void)
+{
+	for (size_t i = 0; i < COUNT(written); i++)
+	{
+		CallMessage call = {
+			.step = STEP_CREATE, .conversation_id = "a-1", .nudge_id = "n-1", .text = "Hi",
+			.to_address = written[i].to, .from_address = written[i].from, .channel = written[i].channel,
+		};
+		HttpRequest request = {0};
+
+		dialect_genesys_cloud.compose(&call, "https://api", &request);
+		ok(strstr(request.body, written[i].addresses) != NULL, "%s: %s", written[i].channel, written[i].addresses);
+		http_request_free(&request);
+	}
+}
+
 typedef struct FaultCase
 {
 	Step		step;
@@ -503,6 +537,12 @@ static const FaultCase fault_cases[] = {
 	{STEP_CREATE, "email", "+2", 10, NULL, "channel_not_supported", NULL},
 	{STEP_CREATE, "sms", NULL, 10, NULL, "no_from_address", NULL},
 	{STEP_CREATE, "sms", "+2", 10, NULL, NULL, "+1 (317) 555-01.23"},
+	{STEP_CREATE, "sms", "+2", 10, NULL, "address_is_no_number", "442079460018"},
+	{STEP_CREATE, "sms", "+2", 10, NULL, "address_is_no_number", "442079460018.0"},
+	{STEP_NOTIFY, "whatsapp", "+2", 10, NULL, NULL, "442079460018"},
+	{STEP_NOTIFY, "whatsapp", "+2", 10, NULL, "address_is_no_number", "guest-7"},
+	{STEP_CREATE, "apple", "+2", 10, NULL, "address_is_no_number", "urn:mbid:AQAAY"},
+	{STEP_CREATE, "apple", "+2", 10, NULL, NULL, "+44 20 7946 0018"},
 	{STEP_NOTIFY, "sms", "+2", 10, NULL, "address_is_no_number", "ann@example.com"},
 	{STEP_CREATE, "sms", "+2", 10, NULL, "address_is_no_number", "5f7c0a"},
 	{STEP_CREATE, "sms", "+2", 10, NULL, "address_is_no_number", "+"},
@@ -519,7 +559,7 @@ test_faults(void)
 	{
 		const FaultCase *c = &fault_cases[i];
 		CallMessage call = {
-			.step = c->step, .text = text, .to_address = c->to ? c->to : "+1", .from_address = c->from,
+			.step = c->step, .text = text, .to_address = c->to ? c->to : "+442079460018", .from_address = c->from,
 			.channel = c->channel, .template = c->template,
 		};
 		char		name[80];
@@ -567,6 +607,7 @@ main(void)
 	test_errors();
 	test_permissions();
 	test_compose();
+	test_written_addresses();
 	test_faults();
 	return done_testing();
 }
