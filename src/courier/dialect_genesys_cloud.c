@@ -70,7 +70,7 @@ count_characters(const char *text)
 static bool
 is_too_long(const char *text, const Messenger *messenger)
 {
-	if (messenger->addresses_number)
+	if (strcmp(messenger->type, "sms") == 0)
 		return sms_length(text).segments > GENESYS_CLOUD_SMS_SEGMENTS;
 	return count_characters(text) > GENESYS_CLOUD_TEXT_MAX;
 }

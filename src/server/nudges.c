@@ -16,6 +16,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "address_form.h"
 #include "nudge.h"
 #include "options.h"
 #include "rows.h"
@@ -110,19 +111,24 @@ has_control_bytes(const char *value, const char *allowed)
 	return false;
 }
 
-/* 1 to "longest" characters, none of them a control character but the allowed ones. */
+/*
+ * 1 to "longest" characters, none of them a control character but the allowed
+ * ones.  What belongs to a customer ("seen" is NULL) is not shown.
+ */
 static void
-check_text(const char *name, const char *value, int longest, const char *allowed)
+check_text(const char *name, const char *value, const char *seen, int longest, const char *allowed)
 {
 	if (value == NULL)
 		return;
 	if (value[strspn(value, " \t\r\n")] == '\0')
 		refuse(name, value, "It must not be empty.");
+	if (seen == NULL)
+		seen = "...";
 	if (pg_mbstrlen(value) > longest)
-		refuse(name, value, psprintf("It has %d characters, the most are %d.",
-									 pg_mbstrlen(value), longest));
+		refuse(name, seen, psprintf("It has %d characters, the most are %d.",
+									pg_mbstrlen(value), longest));
 	if (has_control_bytes(value, allowed))
-		refuse(name, value, "It must not contain control characters.");
+		refuse(name, seen, "It must not contain control characters.");
 	/* such a database takes any bytes, but an API takes UTF-8 */
 	if (GetDatabaseEncoding() == PG_SQL_ASCII &&
 		!pg_verify_mbstr(PG_UTF8, value, strlen(value), true))
@@ -255,6 +261,31 @@ check_length(const Row *row, const ForeignServer *server)
 										  pg_mbstrlen(message), GENESYS_CLOUD_TEXT_MAX));
 }
 
+/*
+ * Without a channel, that of the conversation counts, which only its check
+ * tells; but what a program made of nothing, or of a number, is no address there.
+ */
+static void
+check_address(const Row *row, const ForeignServer *server)
+{
+	const char *address = to_utf8(text_column(row, "address"));
+	const char *channel = text_column(row, "channel");
+	char	   *form;
+	char		mask[64];
+	AddressFault fault;
+
+	if (address == NULL)
+		return;
+	form = palloc(strlen(address) + ADDRESS_FORM_ROOM);
+	fault = address_form(form, address, channel, country_code_of(server->options));
+	if (fault == ADDRESS_FAULTLESS ||
+		(channel == NULL && fault != ADDRESS_NOTHING && fault != ADDRESS_DAMAGED))
+		return;
+	address_mask(mask, sizeof(mask), address);
+	refuse(channel ? psprintf("address on channel %s", channel) : "address",
+		   fault == ADDRESS_NOTHING ? from_utf8(address) : from_utf8(mask), address_fault_text(fault));
+}
+
 static const ForeignServer *
 check_server(const char *name)
 {
@@ -281,6 +312,7 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	Row			row;
 	const char *conversation_id;
+	const ForeignServer *server;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
 		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
@@ -294,9 +326,9 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 	if (!conversation_id_is_valid(conversation_id))
 		refuse("conversation_id", conversation_id,
 			   "It must have 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and not be \".\" or \"..\".");
-	check_text("message", required_text(&row, "message"), MESSAGE_MAX, "\t\n\r");
-	check_text("address", text_column(&row, "address"), TEXT_MAX, "");
-	check_text("campaign", text_column(&row, "campaign"), TEXT_MAX, "");
+	check_text("message", required_text(&row, "message"), NULL, MESSAGE_MAX, "\t\n\r");
+	check_text("address", text_column(&row, "address"), NULL, TEXT_MAX, "");
+	check_text("campaign", text_column(&row, "campaign"), text_column(&row, "campaign"), TEXT_MAX, "");
 	check_words(&row);
 	check_priority(&row);
 	check_times(&row);
@@ -309,7 +341,9 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 	 */
 	if (time_column(&row, "requested_at", 0) == GetCurrentTransactionStartTimestamp())
 	{
-		check_length(&row, check_server(required_text(&row, "server")));
+		server = check_server(required_text(&row, "server"));
+		check_length(&row, server);
+		check_address(&row, server);
 		check_time_zone(text_column(&row, "time_zone"));
 		check_answered_since(&row);
 	}

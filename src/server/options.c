@@ -391,6 +391,12 @@ read_senders(List *options, ServerOptions *result)
 	result->senders_overrule = flag_of(options, "from_addresses_overrule");
 }
 
+const char *
+country_code_of(List *options)
+{
+	return value_of(options, "default_country_code");
+}
+
 ServerOptions
 options_read(List *options)
 {
@@ -403,7 +409,7 @@ options_read(List *options)
 		result.login_url = NULL;
 	result.from_address = to_utf8(value_of(options, "from_address"));
 	read_senders(options, &result);
-	result.country_code = value_of(options, "default_country_code");
+	result.country_code = country_code_of(options);
 	result.proactive_channels = value_of(options, "proactive_channels");
 	if (result.proactive_channels == NULL)
 		result.proactive_channels = result.notify_is_addressed ?

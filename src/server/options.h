@@ -44,6 +44,9 @@ extern ForeignServer *reengage_server(const char *name);
 /* From ForeignServer.options; allocated in the current memory context. */
 extern ServerOptions options_read(List *options);
 
+/* Only the default_country_code of them. */
+extern const char *country_code_of(List *options);
+
 /*
  * How long a call may take, token requests and a repetition with another token
  * included; a courier that takes longer is taken for dead.

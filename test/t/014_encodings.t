@@ -31,7 +31,7 @@ my %places = (
 	status => [ 'check', sub { answer(200, '', qq({"status":"$_[0]"})) }, sub { 'exhausted unreadable -' } ],
 	channel => [ 'check', sub { answer(200, '', qq({"status":"closed","channel":"$_[0]","from":{"address":"+1"}})) },
 		sub { is_json($_[0]) ? 'refused channel_not_proactive -' : 'exhausted unreadable -' } ],
-	address => [ 'check', sub { answer(200, '', qq({"status":"closed","channel":"sms","from":{"address":"$_[0]"}})) },
+	address => [ 'check', sub { answer(200, '', qq({"status":"closed","channel":"open","from":{"address":"$_[0]"}})) },
 		sub { !is_json($_[0]) ? 'exhausted unreadable -' : $_[0] eq 'nul' ? 'refused no_address -' : 'session_created - create' } ],
 	id => [ 'create', sub { answer(201, '', qq({"id":"$_[0]"})) }, sub { 'in_doubt unreadable create' } ],
 	message => [ 'notify', sub { answer(400, '', qq({"message":"no: $_[0]","code":"$_[0]"})) }, sub { 'refused http_400 notify' } ],

@@ -166,7 +166,7 @@ $simulator->control('POST', 'conversations', [
 nudge($node, 'closed-guest', server => q('api_down_cloud'));
 nudge($node, 'closed-template', server => q('api_down_cloud'), detail => q('{"template": {"parameters": []}}'));
 wait_until_ended($node);
-is(outcome($node, 'closed-guest'), 'refused address_is_no_number create', 'an address that does not fit the messenger type');
+is(outcome($node, 'closed-guest'), 'refused address_is_no_number -', 'an address that does not fit the messenger type');
 is(outcome($node, 'closed-template'), 'refused template_without_id create', 'a template without its id');
 ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree');
 

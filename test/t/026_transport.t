@@ -120,8 +120,8 @@ my $heads = PostgreSQL::Test::Utils::tempdir() . '/heads';
 my $evil = "x\r\nEvil: yes\r\n\r\nGET /evil";
 append_to_file($heads, '');
 my %answers = (
-	address => JSON::PP::encode_json({ id => 'closed-address', status => 'closed', channel => 'sms', from => { address => $evil }, to => { address => '+1' } }),
-	business => JSON::PP::encode_json({ id => 'closed-business', status => 'closed', channel => 'sms', from => { address => '+1' }, to => { address => $evil } }),
+	address => JSON::PP::encode_json({ id => 'closed-address', status => 'closed', channel => 'open', from => { address => $evil }, to => { address => 'shop' } }),
+	business => JSON::PP::encode_json({ id => 'closed-business', status => 'closed', channel => 'open', from => { address => 'guest' }, to => { address => $evil } }),
 	channel => JSON::PP::encode_json({ id => 'closed-channel', status => 'closed', channel => $evil, from => { address => '+1' }, to => { address => '+2' } }),
 	status => JSON::PP::encode_json({ id => 'closed-status', status => $evil }),
 	id => JSON::PP::encode_json({ id => $evil, status => 'active' }),

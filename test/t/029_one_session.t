@@ -86,12 +86,12 @@ my $where = customer('live-sms');
 nudge($node, 'live-sms');
 wait_until_ended($node);
 $simulator->control('POST', 'conversations', [
-	{ id => 'closed-mail', status => 'closed', address => $where, channel => 'email' },
+	{ id => 'closed-open', status => 'closed', address => $where, channel => 'open' },
 	{ id => 'closed-skipped', status => 'closed', address => $where, channel => 'sms' } ]);
-nudge($node, 'closed-mail');
+nudge($node, 'closed-open');
 nudge($node, 'closed-skipped', when_closed => "'skip'");
 wait_until_ended($node);
-is(story('closed-mail'), 'session_created - create', 'on another channel a session is created');
+is(story('closed-open'), 'session_created - create', 'on another channel a session is created');
 is(story('closed-skipped') . ' ' . place_of('closed-skipped')->{api_calls}, 'skipped_closed - - 1', 'who is to be skipped is skipped');
 
 # --- it closes between the look and the notification -------------------------------------------------

@@ -578,7 +578,7 @@ static void
 test_segments(void)
 {
 	char		text[2 * 500];
-	CallMessage call = {.step = STEP_CREATE, .text = text, .to_address = "+1", .from_address = "+2", .channel = "sms"};
+	CallMessage call = {.step = STEP_CREATE, .text = text, .to_address = "+442079460018", .from_address = "+2", .channel = "sms"};
 
 	memset(text, 'x', sizeof(text));
 	strcpy(text + 332, "\xE2\x80\x99s.");
