@@ -1678,11 +1678,11 @@ COMMENT ON PROCEDURE reengage.run(integer, integer) IS
 	'sends what is due in this session, committing as it goes, until nothing is due or a limit is reached (no new nudge begins then); wakes the worker instead where one is running';
 
 CREATE FUNCTION reengage.preview(nudge_id uuid)
-RETURNS TABLE (step text, condition text, method text, url text, headers text, body text)
+RETURNS TABLE (step text, condition text, method text, url text, headers text, body text, fault text)
 LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_preview';
 COMMENT ON FUNCTION reengage.preview(uuid) IS
-	'the requests that a nudge would make, byte for byte, and when each is made; nothing is sent';
+	'the requests that a nudge would make, byte for byte, and when each is made; {...} stands for what only the check of the conversation can tell, whose channel is that of lineage, or else of the nudge; fault is why it would be refused instead, null: it would be sent; nothing is sent';
 
 CREATE FUNCTION reengage.preflight(server text, conversation_id text DEFAULT NULL)
 RETURNS TABLE (step integer, check_name text, state text, detail text, remedy text)

@@ -109,6 +109,7 @@ static const FieldSpec rendered_fields[] = {
 	{FIELD_TEXT, offsetof(RenderedMessage, url)},
 	{FIELD_TEXT, offsetof(RenderedMessage, headers)},
 	{FIELD_TEXT_OR_NULL, offsetof(RenderedMessage, body)},
+	{FIELD_TEXT_OR_NULL, offsetof(RenderedMessage, fault)},
 };
 SPEC(rendered, MESSAGE_RENDERED, RenderedMessage);
 

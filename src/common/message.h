@@ -17,7 +17,7 @@
 #include "nudge.h"
 
 /* Raised whenever a message changes; the two programs must agree on it. */
-#define PROTOCOL_VERSION 8
+#define PROTOCOL_VERSION 9
 
 typedef enum MessageKind
 {
@@ -117,6 +117,7 @@ typedef struct RenderedMessage
 	const char *url;
 	const char *headers;		/* one a line; the token is not shown */
 	const char *body;
+	const char *fault;			/* the reason for which it would not be sent; may be absent */
 } RenderedMessage;
 
 /* Append one message.  False: no memory, or longer than FRAME_MAX. */

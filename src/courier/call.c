@@ -270,7 +270,7 @@ call_refuse(Call *call, ReplyClass class, const char *reason)
 }
 
 void
-call_render(Call *call, const Settings *settings)
+call_render(Call *call, const Settings *settings, const char *fault)
 {
 	HttpRequest request;
 	RenderedMessage rendered;
@@ -283,6 +283,7 @@ call_render(Call *call, const Settings *settings)
 		.url = request.url,
 		.headers = request.headers,
 		.body = request.body,
+		.fault = fault,
 	};
 	shown = link_send_rendered(&rendered);
 	http_request_free(&request);

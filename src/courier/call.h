@@ -60,7 +60,7 @@ extern void call_end_with(Call *call, const Reading *reading);
 /* Answers with a class and a reason, and frees the call. */
 extern void call_refuse(Call *call, ReplyClass class, const char *reason);
 
-/* Answers with the request that would be sent, and frees the call. */
-extern void call_render(Call *call, const Settings *settings);
+/* Answers with the request that would be sent, or why it would not, and frees the call. */
+extern void call_render(Call *call, const Settings *settings, const char *fault);
 
 #endif

@@ -125,6 +125,13 @@ names_response(const char *template)
 	return answer;
 }
 
+/* What a preview cannot know: "{customer address}". */
+static bool
+is_to_be_read(const CallMessage *call, const char *text)
+{
+	return call->render_only && text != NULL && text[0] == '{';
+}
+
 static bool
 can_be_written(const char *address, const Messenger *messenger)
 {
@@ -146,11 +153,13 @@ find_fault(const CallMessage *call)
 
 	if (call->to_address == NULL)
 		return "no_address";
+	if (is_to_be_read(call, call->channel))
+		return NULL;
 	if (messenger == NULL)
 		return "channel_not_supported";
 	if (call->from_address == NULL)
 		return "no_from_address";
-	if (!can_be_written(call->to_address, messenger))
+	if (!is_to_be_read(call, call->to_address) && !can_be_written(call->to_address, messenger))
 		return "address_is_no_number";
 	if (sends_template(call, messenger))
 		return names_response(call->template) ? NULL : "template_without_id";

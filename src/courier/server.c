@@ -258,12 +258,10 @@ start_calls(Server *server)
 	}
 }
 
-/* A preview shows its request with blanks that no dialect would take. */
 static const char *
 find_dialect_fault(const Call *call, const Dialect *dialect)
 {
-	if (call->message.step == STEP_CHECK || call->message.render_only ||
-		dialect->find_fault == NULL)
+	if (call->message.step == STEP_CHECK || dialect->find_fault == NULL)
 		return NULL;
 	return dialect->find_fault(&call->message);
 }
@@ -280,10 +278,10 @@ servers_accept(Call *call)
 		call_refuse(call, REPLY_REJECTED, fault);
 	else if (server->settings->dialect == NULL)
 		call_refuse(call, REPLY_BLOCKED, "unknown_dialect");
+	else if (call->message.render_only)
+		call_render(call, server->settings, find_dialect_fault(call, server->settings->dialect));
 	else if ((fault = find_dialect_fault(call, server->settings->dialect)) != NULL)
 		call_refuse(call, REPLY_REJECTED, fault);
-	else if (call->message.render_only)
-		call_render(call, server->settings);
 	else
 	{
 		call->server = server;

@@ -15,15 +15,63 @@
 #include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
+#include "address_form.h"
 #include "link.h"
 #include "options.h"
 #include "servers.h"
 #include "store.h"
+#include "terms.h"
 
 PG_FUNCTION_INFO_V1(reengage_preview);
 
+/* One request: what is known of it, and of where it goes. */
+typedef struct Request
+{
+	Step		step;
+	Recipient	recipient;
+	const char *fault;			/* why nothing would be sent; NULL: it would, as far as the engine knows */
+} Request;
+
+/* In alphabetical order. */
+static const struct
+{
+	const char *reason;
+	const char *meaning;
+}			faults[] = {
+	{"address_is_no_email", "the address is none of e-mail"},
+	{"address_is_no_number", "the address is no telephone number as the API wants it: with + and country code"},
+	{"channel_not_proactive", "the server's option proactive_channels does not have the channel"},
+	{"channel_not_supported", "the API starts no conversation on this channel"},
+	{"no_address", "nobody names an address: give the nudge one"},
+	{"no_channel", "nobody names the channel: give the nudge one"},
+	{"no_from_address", "nobody names the sender: set from_addresses or from_address of the server"},
+	{"template_required", "on this channel a conversation begins with an approved template: name it in detail.template"},
+	{"template_without_id", "detail.template has no responseId"},
+	{"text_too_long", "the API takes no message of this length on this channel: shorten it"},
+};
+
+/* With what it means. */
 static const char *
-condition_of(Step step, const LoadedNudge *nudge)
+explained(const char *reason)
+{
+	for (int i = 0; reason != NULL && i < lengthof(faults); i++)
+		if (strcmp(faults[i].reason, reason) == 0)
+			return psprintf("%s: %s", reason, faults[i].meaning);
+	return reason;
+}
+
+/* As the API would get it, if the conversation tells of nobody else. */
+static const char *
+own_address(const LoadedNudge *nudge, const ServerOptions *options)
+{
+	char	   *form = palloc(strlen(nudge->address) + ADDRESS_FORM_ROOM);
+
+	return address_to_send(form, nudge->address, nudge->channel, options->country_code, false) == ADDRESS_FAULTLESS ?
+		form : nudge->address;
+}
+
+static const char *
+condition_of(Step step, const LoadedNudge *nudge, const ServerOptions *options)
 {
 	if (nudge->unresolved)
 		return "always, with the same key: the answer to this call was lost";
@@ -37,32 +85,70 @@ condition_of(Step step, const LoadedNudge *nudge)
 			if (nudge->address == NULL)
 				return "if it is closed; {...} is what the check reads";
 			return psprintf("if it is closed; {...} is what the check reads, or else %s on channel %s",
-							nudge->address, nudge->channel ? nudge->channel : "{channel}");
+							own_address(nudge, options), nudge->channel ? nudge->channel : "{channel}");
 	}
 	return NULL;
 }
 
-static CallMessage
-call_of(Step step, const LoadedNudge *nudge, bool notify_is_addressed)
+/*
+ * What a check would find, as far as that is known: the channel that lineage
+ * has of the thread, or else the nudge's own.
+ */
+static Facts
+presumed_facts(const LoadedNudge *nudge, const ServerOptions *options)
 {
-	static const Recipient unknown = {"{customer address}", "{business address}", "{channel}"};
-	const Recipient *recipient = nudge->unresolved ? &nudge->post.recipient : &unknown;
+	const char *channel = store_last_channel(nudge->server, nudge->path);
+	const char *own_channel = nudge->channel ? nudge->channel : channel;
+	Facts		facts = {.channel = channel ? channel : nudge->channel, .customer_address = "{customer address}"};
+	bool		is_contact = options->notify_is_addressed && facts.channel != NULL && strcmp(facts.channel, "webmessaging") == 0;
+
+	/* a contact of the web messenger writes to no address of ours */
+	facts.business_address = is_contact ? NULL : "{business address}";
+	if (nudge->address != NULL && own_channel != NULL)
+		facts.own_fault = address_fault_name(address_form(palloc(strlen(nudge->address) + ADDRESS_FORM_ROOM),
+			nudge->address, own_channel, options->country_code));
+	return facts;
+}
+
+static Request
+request_of(Step step, const LoadedNudge *nudge, const ServerOptions *options, const Facts *facts)
+{
+	Terms		terms = terms_of(nudge, options, &nudge->post);
+	Request		request = {.step = step};
+	bool		chosen = true;
+
+	if (nudge->unresolved)
+		request.recipient = nudge->post.recipient;
+	else if (step != STEP_CHECK && facts->channel == NULL)
+		request.recipient = (Recipient) {facts->customer_address, facts->business_address, "{channel}"};
+	else if (step == STEP_CREATE)
+		chosen = choose_recipient(facts, &terms, &request.recipient, &request.fault);
+	else if (step == STEP_NOTIFY && options->notify_is_addressed)
+		chosen = choose_notified(facts, &terms, &request.recipient, &request.fault);
+	if (chosen && request.recipient.to_address != NULL && request.recipient.to_address == nudge->address)
+		request.recipient.to_address = own_address(nudge, options);
+	return request;
+}
+
+static CallMessage
+call_of(const Request *request, const LoadedNudge *nudge, const ServerOptions *options)
+{
 	CallMessage call = {
-		.call_id = step,
-		.step = step,
+		.call_id = request->step,
+		.step = request->step,
 		.render_only = 1,
 		.server = nudge->server,
 		.conversation_id = nudge->tip,
 		.nudge_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&nudge->nudge_id))),
 	};
 
-	if (step != STEP_CHECK)
+	if (request->step != STEP_CHECK)
 		call.text = nudge->message;
-	if (step == STEP_CREATE || (step == STEP_NOTIFY && notify_is_addressed))
+	if (request->step == STEP_CREATE || (request->step == STEP_NOTIFY && options->notify_is_addressed))
 	{
-		call.to_address = recipient->to_address;
-		call.from_address = recipient->from_address;
-		call.channel = recipient->channel;
+		call.to_address = request->recipient.to_address;
+		call.from_address = request->recipient.from_address;
+		call.channel = request->recipient.channel;
 		call.template = nudge->template;
 	}
 	return call;
@@ -77,23 +163,6 @@ may_make(Step step, const LoadedNudge *nudge)
 	return step != STEP_CREATE || !nudge->skip_when_closed;
 }
 
-/* Returns their number. */
-static int
-send_calls(Link *link, const LoadedNudge *nudge, bool notify_is_addressed)
-{
-	int			count = 0;
-
-	for (Step step = STEP_CHECK; step < STEP_COUNT; step++)
-		if (may_make(step, nudge))
-		{
-			CallMessage call = call_of(step, nudge, notify_is_addressed);
-
-			link_send_call(link, &call);
-			count++;
-		}
-	return count;
-}
-
 static Datum
 to_datum(const char *text, bool *isnull)
 {
@@ -104,28 +173,30 @@ to_datum(const char *text, bool *isnull)
 }
 
 static void
-put_row(ReturnSetInfo *result, const LoadedNudge *nudge, const RenderedMessage *rendered)
+put_row(ReturnSetInfo *result, Step step, const char *condition, const RenderedMessage *rendered)
 {
-	Step		step = (Step) rendered->call_id;
-	Datum		values[6];
-	bool		nulls[6] = {false};
+	Datum		values[7];
+	bool		nulls[7] = {false};
 
 	values[0] = CStringGetTextDatum(step_name(step));
-	values[1] = CStringGetTextDatum(condition_of(step, nudge));
+	values[1] = to_datum(condition, &nulls[1]);
 	values[2] = to_datum(rendered->method, &nulls[2]);
 	values[3] = to_datum(rendered->url, &nulls[3]);
 	values[4] = to_datum(rendered->headers, &nulls[4]);
 	values[5] = to_datum(rendered->body, &nulls[5]);
+	values[6] = to_datum(explained(rendered->fault), &nulls[6]);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-static void
-collect(Link *link, const LoadedNudge *nudge, int expected, ReturnSetInfo *result)
+/* As the courier would send it; what it points to lives until the next one is asked for. */
+static RenderedMessage
+render(Link *link, const CallMessage *call)
 {
 	ReplyMessage reply;
 	RenderedMessage rendered;
 
-	while (expected > 0)
+	link_send_call(link, call);
+	for (;;)
 	{
 		switch (link_next(link, &reply, &rendered))
 		{
@@ -136,9 +207,7 @@ collect(Link *link, const LoadedNudge *nudge, int expected, ReturnSetInfo *resul
 			case LINK_READY:
 				break;
 			case LINK_RENDERED:
-				put_row(result, nudge, &rendered);
-				expected--;
-				break;
+				return rendered;
 			case LINK_REPLY:
 				ereport(ERROR,
 						(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
@@ -151,6 +220,28 @@ collect(Link *link, const LoadedNudge *nudge, int expected, ReturnSetInfo *resul
 						 errmsg("%s", link_problem(link))));
 				break;
 		}
+	}
+}
+
+static void
+put_requests(ReturnSetInfo *result, Link *link, const LoadedNudge *nudge, const ServerOptions *options)
+{
+	Facts		facts = presumed_facts(nudge, options);
+
+	for (Step step = STEP_CHECK; step < STEP_COUNT; step++)
+	{
+		Request		request = request_of(step, nudge, options, &facts);
+		RenderedMessage rendered = {.fault = request.fault};
+		CallMessage call;
+
+		if (!may_make(step, nudge))
+			continue;
+		if (request.fault == NULL)
+		{
+			call = call_of(&request, nudge, options);
+			rendered = render(link, &call);
+		}
+		put_row(result, step, condition_of(step, nudge, options), &rendered);
 	}
 }
 
@@ -197,8 +288,7 @@ reengage_preview(PG_FUNCTION_ARGS)
 	PG_TRY();
 	{
 		link_send_server(link, &server);
-		collect(link, nudge, send_calls(link, nudge, options.notify_is_addressed),
-				(ReturnSetInfo *) fcinfo->resultinfo);
+		put_requests((ReturnSetInfo *) fcinfo->resultinfo, link, nudge, &options);
 	}
 	PG_FINALLY();
 	{

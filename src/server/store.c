@@ -258,6 +258,21 @@ read_nudge(LoadedNudge *nudge, int row)
 	read_path(nudge, result_text(row, 15));
 }
 
+char *
+store_last_channel(const char *server, const char *path)
+{
+	static Statement statement = {
+		"SELECT l.channel FROM reengage.lineage l"
+		" WHERE l.server = $1 AND l.conversation_id = ANY (pg_catalog.string_to_array($2, ',')) AND l.channel IS NOT NULL"
+		" ORDER BY l.lineage_id DESC LIMIT 1",
+		2, {TEXTOID, TEXTOID}
+	};
+	Datum		arguments[] = {CStringGetTextDatum(server), CStringGetTextDatum(path)};
+
+	execute(&statement, arguments, SPI_OK_SELECT);
+	return SPI_processed > 0 ? result_text(0, 1) : NULL;
+}
+
 int
 store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 {

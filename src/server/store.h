@@ -201,6 +201,9 @@ extern int	store_claim(const char *server, const Cursor *cursors, int ncursors,
 						int limit, DueRow **rows);
 
 /* Those of the nudges that are still due, with their threads. */
+/* The channel on which lineage last saw a thread, of its conversations, comma-separated; NULL: nobody told. */
+extern char *store_last_channel(const char *server, const char *path);
+
 extern int	store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges);
 
 extern void store_check_gates(const IntentRow *rows, int count, GateFacts *facts);

@@ -132,6 +132,7 @@ static const MessageType message_types[] = {
 		TEXT(RenderedMessage, url),
 		TEXT(RenderedMessage, headers),
 		TEXT_OR_NULL(RenderedMessage, body),
+		TEXT_OR_NULL(RenderedMessage, fault),
 		NO_FIELD,
 	}},
 };
