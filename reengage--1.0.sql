@@ -1262,7 +1262,9 @@ BEGIN
 		PERFORM reengage.lock_nudge(o.nudge_id) FROM unnest(chosen) AS o (nudge_id);
 	END IF;
 	cancelled := reengage.cancel_locked(chosen, reason);
-	too_late := cardinality(chosen) - cancelled;
+	-- not what another session has cancelled meanwhile
+	too_late := (SELECT count(*) FROM unnest(chosen) AS c (nudge_id)
+				 WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = c.nudge_id AND l.outcome = 'cancelled'));
 END
 $$;
 COMMENT ON FUNCTION reengage.cancel_due(uuid[], text, text, text, boolean) IS
