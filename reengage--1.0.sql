@@ -337,7 +337,7 @@ COMMENT ON COLUMN reengage.lineage.address_hash IS 'HMAC-SHA256 of the customer'
 COMMENT ON COLUMN reengage.lineage.campaign IS 'as the nudge said';
 COMMENT ON COLUMN reengage.lineage.attempts IS 'attempts made, the last one included';
 COMMENT ON COLUMN reengage.lineage.api_calls IS 'requests made to the API, tokens excluded';
-COMMENT ON COLUMN reengage.lineage.api_calls_saved IS 'checks of conversations that were known to be dead and therefore not made';
+COMMENT ON COLUMN reengage.lineage.api_calls_saved IS 'checks of conversations that were known to be dead and therefore not made; none where the nudge ended before any look, because the customer had opted out or answered';
 COMMENT ON COLUMN reengage.lineage.http_status IS 'of the last answer; null: there was none';
 COMMENT ON COLUMN reengage.lineage.api_error_code IS 'the API''s own code; printable ASCII';
 COMMENT ON COLUMN reengage.lineage.api_error_message IS 'the API''s own words, cut and cleaned; printable ASCII';
