@@ -28,6 +28,7 @@ typedef struct Call
 	Settings   *settings;
 	char	   *token;			/* NULL: it went without */
 	int64_t		token_number;	/* see login.h */
+	int			round;			/* see throttle.h */
 
 	/* all attempts; another one follows a refused token */
 	int			requests_sent;

@@ -26,4 +26,17 @@ extern bool headers_find(const char *headers, size_t length, const char *name,
 extern int64_t headers_retry_after_ms(const char *headers, size_t length,
 									  time_t now, DateReader read_date);
 
+/*
+ * How long an answer of this status asks to be left alone, in milliseconds, at
+ * least 1 second and at most a day; -1: it does not say.  Of any status that is
+ * Retry-After, which of 429 and 503 may be said in milliseconds, too; 429 also
+ * counts the headers that tell when a limit is reset.  Those of 503 are about
+ * another limit, and no promise that the request had no effect.
+ */
+extern int64_t headers_rest_ms(const char *headers, size_t length, int status,
+							   time_t now, DateReader read_date);
+
+/* The same out of the words "Retry the request in [42] seconds" of a body. */
+extern int64_t words_rest_ms(const char *body, size_t length);
+
 #endif

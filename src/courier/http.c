@@ -411,8 +411,10 @@ fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 	response->body = received_text(&transfer->received.body);
 	response->body_length = transfer->received.body.length;
 	response->retry_after_ms =
-		headers_retry_after_ms(response->headers, response->headers_length,
-							   time(NULL), read_date);
+		headers_rest_ms(response->headers, response->headers_length, response->status,
+						time(NULL), read_date);
+	if (response->status == 429 && response->retry_after_ms < 0)
+		response->retry_after_ms = words_rest_ms(response->body, response->body_length);
 	if (transfer->request.examines)
 		certificate_read(transfer->easy, &response->certificate);
 }

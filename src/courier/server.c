@@ -21,9 +21,6 @@
 /* Calls wait in the courier for so long; if it takes longer, in the schedule. */
 #define PATIENCE_MS 5000
 
-/* What "too many requests" means where the API does not say how long. */
-#define TOO_MANY_MS 1000
-
 typedef struct Server
 {
 	struct Server *next;
@@ -167,14 +164,14 @@ note_token(Call *call, const HttpResponse *response)
 
 /* "Too many requests" is said to the client, not to one call. */
 static void
-heed_retry_after(Server *server, const HttpResponse *response)
+note_welcome(Server *server, const Call *call, const HttpResponse *response)
 {
-	int64_t		wait_ms = response->retry_after_ms;
+	Welcome		welcome = response->status == 0 ? WELCOME_UNKNOWN : WELCOME;
 
-	if (response->status == 429 && wait_ms < 0)
-		wait_ms = TOO_MANY_MS;
-	if ((response->status == 429 || response->status == 503) && wait_ms > 0)
-		throttle_hold(&server->throttle, clock_monotonic_ms() + wait_ms);
+	if (response->status == 429 || (response->status == 503 && response->retry_after_ms >= 0))
+		welcome = WELCOME_NOT_NOW;
+	throttle_end(&server->throttle, call->round, welcome, response->retry_after_ms,
+				 server->settings->max_in_flight, clock_monotonic_ms());
 }
 
 static void
@@ -184,7 +181,7 @@ on_response(void *owner, const HttpResponse *response)
 	Server	   *server = call->server;
 
 	server->in_flight--;
-	heed_retry_after(server, response);
+	note_welcome(server, call, response);
 	call_note_attempt(call, response);
 	note_token(call, response);
 	if (deserves_another_token(call, response))
@@ -205,10 +202,10 @@ refuse_hopeless(Server *server, int64_t now_ms)
 
 	if (fault != NULL)
 		reading_init(&reading, REPLY_BLOCKED, fault);
-	else if (held_ms > PATIENCE_MS)
+	else if (held_ms > PATIENCE_MS || throttle_waits_since_ms(&server->throttle, now_ms) >= PATIENCE_MS)
 	{
 		reading_init(&reading, REPLY_BLOCKED, "rate_limited");
-		reading.retry_after_ms = held_ms;
+		reading.retry_after_ms = held_ms > PATIENCE_MS ? held_ms : PATIENCE_MS;
 	}
 	else if (refusal != NULL)
 		reading = *refusal;
@@ -247,12 +244,12 @@ start_calls(Server *server)
 	while (server->first != NULL &&
 		   server->in_flight < server->settings->max_in_flight &&
 		   login_permits(&server->login, now_ms) &&
-		   throttle_wait_ms(&server->throttle, now_ms) == 0)
+		   throttle_has_room(&server->throttle) && throttle_wait_ms(&server->throttle, now_ms) == 0)
 	{
 		Call	   *call = take_first(server);
 
 		server->in_flight++;
-		throttle_count(&server->throttle, now_ms);
+		call->round = throttle_begin(&server->throttle, now_ms);
 		call->token_number = server->login.number;
 		call_send(call, server->settings, server->login.token.value, on_response);
 	}
@@ -299,7 +296,11 @@ next_start_ms(const Server *server, int64_t now_ms)
 	if (server->first == NULL || (!ready && server->login.asking != NULL) ||
 		server->in_flight >= server->settings->max_in_flight)
 		return INT64_MAX;
-	return ready ? now_ms + throttle_wait_ms(&server->throttle, now_ms) : server->login.ask_again_at_ms;
+	if (!ready)
+		return server->login.ask_again_at_ms;
+	if (!throttle_has_room(&server->throttle))
+		return now_ms + PATIENCE_MS - throttle_waits_since_ms(&server->throttle, now_ms);
+	return now_ms + throttle_wait_ms(&server->throttle, now_ms);
 }
 
 void

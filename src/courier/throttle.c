@@ -16,20 +16,26 @@
 /* A burst has the tokens of so long. */
 #define BURST_MS 2000
 
+/* After a limit was met whose end the API does not tell: from, and up to. */
+#define FIRST_PAUSE_MS 1000
+#define LONGEST_PAUSE_MS MINUTE_MS
+
 /* Long before any clock began, so that what was never sent is long ago. */
 #define NEVER_MS (-10 * INT64_C(60000))
 
 static double
-interval_ms(const Throttle *throttle)
+interval_ms(const Throttle *throttle, int64_t now_ms)
 {
-	return (double) MINUTE_MS / throttle->per_minute;
+	double		interval = (double) MINUTE_MS / throttle->per_minute;
+
+	return now_ms < throttle->slow_until_ms ? 2 * interval : interval;
 }
 
 /* The tokens of a burst, but for the one that each request takes, in time. */
 static double
-tolerance_ms(const Throttle *throttle)
+tolerance_ms(const Throttle *throttle, int64_t now_ms)
 {
-	double		tolerance = BURST_MS - interval_ms(throttle);
+	double		tolerance = BURST_MS - interval_ms(throttle, now_ms);
 
 	return tolerance > 0 ? tolerance : 0;
 }
@@ -60,7 +66,7 @@ throttle_set(Throttle *throttle, int per_minute, int64_t now_ms)
 	throttle->next = 0;
 	throttle->per_minute = per_minute;
 	if (per_minute > 0)
-		throttle->next_token_ms = now_ms + tolerance_ms(throttle);
+		throttle->next_token_ms = now_ms + tolerance_ms(throttle, now_ms);
 }
 
 /* Never too early. */
@@ -79,7 +85,7 @@ throttle_wait_ms(const Throttle *throttle, int64_t now_ms)
 
 	if (throttle->per_minute > 0)
 	{
-		may_at_ms = latest(may_at_ms, rounded_up(throttle->next_token_ms - tolerance_ms(throttle)));
+		may_at_ms = latest(may_at_ms, rounded_up(throttle->next_token_ms - tolerance_ms(throttle, now_ms)));
 		may_at_ms = latest(may_at_ms, throttle->sent_at_ms[throttle->next] + MINUTE_MS);
 	}
 	return latest(may_at_ms - now_ms, 0);
@@ -94,11 +100,82 @@ throttle_count(Throttle *throttle, int64_t now_ms)
 	throttle->next = (throttle->next + 1) % throttle->per_minute;
 	if (throttle->next_token_ms < now_ms)
 		throttle->next_token_ms = (double) now_ms;
-	throttle->next_token_ms += interval_ms(throttle);
+	throttle->next_token_ms += interval_ms(throttle, now_ms);
+}
+
+bool
+throttle_has_room(const Throttle *throttle)
+{
+	return throttle->allowed == 0 || throttle->out < throttle->allowed;
+}
+
+int64_t
+throttle_waits_since_ms(const Throttle *throttle, int64_t now_ms)
+{
+	return throttle_has_room(throttle) ? 0 : now_ms - throttle->begun_at_ms;
+}
+
+int
+throttle_begin(Throttle *throttle, int64_t now_ms)
+{
+	throttle_count(throttle, now_ms);
+	throttle->out++;
+	throttle->begun_at_ms = now_ms;
+	return throttle->round;
+}
+
+static int64_t
+next_pause_ms(const Throttle *throttle)
+{
+	int64_t		pause_ms = FIRST_PAUSE_MS;
+
+	for (int i = 0; i < throttle->limits && pause_ms < LONGEST_PAUSE_MS; i++)
+		pause_ms *= 2;
+	return pause_ms < LONGEST_PAUSE_MS ? pause_ms : LONGEST_PAUSE_MS;
+}
+
+/* What others of an earlier round hear is the same limit once more. */
+static void
+meet_limit(Throttle *throttle, bool is_new, int64_t pause_ms, int64_t now_ms)
+{
+	if (pause_ms < 0)
+		pause_ms = is_new ? next_pause_ms(throttle) : 0;
+	throttle->held_until_ms = latest(throttle->held_until_ms, now_ms + pause_ms);
+	throttle->slow_until_ms = latest(throttle->slow_until_ms, throttle->held_until_ms + MINUTE_MS);
+	if (!is_new)
+		return;
+	throttle->round++;
+	throttle->limits++;
+	throttle->allowed = 1;
+	throttle->out = 0;
+}
+
+/* As many as the server has room for are no bound any more. */
+static void
+allow_another(Throttle *throttle, int most)
+{
+	if (throttle->allowed == 0)
+		return;
+	throttle->allowed++;
+	if (throttle->allowed < most)
+		return;
+	throttle->allowed = 0;
+	throttle->limits = 0;
 }
 
 void
-throttle_hold(Throttle *throttle, int64_t until_ms)
+throttle_end(Throttle *throttle, int round, Welcome welcome, int64_t pause_ms,
+			 int most, int64_t now_ms)
 {
-	throttle->held_until_ms = latest(throttle->held_until_ms, until_ms);
+	bool		is_current = round == throttle->round;
+
+	if (is_current)
+		throttle->out--;
+	if (welcome == WELCOME_NOT_NOW)
+		meet_limit(throttle, is_current, pause_ms, now_ms);
+	else if (is_current && welcome == WELCOME)
+		allow_another(throttle, most);
+	else if (is_current)
+		/* it is in trouble of another kind, in which nobody counts */
+		throttle->allowed = 0;
 }

@@ -3,7 +3,15 @@
  *
  * Two rules at once: a bucket of tokens spreads the requests evenly, with a
  * burst of two seconds' worth after a rest, and no minute, wherever it begins,
- * has more than the limit.  Time is passed in, in milliseconds of any one clock.
+ * has more than the limit.
+ *
+ * An API that answers "too many" has a limit that we do not know.  It is left
+ * alone for as long as it says, or for pauses that grow.  Then one call goes
+ * first, each answer allows one more at a time, and for a minute the pace is
+ * half of what it was.  What was on the wire when the limit was met says nothing
+ * new: calls belong to rounds, and each limit that is met begins another one.
+ *
+ * Time is passed in, in milliseconds of any one clock.
  */
 #ifndef COURIER_THROTTLE_H
 #define COURIER_THROTTLE_H
@@ -18,7 +26,22 @@ typedef struct Throttle
 	int64_t    *sent_at_ms;		/* of the last per_minute requests, a ring */
 	int			next;			/* in the ring, which then holds the oldest */
 	int64_t		held_until_ms;	/* the API said so */
+
+	int			round;
+	int			allowed;		/* calls of this round at a time; 0: no bound */
+	int			out;			/* calls of this round on the wire */
+	int			limits;			/* met without a recovery between them */
+	int64_t		begun_at_ms;	/* the latest call of this round */
+	int64_t		slow_until_ms;
 } Throttle;
+
+/* What an answer says about how many there may be. */
+typedef enum Welcome
+{
+	WELCOME,
+	WELCOME_NOT_NOW,			/* too many */
+	WELCOME_UNKNOWN				/* there was no answer */
+} Welcome;
 
 /* Changes the limit; what was sent before still counts.  Begins without a burst. */
 extern void throttle_set(Throttle *throttle, int per_minute, int64_t now_ms);
@@ -26,10 +49,23 @@ extern void throttle_set(Throttle *throttle, int per_minute, int64_t now_ms);
 /* How long until a request may go out; 0: now. */
 extern int64_t throttle_wait_ms(const Throttle *throttle, int64_t now_ms);
 
-/* One goes out. */
+/* False: others have to be answered before another one may go out. */
+extern bool throttle_has_room(const Throttle *throttle);
+
+/* How long it has waited for those answers; 0: it does not. */
+extern int64_t throttle_waits_since_ms(const Throttle *throttle, int64_t now_ms);
+
+/* One goes out whose answer says nothing. */
 extern void throttle_count(Throttle *throttle, int64_t now_ms);
 
-/* None before that time; an earlier hold stays if it is longer. */
-extern void throttle_hold(Throttle *throttle, int64_t until_ms);
+/* One goes out, in the round that is returned. */
+extern int	throttle_begin(Throttle *throttle, int64_t now_ms);
+
+/*
+ * One of that round has ended.  "pause_ms" is what it asked for with
+ * WELCOME_NOT_NOW, -1: it did not say; "most" are on the wire at the most.
+ */
+extern void throttle_end(Throttle *throttle, int round, Welcome welcome, int64_t pause_ms,
+						 int most, int64_t now_ms);
 
 #endif

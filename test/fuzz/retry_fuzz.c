@@ -47,6 +47,23 @@ check_delay(int attempt, int64_t asked_ms)
 	check(longest <= (asked_ms < 0 ? RETRY_CAP_MS : DAY_MS + 1000));
 }
 
+/* However a limited answer says it, in its headers or in words. */
+static void
+check_rest(const char *text, size_t size, uint32_t clock)
+{
+	static const int statuses[] = {200, 429, 503};
+	int64_t		words_ms = words_rest_ms(text, size);
+
+	check(words_ms == -1 || (words_ms >= 1000 && words_ms <= DAY_MS));
+	for (int i = 0; i < 3; i++)
+	{
+		int64_t		rest_ms = headers_rest_ms(text, size, statuses[i], (time_t) clock, read_date);
+
+		check(rest_ms >= -1 && rest_ms <= DAY_MS);
+		check(statuses[i] == 200 || rest_ms == -1 || rest_ms >= 1000);
+	}
+}
+
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
@@ -62,6 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(&clock, data + 1, sizeof(clock));
 	asked_ms = headers_retry_after_ms(headers, size - HEAD, (time_t) clock, read_date);
 	check(asked_ms >= -1 && asked_ms <= DAY_MS);
+	check_rest(headers, size - HEAD, clock);
 	if (headers_find(headers, size - HEAD, "Retry-After", value, sizeof(value)))
 		check(strlen(value) < sizeof(value));
 	else

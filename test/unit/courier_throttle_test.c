@@ -93,18 +93,136 @@ test_change(void)
 	is_number(throttle_wait_ms(&throttle, now), 0, "none again");
 }
 
+/* A limit is met by one that was sent just now. */
+static void
+meet(Throttle *throttle, int64_t pause_ms, int64_t now)
+{
+	throttle_end(throttle, throttle_begin(throttle, now), WELCOME_NOT_NOW, pause_ms, 64, now);
+}
+
 static void
 test_hold(void)
 {
 	Throttle	throttle = {0};
+	int			first = throttle_begin(&throttle, 0);
+	int			second = throttle_begin(&throttle, 0);
+	int			third = throttle_begin(&throttle, 0);
 
-	throttle_hold(&throttle, 5000);
-	throttle_hold(&throttle, 3000);
+	throttle_end(&throttle, first, WELCOME_NOT_NOW, 5000, 64, 0);
+	throttle_end(&throttle, second, WELCOME_NOT_NOW, 3000, 64, 0);
 	is_number(throttle_wait_ms(&throttle, 1000), 4000, "the longer hold counts");
-	is_number(throttle_wait_ms(&throttle, 5000), 0, "until its end");
+	throttle_end(&throttle, third, WELCOME_NOT_NOW, -1, 64, 4500);
+	is_number(throttle_wait_ms(&throttle, 5000), 0, "and others of its round do not prolong it");
 	throttle_set(&throttle, 60, 1000);
 	ok(throttle_wait_ms(&throttle, 1000) >= 4000, "a limit does not shorten it");
 	throttle_set(&throttle, 0, 0);
+}
+
+/* After a limit one goes first, and each answer allows one more at a time. */
+static void
+test_slow_start(void)
+{
+	Throttle	throttle = {0};
+	int			rounds[64];
+	int			at_once[8];
+	int			old = throttle_begin(&throttle, 0);
+
+	ok(throttle_has_room(&throttle), "without a limit there is room");
+	meet(&throttle, 2000, 0);
+	is_number(throttle_wait_ms(&throttle, 0), 2000, "the pause that is asked for");
+	for (int round = 0; round < 8; round++)
+	{
+		at_once[round] = 0;
+		while (at_once[round] < 64 && throttle_has_room(&throttle))
+			rounds[at_once[round]++] = throttle_begin(&throttle, 2000 + round);
+		for (int i = 0; i < at_once[round]; i++)
+			throttle_end(&throttle, rounds[i], WELCOME, -1, 64, 2000 + round);
+	}
+	for (int round = 0; round < 6; round++)
+		is_number(at_once[round], 1 << round, "twice as many at once as before");
+	is_number(at_once[7], 64, "in the end as many as there is room for");
+	throttle_end(&throttle, old, WELCOME, -1, 64, 3000);
+	is_number(throttle.out, 0, "all are accounted for");
+}
+
+static void
+test_rounds(void)
+{
+	Throttle	throttle = {0};
+	int			old[10];
+	int			probe;
+
+	for (int i = 0; i < 10; i++)
+		old[i] = throttle_begin(&throttle, 0);
+	for (int i = 0; i < 9; i++)
+		throttle_end(&throttle, old[i], WELCOME_NOT_NOW, -1, 64, 0);
+	is_number(throttle_wait_ms(&throttle, 0), 1000, "nine limited answers at once are one limit");
+	throttle_end(&throttle, old[9], WELCOME, -1, 64, 500);
+	probe = throttle_begin(&throttle, 1000);
+	ok(!throttle_has_room(&throttle), "an answer from before allows nothing");
+	is_number(throttle_waits_since_ms(&throttle, 1700), 700, "the one that goes first is waited for");
+	throttle_end(&throttle, probe, WELCOME_NOT_NOW, -1, 64, 1700);
+	is_number(throttle_wait_ms(&throttle, 1700), 2000, "the next pause is longer");
+	ok(throttle_has_room(&throttle), "and another one may go first");
+	is_number(throttle_waits_since_ms(&throttle, 9999), 0, "for which nobody waits yet");
+	probe = throttle_begin(&throttle, 3700);
+	throttle_end(&throttle, probe, WELCOME_UNKNOWN, -1, 64, 3800);
+	ok(throttle_has_room(&throttle) && throttle.allowed == 0, "no answer is no limit");
+}
+
+static void
+test_pauses(void)
+{
+	static const int64_t wanted[] = {1000, 2000, 4000, 8000, 16000, 32000, 60200, 60200, 60200};
+	Throttle	throttle = {0};
+	int64_t		now = 0;
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+	{
+		meet(&throttle, -1, now);
+		is_number(throttle_wait_ms(&throttle, now), wanted[i], "pauses grow up to a minute");
+		now += throttle_wait_ms(&throttle, now);
+	}
+	/* what works now and then is no recovery */
+	throttle_end(&throttle, throttle_begin(&throttle, now), WELCOME, -1, 64, now);
+	meet(&throttle, -1, now);
+	is_number(throttle_wait_ms(&throttle, now), 60200, "one answer between does not shorten them");
+	now += 60200;
+	for (int i = 0; i < 64; i++)
+		throttle_end(&throttle, throttle_begin(&throttle, now), WELCOME, -1, 64, now);
+	meet(&throttle, -1, now);
+	is_number(throttle_wait_ms(&throttle, now), 1000, "a recovery does");
+	meet(&throttle, 7000, now);
+	is_number(throttle_wait_ms(&throttle, now), 7000, "and the API's own word counts");
+}
+
+/* 600 a minute are 10 a second. */
+static void
+test_pace(void)
+{
+	Throttle	throttle = {0};
+	int64_t		sent[100];
+	int64_t		end;
+
+	throttle_set(&throttle, 600, 0);
+	meet(&throttle, 1000, 10000);
+	throttle.allowed = 0;
+	end = send_all(&throttle, 11000, 100, sent);
+	ok(end - 11000 >= 17500 && end - 11000 <= 21000, "after a limit the pace is half: %d ms", (int) (end - 11000));
+	end = send_all(&throttle, 11000 + 60200, 100, sent);
+	ok(end - 71200 >= 7500 && end - 71200 <= 10500, "a minute later it is whole: %d ms", (int) (end - 71200));
+	throttle_set(&throttle, 0, 0);
+}
+
+/* A server that has room for one is not waited for for ever. */
+static void
+test_most_one(void)
+{
+	Throttle	throttle = {0};
+
+	meet(&throttle, 1000, 0);
+	throttle_end(&throttle, throttle_begin(&throttle, 1000), WELCOME, -1, 1, 1000);
+	is_number(throttle.allowed, 0, "one is as many as there is room for");
 }
 
 int
@@ -120,5 +238,10 @@ main(void)
 	test_burst();
 	test_change();
 	test_hold();
+	test_slow_start();
+	test_rounds();
+	test_pauses();
+	test_pace();
+	test_most_one();
 	return done_testing();
 }
