@@ -138,6 +138,9 @@ next_pause_ms(const Throttle *throttle)
 static void
 meet_limit(Throttle *throttle, bool is_new, int64_t pause_ms, int64_t now_ms)
 {
+	/* the last one is long over */
+	if (now_ms >= throttle->slow_until_ms)
+		throttle->limits = 0;
 	if (pause_ms < 0)
 		pause_ms = is_new ? next_pause_ms(throttle) : 0;
 	throttle->held_until_ms = latest(throttle->held_until_ms, now_ms + pause_ms);

@@ -178,6 +178,49 @@ test_slots_and_order(void)
 	ok(connections >= 4, "as many connections are kept as are used");
 }
 
+/* One goes first after a limit; who waits too long for its answer gets one of our own. */
+static void
+test_limit(void)
+{
+	replies = 0;
+	configure("limited", NULL, NULL, 4);
+	for (int i = 0; i < 6; i++)
+		call("limited", (const char *[]) {"a", "b", "c", "d", "e", "f"}[i]);
+	is_number(sent_count, 4, "as many as there is room for");
+	answer(429, "{}");
+	is_number(last_reply.http_status, 429, "a limited answer is told as what it is");
+	is_number(last_reply.retry_after_ms, -1, "and that the API does not say until when");
+	answer(200, FOUND);
+	answer(429, "{}");
+	answer(200, FOUND);
+	is_number(sent_count, 0, "nothing follows at once");
+	is_number(servers_wait_ms(now_ms, 60000), 1000, "but a second later");
+	now_ms += 1000;
+	servers_run(now_ms);
+	is_number(sent_count, 1, "one goes first");
+	ok(sends(0, "/e"), "the next in order");
+	call("limited", "g");
+	is_number(sent_count, 1, "others wait for its answer");
+	is_number(servers_wait_ms(now_ms, 60000), 5000, "but not for ever");
+	now_ms += 5000;
+	servers_run(now_ms);
+	is_number(replies, 6, "those that have waited are answered");
+	is_text(last_reason, "rate_limited", "as limited");
+	is_number(last_reply.class, REPLY_BLOCKED, "by no fault of theirs");
+	is_number(last_reply.http_status, 0, "without having been sent");
+	ok(last_reply.retry_after_ms > 0, "and with a time to come back");
+	answer(200, FOUND);
+	call("limited", "h");
+	call("limited", "i");
+	call("limited", "j");
+	is_number(sent_count, 2, "an answer allows one more at a time");
+	answer(200, FOUND);
+	is_number(sent_count, 2, "and each further one");
+	while (sent_count > 0)
+		answer(200, FOUND);
+	is_number(replies, 10, "all are answered");
+}
+
 static void
 test_token(void)
 {
@@ -453,6 +496,7 @@ main(void)
 {
 	test_refusals();
 	test_slots_and_order();
+	test_limit();
 	test_token();
 	test_renewal();
 	test_refused_token();

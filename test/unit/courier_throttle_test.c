@@ -192,6 +192,9 @@ test_pauses(void)
 		throttle_end(&throttle, throttle_begin(&throttle, now), WELCOME, -1, 64, now);
 	meet(&throttle, -1, now);
 	is_number(throttle_wait_ms(&throttle, now), 1000, "a recovery does");
+	now += 1000 + 60200;
+	meet(&throttle, -1, now);
+	is_number(throttle_wait_ms(&throttle, now), 1000, "and so does a minute without");
 	meet(&throttle, 7000, now);
 	is_number(throttle_wait_ms(&throttle, now), 7000, "and the API's own word counts");
 }
