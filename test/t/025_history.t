@@ -7,6 +7,10 @@ use warnings FATAL => 'all';
 use Reengage qw(start_simulator new_node create_extension wait_for start_psql finish_psql outcome ledger_matches_lineage);
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Cwd qw(abs_path);
+use File::Basename;
+use JSON::PP;
+use Time::Local qw(timegm);
 
 my $simulator = start_simulator();
 my $node = new_node('main');
@@ -66,6 +70,102 @@ write_file($header, "a-1,\"+1317555\n", "a-2,+13175550002,sms,2026-03-01\n" x 50
 refused_as(qr/record at line 2 of file .* longer than 1048576 bytes.*a quote opens in line 2/is, 'a quote that never ends');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM reengage.nudges'), '0', 'nothing was asked for');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM reengage.import_runs'), '0', 'and no import begun');
+
+# --- the example, counted by another reader -----------------------------------------------------
+
+# Records of CSV whose fields are enclosed or without quotes; undef is null.
+sub read_csv
+{
+	my ($text) = @_;
+	my (@records, @fields);
+
+	while ($text =~ /\G(?:"((?:[^"]|"")*)"|([^,\n]*))(,|\n|\z)/gc)
+	{
+		my ($enclosed, $plain, $end) = ($1, $2, $3);
+		$enclosed =~ s/""/"/g if defined $enclosed;
+		push @fields, defined $enclosed ? $enclosed : $plain eq '\N' ? undef : $plain;
+		next if $end eq ',';
+		push @records, [@fields] if @fields > 1;
+		@fields = ();
+		last if pos $text == length $text;
+	}
+	return @records;
+}
+
+# Seconds since 1970, of "2026-03-01 09:33:00.000 +0100".
+sub seconds
+{
+	my ($text) = @_;
+	my ($y, $mon, $d, $h, $min, $s, $sign, $oh, $om) =
+		$text =~ /^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)\.000 ([+-])(\d\d)(\d\d)$/ or return;
+	return timegm($s, $min, $h, $d, $mon - 1, $y) - "${sign}1" * ($oh * 60 + $om) * 60;
+}
+
+sub withdrawn { my ($r) = @_; return ($r->{CONSENT} // '') eq 'true' ? 0 : 1; }
+
+sub reason_alone
+{
+	my ($r, $as_of) = @_;
+	my @times = map { defined $r->{$_} ? seconds($r->{$_}) // return 'bad_timestamp' : () } qw(LAST_INBOUND_AT ABANDONED_AT EXTRACTED_AT);
+
+	return 'bad_timestamp' unless defined($r->{ABANDONED_AT} // $r->{LAST_INBOUND_AT});
+	return 'future_timestamp' if grep { $_ > $as_of + 300 } @times;
+	return 'no_address' unless defined $r->{CUSTOMER_ADDRESS};
+	return 'no_consent' if withdrawn($r);
+	return 'accepted';
+}
+
+# How many records of the example each reason has, by the rules of docs/history.md.
+sub count_example
+{
+	my ($text, $as_of, %known_zones) = @_;
+	my ($header, @rows) = read_csv($text);
+	my (%newest, %count, %customers);
+	my %statuses = map { $_ => 1 } qw(active closed disconnected ringing terminated);
+
+	for my $row (@rows)
+	{
+		my %r;
+		@r{@$header} = @$row;
+		my $id = $r{CONVERSATION_ID};
+		my $defect = !defined $id || $id =~ /^\s*$/ ? 'missing_id' : $id !~ /^[\w.~-]{1,128}\z/ ? 'invalid_id' : undef;
+		$r{at} = seconds($r{ABANDONED_AT} // $r{LAST_INBOUND_AT} // '') // -1;
+		if ($defect)
+		{
+			$count{$defect}++;
+			push @{ $customers{ $r{CUSTOMER_ADDRESS} } }, \%r if defined $r{CUSTOMER_ADDRESS} && withdrawn(\%r);
+			next;
+		}
+		$r{known_at} = seconds($r{EXTRACTED_AT} // '') // -1;
+		my $other = $newest{$id};
+		$count{older_record}++ if $other;
+		$newest{$id} = \%r if !$other || "@{[map { sprintf '%012d', $_ } @r{qw(known_at at)}]}" ge "@{[map { sprintf '%012d', $_ } @{$other}{qw(known_at at)}]}";
+	}
+	for my $r (values %newest)
+	{
+		$r->{reason} = reason_alone($r, $as_of);
+		push @{ $customers{ $r->{CUSTOMER_ADDRESS} } }, $r
+			if defined $r->{CUSTOMER_ADDRESS} && ($r->{reason} eq 'accepted' || withdrawn($r));
+		$count{ $r->{reason} }++ unless $r->{reason} eq 'accepted';
+	}
+	for my $conversations (values %customers)
+	{
+		my ($first, @older) = sort {
+			($b->{at} < 0) <=> ($a->{at} < 0) || $b->{at} <=> $a->{at} || withdrawn($b) <=> withdrawn($a)
+				|| ($b->{CONVERSATION_ID} // '') cmp ($a->{CONVERSATION_ID} // '') } @$conversations;
+		$count{older_conversation} += grep { ($_->{reason} // '') eq 'accepted' } @older;
+		next unless ($first->{reason} // '') eq 'accepted';
+		my $zone = $first->{CUSTOMER_TIME_ZONE};
+		$count{ defined $first->{STATUS} && !$statuses{ $first->{STATUS} } ? 'unknown_status' : defined $zone && !$known_zones{$zone} ? 'unknown_time_zone' : 'accepted' }++;
+	}
+	return \%count;
+}
+
+my $example = dirname(__FILE__) . '/../data/abandoned_sessions.csv';
+my %zones = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', 'SELECT name FROM pg_timezone_names');
+my $counted = $node->safe_psql('postgres', q{CALL reengage.import_history('Hi', 'example', file => '} . abs_path($example) . q{', as_of => '2026-03-23 00:00Z', dry_run => true)});
+is_deeply(decode_json((split /\|/, $counted)[5]), count_example(slurp_file($example), timegm(0, 0, 0, 23, 2, 2026), %zones),
+	'the example has as many records of each reason as another reader counts');
 
 # --- what the worker makes of it --------------------------------------------------------------
 
