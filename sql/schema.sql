@@ -24,7 +24,8 @@ SELECT p.oid::regprocedure FROM pg_proc p
 WHERE p.pronamespace = 'reengage'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL;
 
 -- functions are not led astray by a search path; a procedure that commits
--- cannot carry one, so it pins its own in each transaction
+-- cannot carry one, so it pins its own in each transaction, and a function in C
+-- that runs no SQL needs none
 SELECT p.oid::regprocedure FROM pg_proc p
 WHERE p.pronamespace = 'reengage'::regnamespace
   AND NOT coalesce(p.proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp'];

@@ -158,7 +158,7 @@ sub count_example
 		my $zone = $first->{CUSTOMER_TIME_ZONE};
 		$count{ defined $first->{STATUS} && !$statuses{ $first->{STATUS} } ? 'unknown_status' : defined $zone && !$known_zones{$zone} ? 'unknown_time_zone' : 'accepted' }++;
 	}
-	return \%count;
+	return { map { $_ => $count{$_} } grep { $count{$_} } keys %count };
 }
 
 my $example = dirname(__FILE__) . '/../data/abandoned_sessions.csv';
