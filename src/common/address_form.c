@@ -248,7 +248,7 @@ address_fault_text(AddressFault fault)
 		case ADDRESS_NO_NUMBER:
 			return "It is no telephone number: write + and the country code before it, 8 to 15 digits in all.";
 		case ADDRESS_NATIONAL:
-			return "It does not say its country: write + and the country code before it, or set default_country_code of the server.";
+			return "It may be a number of any country: write + and the country code before it. A national number, with its trunk prefix, counts where the server has default_country_code.";
 		case ADDRESS_NO_EMAIL:
 			return "It is no e-mail address, like name@example.com.";
 	}

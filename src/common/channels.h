@@ -9,8 +9,8 @@
  * and what other APIs call theirs.  A server may name more in proactive_channels.
  */
 #define KNOWN_CHANNELS \
-	CHANNEL("apple") CHANNEL("callback") CHANNEL("call") CHANNEL("chat") CHANNEL("email") \
-	CHANNEL("facebook") CHANNEL("instagram") CHANNEL("kakao") CHANNEL("line") CHANNEL("messenger") \
+	CHANNEL("apple") CHANNEL("call") CHANNEL("callback") CHANNEL("chat") CHANNEL("email") \
+	CHANNEL("facebook") CHANNEL("fax") CHANNEL("instagram") CHANNEL("kakao") CHANNEL("line") CHANNEL("messenger") \
 	CHANNEL("mms") CHANNEL("open") CHANNEL("phone") CHANNEL("push") CHANNEL("rcs") CHANNEL("sms") \
 	CHANNEL("telegram") CHANNEL("twitter") CHANNEL("viber") CHANNEL("voice") CHANNEL("webchat") \
 	CHANNEL("webmessaging") CHANNEL("wechat") CHANNEL("whatsapp")
