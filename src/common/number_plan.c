@@ -4,8 +4,9 @@
  * From the national numbering plans that ITU-T E.164 lists, as Google's
  * libphonenumber 9.0 collects them: the lengths are those of its fixed lines
  * and mobile telephones, 11 digits at most where only fixed lines have more;
- * "needs_trunk" is what it writes its mobile numbers with.  Germany gives out
- * no number of more than 11 digits.
+ * "needs_trunk" is what it writes its mobile numbers with, where fixed lines are
+ * written so, too.  Germany gives out no number of more than 11 digits, and
+ * Poland none of fewer than nine.
  */
 #include "number_plan.h"
 
@@ -55,9 +56,9 @@ static const NumberPlan plans[] = {
 	{"359", "0", true, false, 6, 9}, {"36", "06", true, false, 8, 9},
 	{"370", "0", false, false, 8, 8}, {"371", "", false, false, 8, 8},
 	{"372", "", false, false, 7, 8}, {"373", "0", true, false, 8, 8},
-	{"374", "0", true, false, 8, 8}, {"375", "8", true, false, 9, 9},
-	{"376", "", false, false, 6, 9}, {"377", "0", true, false, 8, 9},
-	{"378", "", false, false, 8, 10}, {"380", "0", true, false, 9, 9},
+	{"374", "0", true, false, 8, 8}, {"375", "80", true, false, 9, 9},
+	{"376", "", false, false, 6, 9}, {"377", "0", false, false, 8, 9},
+	{"378", "", false, true, 8, 10}, {"380", "0", true, false, 9, 9},
 	{"381", "0", true, false, 7, 11}, {"382", "0", true, false, 8, 8},
 	{"383", "0", true, false, 8, 11}, {"385", "0", true, false, 8, 9},
 	{"386", "0", true, false, 8, 8}, {"387", "0", true, false, 8, 9},
@@ -67,7 +68,7 @@ static const NumberPlan plans[] = {
 	{"423", "0", false, false, 7, 9}, {"43", "0", true, false, 4, 13},
 	{"44", "0", true, false, 9, 10}, {"45", "", false, false, 8, 8},
 	{"46", "0", true, false, 7, 9}, {"47", "", false, false, 8, 8},
-	{"48", "", false, false, 7, 9}, {"49", "0", true, false, 5, 11},
+	{"48", "", false, false, 9, 9}, {"49", "0", true, false, 5, 11},
 	{"500", "", false, false, 5, 5}, {"501", "", false, false, 7, 7},
 	{"502", "", false, false, 8, 8}, {"503", "", false, false, 8, 8},
 	{"504", "", false, false, 8, 8}, {"505", "", false, false, 8, 8},
@@ -81,7 +82,7 @@ static const NumberPlan plans[] = {
 	{"592", "", false, false, 7, 7}, {"593", "0", true, false, 8, 9},
 	{"594", "0", true, false, 9, 9}, {"595", "0", true, false, 7, 9},
 	{"596", "0", true, false, 9, 9}, {"597", "", false, false, 6, 7},
-	{"598", "0", true, false, 8, 8}, {"599", "", false, false, 7, 8},
+	{"598", "0", false, false, 8, 8}, {"599", "", false, false, 7, 8},
 	{"60", "0", true, false, 8, 10}, {"61", "0", true, false, 9, 9},
 	{"62", "0", true, false, 7, 12}, {"63", "0", true, false, 6, 10},
 	{"64", "0", true, false, 8, 10}, {"65", "", false, false, 8, 8},

@@ -152,6 +152,19 @@ judge_international(Telephone *number, bool is_marked)
 }
 
 /*
+ * Whether digits that may be a national number may have their country code as
+ * well.  Where national numbers keep a zero, all but mobile ones begin with it.
+ */
+static bool
+may_have_country_code(const Telephone *number, const NumberPlan *plan)
+{
+	size_t		code = strlen(plan->country_code);
+
+	return begins_with(number->digits, plan->country_code) && fits(plan, number->length - code) &&
+		(!plan->keeps_zero || number->digits[code] == '0');
+}
+
+/*
  * Digits without any mark, in a country: a national number, or one with its
  * country code that is too long to be national.  Whatever can be both is neither.
  */
@@ -167,7 +180,7 @@ judge_national(Telephone *number, const NumberPlan *plan)
 		drop_after(number, 0, trunk);
 	else if (number->length > plan->longest && begins_with(number->digits, plan->country_code))
 		return judge_international(number, true);
-	else if (plan->needs_trunk || !fits(plan, number->length) ||
+	else if (plan->needs_trunk || !fits(plan, number->length) || may_have_country_code(number, plan) ||
 			 (number->digits[0] == '0' && !plan->keeps_zero))
 		return ADDRESS_NATIONAL;
 	if (number->length + code > NUMBER_DIGITS_MAX)
