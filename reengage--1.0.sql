@@ -140,6 +140,7 @@ CREATE TABLE reengage.due (
 	priority smallint NOT NULL,
 	attempt smallint NOT NULL DEFAULT 0,
 	round integer NOT NULL DEFAULT 0,
+	refusals smallint NOT NULL DEFAULT 0,
 	server text NOT NULL,
 	waiting_for text,
 	address_hash text,
@@ -160,6 +161,7 @@ COMMENT ON COLUMN reengage.due.api_calls IS 'requests made to the API so far, to
 COMMENT ON COLUMN reengage.due.priority IS '0 (most urgent) to 9';
 COMMENT ON COLUMN reengage.due.attempt IS 'attempts that were made and had no effect';
 COMMENT ON COLUMN reengage.due.round IS 'how often it was put back, for whatever reason; what an intent of an earlier round may have had on the wire had no effect';
+COMMENT ON COLUMN reengage.due.refusals IS 'calls that the API forbade (401, 403) to this nudge alone; at the fourth it ends as refused';
 COMMENT ON COLUMN reengage.due.server IS 'the foreign server';
 COMMENT ON COLUMN reengage.due.waiting_for IS 'why due_at was moved; null: nothing but its time';
 COMMENT ON COLUMN reengage.due.address_hash IS 'the nudge''s own address, as in lineage.address_hash; null: it names none';
@@ -426,18 +428,24 @@ CREATE TABLE reengage.server_state (
 	server text NOT NULL,
 	state text NOT NULL,
 	reason text NOT NULL,
+	detail text,
+	step text,
 	since timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	until timestamptz,
 	CONSTRAINT server_state_pkey PRIMARY KEY (server),
-	CONSTRAINT server_state_check CHECK (state IN ('blocked'))
+	CONSTRAINT server_state_check CHECK (state IN ('blocked', 'resting', 'attention')),
+	CONSTRAINT server_state_step_check CHECK (step IN ('check', 'notify', 'create'))
 );
 COMMENT ON TABLE reengage.server_state IS
-	'servers that are not called at the moment, and why; no row: nothing is known against it';
+	'servers that are not called as usual, and why, or what an operator has to know; no row: nothing is known against it';
 COMMENT ON COLUMN reengage.server_state.server IS 'the foreign server';
-COMMENT ON COLUMN reengage.server_state.state IS 'blocked: the worker cannot or may not call it, and tries again from time to time';
-COMMENT ON COLUMN reengage.server_state.reason IS 'what is wrong, and what to do';
+COMMENT ON COLUMN reengage.server_state.state IS
+	'blocked: the worker cannot or may not call it, and tries again from time to time; resting: the API asked not to be called; attention: it is called, but refused a nudge what it has granted nobody since';
+COMMENT ON COLUMN reengage.server_state.reason IS 'what is wrong, in words that say nothing of anybody''s call';
+COMMENT ON COLUMN reengage.server_state.detail IS 'for operators: the nudges and conversations that met it, and the API''s own words, which may quote a message; null: there is no more to say';
+COMMENT ON COLUMN reengage.server_state.step IS 'the kind of call that was refused, or too many: check, notify or create; null: any';
 COMMENT ON COLUMN reengage.server_state.since IS 'since when';
-COMMENT ON COLUMN reengage.server_state.until IS 'not to be called before, as the API said; null: tried again from time to time';
+COMMENT ON COLUMN reengage.server_state.until IS 'not to be called before; null: tried again from time to time';
 
 CREATE TABLE reengage.pauses (
 	server text NOT NULL,
@@ -462,9 +470,11 @@ CREATE TABLE reengage.suppressions (
 	label text NOT NULL,
 	reason text,
 	until timestamptz,
+	origin text NOT NULL DEFAULT 'caller',
 	created_by text NOT NULL DEFAULT session_user,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	CONSTRAINT suppressions_pkey PRIMARY KEY (suppression_id),
+	CONSTRAINT suppressions_origin_check CHECK (origin IN ('caller', 'api')),
 	CONSTRAINT suppressions_subject_check CHECK (CASE
 		WHEN address_hash IS NULL THEN root_conversation_id IS NOT NULL AND server IS NOT NULL
 		ELSE root_conversation_id IS NULL END)
@@ -474,16 +484,17 @@ CREATE UNIQUE INDEX suppressions_address ON reengage.suppressions (address_hash,
 CREATE UNIQUE INDEX suppressions_thread ON reengage.suppressions (root_conversation_id, server, channel) NULLS NOT DISTINCT
 	WHERE root_conversation_id IS NOT NULL;
 COMMENT ON TABLE reengage.suppressions IS
-	'whom not to write to; kept by suppress() and unsuppress()';
+	'whom not to write to; kept by suppress() and unsuppress(), and by the worker, which an API tells';
 COMMENT ON COLUMN reengage.suppressions.suppression_id IS 'identity of the row';
 COMMENT ON COLUMN reengage.suppressions.server IS 'the foreign server; null: any';
 COMMENT ON COLUMN reengage.suppressions.channel IS 'the channel, in lower case; null: any';
 COMMENT ON COLUMN reengage.suppressions.address_hash IS 'the customer, as in lineage.address_hash';
 COMMENT ON COLUMN reengage.suppressions.root_conversation_id IS 'or the first conversation of a thread';
 COMMENT ON COLUMN reengage.suppressions.label IS 'what an operator knows it by: the normal form of the address without its middle, or the conversation';
-COMMENT ON COLUMN reengage.suppressions.reason IS 'as suppress() was told';
+COMMENT ON COLUMN reengage.suppressions.reason IS 'as suppress() was told, or the API said';
 COMMENT ON COLUMN reengage.suppressions.until IS 'not at or after this time; null: for ever';
-COMMENT ON COLUMN reengage.suppressions.created_by IS 'who called suppress()';
+COMMENT ON COLUMN reengage.suppressions.origin IS 'caller: suppress() was called; api: the server''s API refused a message because the recipient has opted out';
+COMMENT ON COLUMN reengage.suppressions.created_by IS 'who called suppress(), or whom the worker was logged in as';
 COMMENT ON COLUMN reengage.suppressions.created_at IS 'when';
 
 CREATE TABLE reengage.answers (
@@ -1129,7 +1140,7 @@ BEGIN
 		PERFORM reengage.lock_thread(subject.of_server, subject.root_conversation_id);
 		UPDATE reengage.suppressions s
 		SET until = nullif(greatest(coalesce(s.until, 'infinity'), coalesce(suppress.until, 'infinity')), 'infinity'),
-			reason = coalesce(suppress.reason, s.reason)
+			reason = coalesce(suppress.reason, s.reason), origin = 'caller'
 		WHERE (s.address_hash, s.root_conversation_id, s.server, s.channel) IS NOT DISTINCT FROM
 			  (subject.address_hash, subject.root_conversation_id, subject.of_server, of_channel);
 		IF NOT FOUND THEN
@@ -1152,6 +1163,29 @@ END
 $$;
 COMMENT ON FUNCTION reengage.suppress(text, text, text, text, timestamptz, text) IS
 	'an opt-out: nothing more is sent to an address, or in a thread, once this has committed; on one channel or all, at one server or all (of a conversation: reengage.default_server), until a time or for ever; says as a notice whom it understood: an address without a channel is every customer that it may plausibly be; returns the calls that may have been on the wire by then, as far as the snapshot shows them: use READ COMMITTED';
+
+CREATE FUNCTION reengage.record_opt_out(server text, channel text, address_hash text,
+	root_conversation_id text, label text, reason text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+	-- what has no end stays as it is: nothing is weaker than before
+	INSERT INTO reengage.suppressions AS s (server, channel, address_hash, root_conversation_id, label, reason, origin)
+	VALUES (record_opt_out.server, lower(record_opt_out.channel), record_opt_out.address_hash,
+			record_opt_out.root_conversation_id, record_opt_out.label, record_opt_out.reason, 'api')
+	ON CONFLICT DO NOTHING;
+	IF NOT FOUND THEN
+		UPDATE reengage.suppressions s
+		SET until = NULL, reason = record_opt_out.reason, origin = 'api'
+		WHERE (s.address_hash = record_opt_out.address_hash OR s.root_conversation_id = record_opt_out.root_conversation_id)
+		  AND s.server = record_opt_out.server AND s.channel IS NOT DISTINCT FROM lower(record_opt_out.channel)
+		  AND s.until IS NOT NULL;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage.record_opt_out(text, text, text, text, text, text) IS
+	'for the worker: what an API said of a recipient, or of one in a thread whose address nobody knows, who wants no messages; for ever, at this server and on this channel';
 
 CREATE FUNCTION reengage.unsuppress(
 	address text DEFAULT NULL,
@@ -1735,8 +1769,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM reengage.lineage l
-				   WHERE l.nudge_id = redrive.nudge_id AND l.outcome = 'exhausted') THEN
-		RAISE EXCEPTION 'nudge % is not exhausted', nudge_id
+				   WHERE l.nudge_id = redrive.nudge_id
+					 AND (l.outcome = 'exhausted' OR (l.outcome = 'refused' AND l.reason IN ('forbidden', 'unauthorized')))) THEN
+		RAISE EXCEPTION 'nudge % is neither exhausted nor forbidden', nudge_id
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  HINT = 'reengage.nudge_status shows where it stands; reengage.resolve() settles what is in doubt.';
 	END IF;
@@ -1744,7 +1779,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION reengage.redrive(uuid) IS
-	'asks again for a nudge whose attempts ran out, and returns the new nudge; a second call returns the same';
+	'asks again for a nudge whose attempts ran out, or that the API forbade (refused, reason forbidden or unauthorized), and returns the new nudge; a second call returns the same';
 
 CREATE FUNCTION reengage.resolve(lineage_id uuid, verdict text, conversation_id text DEFAULT NULL)
 RETURNS uuid
@@ -1862,7 +1897,8 @@ SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.c
 		WHEN (SELECT reengage.fence_complaint()) IS NOT NULL THEN (SELECT reengage.fence_complaint())
 		WHEN p.server IS NOT NULL OR s.reason IS NOT NULL THEN pg_catalog.concat_ws('; ',
 			'server paused by ' || p.paused_by || coalesce(': ' || p.reason, ''),
-			pg_catalog.format('server %s: ', s.state) || s.reason)
+			pg_catalog.format('server %s: ', s.state) || s.reason || coalesce(', not before ' || s.until, '')
+			|| CASE WHEN s.detail IS NOT NULL THEN '; an operator sees why in reengage.health' ELSE '' END)
 		WHEN d.waiting_for IS NOT NULL THEN d.waiting_for
 		WHEN d.due_at > pg_catalog.now() THEN 'its time'
 	END AS reason,
@@ -1872,7 +1908,7 @@ SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.c
 	n.requested_by, n.requested_at
 FROM reengage.nudges n
 	LEFT JOIN reengage.due d ON d.nudge_id = n.nudge_id
-	LEFT JOIN reengage.server_state s ON s.server = n.server
+	LEFT JOIN reengage.server_state s ON s.server = n.server AND s.state <> 'attention'
 	LEFT JOIN reengage.pauses p ON p.server = n.server
 	LEFT JOIN LATERAL (
 		SELECT * FROM reengage.lineage l
@@ -2609,18 +2645,23 @@ FROM worker w
 UNION ALL
 SELECT 'server ' || s.srvname,
 	CASE WHEN p.server IS NOT NULL THEN 'paused' ELSE coalesce(t.state, 'ok') END,
-	CASE WHEN p.server IS NULL THEN coalesce(t.reason, 'nothing is known against it')
+	CASE WHEN p.server IS NULL THEN coalesce(t.said, 'nothing is known against it')
 		ELSE pg_catalog.concat_ws('; ', 'by ' || p.paused_by || coalesce(': ' || p.reason, ''),
-								  pg_catalog.format('also %s: ', t.state) || t.reason) END,
+								  pg_catalog.format('also %s: ', t.state) || t.said) END,
 	CASE
 		WHEN p.server IS NOT NULL
 			THEN pg_catalog.format('Since %s; its nudges stay due. When they may go out: SELECT reengage.resume(%L);', p.since, s.srvname)
+		WHEN t.state = 'attention'
+			THEN pg_catalog.format('Since %s no such call has succeeded. If a permission is missing, grant it; SELECT reengage.redrive(nudge_id) asks again for what was refused.', t.since)
 		WHEN t.server IS NOT NULL
 			THEN pg_catalog.format('Since %s; it is tried again from time to time, its nudges stay due.', t.since)
 	END
 FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
-	LEFT JOIN reengage.server_state t ON t.server = s.srvname
+	LEFT JOIN LATERAL (
+		SELECT st.server, st.state, st.since,
+			st.reason || coalesce(', not before ' || st.until, '') || coalesce(': ' || st.detail, '') AS said
+		FROM reengage.server_state st WHERE st.server = s.srvname) t ON true
 	LEFT JOIN reengage.pauses p ON p.server = s.srvname
 UNION ALL
 SELECT 'backlog',
@@ -3832,7 +3873,8 @@ GRANT SELECT, INSERT, DELETE ON reengage.intents TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.unresolved TO reengage_worker;
 GRANT SELECT, INSERT ON reengage.lineage TO reengage_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON reengage.server_state TO reengage_worker;
-GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.fence_complaint(), reengage.lineage_position() TO reengage_worker;
+GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.fence_complaint(), reengage.lineage_position(),
+	reengage.record_opt_out(text, text, text, text, text, text) TO reengage_worker;
 GRANT SELECT ON reengage.lineage_manifest TO reengage_worker;
 GRANT EXECUTE ON FUNCTION reengage.lineage_digest(reengage.lineage), reengage.start_of_day(date),
 	reengage.measure_lineage(timestamptz, timestamptz, bigint), reengage.day_without_manifest(),

@@ -34,20 +34,84 @@ block(const char *reason)
 	return decision;
 }
 
+/* A try that would come too late is known to be too late now. */
+static Decision
+again_at(DecisionKind kind, int64_t at, const Facts *facts, const Terms *terms)
+{
+	Decision	decision = {.kind = kind, .retry_at = at, .reason = facts->reason};
+
+	return at >= terms->expires_at ? settle(OUTCOME_EXPIRED, facts->reason) : decision;
+}
+
 /* Only for calls that certainly had no effect. */
 static Decision
 retry(const Facts *facts, const Terms *terms)
 {
 	int64_t		delay_ms = retry_delay_ms(terms->attempt, facts->retry_after_ms, terms->random);
-	Decision	decision = {.kind = DECIDE_RETRY, .reason = facts->reason};
 
 	if (terms->attempt >= terms->max_attempts)
 		return settle(OUTCOME_EXHAUSTED, facts->reason);
-	decision.retry_at = terms->now + delay_ms * 1000;
-	/* A try that would come too late is known to be too late now. */
-	if (decision.retry_at >= terms->expires_at)
-		return settle(OUTCOME_EXPIRED, facts->reason);
+	return again_at(DECIDE_RETRY, terms->now + delay_ms * 1000, facts, terms);
+}
+
+/*
+ * "Not now" is said to the server's calls, not to this one, and costs no
+ * attempt.  They do not all come back at once; one to which it is said over and
+ * over, while others get through, stays away for longer each time.
+ */
+static Decision
+rest(const Facts *facts, const Terms *terms)
+{
+	int64_t		from = terms->rest_until > terms->now ? terms->rest_until : terms->now;
+
+	return again_at(DECIDE_HOLD, from + spread_delay_ms(terms->rounds, terms->random) * 1000, facts, terms);
+}
+
+/*
+ * Our client may not make this call.  As long as nobody knows better, it is
+ * refused to this nudge alone: others may get through.  The pauses are longer
+ * than those of other failures can be, so that there is time to find out.
+ */
+static Decision
+refuse_client(const Facts *facts, const Terms *terms)
+{
+	Decision	decision;
+
+	if (facts->of_server)
+		return block(facts->reason);
+	if (terms->refusals + 1 >= REFUSALS_MAX || terms->attempt >= terms->max_attempts)
+		return settle(OUTCOME_REFUSED, facts->reason);
+	decision = again_at(DECIDE_RETRY, terms->now + 1000 *
+						retry_delay_ms(terms->refusals + 1, facts->retry_after_ms, 0.5 + terms->random / 2),
+						facts, terms);
+	decision.refused = decision.kind == DECIDE_RETRY;
 	return decision;
+}
+
+/*
+ * The customer is being served, though not where we would write: no session is
+ * begun beside that.  Looks come at growing distances; the nearer its end, the
+ * closer.
+ */
+static Decision
+put_off(const Terms *terms)
+{
+	int64_t		delay_us = busy_delay_ms(terms->attempt) * 1000;
+	int64_t		half_us = (terms->expires_at - terms->now) / 2;
+	Decision	decision = {.kind = DECIDE_RETRY, .reason = "busy",
+	.waiting_for = "the customer is being served on another channel"};
+
+	if (terms->attempt >= terms->max_attempts || half_us < BUSY_LEAST_MS * 1000)
+		return settle(OUTCOME_REFUSED, "busy");
+	decision.retry_at = terms->now + (delay_us < half_us ? delay_us : half_us);
+	return decision;
+}
+
+/* What we have made a moment ago may not be known everywhere yet. */
+static bool
+is_young(const Terms *terms)
+{
+	return terms->made_at != 0 && terms->now < terms->made_at + YOUNG_US;
 }
 
 /*
@@ -123,12 +187,15 @@ after_second_look(const Facts *facts, const Terms *terms)
 				return call(STEP_CREATE);
 			if (has_answered(facts, terms))
 				return settle(OUTCOME_ANSWERED, NULL);
+			if (facts->busy && !facts->live)
+				return put_off(terms);
 			return call(facts->live ? STEP_NOTIFY : STEP_CREATE);
 		case REPLY_NOT_FOUND:
+			return is_young(terms) ? retry(facts, terms) : call(STEP_CREATE);
 		case REPLY_REJECTED:
 			return call(STEP_CREATE);
 		case REPLY_BLOCKED:
-			return block(facts->reason);
+			return refuse_client(facts, terms);
 		case REPLY_CLOSED:
 		case REPLY_OVERTAKEN:
 		case REPLY_NOT_APPLIED:
@@ -148,15 +215,19 @@ after_check(const Facts *facts, const Terms *terms)
 		case REPLY_DONE:
 			if (has_answered(facts, terms))
 				return settle(OUTCOME_ANSWERED, NULL);
+			if (facts->busy && !facts->live)
+				return put_off(terms);
 			return facts->live ? speak(facts, terms) : follow_closed(facts, terms);
 		case REPLY_NOT_FOUND:
+			if (is_young(terms))
+				return retry(facts, terms);
 			if (terms->address == NULL || terms->channel == NULL)
 				return settle(OUTCOME_REFUSED, "conversation_not_found");
 			return follow_closed(facts, terms);
 		case REPLY_REJECTED:
 			return settle(OUTCOME_REFUSED, facts->reason);
 		case REPLY_BLOCKED:
-			return block(facts->reason);
+			return refuse_client(facts, terms);
 		case REPLY_CLOSED:
 		case REPLY_OVERTAKEN:
 		case REPLY_NOT_APPLIED:
@@ -193,6 +264,8 @@ after_notify(const Facts *facts, const Terms *terms)
 				return settle(OUTCOME_REFUSED, facts->reason);
 			return follow_closed(facts, terms);
 		case REPLY_NOT_FOUND:
+			if (is_young(terms))
+				return retry(facts, terms);
 			return settle(OUTCOME_REFUSED, "conversation_not_found");
 		case REPLY_OVERTAKEN:
 		case REPLY_REJECTED:
@@ -200,7 +273,7 @@ after_notify(const Facts *facts, const Terms *terms)
 		case REPLY_NOT_APPLIED:
 			return retry(facts, terms);
 		case REPLY_BLOCKED:
-			return block(facts->reason);
+			return refuse_client(facts, terms);
 		case REPLY_AMBIGUOUS:
 			return repeat(facts, terms);
 	}
@@ -227,16 +300,34 @@ after_create(const Facts *facts, const Terms *terms)
 		case REPLY_NOT_APPLIED:
 			return retry(facts, terms);
 		case REPLY_BLOCKED:
-			return block(facts->reason);
+			return refuse_client(facts, terms);
 		case REPLY_AMBIGUOUS:
 			return repeat(facts, terms);
 	}
 	return settle(OUTCOME_IN_DOUBT, facts->reason);
 }
 
+static bool
+says_not_now(const Facts *facts)
+{
+	return facts->limited && (facts->class == REPLY_NOT_APPLIED || facts->class == REPLY_BLOCKED);
+}
+
+static bool
+says_opted_out(Step step, const Facts *facts)
+{
+	return facts->opted_out && step != STEP_CHECK &&
+		(facts->class == REPLY_REJECTED || facts->class == REPLY_BLOCKED ||
+		 facts->class == REPLY_NOT_FOUND || facts->class == REPLY_CLOSED);
+}
+
 static Decision
 after(Step step, const Facts *facts, const Terms *terms)
 {
+	if (says_not_now(facts))
+		return rest(facts, terms);
+	if (says_opted_out(step, facts))
+		return settle(OUTCOME_REFUSED, "opted_out");
 	switch (step)
 	{
 		case STEP_CHECK:
@@ -265,6 +356,11 @@ stay_unresolved(Decision decision, const Facts *facts, const Terms *terms)
 			break;
 		case DECIDE_RETRY:
 			return repeat(facts, terms);
+		case DECIDE_HOLD:
+			decision.unresolved = true;
+			if (terms->repeatable && decision.retry_at < terms->repeat_until)
+				return decision;
+			break;
 		case DECIDE_BLOCK:
 			decision.unresolved = true;
 			return decision;

@@ -13,6 +13,12 @@
 
 #include "nudge.h"
 
+/* So many calls are refused to a nudge alone before it ends as refused. */
+#define REFUSALS_MAX 4
+
+/* For so long the API may not know yet what we have made: ten minutes. */
+#define YOUNG_US (INT64_C(600) * 1000000)
+
 /* The business side of new sessions on one channel. */
 typedef struct Sender
 {
@@ -39,6 +45,11 @@ typedef struct Terms
 
 	bool		second_look;	/* the check is of another conversation of the same customer */
 	bool		turned;			/* a POST of this attempt was refused for what the conversation had become */
+	int64_t		made_at;		/* when we made the conversation that was called; 0: we did not */
+
+	int			refusals;		/* earlier calls that were refused to it alone */
+	int			rounds;			/* how often it was put back, for whatever reason */
+	int64_t		rest_until;		/* the server is left alone until then; 0: it is not */
 
 	/* the nudge's own words for where a new session goes; NULL when absent */
 	const char *address;
@@ -60,8 +71,12 @@ typedef struct Facts
 	ReplyClass	class;
 	const char *reason;			/* the courier's word for it, or NULL */
 	int64_t		retry_after_ms; /* -1: the API did not say */
+	bool		limited;		/* "not now", said to all of the server's calls */
+	bool		of_server;		/* REPLY_BLOCKED: known to be our client's matter, not this nudge's */
+	bool		opted_out;		/* refused, because the recipient wants no messages of ours */
 	bool		live;
 	int64_t		last_inbound_at;	/* when the customer last wrote, by the API's clock; 0: not told */
+	bool		busy;			/* not live, but in use on a channel that we do not write to */
 	const char *channel;		/* of the old conversation; NULL when unknown */
 	const char *customer_address;
 	const char *business_address;
@@ -77,6 +92,7 @@ typedef enum DecisionKind
 	DECIDE_CALL,				/* make the call "step", after recording its intent */
 	DECIDE_SETTLE,				/* the nudge ends with "outcome" and "reason" */
 	DECIDE_RETRY,				/* due again at "retry_at", one attempt used */
+	DECIDE_HOLD,				/* due again at "retry_at", no attempt used */
 	DECIDE_BLOCK				/* the server is to be left alone; still due */
 } DecisionKind;
 
@@ -86,8 +102,10 @@ typedef struct Decision
 	Step		step;
 	Outcome		outcome;
 	const char *reason;			/* one word, or NULL when the outcome says it all */
+	const char *waiting_for;	/* RETRY, HOLD: in words; NULL: what "reason" says */
 	int64_t		retry_at;
-	bool		unresolved;		/* RETRY, BLOCK: to make the same call again, and no other */
+	bool		refused;		/* RETRY: one more refusal that was to it alone */
+	bool		unresolved;		/* RETRY, HOLD, BLOCK: to make the same call again, and no other */
 } Decision;
 
 /* Where a message goes.  Points into the terms and the facts. */

@@ -8,15 +8,24 @@
 
 #define RETRY_BASE_MS 1000
 
+#define SPREAD_CAP_MS (60 * 1000)
+
+#define BUSY_BASE_MS (60 * 1000)
+#define BUSY_CAP_MS (15 * 60 * 1000)
+
+/* The "nth" (from 1) of a row that doubles from "base" to "cap". */
+static int64_t
+doubled(int64_t base, int64_t nth, int64_t cap)
+{
+	for (int64_t i = 1; i < nth && base < cap; i++)
+		base *= 2;
+	return base < cap ? base : cap;
+}
+
 int64_t
 retry_delay_ms(int attempt, int64_t retry_after_ms, double random)
 {
-	int64_t		ceiling = RETRY_BASE_MS;
-
-	for (int i = 1; i < attempt && ceiling < RETRY_CAP_MS; i++)
-		ceiling *= 2;
-	if (ceiling > RETRY_CAP_MS)
-		ceiling = RETRY_CAP_MS;
+	int64_t		ceiling = doubled(RETRY_BASE_MS, attempt, RETRY_CAP_MS);
 
 	/*
 	 * Nudges that were told the same Retry-After must not come back in one
@@ -27,4 +36,24 @@ retry_delay_ms(int attempt, int64_t retry_after_ms, double random)
 	if (retry_after_ms >= 0)
 		return retry_after_ms + (int64_t) (random * RETRY_BASE_MS);
 	return (int64_t) (random * (double) ceiling);
+}
+
+int64_t
+spread_delay_ms(int rounds, double random)
+{
+	return (int64_t) (random * (double) doubled(RETRY_BASE_MS, (int64_t) rounds + 1, SPREAD_CAP_MS));
+}
+
+int64_t
+next_pause_ms(int64_t pause_ms, int64_t first_ms, int64_t longest_ms)
+{
+	if (pause_ms <= 0)
+		return first_ms;
+	return doubled(pause_ms, 2, longest_ms);
+}
+
+int64_t
+busy_delay_ms(int attempt)
+{
+	return doubled(BUSY_BASE_MS, attempt, BUSY_CAP_MS);
 }

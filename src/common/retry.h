@@ -19,4 +19,19 @@
  */
 extern int64_t retry_delay_ms(int attempt, int64_t retry_after_ms, double random);
 
+/*
+ * How long after the end of a server's rest a nudge comes back that was put
+ * back so often: up to a second, then two, up to a minute.
+ */
+extern int64_t spread_delay_ms(int rounds, double random);
+
+/* The next of pauses that double from "first" (0: there was none yet) to "longest". */
+extern int64_t next_pause_ms(int64_t pause_ms, int64_t first_ms, int64_t longest_ms);
+
+/* Between looks at a customer who is busy: a minute, which doubles to a quarter of an hour. */
+extern int64_t busy_delay_ms(int attempt);
+
+/* The shortest such pause, right before the nudge expires. */
+#define BUSY_LEAST_MS INT64_C(5000)
+
 #endif

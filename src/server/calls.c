@@ -11,10 +11,10 @@
 #include "calls.h"
 #include "flight_addresses.h"
 #include "message.h"
-#include "retry.h"
 #include "rows.h"
 #include "terms.h"
 #include "test_point.h"
+#include "verdict.h"
 
 /* Pauses before a new courier. */
 #define FIRST_PAUSE_MS 1000
@@ -22,9 +22,6 @@
 
 /* A courier says hello within milliseconds, on a busy machine seconds. */
 #define HELLO_MS (10 * 1000)
-
-/* A longer Retry-After is about the server, and its nudges wait in the schedule. */
-#define LONG_WAIT_MS 5000
 
 void
 calls_init(Calls *calls, MemoryContext context, Flights *flights, dlist_head *servers)
@@ -57,6 +54,9 @@ terms_of_flight(const Flight *flight)
 
 	terms.turned = flight->turned;
 	terms.second_look = flight->step == STEP_CHECK && flight_is_elsewhere(flight);
+	if (flight_is_elsewhere(flight))
+		terms.made_at = flight->other_made_at;
+	terms.rest_until = flight->server->trouble.until;
 	return terms;
 }
 
@@ -74,22 +74,12 @@ facts_of(const Flight *flight)
 	return facts;
 }
 
-/* P9: only printable ASCII may reach a table, whatever the courier sent. */
-static const char *
-keep_ascii(Flight *flight, const char *text)
-{
-	for (const char *byte = text; byte != NULL && *byte != '\0'; byte++)
-		if ((unsigned char) *byte < ' ' || (unsigned char) *byte > '~')
-			return NULL;
-	return flight_keep(flight, text);
-}
-
 static const char *
 keep_message_id(Flight *flight, const char *message_id)
 {
 	size_t		length = message_id != NULL ? strlen(message_id) : 0;
 
-	return length > 0 && length <= MESSAGE_ID_MAX ? keep_ascii(flight, message_id) : NULL;
+	return length > 0 && length <= MESSAGE_ID_MAX ? flight_keep_ascii(flight, message_id) : NULL;
 }
 
 static TimestampTz
@@ -104,15 +94,16 @@ note_reply(Flight *flight, const ReplyMessage *reply)
 	flight->api_calls += (int) reply->api_calls;
 	flight->http_status = (int) reply->http_status;
 	flight->message_id = keep_message_id(flight, reply->message_id);
-	flight->error_code = keep_ascii(flight, reply->error_code);
-	flight->error_message = keep_ascii(flight, reply->error_message);
-	flight->correlation_id = keep_ascii(flight, reply->correlation_id);
+	flight->error_code = flight_keep_ascii(flight, reply->error_code);
+	flight->error_message = flight_keep_ascii(flight, reply->error_message);
+	flight->correlation_id = flight_keep_ascii(flight, reply->correlation_id);
+	flight->opted_out = flight->step != STEP_CHECK && reply->opted_out != 0 && reply->class != REPLY_DONE;
 	if (flight->step == STEP_CHECK)
 		flight->checked_at = GetCurrentTimestamp();
 	if (flight->step == STEP_CHECK && !flight_is_elsewhere(flight))
 	{
-		flight->status_seen = keep_ascii(flight, reply->status);
-		flight->channel = keep_ascii(flight, reply->channel);
+		flight->status_seen = flight_keep_ascii(flight, reply->status);
+		flight->channel = flight_keep_ascii(flight, reply->channel);
 		flight->customer_address = flight_keep(flight, reply->customer_address);
 		flight->business_address = flight_keep(flight, reply->business_address);
 	}
@@ -147,24 +138,6 @@ read_new_conversation(Flight *flight, const ReplyMessage *reply, Facts *facts)
 	facts->same_conversation = list_contains(flight->nudge.path, conversation_id);
 }
 
-static void
-block_server(Flight *flight, const ReplyMessage *reply)
-{
-	const char *said = keep_ascii(flight, reply->error_message);
-	const char *reason = flight->end.reason ? flight->end.reason : "blocked";
-	const char *what;
-
-	if (reply->http_status == 0)
-		what = psprintf("the API cannot be called (%s)", reason);
-	else if (reply->api_calls == 0)
-		what = psprintf("the login server gave no token (%s, HTTP status %d)", reason, (int) reply->http_status);
-	else
-		what = psprintf("the API refused to %s (%s, HTTP status %d)",
-						step_name(flight->step), reason, (int) reply->http_status);
-	server_block(flight->server, flight->step,
-				 said ? psprintf("%s: %s", what, said) : what, GetCurrentTimestamp());
-}
-
 /* A POST has been decided on; its recipient stays the same from here on. */
 static void
 prepare_post(Flight *flight, Step step, const Facts *facts, const Terms *terms)
@@ -194,27 +167,20 @@ prepare_post(Flight *flight, Step step, const Facts *facts, const Terms *terms)
 	flight->post.recipient.channel = flight_keep(flight, recipient.channel);
 }
 
-/* What a reply of the courier, not its death, says of the server. */
+/* What it was refused, all are: the next one to try that is another, if there is one. */
 static void
-note_health(Server *server, const ReplyMessage *reply)
+put_behind(Calls *calls, Flight *flight)
 {
-	bool		undone = reply->class == REPLY_NOT_APPLIED || reply->class == REPLY_AMBIGUOUS;
-	/* 0: the courier did not even ask; other statuses are about one request */
-	bool		for_all = reply->http_status == 429 || reply->http_status == 503 ||
-		reply->http_status == 0;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz due_at = TimestampTzPlusMilliseconds(flight->server->trouble.until, TURN_MS);
 
-	if (for_all && reply->retry_after_ms > LONG_WAIT_MS)
-		server_rest(server, TimestampTzPlusMilliseconds(now, Min(reply->retry_after_ms, RETRY_AFTER_CAP_MS)));
-	else if (undone && reply->retry_after_ms < 0 &&
-			 (reply->http_status == 0 || reply->http_status >= 500))
-		server_note_failure(server, reply->reason, now);
-	else if (reply->http_status != 0 && reply->api_calls > 0)
-		server_note_answer(server);
+	flights_put_back(calls->flights, flight, Min(due_at, flight->nudge.expires_at), WAITS_FOR_SERVER);
+	/* none of this was to it alone */
+	flight->move_refusals = 0;
 }
 
+/* "verdict": what the reply says of the server. */
 static void
-take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
+take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply, Verdict verdict)
 {
 	Terms		terms = terms_of_flight(flight);
 	Facts		facts;
@@ -222,8 +188,12 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
 
 	note_reply(flight, reply);
 	facts = facts_of(flight);
+	facts.limited = verdict == VERDICT_NOT_NOW;
+	facts.of_server = verdict != VERDICT_NONE;
+	facts.opted_out = reply->opted_out != 0;
+	facts.busy = reply->busy != 0;
 	facts.class = (ReplyClass) reply->class;
-	facts.reason = keep_ascii(flight, reply->reason);
+	facts.reason = flight_keep_ascii(flight, reply->reason);
 	facts.retry_after_ms = reply->retry_after_ms;
 	facts.live = reply->live != 0;
 	if (reply->last_inbound_at > 0)
@@ -232,7 +202,7 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
 	read_new_conversation(flight, reply, &facts);
 	decision = decide(flight->step, &facts, &terms);
 	if (facts.class == REPLY_DONE)
-		server_note_success(flight->server, flight->step);
+		trouble_note_success(&flight->server->trouble, flight->step, GetCurrentTimestamp());
 
 	switch (decision.kind)
 	{
@@ -241,13 +211,16 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply)
 			flights_move_to(flight, &calls->flights->to_intend);
 			break;
 		case DECIDE_BLOCK:
-			flights_put_back(calls->flights, flight, flight->due_at, decision.reason);
-			/* one that rests is blocked for that already, and until then */
-			if (flight->server->rest_until == 0)
-				block_server(flight, reply);
+			if (verdict == VERDICT_REFUSED)
+				put_behind(calls, flight);
+			else
+				flights_put_back(calls->flights, flight, flight->due_at, decision.reason);
 			break;
 		case DECIDE_SETTLE:
+			verdict_note_end(flight, reply, &decision);
+			/* fall through */
 		case DECIDE_RETRY:
+		case DECIDE_HOLD:
 			flights_end(calls->flights, flight, decision);
 			break;
 	}
@@ -262,7 +235,7 @@ miss_reply(Calls *calls, Flight *flight, bool handed_over)
 	if (handed_over && flight->step != STEP_CHECK)
 		reply.class = REPLY_AMBIGUOUS;
 	reply.api_calls = handed_over ? 1 : 0;
-	take_reply(calls, flight, &reply);
+	take_reply(calls, flight, &reply, VERDICT_NONE);
 }
 
 /* --- the courier -------------------------------------------------------------- */
@@ -339,8 +312,7 @@ calls_take_replies(Calls *calls, TimestampTz now)
 					break;
 				flights_call_ended(calls->flights, flight);
 				TEST_POINT(flight->step == STEP_CHECK ? "check_answered" : "reply_read");
-				note_health(flight->server, &reply);
-				take_reply(calls, flight, &reply);
+				take_reply(calls, flight, &reply, verdict_of(flight, &reply, now));
 				break;
 			case LINK_LOST:
 				lose_link(calls, now);

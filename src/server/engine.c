@@ -34,6 +34,7 @@
 #include "store.h"
 #include "test_point.h"
 #include "tick.h"
+#include "turns.h"
 
 /* Pauses after a failed tick. */
 #define FIRST_PAUSE_MS 1000
@@ -355,7 +356,8 @@ watches_secrets(const Engine *engine)
 static TimestampTz
 next_turn(Engine *engine, TimestampTz now)
 {
-	TimestampTz next = Min(next_tick(engine, now), next_sweep(engine, now));
+	TimestampTz next = Min(Min(next_tick(engine, now), next_sweep(engine, now)),
+						   turns_next(&engine->flights, now));
 	Link	   *link = engine->calls.link;
 
 	if (link == NULL && engine->condition == ENGINE_DISPATCHING && !engine->closing)
@@ -381,6 +383,7 @@ engine_turn(Engine *engine)
 
 	calls_watch(&engine->calls, now);
 	calls_take_replies(&engine->calls, now);
+	turns_sort(&engine->flights, now, engine->closing || engine->condition != ENGINE_DISPATCHING);
 	if (next_sweep(engine, now) <= now)
 		sweep(engine, now);
 	if (watches_secrets(engine) && secrets_stamp() != engine->secrets_stamp)

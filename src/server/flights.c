@@ -76,6 +76,7 @@ flights_init(Flights *flights, MemoryContext context)
 	dlist_init(&flights->to_start);
 	dlist_init(&flights->to_intend);
 	dlist_init(&flights->standing_by);
+	dlist_init(&flights->resting);
 	dlist_init(&flights->to_post);
 	dlist_init(&flights->calling);
 	dlist_init(&flights->to_end);
@@ -130,6 +131,15 @@ const char *
 flight_keep(Flight *flight, const char *text)
 {
 	return text ? MemoryContextStrdup(flight->memory, text) : NULL;
+}
+
+const char *
+flight_keep_ascii(Flight *flight, const char *text)
+{
+	for (const char *byte = text; byte != NULL && *byte != '\0'; byte++)
+		if ((unsigned char) *byte < ' ' || (unsigned char) *byte > '~')
+			return NULL;
+	return flight_keep(flight, text);
 }
 
 static void
@@ -321,9 +331,11 @@ flights_take_customer(Flights *flights, Flight *flight)
 }
 
 void
-flights_look_elsewhere(Flights *flights, Flight *flight, const char *conversation_id)
+flights_look_elsewhere(Flights *flights, Flight *flight, const char *conversation_id,
+					   TimestampTz made_at)
 {
 	flight->step = STEP_CHECK;
+	flight->other_made_at = made_at;
 	flight->target = flight->other = flight_keep(flight, conversation_id);
 	flights_move_to(flight, &flights->to_start);
 }
@@ -415,28 +427,15 @@ flights_posting(const Flights *flights)
 }
 
 void
-flights_move_to(Flight *flight, dlist_head *list)
-{
-	dlist_delete(&flight->node);
-	dlist_push_tail(list, &flight->node);
-}
-
-void
-flights_move_all(dlist_head *from, dlist_head *to)
-{
-	while (!dlist_is_empty(from))
-		dlist_push_tail(to, dlist_pop_head_node(from));
-}
-
-void
 flights_end(Flights *flights, Flight *flight, Decision end)
 {
 	flight->end = end;
 	flight->occurred_at = GetCurrentTimestamp();
-	if (end.kind == DECIDE_RETRY)
+	if (end.kind == DECIDE_RETRY || end.kind == DECIDE_HOLD)
 	{
 		flight->move_to = end.retry_at;
-		flight->move_attempt = flight->nudge.attempt + 1;
+		flight->move_attempt = flight->nudge.attempt + (end.kind == DECIDE_RETRY ? 1 : 0);
+		flight->move_refusals = flight->nudge.refusals + (end.refused ? 1 : 0);
 	}
 	flights_move_to(flight, &flights->to_end);
 }
@@ -456,28 +455,6 @@ flights_put_back(Flights *flights, Flight *flight, TimestampTz due_at, const cha
 
 	flight->move_to = due_at;
 	flight->move_attempt = flight->nudge.attempt;
+	flight->move_refusals = flight->nudge.refusals;
 	flights_end(flights, flight, end);
-}
-
-int
-flights_length(const dlist_head *list)
-{
-	dlist_iter	iter;
-	int			length = 0;
-
-	dlist_foreach(iter, unconstify(dlist_head *, list))
-		length++;
-	return length;
-}
-
-Flight **
-flights_in(dlist_head *list, int *count)
-{
-	Flight	  **flights = palloc(sizeof(Flight *) * (flights_length(list) + 1));
-	dlist_iter	iter;
-
-	*count = 0;
-	dlist_foreach(iter, list)
-		flights[(*count)++] = dlist_container(Flight, node, iter.cur);
-	return flights;
 }

@@ -56,6 +56,7 @@ typedef struct Flight
 	const char *other;			/* another one of the customer; NULL: none was looked at */
 	const char *passed_over;	/* those that turned out to be of others, comma-separated; NULL: none */
 	int			npassed_over;
+	TimestampTz other_made_at;	/* when we made that one; 0: we did not */
 	bool		turned;			/* the POST before it was refused: see decide.h */
 	const char *own_customer;	/* hash of the nudge's own address, NULL: it has none */
 	bool		has_customer;	/* and nobody else speaks to post.customer */
@@ -75,6 +76,7 @@ typedef struct Flight
 	const char *error_message;
 	const char *correlation_id;
 	const char *new_conversation_id;
+	bool		opted_out;		/* the API refused the POST because the recipient wants none */
 	TimestampTz called_at;		/* of the last POST */
 	TimestampTz occurred_at;
 
@@ -82,6 +84,7 @@ typedef struct Flight
 	Decision	end;
 	TimestampTz move_to;
 	int			move_attempt;
+	int			move_refusals;
 	bool		written;		/* in the tick that is being made */
 	bool		locked_out;		/* of it */
 } Flight;
@@ -97,6 +100,7 @@ typedef struct Flights
 	dlist_head	to_start;		/* loaded: the check is to be made */
 	dlist_head	to_intend;		/* a POST is wanted */
 	dlist_head	standing_by;	/* likewise, but another one speaks to the customer */
+	dlist_head	resting;		/* likewise, but the server is left alone for a moment */
 	dlist_head	to_post;		/* its intent is recorded */
 	dlist_head	calling;		/* with the courier */
 	dlist_head	to_end;			/* to be settled or moved */
@@ -130,7 +134,8 @@ extern void flights_name_customer(Flights *flights, Flight *flight, const char *
 extern void flights_pass_over(Flight *flight);
 
 /* It is to look at another conversation of its customer. */
-extern void flights_look_elsewhere(Flights *flights, Flight *flight, const char *conversation_id);
+extern void flights_look_elsewhere(Flights *flights, Flight *flight, const char *conversation_id,
+								   TimestampTz made_at);
 extern bool flight_is_elsewhere(const Flight *flight);
 
 /*
@@ -169,5 +174,8 @@ extern Flight **flights_in(dlist_head *list, int *count);
 
 /* A copy of text that lives as long as the flight is under way; NULL stays NULL. */
 extern const char *flight_keep(Flight *flight, const char *text);
+
+/* P9: of text that the courier sent, only printable ASCII may reach a table; else NULL. */
+extern const char *flight_keep_ascii(Flight *flight, const char *text);
 
 #endif

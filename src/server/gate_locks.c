@@ -86,6 +86,16 @@ gate_locks_try_post(const Flight *flight)
 		(own == NULL || lock(KIND_CUSTOMER, hash_text(own, 0), ExclusiveLock, false));
 }
 
+bool
+gate_locks_try_opt_out(const Flight *flight)
+{
+	const char *customer = flight->post.customer;
+
+	if (customer != NULL)
+		return lock(KIND_CUSTOMER, hash_text(customer, 0), ExclusiveLock, false);
+	return lock(KIND_THREAD, server_hash(flight->server->name, flight->nudge.root), ExclusiveLock, false);
+}
+
 /* --- the other side, for SQL ---------------------------------------------- */
 
 Datum

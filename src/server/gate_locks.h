@@ -18,4 +18,7 @@ extern bool gate_locks_try_post(const Flight *flight);
 /* For an outcome, or a move, without a POST: its nudge and campaign. */
 extern bool gate_locks_try_end(const Flight *flight);
 
+/* For an opt-out that the API told of: whom it is about. */
+extern bool gate_locks_try_opt_out(const Flight *flight);
+
 #endif

@@ -14,8 +14,12 @@
 /* A create that doubt holds back waits for an operator; look again hourly. */
 #define DOUBT_HOLD_MS (60 * 60 * 1000)
 
-/* When to ask again for a customer that too many wait for, or somebody has locked. */
+/*
+ * When to ask again for a customer that too many wait for, or somebody has
+ * locked.  It costs a look each time, so it doubles, four times at most.
+ */
 #define BUSY_MS (5 * 1000)
+#define BUSY_DOUBLINGS 4
 
 static Passage
 held(Gate gate, int milliseconds, const char *reason)
@@ -57,12 +61,13 @@ pass(Flights *in_hand, Flight *flight, const GateFacts *facts)
 	if (facts->create_in_doubt)
 		return held(GATE_HELD, DOUBT_HOLD_MS, "an earlier create on this conversation is in doubt");
 	if (!flights_take_customer(in_hand, flight))
-		return held(GATE_BUSY, BUSY_MS, "another nudge to this customer is under way");
+		return held(GATE_BUSY, BUSY_MS << Min(flight->nudge.round, BUSY_DOUBLINGS), "another nudge to this customer is under way");
 	/* once is enough, and a call that is made again stays the same */
 	if (facts->other_conversation != NULL && flight->other == NULL && !flight->nudge.unresolved)
 		return (Passage) {.gate = GATE_ELSEWHERE,
 			/* it is read after the commit, when the tick's memory is gone */
-		.conversation_id = flight_keep(flight, facts->other_conversation)};
+		.conversation_id = flight_keep(flight, facts->other_conversation),
+		.made_at = facts->other_made_at};
 	return (Passage) {.gate = GATE_OPEN};
 }
 

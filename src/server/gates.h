@@ -23,6 +23,7 @@ typedef struct Passage
 	Outcome		outcome;		/* ENDED */
 	const char *reason;			/* HELD, BUSY: what it waits for; ENDED: one word */
 	const char *conversation_id;	/* ELSEWHERE */
+	TimestampTz made_at;		/* when we made that conversation; 0: we did not */
 } Passage;
 
 struct Policies;

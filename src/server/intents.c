@@ -122,7 +122,7 @@ pass_gate(Flights *flights, Flight *flight, const Passage *passage)
 			flights_settle(flights, flight, passage->outcome, passage->reason);
 			break;
 		case GATE_ELSEWHERE:
-			flights_look_elsewhere(flights, flight, passage->conversation_id);
+			flights_look_elsewhere(flights, flight, passage->conversation_id, passage->made_at);
 			break;
 		case GATE_BUSY:
 			if (!flights_stand_by(flights, flight))
@@ -211,7 +211,7 @@ static void
 repeat_left(Inheritance *left, const LoadedNudge *nudge, const Post *post, const Decision *end)
 {
 	left->moves[left->nmoves] = (MoveRow) {nudge->nudge_id, end->retry_at, nudge->attempt + 1,
-		nudge->api_calls, move_reason(end, post->step)};
+		nudge->refusals, nudge->api_calls, move_reason(end, post->step)};
 	left->unresolved[left->nmoves++] = (UnresolvedRow) {nudge->nudge_id, nudge->server,
 		step_name(post->step), post->conversation_id,
 		{from_utf8(post->recipient.to_address), from_utf8(post->recipient.from_address),

@@ -5,9 +5,11 @@
 
 #include "utils/timestamp.h"
 
+#include "address_form.h"
 #include "flight_addresses.h"
 #include "gate_locks.h"
 #include "outcomes.h"
+#include "rows.h"
 #include "terms.h"
 #include "test_point.h"
 #include "tick.h"
@@ -65,15 +67,57 @@ outcome_row(const Flight *flight, const AddressKey *key)
 	return row;
 }
 
+/* Room for what an operator may see of an address. */
+#define LABEL_SIZE 48
+
+static const char *
+label_of(const Flight *flight)
+{
+	char	   *label = palloc(LABEL_SIZE);
+	const char *stored;
+
+	if (flight->post.customer == NULL)
+		return flight->nudge.root;
+	address_mask(label, LABEL_SIZE, flight_customer(flight));
+	stored = from_utf8(label);
+	return stored != NULL ? stored : "...";
+}
+
+/* Whoever wants no messages on this channel gets none from any other nudge. */
+static OptOutRow
+opt_out_row(const Flight *flight)
+{
+	const char *customer = flight->post.customer;
+	OptOutRow	row = {
+		.server = flight->server->name,
+		.channel = flight_channel(flight),
+		.address_hash = customer,
+		.root_conversation_id = customer == NULL ? flight->nudge.root : NULL,
+		.label = label_of(flight),
+		.reason = psprintf("the API refused a %s: %s", step_name(flight->last_post),
+						   flight->error_code ? flight->error_code : "opted out"),
+	};
+
+	return row;
+}
+
 static void
 write_batch(void *argument)
 {
 	Batch	   *batch = argument;
 	OutcomeRow *rows = palloc(sizeof(OutcomeRow) * batch->count);
+	OptOutRow  *opt_outs = palloc(sizeof(OptOutRow) * batch->count);
+	int			nopt_outs = 0;
 
 	for (int i = 0; i < batch->count; i++)
+	{
 		rows[i] = outcome_row(batch->flights[i], &batch->key);
+		if (batch->flights[i]->opted_out)
+			opt_outs[nopt_outs++] = opt_out_row(batch->flights[i]);
+	}
 	store_settle(rows, batch->count);
+	if (nopt_outs > 0)
+		store_record_opt_outs(opt_outs, nopt_outs);
 	for (int i = 0; i < batch->count; i++)
 		batch->flights[i]->written = true;
 }
@@ -142,6 +186,8 @@ move_reason(const Decision *end, Step step)
 {
 	const char *reason = end->reason ? end->reason : "a failed call";
 
+	if (end->waiting_for != NULL)
+		return end->waiting_for;
 	if (end->unresolved)
 		return psprintf("repeating the %s, with the same key, after %s", step_name(step), reason);
 	return psprintf("retry after %s", reason);
@@ -151,9 +197,10 @@ static MoveRow
 move_row(const Flight *flight)
 {
 	const char *reason = flight->end.reason;
-	MoveRow		row = {flight->nudge_id, flight->move_to, flight->move_attempt, flight->api_calls, reason};
+	MoveRow		row = {flight->nudge_id, flight->move_to, flight->move_attempt,
+	flight->move_refusals, flight->api_calls, reason};
 
-	if (flight->end.kind == DECIDE_RETRY)
+	if (flight->end.kind == DECIDE_RETRY || flight->end.kind == DECIDE_HOLD)
 		row.waiting_for = move_reason(&flight->end, flight->post.step);
 	return row;
 }
@@ -197,7 +244,8 @@ write_moves(Flight **flights, int count)
 
 /*
  * A nudge without a call on the wire may be cancelled meanwhile: whoever locks
- * it first decides.  Returns how many are left of the flights.
+ * it first decides.  Likewise for the opt-out that the API told us of, where
+ * somebody records one.  Returns how many are left of the flights.
  */
 static int
 leave_out_locked(Flight **flights, int count)
@@ -209,7 +257,8 @@ leave_out_locked(Flight **flights, int count)
 		Flight	   *flight = flights[i];
 		bool		may_be_cancelled = flight->intent == NULL && !flight->nudge.unresolved;
 
-		flight->locked_out = may_be_cancelled && !gate_locks_try_end(flight);
+		flight->locked_out = (may_be_cancelled && !gate_locks_try_end(flight)) ||
+			(flight->opted_out && !gate_locks_try_opt_out(flight));
 		flight->written = false;
 		if (!flight->locked_out)
 			flights[left++] = flight;

@@ -8,16 +8,9 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "retry.h"
 #include "rows.h"
 #include "secrets.h"
 #include "servers.h"
-
-#define FIRST_BLOCK_MS (5 * 1000)
-#define LONGEST_BLOCK_MS (5 * 60 * 1000)
-
-/* So far apart are the replies of calls that were on the wire together. */
-#define SAME_REST_MS 2000
 
 /* Set by the invalidation callback; true at first, as nothing was read. */
 static bool catalog_changed = true;
@@ -51,25 +44,11 @@ list_contains_name(List *names, const char *name)
 	return false;
 }
 
-/* What an engine before this one wrote down is over, unless the API said until when. */
-static void
-inherit_state(Server *server)
-{
-	const char *reason;
-	TimestampTz until = store_server_rest(server->name, &reason);
-
-	server->state_changed = until == 0;
-	if (until == 0)
-		return;
-	server->blocked = MemoryContextStrdup(GetMemoryChunkContext(server), reason);
-	server->blocked_until = server->rest_until = until;
-	server->tripped = server->probing = true;
-}
-
 static Server *
 add_server(dlist_head *servers, const char *name)
 {
 	Server	   *server = palloc0(sizeof(Server));
+	TroubleRow	trouble;
 
 	strlcpy(server->name, name, NAMEDATALEN);
 	server->options_context = AllocSetContextCreate(CurrentMemoryContext, "reengage server options",
@@ -77,7 +56,9 @@ add_server(dlist_head *servers, const char *name)
 	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
 		server->lanes[priority].cursor.priority = priority;
 	server_rewind_all(server, DT_NOBEGIN);
-	inherit_state(server);
+	server->trouble.context = CurrentMemoryContext;
+	trouble = store_server_trouble(server->name);
+	trouble_inherit(&server->trouble, &trouble, GetCurrentTimestamp());
 	dlist_push_tail(servers, &server->node);
 	return server;
 }
@@ -91,7 +72,7 @@ read_options(Server *server)
 
 	server->exists = foreign != NULL;
 	if (foreign == NULL && existed)
-		server_unblock(server);
+		trouble_forget(&server->trouble);
 	/* another server's change is no news of this one */
 	if (foreign == NULL || (existed && equal(server->definition, foreign->options)))
 		return;
@@ -105,7 +86,7 @@ read_options(Server *server)
 	MemoryContextSwitchTo(old);
 	/* changed options may be the cure */
 	if (existed)
-		server_unblock(server);
+		trouble_forget(&server->trouble);
 }
 
 void
@@ -204,7 +185,7 @@ server_introduce(Server *server, Link *link, TimestampTz now)
 	if (complaint == NULL)
 		link_send_server(link, &message);
 	else
-		server_block(server, STEP_CHECK, complaint, now);
+		server_block(server, TROUBLE_UNUSABLE, STEP_CHECK, complaint, NULL, now);
 	explicit_bzero(&credentials, sizeof(credentials));
 	server->introduced = complaint == NULL;
 	return server->introduced;
@@ -223,12 +204,7 @@ servers_credentials_changed(dlist_head *servers)
 
 	servers_forget_introductions(servers);
 	dlist_foreach(iter, servers)
-	{
-		Server	   *server = dlist_container(Server, node, iter.cur);
-
-		/* but what the API said stays said */
-		server->blocked_until = server->rest_until;
-	}
+		trouble_try_again(&dlist_container(Server, node, iter.cur)->trouble);
 }
 
 bool
@@ -240,8 +216,10 @@ servers_want_credentials(const dlist_head *servers)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
 
-		if (server->exists && !server->paused && server->blocked != NULL && !server->tripped &&
-			server->options.login_url != NULL)
+		TroubleKind kind = server->trouble.kind;
+
+		if (server->exists && !server->paused && server->options.login_url != NULL &&
+			(kind == TROUBLE_REFUSED || kind == TROUBLE_UNUSABLE))
 			return true;
 	}
 	return false;
@@ -257,83 +235,21 @@ servers_forget_introductions(dlist_head *servers)
 }
 
 void
-server_block(Server *server, Step step, const char *reason, TimestampTz now)
+server_block(Server *server, TroubleKind kind, Step step, const char *reason,
+			 const char *detail, TimestampTz now)
 {
-	/* only the first of many that failed together lengthens the pause */
-	if (server->blocked == NULL || now >= server->blocked_until)
-	{
-		server->block_pause_ms = Min(Max(server->block_pause_ms * 2, FIRST_BLOCK_MS),
-									 LONGEST_BLOCK_MS);
-		server->blocked_until = TimestampTzPlusMilliseconds(now, server->block_pause_ms);
-	}
-	server->rest_until = 0;
-	server->probing = true;
-	server->blocked_step = step;
+	trouble_block(&server->trouble, kind, step, reason, detail, now);
 	server->introduced = false;
-	if (server->blocked != NULL && strcmp(server->blocked, reason) == 0)
-		return;
-	if (server->blocked != NULL)
-		pfree(server->blocked);
-	server->blocked = MemoryContextStrdup(GetMemoryChunkContext(server), reason);
-	server->state_changed = true;
 }
 
-void
-server_note_failure(Server *server, const char *reason, TimestampTz now)
+/* What was put off for a trouble that is over, or may be, is due again. */
+static void
+release(Server *server)
 {
-	int			most = server->options.max_failures;
+	TimestampTz due_at = store_release(server->name);
 
-	if (most == 0 || ++server->failures < most)
-		return;
-	server->tripped = true;
-	server_block(server, STEP_CHECK,
-				 psprintf("%d calls in a row failed (%s)", most, reason ? reason : "no reason given"),
-				 now);
-}
-
-void
-server_note_answer(Server *server)
-{
-	server->failures = 0;
-	if (server->tripped)
-		server_unblock(server);
-}
-
-void
-server_rest(Server *server, TimestampTz until)
-{
-	/* all calls that were on the wire say the same */
-	if (server->tripped && until <= TimestampTzPlusMilliseconds(server->blocked_until, SAME_REST_MS))
-		return;
-	server_block(server, STEP_CHECK,
-				 psprintf("the API asked not to be called before %s", timestamptz_to_str(until)), until);
-	server->tripped = true;
-	server->blocked_until = server->rest_until = until;
-}
-
-void
-server_unblock(Server *server)
-{
-	server->tripped = false;
-	server->rest_until = 0;
-	server->failures = 0;
-	server->probing = false;
-	server->block_pause_ms = 0;
-	server->blocked_until = 0;
-	if (server->blocked == NULL)
-		return;
-	pfree(server->blocked);
-	server->blocked = NULL;
-	server->state_changed = true;
-}
-
-void
-server_note_success(Server *server, Step step)
-{
-	/* a client that may look is not yet one that may send */
-	if (step == STEP_CHECK && server->blocked_step != STEP_CHECK)
-		return;
-	server_unblock(server);
+	if (due_at != 0)
+		server_rewind_all(server, due_at);
 }
 
 void
@@ -344,24 +260,13 @@ servers_write_states(dlist_head *servers)
 	dlist_foreach(iter, servers)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
+		TroubleRow	row = trouble_row(&server->trouble);
 
-		if (server->state_changed)
-			store_report_server(server->name, server->blocked, server->rest_until);
+		if (server->trouble.changed)
+			store_report_server(server->name, &row);
+		if (server->trouble.release)
+			release(server);
 	}
-}
-
-static void
-say_state(Server *server, int level)
-{
-	if (server->blocked != NULL)
-		ereport(level,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("server \"%s\" is blocked: %s", server->name, server->blocked),
-				 errdetail("Its nudges stay due; it is tried again from time to time.")));
-	else if (server->said_blocked)
-		ereport(LOG, (errmsg("server \"%s\" is called again", server->name)));
-	server->said_blocked = server->blocked != NULL;
-	server->state_changed = false;
 }
 
 void
@@ -373,25 +278,18 @@ servers_say_states(dlist_head *servers, int level)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
 
-		if (server->state_changed)
-			say_state(server, level);
+		if (server->trouble.changed)
+			trouble_say(&server->trouble, server->name, level);
+		server->trouble.release = false;
 	}
-}
-
-/* A clock that was set back must not stretch the rest. */
-static bool
-is_resting(const Server *server, TimestampTz now)
-{
-	return now < server->blocked_until &&
-		!TimestampDifferenceExceeds(now, server->blocked_until, RETRY_AFTER_CAP_MS + 1000);
 }
 
 int
 server_capacity(const Server *server, TimestampTz now)
 {
-	if (!server->exists || server->paused || is_resting(server, now))
+	if (!server->exists || server->paused || trouble_is_left_alone(&server->trouble, now))
 		return 0;
-	return (server->probing ? 1 : most_in_flight(&server->options)) - server->in_flight;
+	return (trouble_is_probing(&server->trouble) ? 1 : most_in_flight(&server->options)) - server->in_flight;
 }
 
 void
@@ -429,13 +327,13 @@ next_look(const Server *server, TimestampTz now)
 	TimestampTz next = server->ready > 0 ? now : DT_NOEND;
 
 	/* a full server looks again when a nudge ends, which is an event */
-	if (!server->exists || server->paused || (!is_resting(server, now) && server_capacity(server, now) <= 0))
+	if (!server->exists || server->paused || (!trouble_is_left_alone(&server->trouble, now) && server_capacity(server, now) <= 0))
 		return DT_NOEND;
 	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
 		next = Min(next, server->lanes[priority].next_due);
-	if (next == DT_NOEND || !is_resting(server, now))
+	if (next == DT_NOEND || !trouble_is_left_alone(&server->trouble, now))
 		return next;
-	return Max(next, server->blocked_until);
+	return Max(next, server->trouble.until);
 }
 
 TimestampTz

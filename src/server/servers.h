@@ -13,6 +13,7 @@
 #include "link.h"
 #include "options.h"
 #include "store.h"
+#include "trouble.h"
 
 #define PRIORITY_COUNT 10
 
@@ -37,17 +38,7 @@ typedef struct Server
 	int			in_flight;		/* nudges that were started and have not ended */
 	bool		introduced;		/* this courier knows its options */
 
-	/* a server that cannot or may not be called */
-	char	   *blocked;		/* why; NULL: it may be called */
-	TimestampTz blocked_until;	/* then one nudge tries it again */
-	int			block_pause_ms;
-	bool		probing;		/* one nudge at a time until one gets through */
-	Step		blocked_step;	/* the call that was refused; only its success counts */
-	TimestampTz rest_until;		/* as the API said; 0: it did not */
-	bool		tripped;		/* blocked for failures or by Retry-After: any answer is its cure */
-	int			failures;		/* calls in a row that the API did not answer, or with 5xx */
-	bool		state_changed;	/* "blocked" is to be written down */
-	bool		said_blocked;	/* and to be said */
+	Trouble		trouble;		/* what keeps it from being called as usual */
 } Server;
 
 /* Reads names and options anew where the catalog changed; inside a tick. */
@@ -79,20 +70,9 @@ extern void servers_credentials_changed(dlist_head *servers);
 /* Is one of them blocked for what other credentials may be the cure of? */
 extern bool servers_want_credentials(const dlist_head *servers);
 
-extern void server_block(Server *server, Step step, const char *reason, TimestampTz now);
-extern void server_unblock(Server *server);
-
-/* The circuit breaker: too many failures in a row block the server. */
-extern void server_note_failure(Server *server, const char *reason, TimestampTz now);
-
-/* The API answered, be it with a refusal. */
-extern void server_note_answer(Server *server);
-
-/* The API does not want to be called before this time. */
-extern void server_rest(Server *server, TimestampTz until);
-
-/* A call of this step succeeded. */
-extern void server_note_success(Server *server, Step step);
+/* Its options and credentials are sent again with the next call. */
+extern void server_block(Server *server, TroubleKind kind, Step step, const char *reason,
+						 const char *detail, TimestampTz now);
 
 /* Inside a tick: writes down what has changed since the last committed one. */
 extern void servers_write_states(dlist_head *servers);

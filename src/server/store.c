@@ -1,6 +1,6 @@
 /*
- * store.c: the fence, the servers, the schedule and the outcomes in SQL;
- * store_intents.c has the rest.
+ * store.c: the fence, the schedule and the outcomes in SQL; its neighbours have
+ * the rest.
  *
  * Everything is done for a batch at once: rows go in as parallel arrays.
  *
@@ -89,50 +89,6 @@ store_servers(void)
 
 	execute(&statement, NULL, SPI_OK_SELECT);
 	return result_names();
-}
-
-void
-store_report_server(const char *server, const char *reason, TimestampTz until)
-{
-	static Statement set = {
-		"INSERT INTO reengage.server_state (server, state, reason, until)"
-		" VALUES ($1, 'blocked', $2, nullif($3, '-infinity'))"
-		" ON CONFLICT (server) DO UPDATE SET reason = EXCLUDED.reason, since = EXCLUDED.since,"
-		"   until = EXCLUDED.until"
-		" WHERE server_state.reason <> EXCLUDED.reason",
-		3, {TEXTOID, TEXTOID, TIMESTAMPTZOID}
-	};
-	static Statement clear = {
-		"DELETE FROM reengage.server_state WHERE server = $1 AND state = 'blocked'",
-		1, {TEXTOID}
-	};
-	Datum		arguments[3];
-
-	arguments[0] = CStringGetTextDatum(server);
-	if (reason != NULL)
-	{
-		arguments[1] = CStringGetTextDatum(reason);
-		arguments[2] = TimestampTzGetDatum(until != 0 ? until : DT_NOBEGIN);
-		execute(&set, arguments, SPI_OK_INSERT);
-	}
-	else
-		execute(&clear, arguments, SPI_OK_DELETE);
-}
-
-TimestampTz
-store_server_rest(const char *server, const char **reason)
-{
-	static Statement statement = {
-		"SELECT until, reason FROM reengage.server_state WHERE server = $1 AND until > pg_catalog.now()",
-		1, {TEXTOID}
-	};
-	Datum		argument = CStringGetTextDatum(server);
-
-	execute(&statement, &argument, SPI_OK_SELECT);
-	if (SPI_processed == 0)
-		return 0;
-	*reason = result_text(0, 2);
-	return result_time(0, 1, 0);
 }
 
 AddressKey
@@ -242,6 +198,8 @@ read_nudge(LoadedNudge *nudge, int row)
 		nudge->answered_since = answer_last_moment(nudge->answered_since);
 	nudge->suppressed = result_bool(row, 29);
 	nudge->answered_at = result_time(row, 30, 0);
+	nudge->refusals = result_integer(row, 31);
+	nudge->made_at = result_time(row, 32, 0);
 	nudge->skip_when_closed = result_bool(row, 9);
 	nudge->expires_at = result_time(row, 10, DT_NOEND);
 	nudge->attempt = result_integer(row, 11);
@@ -305,7 +263,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"     (SELECT pg_catalog.max((SELECT a.answered_at FROM reengage.answers a WHERE a.address_hash = l.address_hash))"
 		"       FROM reengage.lineage l"
 		"       WHERE l.root_conversation_id = r.root AND l.server = n.server AND l.address_hash IS NOT NULL))"
-		" END"
+		" END, d.refusals::pg_catalog.int4, p.made_at"
 		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
 		" JOIN reengage.due d ON d.nudge_id = wanted.nudge_id"
 		" JOIN reengage.nudges n ON n.nudge_id = wanted.nudge_id"
@@ -315,16 +273,17 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"     AND l.generation > 0 AND l.outcome NOT IN ('in_doubt', 'resolved_not_sent')"
 		"   ORDER BY l.lineage_id LIMIT 1), n.conversation_id) AS root) r"
 		" CROSS JOIN LATERAL ("
-		"   WITH RECURSIVE step (conversation_id, generation) AS ("
-		"     SELECT r.root, 0"
+		"   WITH RECURSIVE step (conversation_id, generation, made_at) AS ("
+		"     SELECT r.root, 0, NULL::pg_catalog.timestamptz"
 		"     UNION ALL"
-		"     SELECT l.conversation_id, step.generation + 1"
+		"     SELECT l.conversation_id, step.generation + 1, coalesce(l.called_at, l.occurred_at)"
 		"     FROM step CROSS JOIN LATERAL ("
 		"       SELECT * FROM reengage.lineage l"
 		"       WHERE l.server = n.server AND l.previous_conversation_id = step.conversation_id"
 		"       OFFSET 0) l)"
 		"     CYCLE conversation_id SET is_cycle USING visited"
-		"   SELECT pg_catalog.string_agg(step.conversation_id, ',' ORDER BY step.generation) AS path"
+		"   SELECT pg_catalog.string_agg(step.conversation_id, ',' ORDER BY step.generation) AS path,"
+		"     (pg_catalog.array_agg(step.made_at ORDER BY step.generation DESC))[1] AS made_at"
 		"   FROM step WHERE NOT is_cycle) p"
 		" LEFT JOIN LATERAL ("
 		"   SELECT * FROM reengage.unresolved u WHERE u.nudge_id = n.nudge_id OFFSET 0) u ON true"
@@ -350,18 +309,19 @@ void
 store_move(const MoveRow *rows, int count)
 {
 	static Statement statement = {
-		"UPDATE reengage.due d SET due_at = m.due_at, attempt = m.attempt, round = d.round + 1,"
-		" api_calls = m.api_calls, waiting_for = m.waiting_for"
+		"UPDATE reengage.due d SET due_at = m.due_at, attempt = m.attempt, refusals = m.refusals,"
+		" round = d.round + 1, api_calls = m.api_calls, waiting_for = m.waiting_for"
 		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-		"   pg_catalog.unnest($4), pg_catalog.unnest($5))"
-		"   AS m (nudge_id, due_at, attempt, api_calls, waiting_for)"
+		"   pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6))"
+		"   AS m (nudge_id, due_at, attempt, refusals, api_calls, waiting_for)"
 		" WHERE d.nudge_id = m.nudge_id AND d.nudge_id = ANY ($1)",
-		5, {UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID}
+		6, {UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID}
 	};
 	static const Column columns[] = {
 		{COLUMN_UUID, offsetof(MoveRow, nudge_id)},
 		{COLUMN_TIME, offsetof(MoveRow, due_at)},
 		{COLUMN_INTEGER, offsetof(MoveRow, attempt)},
+		{COLUMN_INTEGER, offsetof(MoveRow, refusals)},
 		{COLUMN_INTEGER, offsetof(MoveRow, api_calls)},
 		{COLUMN_TEXT, offsetof(MoveRow, waiting_for)},
 	};

@@ -16,6 +16,7 @@
 #include "address_hash.h"
 #include "decide.h"
 #include "nudge.h"
+#include "trouble.h"
 
 /* A place in a lane of the schedule: all rows of one server and priority. */
 typedef struct Cursor
@@ -61,12 +62,14 @@ typedef struct LoadedNudge
 	bool		since_asked;	/* that is when the nudge was asked for, by our clock */
 	TimestampTz expires_at;		/* DT_NOEND: never */
 	int			attempt;		/* attempts used up */
+	int			refusals;		/* of these, refused to it alone */
 	int			round;			/* how often it was put back into the schedule */
 	int			api_calls;
 	const char *root;			/* of its thread */
 	const char *path;			/* from the root to the tip, comma-separated */
 	const char *tip;			/* in "path" */
 	int			generation;		/* of the tip */
+	TimestampTz made_at;		/* when we made the tip; 0: we did not */
 	bool		suppressed;		/* the thread is */
 	TimestampTz answered_at;	/* as the newest answer of thread or customer was recorded; 0: there is none */
 	bool		unresolved;		/* "post" may have had its effect, and is to be made again */
@@ -108,9 +111,21 @@ typedef struct MoveRow
 	pg_uuid_t	nudge_id;
 	TimestampTz due_at;
 	int			attempt;
+	int			refusals;
 	int			api_calls;
 	const char *waiting_for;
 } MoveRow;
+
+/* What the API told us of a recipient who wants no messages of ours. */
+typedef struct OptOutRow
+{
+	const char *server;
+	const char *channel;		/* NULL: any */
+	const char *address_hash;	/* NULL: it is about the thread */
+	const char *root_conversation_id;
+	const char *label;
+	const char *reason;
+} OptOutRow;
 
 /* One call of an intent.  Here and below, text is in the database's encoding. */
 typedef struct IntentRow
@@ -150,6 +165,7 @@ typedef struct GateFacts
 	TimestampTz answered_at;	/* as the newest answer of either was recorded; 0: there is none */
 	TimestampTz others_next_attempt;	/* of another nudge's unresolved call to the customer; 0: there is none */
 	const char *other_conversation; /* of a create's customer, where we spoke last; NULL: none */
+	TimestampTz other_made_at;	/* when we made that one; 0: we did not */
 } GateFacts;
 
 /* An intent that a dead engine left behind; one for each of its calls. */
@@ -182,14 +198,17 @@ extern const char *store_fence_complaint(List **paused);
 /* Foreign servers of our wrapper: names, as a List of char pointers. */
 extern List *store_servers(void);
 
-/*
- * Sets or, with reason NULL, removes what is known against a server; until: as
- * the API said, or 0.
- */
-extern void store_report_server(const char *server, const char *reason, TimestampTz until);
+/* Writes down what is known against a server, or that nothing is. */
+extern void store_report_server(const char *server, const TroubleRow *trouble);
+extern TroubleRow store_server_trouble(const char *server);
 
-/* What an engine before this one was told by the API; 0: nothing that still holds. */
-extern TimestampTz store_server_rest(const char *server, const char **reason);
+/* What waits with WAITS_FOR_SERVER is due from now on; returns that time, or 0: nothing is. */
+extern TimestampTz store_release(const char *server);
+
+/* What a nudge waits for that store_release() is about. */
+#define WAITS_FOR_SERVER "the API refuses calls like this one"
+
+extern void store_record_opt_outs(const OptOutRow *rows, int count);
 
 extern AddressKey store_address_key(void);
 

@@ -39,18 +39,22 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		" (SELECT pg_catalog.max((SELECT d.due_at FROM reengage.due d WHERE d.nudge_id = u.nudge_id))"
 		"   FROM reengage.unresolved u"
 		"   WHERE u.address_hash = c.address_hash AND u.server = c.server AND u.nudge_id <> c.nudge_id),"
-		" CASE c.step WHEN 'create' THEN (SELECT l.conversation_id FROM reengage.lineage l"
-		"   WHERE l.address_hash = c.address_hash AND l.server = c.server AND l.channel = c.channel"
-		"     AND l.outcome IN ('notified', 'session_created', 'session_continued')"
-		"     AND l.conversation_id <> ALL (pg_catalog.string_to_array(c.path, ','))"
-		"     AND NOT EXISTS (SELECT FROM reengage.lineage n"
-		"       WHERE n.server = l.server AND n.previous_conversation_id = l.conversation_id)"
-		"   ORDER BY l.occurred_at DESC LIMIT 1) END"
+		" other.conversation_id, other.made_at"
 		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
 		"   pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6),"
 		"   pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9)) WITH ORDINALITY"
 		"   AS c (nudge_id, step, conversation_id, server, address_hash, own_hash, channel, root, path,"
 		"     place)"
+		" LEFT JOIN LATERAL (SELECT l.conversation_id,"
+		"     CASE l.outcome WHEN 'session_created' THEN coalesce(l.called_at, l.occurred_at) END AS made_at"
+		"   FROM reengage.lineage l"
+		"   WHERE c.step = 'create'"
+		"     AND l.address_hash = c.address_hash AND l.server = c.server AND l.channel = c.channel"
+		"     AND l.outcome IN ('notified', 'session_created', 'session_continued')"
+		"     AND l.conversation_id <> ALL (pg_catalog.string_to_array(c.path, ','))"
+		"     AND NOT EXISTS (SELECT FROM reengage.lineage n"
+		"       WHERE n.server = l.server AND n.previous_conversation_id = l.conversation_id)"
+		"   ORDER BY l.occurred_at DESC LIMIT 1) other ON true"
 		" ORDER BY c.place",
 		9, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 			TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
@@ -72,7 +76,7 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 	execute(&statement, arguments, SPI_OK_SELECT);
 	for (int row = 0; row < count; row++)
 		facts[row] = (GateFacts) {result_bool(row, 1), result_bool(row, 2), result_bool(row, 3),
-		result_bool(row, 4), result_time(row, 5, 0), result_time(row, 6, 0), result_text(row, 7)};
+		result_bool(row, 4), result_time(row, 5, 0), result_time(row, 6, 0), result_text(row, 7), result_time(row, 8, 0)};
 }
 
 void

@@ -33,7 +33,7 @@ like(run('max_seconds => 30'), qr/NOTICE:  0 nudges ended: 1 put off/, 'what is 
 like(due_row($node, 'live-busy')->{waiting_for}, qr/^retry after http_503/, 'and says why it waits');
 like($node->safe_psql('postgres', q{
 	SELECT state, reason FROM reengage.nudge_status WHERE requested_conversation_id = 'live-busy'}),
-	qr/^due\|server blocked: the API asked not to be called before /, 'nudge_status says that it is the whole server');
+	qr/^due\|server resting: the API asked not to be called \(HTTP status 503\), not before /, 'nudge_status says that it is the whole server');
 
 nudge($node, 'live-behind-busy');
 run('');

@@ -94,7 +94,7 @@ for my $id (@ids)
 ledger_matches_lineage($node, $simulator, 'P5: none of them had two effects');
 is((grep { ($_->{path} // '') =~ /elsewhere/ } $simulator->requests), 0, 'no redirect is followed');
 my ($row) = lineage($node, q(l.requested_conversation_id = 'live-notify-429.'));
-is("$row->{attempts} $row->{api_calls}", '2 4', 'all attempts and all requests are counted');
+is("$row->{attempts} $row->{api_calls}", '1 4', 'all requests are counted, and a 429 as no attempt');
 ($row) = lineage($node, q(l.requested_conversation_id = 'live-notify-400.'));
 is("$row->{http_status} $row->{api_error_message}", '400 no', "the API's own words are kept");
 $simulator->clear_faults;
@@ -119,10 +119,11 @@ for my $case ([ 'live-401-look', 'check', 'check check notify', 'notified - noti
 }
 $simulator->fault(verb => 'notify', id => 'live-401-always', action => 'expire_token', times => 2);
 nudge($node, 'live-401-always');
-wait_for(sub { health($node, 'server genesys') =~ /^blocked: .*401/ }, '401 to the new token as well blocks the server');
-$simulator->clear_faults;
 wait_until_ended($node);
-is(outcome($node, 'live-401-always'), 'notified - notify', '401 again: blocked, and tried again later');
+is(outcome($node, 'live-401-always'), 'notified - notify', '401 to the new token as well, and to nobody else: it is tried again later');
+($row) = lineage($node, q(l.requested_conversation_id = 'live-401-always'));
+is("$row->{attempts} $row->{api_calls}", '2 5', 'which is a new attempt');
+$simulator->clear_faults;
 
 # --- a refusal as closed, in other words --------------------------------------------------
 
@@ -196,14 +197,18 @@ $simulator->fault(verb => 'check', id => 'live-always-500', action => 'status', 
 $simulator->fault(verb => 'notify', id => 'live-always-429', action => 'status', status => 429);
 $simulator->fault(verb => 'create', id => 'closed-always-429', action => 'status', status => 429);
 $simulator->fault(verb => 'check', id => 'live-until-expiry', action => 'status', status => 425, retry_after => '3600');
-nudge($node, $_) for qw(live-always-500 live-always-429 closed-always-429);
+nudge($node, 'live-always-500');
+nudge($node, $_, expires_at => q(now() + '8 s')) for qw(live-always-429 closed-always-429);
 nudge($node, 'live-until-expiry', expires_at => q(now() + '5 min'));
 wait_until_ended($node);
 is(outcome($node, 'live-always-500'), 'exhausted http_500 -', 'a look that always fails: exhausted');
 is($simulator->verbs('id=live-always-500'), 'check check check', 'after max_attempts looks');
-is(outcome($node, 'live-always-429'), 'exhausted rate_limited notify', 'a notification that is always postponed: exhausted');
-is($simulator->verbs('id=live-always-429'), join(' ', ('check notify') x 3), 'after max_attempts');
-is(outcome($node, 'closed-always-429'), 'exhausted rate_limited create', 'a creation that is always postponed: exhausted');
+for my $id (qw(live-always-429 closed-always-429))
+{
+	($row) = lineage($node, "l.requested_conversation_id = '$id'");
+	is($row->{outcome}, 'expired', "$id: 429 until the end ends with the nudge's time");
+	cmp_ok($row->{attempts}, '<=', 1, "$id: and has used up no attempt");
+}
 is(outcome($node, 'live-until-expiry'), 'expired http_425 -',
 	'a nudge whose next attempt would come after its expiry has expired');
 is($simulator->verbs('id=live-until-expiry'), 'check', 'at once');
@@ -223,15 +228,22 @@ for (@forbidden)
 	$node->safe_psql('postgres', qq{
 		CREATE SERVER no_$verb FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0', max_failures '0')});
 	$simulator->fault(verb => $verb, id => $id, action => 'forbidden');
-	nudge($node, $id, server => "'no_$verb'");
+	$node->safe_psql('postgres', qq{INSERT INTO reengage.nudges (server, conversation_id, message)
+		SELECT 'no_$verb', '$id-' || n, 'x' FROM generate_series(1, 2) n});
 	wait_for(sub { health($node, "server no_$verb") =~ /^blocked/ }, "the server is blocked by a $verb");
-	like(health($node, "server no_$verb"), qr/^blocked: the API refused to $verb \(forbidden, HTTP status 403\): .+/,
-		"403 to a $verb blocks the server, and the health view has the API's words");
+	like(health($node, "server no_$verb"),
+		qr/^blocked: the API refused to $verb \(forbidden, HTTP status 403\): nudge \S+ \(conversation $id-\d\), nudge \S+ \(conversation $id-\d\); the API said: ./,
+		"403 to a $verb of two conversations blocks the server, and the health view has them and the API's words");
 	nudge($node, "live-behind-$verb", server => "'no_$verb'");
-	is(due_row($node, $id)->{attempt}, 0, "403 to a $verb: the nudge stays due, and no attempt is used up");
-	like($node->safe_psql('postgres', "SELECT state, reason FROM reengage.nudge_status WHERE requested_conversation_id = '$id'"),
-		qr/^due\|server blocked: the API refused/, "403 to a $verb: nudge_status says what it waits for");
-	is($simulator->verbs("id=$id"), $verbs, "403 to a $verb: nothing is repeated meanwhile");
+	cmp_ok($node->safe_psql('postgres', "SELECT sum(attempt) FROM reengage.due WHERE server = 'no_$verb'"), '<=', 1,
+		"403 to a $verb: the nudges stay due, and no attempt is used up but that of the first");
+	for my $asked ("$id-1", "$id-2", "live-behind-$verb")
+	{
+		is($node->safe_psql('postgres', "SELECT state, reason FROM reengage.nudge_status WHERE requested_conversation_id = '$asked'"),
+			"due|server blocked: the API refused to $verb (forbidden, HTTP status 403); an operator sees why in reengage.health",
+			"403 to a $verb: nudge_status says what $asked waits for, and nothing of anybody's call");
+	}
+	is($simulator->verbs("id=$id-$_"), $verbs, "403 to a $verb: nothing is repeated meanwhile") for 1 .. 2;
 	is($simulator->verbs("id=live-behind-$verb"), '', "403 to a $verb: nor anything else begun");
 }
 nudge($node, 'live-not-forbidden');
@@ -244,8 +256,8 @@ for (@forbidden)
 {
 	my ($verb, $id, $verbs) = @$_;
 
-	like(outcome($node, $id), qr/^(notified - notify|session_created - create)$/,
-		"403 to a $verb: when it may again, it is delivered");
+	like(outcome($node, "$id-$_"), qr/^(notified - notify|session_created - create)$/,
+		"403 to a $verb: when it may again, it is delivered") for 1 .. 2;
 	is(outcome($node, "live-behind-$verb"), 'notified - notify', "403 to a $verb: as is what was behind it");
 	is(health($node, "server no_$verb"), 'ok: nothing is known against it', "403 to a $verb: and the health view agrees");
 }

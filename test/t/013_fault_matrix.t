@@ -43,8 +43,8 @@ my @faults = (
 	# these two have a server for each call, as they concern all of its calls
 	[ 'expire_token', {}, 'notified - 1: check check notify', 'notified - 1: check notify notify',
 		'session_created - 1: check create create' ],
-	[ 'forbidden', {}, 'notified - 1: check check notify', 'notified - 1: check notify check notify',
-		'session_created - 1: check create check create' ],
+	[ 'forbidden', {}, 'notified - 2: check check notify', 'notified - 2: check notify check notify',
+		'session_created - 2: check create check create' ],
 );
 
 my @cells;

@@ -54,7 +54,9 @@ sub requests_of { my ($id) = @_; return scalar(my @list = $simulator->requests("
 
 # for later: a server whose block grows longer meanwhile
 $simulator->fault(verb => 'check', id => 'live-forbidden', action => 'forbidden');
-nudge($node, 'live-forbidden', server => q('again'));
+sql(q{INSERT INTO reengage.nudges (server, conversation_id, message)
+	SELECT 'again', 'live-forbidden-' || n, 'x' FROM generate_series(1, 2) n});
+sub forbidden { return map { $_->{arrived_us} / 1e6 } grep { $_->{conversation_id} =~ /^live-forbidden/ } $simulator->requests('verb=check'); }
 
 # a look, and a POST, that are answered only when the server is paused already
 $simulator->fault(verb => $_, id => 'live-on-wire', action => 'delay', ms => 4000, times => 1) for qw(check notify);
@@ -94,8 +96,9 @@ $runner->stop;
 
 # --- changed options end a block at once ---------------------------------------------------------
 
-# the third refusal, 5 and 10 s after the ones before, is followed by a pause of 20 s
-wait_for(sub { requests_of('live-forbidden') == 3 }, 'a blocked server is tried again from time to time');
+# the fourth refusal, 5 and 10 s after the ones before, is followed by a pause of 20 s
+wait_for(sub { scalar(my @tried = forbidden()) == 4 }, 'a blocked server is tried again from time to time');
+is(requests_of('live-forbidden-1') . requests_of('live-forbidden-2'), '22', 'by another nudge each time');
 $simulator->clear_faults;
 my $blocked = q{SELECT since FROM reengage.server_state WHERE server = 'again'};
 my $since = sql($blocked);
@@ -109,9 +112,9 @@ is(sql($blocked), $since, "another server's options are no cure");
 my $altered = time;
 sql(q{ALTER SERVER again OPTIONS (ADD timeout '9s')});
 wait_until_ended($node, where => q(n.server = 'again'));
-my @tried = map { $_->{arrived_us} / 1e6 } $simulator->requests('id=live-forbidden&verb=check');
-promise($tried[3] - $altered, 3, 'its own are: it is tried at once');
-is(outcome($node, 'live-forbidden'), 'notified - notify', 'and its nudge goes out');
+my @tried = forbidden();
+promise($tried[5] - $altered, 3, 'its own are: it is tried at once');
+is(outcome($node, "live-forbidden-$_"), 'notified - notify', 'and its nudges go out') for 1 .. 2;
 
 # --- a pause and a restart ------------------------------------------------------------------------
 

@@ -3,6 +3,8 @@
  *
  * Tries every step and class with every combination of what is known.
  */
+#include <string.h>
+
 #include "decide_samples.h"
 #include "retry.h"
 #include "tap.h"
@@ -30,6 +32,12 @@ typedef enum Law
 	LAW_EXPIRED,
 	LAW_REASON,
 	LAW_ANSWERED,
+	LAW_OWN_REFUSAL,
+	LAW_NOT_NOW,
+	LAW_NOT_NOW_LATER,
+	LAW_OPTED_OUT,
+	LAW_BUSY,
+	LAW_YOUNG,
 	LAW_PURE,
 	LAW_COUNT
 } Law;
@@ -48,14 +56,32 @@ static const char *const law_names[LAW_COUNT] = {
 	"a recipient has an address and a proactive channel; whom a notify addresses exists",
 	"skip never creates, and only skip skips",
 	"after two POSTs in an attempt there is no third",
-	"blocked if and only if the reply says so",
+	"blocked if and only if the refusal is the server's",
 	"notified, created, continued if and only if the POST was done, by where it landed",
 	"exhausted only when the attempts are used up",
 	"expired only when the next try would come too late",
 	"who is refused, is told why",
 	"answered if and only if a check says that the customer wrote since: no call follows",
+	"a refusal to a nudge alone is retried as such, and ends it as refused, never as exhausted",
+	"not now uses up no attempt and ends nothing but what expires or loses its key",
+	"and is not tried again before the server has rested",
+	"a recipient who has opted out is refused, or in doubt, and nothing else follows",
+	"nothing is begun beside a customer who is busy, and it does not go on for ever",
+	"what we have made a moment ago is not given up, nor followed, for not being found",
 	"the same question has the same answer",
 };
+
+/* What is said beside the class. */
+typedef enum Saying
+{
+	SAYS_NOTHING,
+	SAYS_ALONE,					/* a refusal that nobody else has met */
+	SAYS_NOT_NOW,
+	SAYS_OPTED_OUT,
+	SAYS_BUSY,
+	SAYS_YOUNG,
+	SAYING_COUNT
+} Saying;
 
 static int	violations[LAW_COUNT];
 static int	combinations;
@@ -73,11 +99,45 @@ law(Law which, bool holds, Step step, const Facts *facts, const Terms *terms)
 }
 
 static bool
-is_harmless(Step step, ReplyClass class)
+is_rest(const Facts *facts)
 {
-	return class == REPLY_NOT_APPLIED ||
-		(step == STEP_CHECK && (class == REPLY_AMBIGUOUS || class == REPLY_CLOSED ||
-								class == REPLY_OVERTAKEN));
+	return facts->limited && (facts->class == REPLY_NOT_APPLIED || facts->class == REPLY_BLOCKED);
+}
+
+static bool
+is_opt_out(Step step, const Facts *facts)
+{
+	return facts->opted_out && step != STEP_CHECK && !is_rest(facts) &&
+		(facts->class == REPLY_REJECTED || facts->class == REPLY_BLOCKED ||
+		 facts->class == REPLY_NOT_FOUND || facts->class == REPLY_CLOSED);
+}
+
+static bool
+is_own_refusal(Step step, const Facts *facts)
+{
+	return facts->class == REPLY_BLOCKED && !facts->of_server && !is_rest(facts) && !is_opt_out(step, facts);
+}
+
+static bool
+is_busy(Step step, const Facts *facts)
+{
+	return step == STEP_CHECK && facts->class == REPLY_DONE && facts->busy && !facts->live;
+}
+
+static bool
+is_young(Step step, const Facts *facts, const Terms *terms)
+{
+	return step != STEP_CREATE && facts->class == REPLY_NOT_FOUND && !is_opt_out(step, facts) &&
+		terms->made_at != 0 && terms->now < terms->made_at + YOUNG_US;
+}
+
+/* May be tried again, as an attempt like any other. */
+static bool
+is_harmless(Step step, const Facts *facts, const Terms *terms)
+{
+	return (facts->class == REPLY_NOT_APPLIED && !is_rest(facts)) || is_young(step, facts, terms) ||
+		(step == STEP_CHECK && (facts->class == REPLY_AMBIGUOUS || facts->class == REPLY_CLOSED ||
+								facts->class == REPLY_OVERTAKEN));
 }
 
 static void
@@ -85,12 +145,17 @@ check_retry_laws(Step step, const Facts *facts, const Terms *terms, Decision got
 {
 	bool		retry = got.kind == DECIDE_RETRY;
 	bool		settled = got.kind == DECIDE_SETTLE;
-	bool		harmless = is_harmless(step, facts->class);
+	bool		harmless = is_harmless(step, facts, terms);
+	bool		own = is_own_refusal(step, facts);
+	bool		busy = is_busy(step, facts);
 	bool		used_up = terms->attempt >= terms->max_attempts;
-	int64_t		asked = facts->retry_after_ms > 0 ? facts->retry_after_ms * 1000 : 0;
+	/* a look that has found somebody busy was answered: there is nothing to ask for */
+	int64_t		asked = facts->retry_after_ms > 0 && !busy ? facts->retry_after_ms * 1000 : 0;
 	int64_t		latest = facts->retry_after_ms >= 0 ? asked + SECOND : RETRY_CAP_MS * INT64_C(1000);
 
-	law(LAW_RETRY_HARMLESS, !retry || (harmless && !terms->unresolved) ||
+	if (is_rest(facts))
+		latest = (terms->rest_until > terms->now ? terms->rest_until - terms->now : 0) + 60 * SECOND;
+	law(LAW_RETRY_HARMLESS, !retry || ((harmless || own || busy) && !terms->unresolved) ||
 		(got.unresolved && terms->repeatable && got.retry_at < terms->repeat_until), step, facts, terms);
 	law(LAW_RETRY_IN_TIME, !retry || got.retry_at < terms->expires_at, step, facts, terms);
 	law(LAW_RETRY_NOT_EARLY, !retry || got.retry_at >= terms->now + asked, step, facts, terms);
@@ -98,7 +163,48 @@ check_retry_laws(Step step, const Facts *facts, const Terms *terms, Decision got
 	law(LAW_EXHAUSTED, (settled && got.outcome == OUTCOME_EXHAUSTED) ==
 		(harmless && used_up && !terms->unresolved), step, facts, terms);
 	law(LAW_EXPIRED, !settled || got.outcome != OUTCOME_EXPIRED ||
-		(harmless && !used_up && terms->now + latest >= terms->expires_at), step, facts, terms);
+		(((harmless || own) && !used_up) || is_rest(facts)), step, facts, terms);
+	law(LAW_EXPIRED, !settled || got.outcome != OUTCOME_EXPIRED ||
+		terms->now + latest >= terms->expires_at, step, facts, terms);
+}
+
+static bool
+is_refusal_of(Decision got, const char *reason)
+{
+	return got.kind == DECIDE_SETTLE && got.outcome == OUTCOME_REFUSED && strcmp(got.reason, reason) == 0;
+}
+
+/* What a reply says beside its class. */
+static void
+check_sayings(Step step, const Facts *facts, const Terms *terms, Decision got)
+{
+	bool		retry = got.kind == DECIDE_RETRY;
+	bool		settled = got.kind == DECIDE_SETTLE;
+	bool		in_doubt = settled && got.outcome == OUTCOME_IN_DOUBT && terms->unresolved;
+	bool		expired = settled && got.outcome == OUTCOME_EXPIRED;
+
+	if (is_own_refusal(step, facts))
+		law(LAW_OWN_REFUSAL, in_doubt || (retry && (got.refused || got.unresolved)) || expired ||
+			is_refusal_of(got, "why"), step, facts, terms);
+	else
+		law(LAW_OWN_REFUSAL, !got.refused, step, facts, terms);
+	law(LAW_OWN_REFUSAL, !got.refused || terms->refusals + 1 < REFUSALS_MAX, step, facts, terms);
+
+	law(LAW_NOT_NOW, is_rest(facts) ? got.kind == DECIDE_HOLD || expired || in_doubt :
+		got.kind != DECIDE_HOLD, step, facts, terms);
+	law(LAW_NOT_NOW_LATER, got.kind != DECIDE_HOLD ||
+		(got.retry_at >= terms->rest_until && got.retry_at >= terms->now &&
+		 got.retry_at < terms->expires_at), step, facts, terms);
+
+	if (is_opt_out(step, facts))
+		law(LAW_OPTED_OUT, in_doubt || is_refusal_of(got, "opted_out"), step, facts, terms);
+	if (is_busy(step, facts) && !terms->unresolved)
+		law(LAW_BUSY, is_refusal_of(got, "busy") ||
+			(retry && got.retry_at >= terms->now + 5 * SECOND && terms->attempt < terms->max_attempts),
+			step, facts, terms);
+	if (is_young(step, facts, terms) && !terms->unresolved)
+		law(LAW_YOUNG, retry || expired || (settled && got.outcome == OUTCOME_EXHAUSTED),
+			step, facts, terms);
 }
 
 static void
@@ -156,7 +262,9 @@ check_laws(Step step, const Facts *facts, const Terms *terms)
 	law(LAW_TURNS, got.kind != DECIDE_CALL || step == STEP_CHECK || !terms->turned,
 		step, facts, terms);
 	law(LAW_NO_SECOND_CHECK, got.kind != DECIDE_CALL || got.step != STEP_CHECK, step, facts, terms);
-	law(LAW_BLOCK, (got.kind == DECIDE_BLOCK) == (facts->class == REPLY_BLOCKED), step, facts, terms);
+	law(LAW_BLOCK, (got.kind == DECIDE_BLOCK) ==
+		(facts->class == REPLY_BLOCKED && facts->of_server && !is_rest(facts) && !is_opt_out(step, facts)),
+		step, facts, terms);
 	law(LAW_DONE, (settled && got.outcome == OUTCOME_NOTIFIED) ==
 		(step == STEP_NOTIFY && done && !facts->elsewhere) &&
 		(settled && got.outcome == OUTCOME_SESSION_CREATED) ==
@@ -174,6 +282,7 @@ check_laws(Step step, const Facts *facts, const Terms *terms)
 	check_doubt_laws(step, facts, terms, got);
 	check_retry_laws(step, facts, terms, got);
 	check_create_laws(step, facts, terms, got);
+	check_sayings(step, facts, terms, got);
 }
 
 /* Every combination of what is known of the two conversations and the nudge. */
@@ -258,6 +367,52 @@ try_answers(Step step, Facts *facts, Terms *terms)
 }
 
 static void
+say(Saying saying, Facts *facts, Terms *terms)
+{
+	facts->of_server = saying != SAYS_ALONE;
+	facts->limited = saying == SAYS_NOT_NOW;
+	facts->opted_out = saying == SAYS_OPTED_OUT;
+	facts->busy = saying == SAYS_BUSY;
+	terms->made_at = saying == SAYS_YOUNG ? terms->now - SECOND : 0;
+}
+
+/* What changes with what is said: how often, and for how long. */
+static void
+try_sayings(Step step, ReplyClass class, int keys)
+{
+	for (int saying = SAYS_NOTHING; saying < SAYING_COUNT; saying++)
+		for (int i = 0; i <= REFUSALS_MAX; i++)
+		{
+			Facts		facts = some_facts(class);
+			Terms		terms = terms_with_keys(keys);
+
+			if (i > 0 && saying != SAYS_ALONE && saying != SAYS_NOT_NOW)
+				continue;
+			say((Saying) saying, &facts, &terms);
+			terms.refusals = i;
+			terms.rounds = i * i;
+			terms.rest_until = NOW + (i - 2) * 4 * SECOND;
+			try_times(step, &facts, &terms);
+		}
+}
+
+/* All that is known of people, with keys or without. */
+static void
+try_people_saying(Step step, ReplyClass class, int keys)
+{
+	for (int saying = SAYS_NOTHING; saying < SAYING_COUNT; saying++)
+	{
+		Facts		facts = some_facts(class);
+		Terms		terms = terms_with_keys(keys);
+
+		if (saying != SAYS_NOTHING && keys != 0 && keys != 7)
+			continue;
+		say((Saying) saying, &facts, &terms);
+		try_people(step, &facts, &terms);
+	}
+}
+
+static void
 test_laws(void)
 {
 	for (int step = 0; step < STEP_COUNT; step++)
@@ -267,12 +422,8 @@ test_laws(void)
 				Facts		facts = some_facts((ReplyClass) class);
 				Terms		terms = terms_with_keys(keys);
 
-				try_people((Step) step, &facts, &terms);
-				facts = some_facts((ReplyClass) class);
-				terms = terms_with_keys(keys);
-				try_times((Step) step, &facts, &terms);
-				facts = some_facts((ReplyClass) class);
-				terms = terms_with_keys(keys);
+				try_people_saying((Step) step, (ReplyClass) class, keys);
+				try_sayings((Step) step, (ReplyClass) class, keys);
 				try_answers((Step) step, &facts, &terms);
 			}
 	for (int i = 0; i < LAW_COUNT; i++)

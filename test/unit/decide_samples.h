@@ -15,6 +15,7 @@ some_facts(ReplyClass class)
 	return (Facts) {
 		.class = class, .reason = "why", .retry_after_ms = -1, .channel = "sms",
 		.customer_address = "+1customer", .business_address = "+1business",
+		.of_server = class == REPLY_BLOCKED,
 	};
 }
 

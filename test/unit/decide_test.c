@@ -793,6 +793,224 @@ test_notified(void)
 	}
 }
 
+/* --- whose matter it is --------------------------------------------------- */
+
+/* A refusal that nobody else has met, of a nudge that was refused before. */
+static void
+test_own_refusals(void)
+{
+	const struct
+	{
+		const char *name;
+		int			refusals;
+		int			attempt;
+		int64_t		retry_after_ms;
+		int64_t		expires_at;
+		Decision	wanted;
+	}			cases[] = {
+		/* with random = 0.5, three quarters of 1, 2 and 4 s */
+		{"the first", 0, 1, -1, INT64_MAX, retries(NOW + SECOND * 3 / 4)},
+		{"the second", 1, 2, -1, INT64_MAX, retries(NOW + SECOND * 3 / 2)},
+		{"the third, after other failures", 2, 9, -1, INT64_MAX, retries(NOW + 3 * SECOND)},
+		{"the fourth", 3, 4, -1, INT64_MAX, ends(OUTCOME_REFUSED, "why")},
+		{"the first, and no attempt left", 0, 12, -1, INT64_MAX, ends(OUTCOME_REFUSED, "why")},
+		{"one that names a time", 0, 1, 60000, INT64_MAX, retries(NOW + 60 * SECOND + SECOND * 3 / 4)},
+		{"the next would come too late", 0, 1, -1, NOW + SECOND / 2, ends(OUTCOME_EXPIRED, "why")},
+	};
+
+	for (int step = 0; step < STEP_COUNT; step++)
+		for (int i = 0; i < COUNT(cases); i++)
+		{
+			Facts		facts = some_facts(REPLY_BLOCKED);
+			Terms		terms = some_terms();
+			Decision	got;
+			char		name[120];
+
+			facts.of_server = false;
+			facts.retry_after_ms = cases[i].retry_after_ms;
+			terms.refusals = cases[i].refusals;
+			terms.attempt = cases[i].attempt;
+			terms.expires_at = cases[i].expires_at;
+			snprintf(name, sizeof(name), "%s, refused to it alone: %s", step_name((Step) step), cases[i].name);
+			check(name, (Step) step, &facts, &terms, cases[i].wanted);
+			got = decide((Step) step, &facts, &terms);
+			ok(got.refused == (got.kind == DECIDE_RETRY), "and it is counted");
+			/* once it is known to be the server's, none of that matters */
+			facts.of_server = true;
+			check(name, (Step) step, &facts, &terms, blocks());
+		}
+}
+
+/* "Not now" uses up nothing, whatever the nudge has been through. */
+static void
+test_rests(void)
+{
+	const struct
+	{
+		const char *name;
+		int64_t		rest_until;
+		int			rounds;
+		int64_t		expires_at;
+		int64_t		at;			/* 0: expired */
+	}			cases[] = {
+		{"a server that rests", NOW + 8 * SECOND, 0, INT64_MAX, NOW + 8 * SECOND + SECOND / 2},
+		{"one that is called again already", NOW - SECOND, 0, INT64_MAX, NOW + SECOND / 2},
+		{"the third time", NOW + 8 * SECOND, 2, INT64_MAX, NOW + 10 * SECOND},
+		{"the hundredth time", NOW + 8 * SECOND, 100, INT64_MAX, NOW + 38 * SECOND},
+		{"its time ends before the rest", NOW + 8 * SECOND, 0, NOW + 8 * SECOND, 0},
+		{"at the very moment", NOW + 8 * SECOND, 0, NOW + 8 * SECOND + SECOND / 2, 0},
+		{"a moment later", NOW + 8 * SECOND, 0, NOW + 8 * SECOND + SECOND / 2 + 1, NOW + 8 * SECOND + SECOND / 2},
+	};
+
+	for (int step = 0; step < STEP_COUNT; step++)
+		for (int i = 0; i < COUNT(cases); i++)
+			for (int blocked = 0; blocked < 2; blocked++)
+			{
+				Facts		facts = some_facts(blocked ? REPLY_BLOCKED : REPLY_NOT_APPLIED);
+				Terms		terms = some_terms();
+				Decision	wanted = {.kind = DECIDE_HOLD, .reason = "why"};
+				char		name[120];
+
+				facts.limited = true;
+				terms.attempt = terms.max_attempts;
+				terms.refusals = REFUSALS_MAX - 1;
+				terms.rest_until = cases[i].rest_until;
+				terms.rounds = cases[i].rounds;
+				terms.expires_at = cases[i].expires_at;
+				snprintf(name, sizeof(name), "%s, not now: %s", step_name((Step) step), cases[i].name);
+				if (cases[i].at == 0)
+					wanted = ends(OUTCOME_EXPIRED, "why");
+				check(name, (Step) step, &facts, &terms, wanted);
+				if (cases[i].at != 0)
+					is_number(decide((Step) step, &facts, &terms).retry_at, cases[i].at, "until then");
+			}
+}
+
+/* A call that is to be made again waits with the others, while its key lives. */
+static void
+test_rest_of_unresolved(void)
+{
+	Facts		facts = some_facts(REPLY_NOT_APPLIED);
+	Terms		terms = some_terms();
+	Decision	held = {.kind = DECIDE_HOLD, .reason = "why", .unresolved = true};
+
+	facts.limited = terms.unresolved = terms.repeatable = true;
+	terms.rest_until = NOW + 8 * SECOND;
+	terms.repeat_until = NOW + 9 * SECOND;
+	check("not now, to a call that is made again", STEP_NOTIFY, &facts, &terms, held);
+	terms.repeat_until = NOW + 8 * SECOND;
+	check("until after its key is forgotten", STEP_NOTIFY, &facts, &terms, ends(OUTCOME_IN_DOUBT, "why"));
+	terms.repeat_until = INT64_MAX;
+	terms.expires_at = NOW + 8 * SECOND;
+	check("until after it expires", STEP_CREATE, &facts, &terms, ends(OUTCOME_IN_DOUBT, "why"));
+	terms.expires_at = INT64_MAX;
+	terms.repeatable = false;
+	check("without a key", STEP_CREATE, &facts, &terms, ends(OUTCOME_IN_DOUBT, "why"));
+}
+
+/* --- customers who are busy, or want nothing ---------------------------------- */
+
+static void
+test_busy(void)
+{
+	const struct
+	{
+		const char *name;
+		int			attempt;
+		int64_t		left;		/* until it expires; 0: it never does */
+		int64_t		wait;		/* 0: refused */
+	}			cases[] = {
+		{"the first look", 1, 0, 60 * SECOND},
+		{"the second", 2, 0, 120 * SECOND},
+		{"the fourth", 4, 0, 480 * SECOND},
+		{"the fifth", 5, 0, 900 * SECOND},
+		{"the last but one", 11, 0, 900 * SECOND},
+		{"the last", 12, 0, 0},
+		{"time for one more", 1, 90 * SECOND, 45 * SECOND},
+		{"hardly", 1, 10 * SECOND, 5 * SECOND},
+		{"no more", 1, 10 * SECOND - 2, 0},
+		{"expired", 1, -SECOND, 0},
+	};
+
+	for (int look = 0; look < 2; look++)
+		for (int i = 0; i < COUNT(cases); i++)
+		{
+			Facts		facts = some_facts(REPLY_DONE);
+			Terms		terms = some_terms();
+			Decision	wanted = {.kind = DECIDE_RETRY, .retry_at = NOW + cases[i].wait, .reason = "busy"};
+
+			facts.busy = true;
+			terms.second_look = look;
+			terms.attempt = cases[i].attempt;
+			if (cases[i].left != 0)
+				terms.expires_at = NOW + cases[i].left;
+			check(cases[i].name, STEP_CHECK, &facts, &terms,
+				  cases[i].wait == 0 ? ends(OUTCOME_REFUSED, "busy") : wanted);
+			/* where we write, too: then it is just live */
+			facts.live = true;
+			check("live, besides", STEP_CHECK, &facts, &terms, makes(STEP_NOTIFY));
+		}
+}
+
+static void
+test_opted_out(void)
+{
+	static const ReplyClass refusals[] = {REPLY_REJECTED, REPLY_BLOCKED, REPLY_NOT_FOUND, REPLY_CLOSED};
+
+	for (int step = STEP_NOTIFY; step <= STEP_CREATE; step++)
+		for (int i = 0; i < COUNT(refusals); i++)
+			for (int unresolved = 0; unresolved < 2; unresolved++)
+			{
+				Facts		facts = some_facts(refusals[i]);
+				Terms		terms = some_terms();
+
+				facts.opted_out = true;
+				terms.unresolved = terms.repeatable = unresolved;
+				terms.repeat_until = INT64_MAX;
+				check("the recipient has opted out", (Step) step, &facts, &terms,
+					  unresolved ? ends(OUTCOME_IN_DOUBT, "why") : ends(OUTCOME_REFUSED, "opted_out"));
+			}
+}
+
+/* --- what we have made ourselves, and the API does not know yet ----------------- */
+
+static void
+test_young(void)
+{
+	const struct
+	{
+		const char *name;
+		int64_t		age;
+		bool		young;
+	}			cases[] = {
+		{"made just now", 0, true},
+		{"by a clock that has been set back", -3600 * SECOND, true},
+		{"ten minutes ago, but for a moment", 600 * SECOND - 1, true},
+		{"ten minutes ago", 600 * SECOND, false},
+	};
+
+	for (int i = 0; i < COUNT(cases); i++)
+		for (int own = 0; own < 2; own++)
+		{
+			Facts		facts = some_facts(REPLY_NOT_FOUND);
+			Terms		terms = some_terms();
+
+			terms.now = NOW + 7200 * SECOND;
+			terms.made_at = terms.now - cases[i].age;
+			offer(own ? OWN_ADDRESS : NO_ADDRESS, &facts, &terms);
+			check(cases[i].name, STEP_CHECK, &facts, &terms, cases[i].young ? retries(terms.now + SECOND / 2) :
+				  own ? makes(STEP_CREATE) : ends(OUTCOME_REFUSED, "conversation_not_found"));
+			check("a notify", STEP_NOTIFY, &facts, &terms, cases[i].young ? retries(terms.now + SECOND / 2) :
+				  ends(OUTCOME_REFUSED, "conversation_not_found"));
+			terms.second_look = true;
+			check("a second look", STEP_CHECK, &facts, &terms, cases[i].young ? retries(terms.now + SECOND / 2) :
+				  makes(STEP_CREATE));
+			terms.attempt = terms.max_attempts;
+			if (cases[i].young)
+				check("the last attempt", STEP_CHECK, &facts, &terms, ends(OUTCOME_EXHAUSTED, "why"));
+		}
+}
+
 /* Out of a message that nothing bounds; a retry must not land in the past. */
 static void
 test_endless_retry_after(void)
@@ -828,5 +1046,11 @@ main(void)
 	test_elsewhere();
 	test_notified();
 	test_endless_retry_after();
+	test_own_refusals();
+	test_rests();
+	test_rest_of_unresolved();
+	test_busy();
+	test_opted_out();
+	test_young();
 	return done_testing();
 }

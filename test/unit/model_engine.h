@@ -51,8 +51,7 @@ add_api_moves(Moves *moves)
 	{
 		if ((refusals[i].fate == FATE_CLOSED && !(from->closed && from->step == STEP_NOTIFY)) ||
 			(refusals[i].fate == FATE_OVERTAKEN && (from->step != STEP_CREATE || from->knows_keys)) ||
-			(refusals[i].fate == FATE_NOT_FOUND && from->step != STEP_NOTIFY) ||
-			(refusals[i].fate == FATE_FORBIDDEN && from->holds >= HOLDS_MAX))
+			(refusals[i].fate == FATE_NOT_FOUND && from->step != STEP_NOTIFY))
 			continue;
 		add_move(moves, refusals[i].label)->fate = refusals[i].fate;
 	}
@@ -84,9 +83,9 @@ add_reply_moves(Moves *moves)
 		{FATE_NOT_FOUND, REPLY_NOT_FOUND, "404"},
 		{FATE_NOT_FOUND, REPLY_NOT_APPLIED, "404, cut short"},
 		{FATE_NOT_FOUND, REPLY_AMBIGUOUS, "the answer is lost"},
-		{FATE_POSTPONED, REPLY_NOT_APPLIED, "429"},
+		{FATE_POSTPONED, REPLY_NOT_APPLIED, "425"},
 		{FATE_POSTPONED, REPLY_AMBIGUOUS, "the answer is lost"},
-		{FATE_FORBIDDEN, REPLY_BLOCKED, "403"},
+		{FATE_FORBIDDEN, REPLY_BLOCKED, "403, to this nudge alone"},
 		{FATE_FORBIDDEN, REPLY_NOT_APPLIED, "403, cut short"},
 		{FATE_FORBIDDEN, REPLY_AMBIGUOUS, "the answer is lost"},
 		{FATE_FAILED, REPLY_AMBIGUOUS, "5xx, or the answer is lost"},
@@ -101,10 +100,16 @@ add_reply_moves(Moves *moves)
 		next = add_move(moves, sights[i].label);
 		if (from->fate == FATE_OPEN && sights[i].class == REPLY_AMBIGUOUS)
 			count_up(&next->late[from->step][from->key]);
-		take_reply(moves->variant, next, sights[i].class, false);
+		take_reply(moves->variant, next, sights[i].class, ABOUT_NUDGE);
 	}
+	/* what puts a nudge back without an attempt being used is bounded, too */
+	if (from->fate == FATE_POSTPONED && from->holds < HOLDS_MAX)
+		take_reply(moves->variant, add_move(moves, "429"), REPLY_NOT_APPLIED, ABOUT_SERVER);
+	if (from->fate == FATE_FORBIDDEN && from->holds < HOLDS_MAX)
+		take_reply(moves->variant, add_move(moves, "403, to others, too"), REPLY_BLOCKED, ABOUT_SERVER);
 	if (from->fate == FATE_APPLIED && from->step == STEP_CREATE)
-		take_reply(moves->variant, add_move(moves, "2xx with the old id"), REPLY_DONE, true);
+		take_reply(moves->variant, add_move(moves, "2xx with the old id"), REPLY_DONE,
+				   ABOUT_SAME_CONVERSATION);
 }
 
 /* --- the engine ---------------------------------------------------------------- */
@@ -118,16 +123,20 @@ add_check_moves(Moves *moves)
 	State	   *next = add_move(moves, "the check tells the status and the customer");
 
 	next->customer_known = true;
-	take_reply(moves->variant, next, REPLY_DONE, false);
+	take_reply(moves->variant, next, REPLY_DONE, ABOUT_NUDGE);
 	next = add_move(moves, "the check tells that the customer has written");
 	next->has_written = true;
-	take_reply(moves->variant, next, REPLY_DONE, false);
+	take_reply(moves->variant, next, REPLY_DONE, ABOUT_NUDGE);
 	take_reply(moves->variant, add_move(moves, "the check tells the status only"),
-			   REPLY_DONE, false);
+			   REPLY_DONE, ABOUT_NUDGE);
+	take_reply(moves->variant, add_move(moves, "the check tells that the customer is busy"),
+			   REPLY_DONE, ABOUT_BUSY);
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
-		if (failures[i] != REPLY_BLOCKED || moves->from->holds < HOLDS_MAX)
-			take_reply(moves->variant, add_move(moves, reply_class_name(failures[i])),
-					   failures[i], false);
+		take_reply(moves->variant, add_move(moves, reply_class_name(failures[i])),
+				   failures[i], ABOUT_NUDGE);
+	if (moves->from->holds < HOLDS_MAX)
+		take_reply(moves->variant, add_move(moves, "the check is refused, as are those of others"),
+				   REPLY_BLOCKED, ABOUT_SERVER);
 }
 
 static void
@@ -251,7 +260,7 @@ add_intended_moves(Moves *moves)
 		return;
 	}
 	post(add_move(moves, step_name((Step) next.step)), key_of(moves->variant, &next));
-	take_reply(moves->variant, add_move(moves, "there is no courier"), REPLY_NOT_APPLIED, false);
+	take_reply(moves->variant, add_move(moves, "there is no courier"), REPLY_NOT_APPLIED, ABOUT_NUDGE);
 }
 
 static void

@@ -132,8 +132,8 @@ typedef enum Fate
 	FATE_OVERTAKEN,				/* a create: the customer came back */
 	FATE_REJECTED,
 	FATE_NOT_FOUND,
-	FATE_POSTPONED,				/* 429, or 503 with Retry-After */
-	FATE_FORBIDDEN,
+	FATE_POSTPONED,				/* "not now", to this call or to all */
+	FATE_FORBIDDEN,				/* to this nudge, or to all */
 	FATE_FAILED					/* without effect, and nobody can tell */
 } Fate;
 
@@ -414,7 +414,7 @@ end_flight(State *state, const Decision *end)
 	state->end_kind = end->kind;
 	state->end_outcome = end->kind == DECIDE_SETTLE ? end->outcome : 0;
 	state->end_unresolved = end->unresolved;
-	if (end->kind == DECIDE_BLOCK && state->holds < HOLDS_MAX)
+	if ((end->kind == DECIDE_BLOCK || end->kind == DECIDE_HOLD) && state->holds < HOLDS_MAX)
 		state->holds++;
 }
 
@@ -447,14 +447,24 @@ learn(State *state, ReplyClass class)
 		*knowledge = KNOWN_IN_MEMORY;
 }
 
+/* What a reply is about, beside its class. */
+typedef enum About
+{
+	ABOUT_NUDGE,
+	ABOUT_SERVER,				/* "not now", or never, to all of its nudges */
+	ABOUT_SAME_CONVERSATION,
+	ABOUT_BUSY					/* the customer is busy */
+} About;
+
 static void
-take_reply(Variant variant, State *state, ReplyClass class, bool same_conversation)
+take_reply(Variant variant, State *state, ReplyClass class, About about)
 {
 	Facts		facts = {
 		.class = class, .reason = "why", .retry_after_ms = -1, .live = !state->closed,
 		.last_inbound_at = state->has_written ? NOW : 0,
 		.channel = "sms", .customer_address = state->customer_known ? "+1customer" : NULL,
-		.same_conversation = same_conversation,
+		.same_conversation = about == ABOUT_SAME_CONVERSATION, .busy = about == ABOUT_BUSY,
+		.of_server = about == ABOUT_SERVER, .limited = about == ABOUT_SERVER && class == REPLY_NOT_APPLIED,
 	};
 	Decision	decision;
 

@@ -83,9 +83,31 @@ test_endless_retry_after(void)
 	ok(retry_delay_ms(1, INT64_MAX, ALMOST_ONE) >= DAY_MS, "Retry-After INT64_MAX does not overflow");
 }
 
+/* The pauses that do not depend on luck. */
+static void
+test_pauses(void)
+{
+	int64_t		pause = 0;
+	int64_t		total = 0;
+
+	for (int i = 0; i < 8; i++)
+		total += pause = next_pause_ms(pause, 1000, 60000);
+	is_number(pause, 60000, "pauses double up to the longest");
+	is_number(total, 1000 + 2000 + 4000 + 8000 + 16000 + 32000 + 60000 + 60000, "from the first");
+	is_number(next_pause_ms(-1, 5000, 60000), 5000, "a pause that makes no sense is none");
+	is_number(busy_delay_ms(0), 60000, "a busy customer: at first a minute");
+	is_number(busy_delay_ms(5), 900000, "then up to a quarter of an hour");
+	is_number(busy_delay_ms(INT_MAX), 900000, "however often");
+	is_number(spread_delay_ms(0, ALMOST_ONE), 999, "after a rest: spread over a second");
+	is_number(spread_delay_ms(4, 0.5), 8000, "which doubles for whoever was put back");
+	is_number(spread_delay_ms(INT_MAX, 0.5), 30000, "up to a minute");
+	is_number(spread_delay_ms(7, 0.0), 0, "and may be nothing");
+}
+
 int
 main(void)
 {
+	test_pauses();
 	for (size_t i = 0; i < sizeof(delay_cases) / sizeof(delay_cases[0]); i++)
 	{
 		const DelayCase *c = &delay_cases[i];

@@ -1,0 +1,116 @@
+/*
+ * store_servers.c: what is known against servers, and whom they named as opted
+ * out, in SQL.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "rows.h"
+#include "statement.h"
+#include "store.h"
+
+static Datum
+text_or_null(const char *text)
+{
+	/* the statements take an empty text for null */
+	return CStringGetTextDatum(text != NULL ? text : "");
+}
+
+void
+store_report_server(const char *server, const TroubleRow *trouble)
+{
+	/* "since" stays while the reason does */
+	static Statement set = {
+		"INSERT INTO reengage.server_state AS s (server, state, reason, detail, step, until)"
+		" VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), nullif($6, '-infinity'))"
+		" ON CONFLICT (server) DO UPDATE SET state = EXCLUDED.state, reason = EXCLUDED.reason,"
+		"   detail = EXCLUDED.detail, step = EXCLUDED.step, until = EXCLUDED.until,"
+		"   since = CASE WHEN s.state = EXCLUDED.state AND s.reason = EXCLUDED.reason"
+		"     THEN s.since ELSE EXCLUDED.since END",
+		6, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
+	};
+	static Statement clear = {
+		"DELETE FROM reengage.server_state WHERE server = $1",
+		1, {TEXTOID}
+	};
+	Datum		arguments[6];
+
+	arguments[0] = CStringGetTextDatum(server);
+	if (trouble->state == NULL)
+	{
+		execute(&clear, arguments, SPI_OK_DELETE);
+		return;
+	}
+	arguments[1] = CStringGetTextDatum(trouble->state);
+	arguments[2] = CStringGetTextDatum(trouble->reason);
+	arguments[3] = text_or_null(trouble->detail);
+	arguments[4] = text_or_null(trouble->step);
+	arguments[5] = TimestampTzGetDatum(trouble->until != 0 ? trouble->until : DT_NOBEGIN);
+	execute(&set, arguments, SPI_OK_INSERT);
+}
+
+TroubleRow
+store_server_trouble(const char *server)
+{
+	static Statement statement = {
+		"SELECT state, reason, detail, step, until FROM reengage.server_state WHERE server = $1",
+		1, {TEXTOID}
+	};
+	Datum		argument = CStringGetTextDatum(server);
+	TroubleRow	row = {NULL};
+
+	execute(&statement, &argument, SPI_OK_SELECT);
+	if (SPI_processed > 0)
+	{
+		row.state = result_text(0, 1);
+		row.reason = result_text(0, 2);
+		row.detail = result_text(0, 3);
+		row.step = result_text(0, 4);
+		row.until = result_time(0, 5, 0);
+	}
+	return row;
+}
+
+TimestampTz
+store_release(const char *server)
+{
+	/* a range of each lane of the index, as they are put off for a minute at most */
+	static Statement statement = {
+		"UPDATE reengage.due SET due_at = pg_catalog.now(), waiting_for = NULL"
+		" WHERE server = $1 AND priority = ANY ('{0,1,2,3,4,5,6,7,8,9}')"
+		"   AND due_at > pg_catalog.now() AND due_at < pg_catalog.now() + interval '2 minutes'"
+		"   AND waiting_for = '" WAITS_FOR_SERVER "'",
+		1, {TEXTOID}
+	};
+	Datum		argument = CStringGetTextDatum(server);
+
+	execute(&statement, &argument, SPI_OK_UPDATE);
+	return SPI_processed > 0 ? GetCurrentTransactionStartTimestamp() : 0;
+}
+
+void
+store_record_opt_outs(const OptOutRow *rows, int count)
+{
+	static Statement statement = {
+		"SELECT reengage.record_opt_out(o.server, o.channel, o.address_hash, o.root, o.label, o.reason)"
+		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
+		"   pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6))"
+		"   AS o (server, channel, address_hash, root, label, reason)",
+		6, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+	};
+	static const Column columns[] = {
+		{COLUMN_TEXT, offsetof(OptOutRow, server)},
+		{COLUMN_TEXT, offsetof(OptOutRow, channel)},
+		{COLUMN_TEXT, offsetof(OptOutRow, address_hash)},
+		{COLUMN_TEXT, offsetof(OptOutRow, root_conversation_id)},
+		{COLUMN_TEXT, offsetof(OptOutRow, label)},
+		{COLUMN_TEXT, offsetof(OptOutRow, reason)},
+	};
+	Datum		arguments[lengthof(columns)];
+
+	make_arguments(arguments, columns, lengthof(columns), rows, sizeof(OptOutRow), count);
+	execute(&statement, arguments, SPI_OK_SELECT);
+}

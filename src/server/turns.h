@@ -1,0 +1,20 @@
+/*
+ * turns.h: which POSTs may go on while their server is left alone.
+ *
+ * What a look has found is worth a call, so a nudge that wants to post waits
+ * here for a short while.  Then it is the one that tries the server again, and
+ * the others wait until that has succeeded.  If it takes longer, they go back
+ * into the schedule.
+ */
+#ifndef REENGAGE_TURNS_H
+#define REENGAGE_TURNS_H
+
+#include "flights.h"
+
+/* Sorts to_intend and resting: who may go on, and who waits.  "closing": nobody waits any more. */
+extern void turns_sort(Flights *flights, TimestampTz now, bool closing);
+
+/* When they are to be sorted again, if nothing happens; DT_NOEND: there is no need. */
+extern TimestampTz turns_next(const Flights *flights, TimestampTz now);
+
+#endif
