@@ -3314,6 +3314,8 @@ DECLARE
 	date_order text := options ->> 'date_order';
 	country_code text := reengage.country_code_of(options ->> 'server');
 	heading text := lower(options ->> 'heading');
+	-- to list the names of time zones takes longer than a small extract
+	has_zones boolean := options ->> 'zone_column' IS NOT NULL;
 	words text[] := reengage.status_words() || ARRAY(SELECT lower(btrim(w.word)) FROM jsonb_array_elements_text(options -> 'status_words') w(word));
 BEGIN
 	CREATE TEMP TABLE reengage_history_plan AS
@@ -3399,7 +3401,7 @@ BEGIN
 			  AND strpos(lower(c.time_zone), lower(c.customer)) = 0 THEN c.time_zone END AS said_zone
 	FROM compared c
 		-- the trigger on nudges takes them in any case of letters
-		LEFT JOIN (SELECT DISTINCT lower(n.name) AS name FROM pg_timezone_names n) z ON z.name = lower(c.time_zone);
+		LEFT JOIN (SELECT DISTINCT lower(n.name) AS name FROM pg_timezone_names n WHERE has_zones) z ON z.name = lower(c.time_zone);
 	CREATE UNIQUE INDEX ON pg_temp.reengage_history_plan (record_no) INCLUDE (reason);
 	ANALYZE pg_temp.reengage_history_plan;
 END

@@ -91,10 +91,16 @@ format_of(FunctionCallInfo fcinfo)
 }
 
 static void
-source_open(Source *source, const char *file, CsvFormat format)
+source_open(Source *source, FunctionCallInfo fcinfo)
 {
+	const char *file;
+	CsvFormat	format = format_of(fcinfo);
 	struct stat status;
 
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("file must not be null")));
+	file = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	require_right_to_read(file);
 	source->file = file;
 	source->block = palloc(BLOCK);
@@ -340,7 +346,7 @@ reengage_read_header(PG_FUNCTION_ARGS)
 	Header	   *header = palloc(sizeof(Header));
 	Datum		names[COLUMNS_MAX];
 
-	source_open(&source, text_to_cstring(PG_GETARG_TEXT_PP(0)), format_of(fcinfo));
+	source_open(&source, fcinfo);
 	read_header(&source, header);
 	for (int i = 0; i < header->count; i++)
 		names[i] = CStringGetTextDatum(pg_any_to_server(header->names[i], strlen(header->names[i]), PG_UTF8));
@@ -359,7 +365,7 @@ reengage_copy_history_file(PG_FUNCTION_ARGS)
 	Staging    *staging;
 	int64		records;
 
-	source_open(&source, text_to_cstring(PG_GETARG_TEXT_PP(0)), format_of(fcinfo));
+	source_open(&source, fcinfo);
 	read_header(&source, header);
 	staging = staging_open(header->count);
 	while (next_record(&source))
