@@ -206,7 +206,9 @@ is($node->safe_psql('postgres', q{SELECT state || ' ' || remaining FROM reengage
 wait_for(sub { $node->safe_psql('postgres', q{SELECT moved_at < clock_timestamp() - interval '1.1 s' FROM reengage.imports WHERE campaign = 'big'}) eq 't' },
 	'it does not move');
 is($node->safe_psql('postgres', q{SELECT state FROM reengage.imports WHERE campaign = 'big'}), 'running', 'and that it runs');
-my $pid = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE query ~ '^CALL' AND wait_event = 'advisory'});
+my $pid = '';
+wait_for(sub { ($pid = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE query ~ '^CALL' AND wait_event = 'advisory'})) ne '' },
+	'in the middle of the chunk');
 kill 'KILL', $pid or die;
 finish_psql($import);
 $holder->quit;
