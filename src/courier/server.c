@@ -81,6 +81,8 @@ servers_configure(const ServerMessage *message)
 	settings_release(server->settings);
 	server->settings = settings;
 	throttle_set(&server->throttle, settings->max_requests_per_minute, clock_monotonic_ms());
+	/* as the worker takes changed options for the cure */
+	throttle_end_pause(&server->throttle);
 	keep_enough_connections();
 	start_calls(server);
 }

@@ -103,6 +103,13 @@ throttle_count(Throttle *throttle, int64_t now_ms)
 	throttle->next_token_ms += interval_ms(throttle, now_ms);
 }
 
+void
+throttle_end_pause(Throttle *throttle)
+{
+	throttle->held_until_ms = 0;
+	throttle->limits = 0;
+}
+
 bool
 throttle_has_room(const Throttle *throttle)
 {

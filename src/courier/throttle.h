@@ -46,6 +46,9 @@ typedef enum Welcome
 /* Changes the limit; what was sent before still counts.  Begins without a burst. */
 extern void throttle_set(Throttle *throttle, int per_minute, int64_t now_ms);
 
+/* The server is another one now, perhaps: the pause is over, and one goes first. */
+extern void throttle_end_pause(Throttle *throttle);
+
 /* How long until a request may go out; 0: now. */
 extern int64_t throttle_wait_ms(const Throttle *throttle, int64_t now_ms);
 

@@ -101,6 +101,14 @@ for (@replies)
 	};
 }
 
+# a refusal that ends in its headers may be one that leads elsewhere
+$plays{refusal_cut} = sub {
+	my ($client) = @_;
+
+	print $client "HTTP/1.1 400 Bad Request\r\nContent-Type: appl";
+	return 0;
+};
+
 # --- an answer that nobody asked for, once the test says so -----------------------------------
 
 pipe my $read_told, my $write_told or die "pipe: $!";
@@ -305,6 +313,14 @@ for my $case ([ 'check', 'dead_before_reading', 'check' ], [ 'notify', 'dead_bef
 	}
 	like(outcome($node, $id), qr/^in_doubt connection_lost /, "$name: in doubt");
 	is($simulator->verbs("id=$id"), $verbs, 'and not sent again');
+}
+
+for my $verb ('notify', 'create')
+{
+	my $id = id_of($verb, 'refusal_cut');
+
+	nudge_and_wait($id);
+	is(outcome($node, $id), "exhausted reply_cut $verb", "a $verb refused in headers that were cut: refused by nobody yet");
 }
 
 # --- silence: what is asked, what is told ------------------------------------------------------------------

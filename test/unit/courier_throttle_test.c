@@ -199,6 +199,18 @@ test_pauses(void)
 	is_number(throttle_wait_ms(&throttle, now), 7000, "and the API's own word counts");
 }
 
+static void
+test_end_pause(void)
+{
+	Throttle	throttle = {0};
+
+	meet(&throttle, 30000, 0);
+	throttle_end_pause(&throttle);
+	is_number(throttle_wait_ms(&throttle, 0), 0, "a pause can be ended");
+	throttle_begin(&throttle, 0);
+	ok(!throttle_has_room(&throttle), "but one still goes first");
+}
+
 /* 600 a minute are 10 a second. */
 static void
 test_pace(void)
@@ -244,6 +256,7 @@ main(void)
 	test_slow_start();
 	test_rounds();
 	test_pauses();
+	test_end_pause();
 	test_pace();
 	test_most_one();
 	return done_testing();
