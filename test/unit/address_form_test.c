@@ -125,7 +125,9 @@ static const struct
 	{"a trunk prefix in North America", "+1 (1) 317 555 0142", "sms", NULL, "+13175550142"},
 	{"Argentina's 9 is left alone", "+54 9 11 1234 5678", "sms", NULL, "+5491112345678"},
 
-	{"e-mail: case", "Anna.Berg@Example.COM", "email", NULL, "anna.berg@example.com"},
+	{"e-mail: a domain has no case", "anna.berg@Example.COM", "email", NULL, "anna.berg@example.com"},
+	{"e-mail: before it only the host knows", "Anna.Berg@example.com", "email", NULL, "Anna.Berg@example.com"},
+	{"e-mail: the last sign ends the name", "Anna@HOME@Example.com", "email", NULL, "Anna@HOME@example.com"},
 	{"e-mail: blanks around it", " anna@example.com\xC2\xA0", "E-Mail", NULL, "anna@example.com"},
 	{"e-mail: what is not seen", "anna\xE2\x80\x8B@example.com", "email", NULL, "anna@example.com"},
 	{"e-mail: mailto:", "mailto:anna@example.com", "email", NULL, "anna@example.com"},
