@@ -155,7 +155,7 @@ static const struct
 
 	{"without a channel: a plus", "+44 20 7946 0018", NULL, NULL, "+442079460018"},
 	{"without a channel: 00", "00442079460018", NULL, NULL, "+442079460018"},
-	{"without a channel: a sign", "Anna@Example.com", NULL, NULL, "anna@example.com"},
+	{"without a channel: a sign", "Anna@Example.com", NULL, NULL, "Anna@example.com"},
 	{"without a channel: an id", "12-3", NULL, NULL, "12-3"},
 	{"without a channel: a handle", "@Handle", NULL, NULL, "@Handle"},
 	{"without a channel: a national number", "020 7946 0018", NULL, "44", "+442079460018"},
