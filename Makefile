@@ -80,7 +80,7 @@ deps:
 demo: deps
 	test/demo $(if $(DATA_FILE),'$(DATA_FILE)')
 test:
-	test/deps fuzz
+	test/deps fuzz clocks
 	test/run
 test-quick: deps
 	test/run quick

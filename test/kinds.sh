@@ -53,7 +53,7 @@ tap_of_server() { # title, file
     PERL5LIB="$pgxs/src/test/perl:$top/test/t" PG_TEST_PORT_DIR="$stage/work/ports" \
     TESTDATADIR="$place/data" TESTLOGDIR="$place/log" \
     SIMULATOR="$stage/reengage-simulator" STAGE_SETTINGS="$settings" TEST_POINT_SETTINGS="$point_settings" \
-    PROOF_DIR="$stage/work/proof" "${clock[@]}" perl "$2"
+    PROOF_DIR="$stage/work/proof" perl "$2"
 }
 
 run_house() {
@@ -66,7 +66,7 @@ has_no_test_points() { # what was installed
 }
 
 run_unit() { # name
-  tap "unit: $1" "$top/test/unit/run" "$top/test/unit/$1_test.c"
+  tap "unit: $1$in_clock" "$top/test/unit/run" "$top/test/unit/$1_test.c"
 }
 
 run_simulator() { # name
@@ -112,7 +112,7 @@ regress() { # program, its folder in PostgreSQL's tests, input folder, names...
     echo "reengage.credentials_file = '$place/credentials'"
     echo "regress.simulator_port = $simulator_port"
   } | as_server_user tee "$place/regress.conf" >/dev/null
-  SIMULATOR_PORT=$simulator_port CREDENTIALS_FILE=$place/credentials as_server_user env "${clock[@]}" \
+  SIMULATOR_PORT=$simulator_port CREDENTIALS_FILE=$place/credentials as_server_user \
     "$pgxs/src/test/$path/$program" --temp-instance="$place/instance" --temp-config="$place/regress.conf" \
     --inputdir="$input" --outputdir="$place" --bindir="$bindir" --dlpath="$("$pg_config" --pkglibdir)" \
     --encoding=UTF8 --no-locale "$@" 2>&1 </dev/null | as_server_user tee "$place/output" >/dev/null || status=$?
@@ -156,6 +156,99 @@ run_snowflake() {
   else
     skip snowflake "Python with venv, or an index with the packages of the emulation, is not here"
   fi
+}
+
+# ---- other clocks --------------------------------------------------------------------
+
+# The days and hours that tests run at besides now, in seconds since 1970: a day
+# of which nobody thinks, and one that ends while they run.
+time_of() { # clock
+  local year
+  year=$(date -u +%Y)
+  case $1 in
+    tomorrow) date -u -d '+1 day' +%s ;;
+    leap_day)
+      until date -u -d "$year-02-29 12:00" >/dev/null 2>&1 && [ "$(date -u -d "$year-02-29 12:00" +%s)" -gt "$(date +%s)" ]; do
+        year=$((year + 1))
+      done
+      date -u -d "$year-02-29 12:00" +%s
+      ;;
+    new_year) date -u -d "$year-12-31 23:59:50" +%s ;;
+  esac
+}
+
+# libfaketime, if it is here and works.
+faketime_library() {
+  local library
+  library=$(faketime -f +0 printenv LD_PRELOAD 2>/dev/null) || return 1
+  [ "$(LD_PRELOAD=$library FAKETIME=+1000d date -u +%Y)" -gt "$(date -u +%Y)" ] || return 1
+  echo "$library"
+}
+
+# What as_server_user() starts has another clock from now on, which goes on from
+# there; durations are measured as ever.  The courier has no environment.
+set_clock() { # clock
+  local libraries root=$place/root setting
+  libraries=$place/waits.so:$(faketime_library)
+  in_clock=" ($1)"
+  "${CC:-cc}" -std=gnu99 -shared -fPIC -o "$stage/jobs/waits.$BASHPID" "$top/test/clocks/waits.c"
+  as_server_user cp "$stage/jobs/waits.$BASHPID" "$place/waits.so"
+  as_server_user cp -R "$stage/root" "$root"
+  settings=${settings//"$stage/root"/"$root"}
+  root=$root$("$pg_config" --pkglibdir)
+  as_server_user mv "$root/reengage-courier" "$root/courier"
+  clock=(LD_PRELOAD="$libraries" FAKETIME="+$(($(time_of "$1") - $(date +%s)))" FAKETIME_DONT_FAKE_MONOTONIC=1)
+  {
+    echo "#!$BASH"
+    for setting in "${clock[@]}"; do printf 'export %q\n' "$setting"; done
+    printf 'exec -a reengage-courier %q\n' "$root/courier"
+  } | as_server_user tee "$root/reengage-courier" >/dev/null
+  as_server_user chmod 755 "$root/reengage-courier"
+}
+
+# libfaketime has shared memory for each process, which one that is killed leaves.
+forget_clock() {
+  local file
+  clock=()
+  for file in /dev/shm/*faketime_s[eh]m_*; do
+    [ ! -e "$file" ] || kill -0 "${file##*_}" 2>/dev/null || rm -f "$file" 2>/dev/null || true
+  done
+}
+
+run_clocks() { # clock, kind, names...
+  if ! faketime_library >/dev/null; then
+    skip "$2 at another time: $1" "faketime is not here"
+  elif ! can_be_staged; then
+    skip "$2 at another time: $1" "this PostgreSQL finds extensions only where they are installed"
+  else
+    set_clock "$1"
+    "run_$2" "${@:3}"
+    forget_clock
+  fi
+}
+
+# All units, built once; sanitizers would want to be loaded before libfaketime.
+run_units_at() { # clocks
+  local source programs=$stage/jobs/units.$BASHPID at
+  mkdir "$programs"
+  for source in "$top"/test/unit/*_test.c; do
+    PROGRAM=$programs/$(basename "$source" .c) "$top/test/unit/run" "$source"
+  done
+  for at in "$@"; do
+    if faketime_library >/dev/null; then
+      clock=(LD_PRELOAD="$(faketime_library)" FAKETIME="+$(($(time_of "$at") - $(date +%s)))")
+      tap "units ($at)" run_each "$programs"/*
+      forget_clock
+    else
+      skip "units at another time: $at" "faketime is not here"
+    fi
+  done
+}
+
+run_each() { # programs
+  local program status=0
+  for program in "$@"; do env "${clock[@]}" "$program" || status=1; done
+  return "$status"
 }
 
 run_torture() { # keys or no_keys

@@ -13,12 +13,15 @@ pg_config=${PG_CONFIG:-pg_config}
 bindir=$("$pg_config" --bindir)
 stage=
 
+# What is in the environment of whatever runs at another time; else nothing.
+clock=()
+
 as_server_user() {
   if [ "$(id -u)" != 0 ]; then
-    "$@"
+    env ${clock[@]+"${clock[@]}"} "$@"
   else
     (cd / && setpriv --reuid="$server_user" --regid="$(id -g "$server_user")" --clear-groups \
-      env HOME="$stage/work" "$@")
+      env HOME="$stage/work" ${clock[@]+"${clock[@]}"} "$@")
   fi
 }
 
