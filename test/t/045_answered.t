@@ -88,6 +88,20 @@ customer_writes($first->{conversation_id});
 run_all();
 is(outcome($node, 'two-3'), 'session_created joined notify', 'send joins them');
 
+# --- since the time of a record ----------------------------------------------------------
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE extract (conversation_id text, address text, channel text, status text, last_inbound_at text);
+	INSERT INTO extract
+	SELECT 'live-record-' || c, '+1317555019' || n, 'sms', 'closed', '2026-01-01 10:00:00+00'
+	FROM unnest('{silent,same,later}'::text[]) WITH ORDINALITY AS c (c, n)});
+customer_writes('live-record-same', '2026-01-01T10:00:00.734Z');
+customer_writes('live-record-later', '2026-01-02T08:00:00.000Z');
+$node->safe_psql('postgres', q{CALL reengage.import_history('x', 'history', staging => 'extract')});
+wait_until_ended($node);
+is($node->safe_psql('postgres', q{SELECT requested_conversation_id, outcome FROM reengage.lineage WHERE campaign = 'history' ORDER BY 1}),
+	"live-record-later|answered\nlive-record-same|notified\nlive-record-silent|notified", 'an import: who has written since the record');
+
 # --- between two looks ---------------------------------------------------------------------
 
 $simulator->fault(verb => 'check', id => 'live-retry', action => 'hang', times => 1);
