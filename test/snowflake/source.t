@@ -52,6 +52,8 @@ nudge($node, $_, campaign => "'edge'") for qw(ringing-1 zombie-1 race-1 gone-1 n
   continues-1 returns-1 reject-live-1 reject-closed-1 live-lost-1 live-lost-2 closed-lost-1 closed-lost-2
   closed-found-1);
 nudge($node, 'closed-expired', due_at => "now() - interval '1 hour'", expires_at => "now() - interval '1 s'");
+$simulator->control('POST', 'write', { id => 'live-answered' });
+nudge($node, 'live-answered', answered_since => "now() - interval '1 hour'");
 nudge($node, "closed-skip-$_", when_closed => "'skip'", campaign => q('a "quoted", comma')) for 1 .. 3;
 nudge($node, $_, server => "'cloud'", campaign => "'edge'")
   for qw(live-cloud closed-cloud overtaken-cloud race-cloud continues-cloud);
@@ -98,7 +100,7 @@ $node->safe_psql('postgres', file('close_days.sql'));
 
 my $kinds = $node->safe_psql('postgres', q{
 	SELECT string_agg(DISTINCT outcome, ' ' ORDER BY outcome) FROM reengage.lineage});
-is($kinds, 'cancelled capped exhausted expired held_out imported in_doubt notified refused resolved_not_sent'
+is($kinds, 'answered cancelled capped exhausted expired held_out imported in_doubt notified refused resolved_not_sent'
 	  . ' resolved_sent session_continued session_created skipped_closed suppressed', 'every outcome is there');
 cmp_ok($node->safe_psql('postgres', 'SELECT max(generation) FROM reengage.lineage'), '>=', 12, 'threads have grown');
 
