@@ -335,7 +335,7 @@ COMMENT ON COLUMN reengage.lineage.root_conversation_id IS 'the first conversati
 COMMENT ON COLUMN reengage.lineage.generation IS 'how many sessions were created since the root; 0: the root itself';
 COMMENT ON COLUMN reengage.lineage.status_seen IS 'the status word that the check read last';
 COMMENT ON COLUMN reengage.lineage.channel IS 'the channel of the conversation';
-COMMENT ON COLUMN reengage.lineage.address_hash IS 'HMAC-SHA256 of the customer''s address under this installation''s key, in hex: of a telephone number in E.164, of an e-mail address with its domain in lower case, of any other id as it is; the address itself is not kept';
+COMMENT ON COLUMN reengage.lineage.address_hash IS 'HMAC-SHA256 of the customer''s address under this installation''s key, in hex: of a telephone number in E.164, of an e-mail address in lower case, of any other id as it is; the address itself is not kept';
 COMMENT ON COLUMN reengage.lineage.campaign IS 'as the nudge said';
 COMMENT ON COLUMN reengage.lineage.attempts IS 'attempts made, the last one included';
 COMMENT ON COLUMN reengage.lineage.api_calls IS 'requests made to the API, tokens excluded';
@@ -900,7 +900,7 @@ CREATE FUNCTION reengage.normal_addresses(addresses text[], channels text[], cou
 LANGUAGE C IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_normal_addresses';
 COMMENT ON FUNCTION reengage.normal_addresses(text[], text[], text) IS
-	'the forms in which addresses are compared, each on its channel: a telephone number in E.164, an e-mail address with its domain in lower case, any other id as it is; null of what is no address there, and of a national number without a country code (digits; null: not known); without a channel an address is what it looks like';
+	'the forms in which addresses are compared, each on its channel: a telephone number in E.164, an e-mail address in lower case, any other id as it is; null of what is no address there, and of a national number without a country code (digits; null: not known); without a channel an address is what it looks like';
 
 CREATE FUNCTION reengage.country_code_of(server text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -71,7 +71,7 @@ write_email(char *form, Span span)
 	static const char scheme[] = "mailto:";
 	const char *at;
 	char	   *end = form;
-	char	   *sign;
+	const char *sign;
 
 	if (span.length > strlen(scheme) && strncasecmp(span.start, scheme, strlen(scheme)) == 0)
 		span = (Span) {span.start + strlen(scheme), span.length - strlen(scheme)};
@@ -87,15 +87,12 @@ write_email(char *form, Span span)
 		if (is_blank(character))
 			return ADDRESS_NO_EMAIL;
 		while (start < at)
-			*end++ = *start++;
+			*end++ = (char) tolower((unsigned char) *start++);
 	}
 	*end = '\0';
 	sign = strrchr(form, '@');
 	if (sign == NULL || sign == form || sign[1] == '\0' || strpbrk(form, "<>,;:\"") != NULL)
 		return ADDRESS_NO_EMAIL;
-	/* before it only the host knows what its capitals mean (RFC 5321, section 2.4) */
-	for (; *sign != '\0'; sign++)
-		*sign = (char) tolower((unsigned char) *sign);
 	return ADDRESS_FAULTLESS;
 }
 

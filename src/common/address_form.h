@@ -37,8 +37,7 @@ extern AddressKind address_kind(const char *channel);
 /*
  * The form in which an address is compared: a telephone number in E.164 with
  * its plus, mobile prefixes of which operators know two ways in one of them; an
- * e-mail address with its domain in lower case (ASCII), without blanks around it;
- * any other as it is.
+ * e-mail address in lower case (ASCII), without blanks around it; any other as it is.
  *
  * A number without plus or 00 is one of "country_code" (digits; NULL: not
  * known), on WhatsApp it has its country code.  Without a channel (NULL) the

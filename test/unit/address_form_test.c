@@ -125,9 +125,7 @@ static const struct
 	{"a trunk prefix in North America", "+1 (1) 317 555 0142", "sms", NULL, "+13175550142"},
 	{"Argentina's 9 is left alone", "+54 9 11 1234 5678", "sms", NULL, "+5491112345678"},
 
-	{"e-mail: a domain has no case", "anna.berg@Example.COM", "email", NULL, "anna.berg@example.com"},
-	{"e-mail: before it only the host knows", "Anna.Berg@example.com", "email", NULL, "Anna.Berg@example.com"},
-	{"e-mail: the last sign ends the name", "Anna@HOME@Example.com", "email", NULL, "Anna@HOME@example.com"},
+	{"e-mail: case", "Anna.Berg@Example.COM", "email", NULL, "anna.berg@example.com"},
 	{"e-mail: blanks around it", " anna@example.com\xC2\xA0", "E-Mail", NULL, "anna@example.com"},
 	{"e-mail: what is not seen", "anna\xE2\x80\x8B@example.com", "email", NULL, "anna@example.com"},
 	{"e-mail: mailto:", "mailto:anna@example.com", "email", NULL, "anna@example.com"},
@@ -155,7 +153,7 @@ static const struct
 
 	{"without a channel: a plus", "+44 20 7946 0018", NULL, NULL, "+442079460018"},
 	{"without a channel: 00", "00442079460018", NULL, NULL, "+442079460018"},
-	{"without a channel: a sign", "Anna@Example.com", NULL, NULL, "Anna@example.com"},
+	{"without a channel: a sign", "Anna@Example.com", NULL, NULL, "anna@example.com"},
 	{"without a channel: an id", "12-3", NULL, NULL, "12-3"},
 	{"without a channel: a handle", "@Handle", NULL, NULL, "@Handle"},
 	{"without a channel: a national number", "020 7946 0018", NULL, "44", "+442079460018"},
