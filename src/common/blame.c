@@ -29,12 +29,30 @@ culprit_of(const char *nudge_id, const char *conversation_id, const char *custom
 
 /* A recipient who is refused is refused in all of their conversations. */
 static bool
-is_another(const Culprit *known, const Culprit *culprit)
+is_the_same(const Culprit *known, const Culprit *culprit)
 {
-	bool		same_customer = culprit->customer[0] != '\0' &&
-		strcmp(culprit->customer, known->customer) == 0;
+	return strcmp(culprit->conversation_id, known->conversation_id) == 0 ||
+		(culprit->customer[0] != '\0' && strcmp(culprit->customer, known->customer) == 0);
+}
 
-	return !same_customer && strcmp(culprit->conversation_id, known->conversation_id) != 0;
+static bool
+are_among(const Culprits *known, const Culprit *culprit)
+{
+	for (int i = 0; i < known->count; i++)
+		if (is_the_same(&known->list[i], culprit))
+			return true;
+	return false;
+}
+
+static void
+add(Culprits *known, const Culprit *culprit)
+{
+	if (are_among(known, culprit))
+		return;
+	known->list[known->next] = *culprit;
+	known->next = (known->next + 1) % CULPRITS_MAX;
+	if (known->count < CULPRITS_MAX)
+		known->count++;
 }
 
 /* A clock that was set back says nothing about how long ago it was. */
@@ -50,11 +68,20 @@ blame_refusal(Blame *blame, Step step, const Culprit *culprit, int64_t now)
 {
 	BlameOfStep *known = &blame->steps[step];
 
-	if (known->first.conversation_id[0] == '\0')
-		known->first = *culprit;
-	else if (is_another(&known->first, culprit))
-		known->shared = true;
+	if (!are_among(&known->guilty, culprit))
+		add(&known->witnesses, culprit);
+	known->shared |= known->witnesses.count > 1;
 	return known->shared && !is_trusted(known, now);
+}
+
+const Culprit *
+blame_first(const Blame *blame, Step step)
+{
+	const Culprits *witnesses = &blame->steps[step].witnesses;
+
+	/* once it is full, the one that comes next is the oldest */
+	return witnesses->count == 0 ? NULL :
+		&witnesses->list[witnesses->count < CULPRITS_MAX ? 0 : witnesses->next];
 }
 
 void
@@ -68,7 +95,10 @@ blame_success(Blame *blame, Step step, int64_t now)
 {
 	BlameOfStep *known = &blame->steps[step];
 
-	memset(known, 0, sizeof(*known));
+	for (int i = 0; i < known->witnesses.count; i++)
+		add(&known->guilty, &known->witnesses.list[i]);
+	known->witnesses.count = known->witnesses.next = 0;
+	known->shared = false;
 	known->succeeded = true;
 	known->succeeded_at = now;
 }

@@ -5,6 +5,8 @@
  * conversation or the recipient that this call is about.  One refusal cannot
  * tell: it is the nudge's own.  It is the server's when two of them meet it
  * that have nothing to do with each other, and nobody got through meanwhile.
+ * When somebody does, those who were refused are known to be refused by
+ * themselves, and are no witnesses any more.
  *
  * Pure: time is an argument, in microseconds of any one clock.
  */
@@ -35,11 +37,22 @@ typedef struct Culprit
 	char		customer[BLAME_CUSTOMER_SIZE];	/* empty: not known */
 } Culprit;
 
-/* Of one kind of call, since its last success. */
+/* So many are remembered. */
+#define CULPRITS_MAX 32
+
+typedef struct Culprits
+{
+	Culprit		list[CULPRITS_MAX]; /* those who came last; a ring */
+	int			count;
+	int			next;
+} Culprits;
+
+/* Of one kind of call. */
 typedef struct BlameOfStep
 {
-	Culprit		first;			/* that was refused; no conversation: none was */
-	bool		shared;			/* another one was refused, too */
+	Culprits	witnesses;		/* refused since its last success, and not before */
+	Culprits	guilty;			/* refused while others got through */
+	bool		shared;			/* two of the witnesses have nothing to do with each other */
 	bool		succeeded;
 	int64_t		succeeded_at;
 } BlameOfStep;
@@ -55,6 +68,9 @@ extern Culprit culprit_of(const char *nudge_id, const char *conversation_id, con
 
 /* A call was refused.  True: by all that is known, it is the server's matter. */
 extern bool blame_refusal(Blame *blame, Step step, const Culprit *culprit, int64_t now);
+
+/* Who was refused first since the last success; NULL: nobody is known. */
+extern const Culprit *blame_first(const Blame *blame, Step step);
 
 /* It was known to be the server's matter before this process began. */
 extern void blame_inherit(Blame *blame, Step step);

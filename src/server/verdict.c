@@ -83,12 +83,13 @@ judge_refusal(Flight *flight, const ReplyMessage *reply, TimestampTz now)
 {
 	Trouble    *trouble = &flight->server->trouble;
 	Culprit		culprit = culprit_of_flight(flight);
-	const Culprit *first = &trouble->blame.steps[flight->step].first;
+	const Culprit *first;
 	char	   *detail;
 
 	if (!blame_refusal(&trouble->blame, flight->step, &culprit, now))
 		return VERDICT_NONE;
-	detail = first->conversation_id[0] == '\0' || strcmp(first->nudge_id, culprit.nudge_id) == 0 ?
+	first = blame_first(&trouble->blame, flight->step);
+	detail = first == NULL || strcmp(first->nudge_id, culprit.nudge_id) == 0 ?
 		name_of(&culprit) : psprintf("%s, %s", name_of(first), name_of(&culprit));
 	server_block(flight->server, TROUBLE_REFUSED, flight->step, refusal_in_words(flight, reply),
 				 with_words_of_api(flight, reply, detail), now);

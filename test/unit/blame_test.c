@@ -27,7 +27,8 @@ test_two_are_needed(void)
 	ok(refuse(&blame, STEP_CREATE, 'b', NULL, NOW), "another one makes it the server's");
 	ok(refuse(&blame, STEP_CREATE, 'a', NULL, NOW), "also for the first");
 	ok(refuse(&blame, STEP_CREATE, 'c', NULL, NOW + SECOND), "and for all that follow");
-	is_text(blame.steps[STEP_CREATE].first.conversation_id, "a", "whom it met first is known");
+	is_text(blame_first(&blame, STEP_CREATE)->conversation_id, "a", "whom it met first is known");
+	ok(blame_first(&blame, STEP_CHECK) == NULL, "of other kinds of calls there is none");
 }
 
 static void
@@ -71,6 +72,48 @@ test_successes(void)
 	ok(refuse(&blame, STEP_CREATE, 'c', NULL, NOW + 9 * SECOND), "but a success of another kind does not");
 }
 
+/* Who was refused while others got through, is refused by themselves. */
+static void
+test_guilty(void)
+{
+	Blame		blame = {0};
+	int64_t		later = NOW + 60 * SECOND;
+
+	(void) refuse(&blame, STEP_CHECK, 'a', NULL, NOW);
+	ok(refuse(&blame, STEP_CHECK, 'b', NULL, NOW), "two are refused");
+	blame_success(&blame, STEP_CHECK, NOW);
+	for (int i = 0; i < 10; i++)
+		ok(!refuse(&blame, STEP_CHECK, "ab"[i % 2], NULL, later), "then another gets through: it was their own matter");
+	ok(!refuse(&blame, STEP_CHECK, 'c', NULL, later), "one more");
+	ok(!refuse(&blame, STEP_CHECK, 'a', NULL, later), "with whom they are no witnesses");
+	ok(refuse(&blame, STEP_CHECK, 'd', NULL, later), "two who are new");
+	ok(refuse(&blame, STEP_CHECK, 'a', NULL, later), "make it the server's, for them, too");
+}
+
+/* More than are remembered. */
+static void
+test_crowd(void)
+{
+	Blame		blame = {0};
+	char		id[16];
+
+	for (int round = 0; round < 3; round++)
+	{
+		for (int i = 0; i < 3 * CULPRITS_MAX; i++)
+		{
+			Culprit		culprit;
+
+			snprintf(id, sizeof(id), "c-%d", i);
+			culprit = culprit_of("n", id, NULL);
+			(void) blame_refusal(&blame, STEP_NOTIFY, &culprit, NOW + round * 60 * SECOND);
+		}
+		ok(blame.steps[STEP_NOTIFY].witnesses.count <= CULPRITS_MAX && blame_first(&blame, STEP_NOTIFY) != NULL,
+		   "a crowd is remembered as far as there is room");
+		blame_success(&blame, STEP_NOTIFY, NOW + round * 60 * SECOND);
+		is_number(blame.steps[STEP_NOTIFY].guilty.count, CULPRITS_MAX, "and judged so");
+	}
+}
+
 static void
 test_trust(void)
 {
@@ -81,8 +124,8 @@ test_trust(void)
 		ok(!refuse(&blame, STEP_NOTIFY, c, NULL, NOW + BLAME_TRUST_US - 1), "many, right after a success: each one's own");
 	ok(refuse(&blame, STEP_NOTIFY, 'a', NULL, NOW + BLAME_TRUST_US), "then what they have in common counts");
 	blame_success(&blame, STEP_NOTIFY, NOW);
-	(void) refuse(&blame, STEP_NOTIFY, 'a', NULL, NOW);
-	ok(refuse(&blame, STEP_NOTIFY, 'b', NULL, NOW - 1), "a clock that was set back is not trusted");
+	(void) refuse(&blame, STEP_NOTIFY, 'A', NULL, NOW);
+	ok(refuse(&blame, STEP_NOTIFY, 'B', NULL, NOW - 1), "a clock that was set back is not trusted");
 }
 
 static void
@@ -119,6 +162,8 @@ main(void)
 	test_kinds_of_calls();
 	test_customers();
 	test_successes();
+	test_guilty();
+	test_crowd();
 	test_trust();
 	test_inheritance();
 	test_long_names();
