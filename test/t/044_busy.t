@@ -1,0 +1,61 @@
+# Customers who are being served elsewhere, in a call of the same conversation:
+# no session is begun beside that.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for lineage
+  outcome due_row ledger_matches_lineage);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $simulator = start_simulator();
+my $node = new_node('main', preload => 1);
+create_extension($node, $simulator, server_options => q(dialect 'genesys_cloud', from_address '+13175559999'));
+
+sub sql { return $node->safe_psql('postgres', @_); }
+
+sub is_in { my ($id, $media, $status) = @_; return $simulator->control('POST', 'conversations', { id => $id, status => $status, media => $media, address => '+13175550411' }); }
+
+# Makes it due at once, whatever it waits for.
+sub look_again { return sql(q{UPDATE reengage.due SET due_at = now(); SELECT reengage.wake('-infinity')}); }
+
+# --- put off until the call has ended -------------------------------------------------------------
+
+is_in('in-a-call', 'calls', 'active');
+nudge($node, 'in-a-call', address => q('+13175550411'), channel => q('sms'));
+wait_for(sub { (due_row($node, 'in-a-call') // {})->{waiting_for} }, 'a customer is in a call');
+like(sql(q{SELECT state || ': ' || reason FROM reengage.nudge_status}), qr/^due: the customer is being served on another channel$/, 'nudge_status says so');
+cmp_ok(sql(q{SELECT extract(epoch FROM due_at - now()) FROM reengage.due}), '>', 30, 'and it is not looked at all the time');
+for my $looks (2 .. 4)
+{
+	look_again();
+	wait_for(sub { due_row($node, 'in-a-call')->{attempt} == $looks }, "look $looks");
+}
+cmp_ok(sql(q{SELECT extract(epoch FROM due_at - now()) FROM reengage.due}), '>', 400, 'the pauses grow');
+is($simulator->verbs, join(' ', ('check') x 4), 'no session is begun beside the call');
+is_in('in-a-call', 'calls', 'closed');
+look_again();
+wait_until_ended($node);
+is(outcome($node, 'in-a-call'), 'session_created - create', 'but when it is over');
+
+# --- never, within the nudge's time, or within its attempts ----------------------------------------
+
+is_in('in-a-long-call', 'calls', 'active');
+nudge($node, 'in-a-long-call', expires_at => q(now() + '25 s'));
+wait_until_ended($node);
+is(outcome($node, 'in-a-long-call'), 'refused busy -', 'who stays busy is not written to');
+my ($row) = lineage($node, q(l.requested_conversation_id = 'in-a-long-call'));
+ok($row->{attempts} >= 2 && $row->{attempts} <= 3, 'it was looked at, closer and closer to the end');
+sql(q{ALTER SERVER genesys OPTIONS (ADD max_attempts '2')});
+is_in('in-an-endless-call', 'calls', 'active');
+nudge($node, 'in-an-endless-call');
+wait_for(sub { (due_row($node, 'in-an-endless-call') // {})->{waiting_for} }, 'one that never ends');
+look_again();
+wait_until_ended($node);
+is(outcome($node, 'in-an-endless-call') . ' ' . $simulator->verbs('id=in-an-endless-call'), 'refused busy - check check',
+	'ends with the attempts, where nothing else ends it');
+
+ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree, nudge by nudge');
+$node->stop;
+done_testing();
