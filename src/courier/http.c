@@ -414,7 +414,10 @@ fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 		headers_rest_ms(response->headers, response->headers_length, response->status,
 						time(NULL), read_date);
 	if (response->status == 429 && response->retry_after_ms < 0)
+	{
 		response->retry_after_ms = words_rest_ms(response->body, response->body_length);
+		response->retry_in_words = true;
+	}
 	if (transfer->request.examines)
 		certificate_read(transfer->easy, &response->certificate);
 }

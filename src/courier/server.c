@@ -171,7 +171,8 @@ note_welcome(Server *server, const Call *call, const HttpResponse *response)
 	Welcome		welcome = response->status == 0 ? WELCOME_UNKNOWN : WELCOME;
 
 	if (response->status == 429 || (response->status == 503 && response->retry_after_ms >= 0))
-		welcome = WELCOME_NOT_NOW;
+		welcome = response->retry_after_ms < 0 || response->retry_in_words ?
+			WELCOME_NOT_SOON : WELCOME_NOT_NOW;
 	throttle_end(&server->throttle, call->round, welcome, response->retry_after_ms,
 				 server->settings->max_in_flight, clock_monotonic_ms());
 }
@@ -198,7 +199,7 @@ static void
 refuse_hopeless(Server *server, int64_t now_ms)
 {
 	const char *fault = settings_find_fault(server->settings);
-	int64_t		held_ms = server->throttle.held_until_ms - now_ms;
+	int64_t		held_ms = throttle_rests_until_ms(&server->throttle) - now_ms;
 	const Reading *refusal = login_refusal(&server->login, now_ms);
 	Reading		reading;
 

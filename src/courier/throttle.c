@@ -81,7 +81,7 @@ rounded_up(double ms)
 int64_t
 throttle_wait_ms(const Throttle *throttle, int64_t now_ms)
 {
-	int64_t		may_at_ms = throttle->held_until_ms;
+	int64_t		may_at_ms = throttle_rests_until_ms(throttle);
 
 	if (throttle->per_minute > 0)
 	{
@@ -106,8 +106,14 @@ throttle_count(Throttle *throttle, int64_t now_ms)
 void
 throttle_end_pause(Throttle *throttle)
 {
-	throttle->held_until_ms = 0;
+	throttle->paused_until_ms = 0;
 	throttle->limits = 0;
+}
+
+int64_t
+throttle_rests_until_ms(const Throttle *throttle)
+{
+	return latest(throttle->held_until_ms, throttle->paused_until_ms);
 }
 
 bool
@@ -143,15 +149,15 @@ next_pause_ms(const Throttle *throttle)
 
 /* What others of an earlier round hear is the same limit once more. */
 static void
-meet_limit(Throttle *throttle, bool is_new, int64_t pause_ms, int64_t now_ms)
+meet_limit(Throttle *throttle, bool is_new, int64_t *until_ms, int64_t pause_ms, int64_t now_ms)
 {
 	/* the last one is long over */
 	if (now_ms >= throttle->slow_until_ms)
 		throttle->limits = 0;
 	if (pause_ms < 0)
 		pause_ms = is_new ? next_pause_ms(throttle) : 0;
-	throttle->held_until_ms = latest(throttle->held_until_ms, now_ms + pause_ms);
-	throttle->slow_until_ms = latest(throttle->slow_until_ms, throttle->held_until_ms + MINUTE_MS);
+	*until_ms = latest(*until_ms, now_ms + pause_ms);
+	throttle->slow_until_ms = latest(throttle->slow_until_ms, throttle_rests_until_ms(throttle) + MINUTE_MS);
 	if (!is_new)
 		return;
 	throttle->round++;
@@ -182,7 +188,9 @@ throttle_end(Throttle *throttle, int round, Welcome welcome, int64_t pause_ms,
 	if (is_current)
 		throttle->out--;
 	if (welcome == WELCOME_NOT_NOW)
-		meet_limit(throttle, is_current, pause_ms, now_ms);
+		meet_limit(throttle, is_current, &throttle->held_until_ms, pause_ms, now_ms);
+	else if (welcome == WELCOME_NOT_SOON)
+		meet_limit(throttle, is_current, &throttle->paused_until_ms, pause_ms, now_ms);
 	else if (is_current && welcome == WELCOME)
 		allow_another(throttle, most);
 	else if (is_current)

@@ -26,6 +26,7 @@ typedef struct Throttle
 	int64_t    *sent_at_ms;		/* of the last per_minute requests, a ring */
 	int			next;			/* in the ring, which then holds the oldest */
 	int64_t		held_until_ms;	/* the API said so */
+	int64_t		paused_until_ms;	/* it said so in words only, or we think so */
 
 	int			round;
 	int			allowed;		/* calls of this round at a time; 0: no bound */
@@ -39,15 +40,22 @@ typedef struct Throttle
 typedef enum Welcome
 {
 	WELCOME,
-	WELCOME_NOT_NOW,			/* too many */
+	WELCOME_NOT_NOW,			/* too many, for as long as a header says */
+	WELCOME_NOT_SOON,			/* too many, for as long as its words say, or who knows */
 	WELCOME_UNKNOWN				/* there was no answer */
 } Welcome;
 
 /* Changes the limit; what was sent before still counts.  Begins without a burst. */
 extern void throttle_set(Throttle *throttle, int per_minute, int64_t now_ms);
 
-/* The server is another one now, perhaps: the pause is over, and one goes first. */
+/*
+ * The server is another one now, perhaps: what no header asked for is over, and
+ * one goes first.
+ */
 extern void throttle_end_pause(Throttle *throttle);
+
+/* Until when nothing goes out, but for the pace. */
+extern int64_t throttle_rests_until_ms(const Throttle *throttle);
 
 /* How long until a request may go out; 0: now. */
 extern int64_t throttle_wait_ms(const Throttle *throttle, int64_t now_ms);
@@ -65,8 +73,8 @@ extern void throttle_count(Throttle *throttle, int64_t now_ms);
 extern int	throttle_begin(Throttle *throttle, int64_t now_ms);
 
 /*
- * One of that round has ended.  "pause_ms" is what it asked for with
- * WELCOME_NOT_NOW, -1: it did not say; "most" are on the wire at the most.
+ * One of that round has ended.  "pause_ms" is what it asked for if there were
+ * too many, -1: it did not say; "most" are on the wire at the most.
  */
 extern void throttle_end(Throttle *throttle, int round, Welcome welcome, int64_t pause_ms,
 						 int most, int64_t now_ms);

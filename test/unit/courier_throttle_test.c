@@ -97,7 +97,7 @@ test_change(void)
 static void
 meet(Throttle *throttle, int64_t pause_ms, int64_t now)
 {
-	throttle_end(throttle, throttle_begin(throttle, now), WELCOME_NOT_NOW, pause_ms, 64, now);
+	throttle_end(throttle, throttle_begin(throttle, now), WELCOME_NOT_SOON, pause_ms, 64, now);
 }
 
 static void
@@ -111,7 +111,7 @@ test_hold(void)
 	throttle_end(&throttle, first, WELCOME_NOT_NOW, 5000, 64, 0);
 	throttle_end(&throttle, second, WELCOME_NOT_NOW, 3000, 64, 0);
 	is_number(throttle_wait_ms(&throttle, 1000), 4000, "the longer hold counts");
-	throttle_end(&throttle, third, WELCOME_NOT_NOW, -1, 64, 4500);
+	throttle_end(&throttle, third, WELCOME_NOT_SOON, -1, 64, 4500);
 	is_number(throttle_wait_ms(&throttle, 5000), 0, "and others of its round do not prolong it");
 	throttle_set(&throttle, 60, 1000);
 	ok(throttle_wait_ms(&throttle, 1000) >= 4000, "a limit does not shorten it");
@@ -155,13 +155,13 @@ test_rounds(void)
 	for (int i = 0; i < 10; i++)
 		old[i] = throttle_begin(&throttle, 0);
 	for (int i = 0; i < 9; i++)
-		throttle_end(&throttle, old[i], WELCOME_NOT_NOW, -1, 64, 0);
+		throttle_end(&throttle, old[i], WELCOME_NOT_SOON, -1, 64, 0);
 	is_number(throttle_wait_ms(&throttle, 0), 1000, "nine limited answers at once are one limit");
 	throttle_end(&throttle, old[9], WELCOME, -1, 64, 500);
 	probe = throttle_begin(&throttle, 1000);
 	ok(!throttle_has_room(&throttle), "an answer from before allows nothing");
 	is_number(throttle_waits_since_ms(&throttle, 1700), 700, "the one that goes first is waited for");
-	throttle_end(&throttle, probe, WELCOME_NOT_NOW, -1, 64, 1700);
+	throttle_end(&throttle, probe, WELCOME_NOT_SOON, -1, 64, 1700);
 	is_number(throttle_wait_ms(&throttle, 1700), 2000, "the next pause is longer");
 	ok(throttle_has_room(&throttle), "and another one may go first");
 	is_number(throttle_waits_since_ms(&throttle, 9999), 0, "for which nobody waits yet");
@@ -209,6 +209,9 @@ test_end_pause(void)
 	is_number(throttle_wait_ms(&throttle, 0), 0, "a pause can be ended");
 	throttle_begin(&throttle, 0);
 	ok(!throttle_has_room(&throttle), "but one still goes first");
+	throttle_end(&throttle, throttle.round, WELCOME_NOT_NOW, 20000, 64, 0);
+	throttle_end_pause(&throttle);
+	is_number(throttle_wait_ms(&throttle, 0), 20000, "one that a header asks for cannot");
 }
 
 /* 600 a minute are 10 a second. */
