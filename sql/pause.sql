@@ -22,6 +22,12 @@ FROM reengage.health WHERE subject LIKE 'server %' ORDER BY subject;
 INSERT INTO reengage.server_state (server, state, reason) VALUES ('genesys', 'blocked', 'no credentials');
 SELECT state, regexp_replace(detail, session_user, 'somebody') AS detail FROM reengage.health WHERE subject = 'server genesys';
 SELECT DISTINCT regexp_replace(reason, session_user, 'somebody') AS reason FROM reengage.nudge_status;
+-- everybody sees the reason; operators also whose call it was, and the API's words
+UPDATE reengage.server_state SET state = 'resting', reason = 'the API asked not to be called', until = 'infinity', detail = 'nudge 1: somebody''s message';
+SELECT state, regexp_replace(detail, session_user, 'somebody') AS detail FROM reengage.health WHERE subject = 'server genesys';
+SELECT DISTINCT regexp_replace(reason, session_user, 'somebody') AS reason FROM reengage.nudge_status;
+UPDATE reengage.server_state SET state = 'attention', reason = 'the API refused to create', until = NULL;
+SELECT DISTINCT regexp_replace(reason, session_user, 'somebody') AS reason FROM reengage.nudge_status;
 DELETE FROM reengage.server_state;
 
 -- twice is once

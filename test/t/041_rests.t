@@ -5,7 +5,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for lineage
-  outcome due_row health);
+  outcome due_row health worker_pid courier_pid);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -58,6 +58,18 @@ is(sql(q{SELECT count(*) FROM reengage.lineage WHERE server = 'one' AND outcome 
 wait_until_ended($node, where => q(n.server = 'one'));
 like(outcome($node, 'live-pair'), qr/^expired /, 'and ends with its own time');
 cmp_ok((lineage($node, q(l.requested_conversation_id = 'live-pair')))[0]{api_calls}, '<=', 30, 'at growing distances');
+
+# --- a rest outlives the courier that was told of it ------------------------------------------------
+
+$simulator->fault(verb => 'check', id => 'live-told', action => 'status', status => 429, retry_after => '6', times => 1);
+nudge($node, 'live-told');
+wait_for(sub { health($node, 'server genesys') =~ /^resting/ }, 'the API asks for six seconds');
+kill 'KILL', courier_pid(worker_pid($node));
+nudge($node, 'live-not-told');
+wait_until_ended($node, where => q(n.server = 'genesys'));
+my ($told) = map { $_->{arrived_us} / 1e6 } $simulator->requests('id=live-told&verb=check');
+my ($next) = sort { $a <=> $b } map { $_->{arrived_us} / 1e6 } $simulator->requests('id=live-not-told'), ($simulator->requests('id=live-told&verb=check'))[1];
+cmp_ok($next - $told, '>=', 6, 'and gets them, whatever becomes of the courier');
 
 # --- a rest that is over, and then no token ---------------------------------------------------------
 
