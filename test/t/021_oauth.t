@@ -95,6 +95,8 @@ nudge($node, 'live-echo', server => q('echo'), message => q('canary-message-77')
 nudge($node, $_, server => q('echo')) for qw(live-well closed-well live-cut);
 nudge($node, "live-$_", server => "'$_'") for grep { $_ ne 'echo' } @canaries;
 my @blocked = qw(refusing forbidden unauthorised);
+# what one conversation meets is its nudge's own; two make it the server's
+nudge($node, "gone-$_", server => "'$_'") for qw(forbidden unauthorised);
 wait_until_ended($node, where => q(n.server IN ('echo', 'ill', 'page', 'unknown')));
 for my $server (@blocked)
 {

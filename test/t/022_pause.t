@@ -97,8 +97,8 @@ $runner->stop;
 # --- changed options end a block at once ---------------------------------------------------------
 
 # the fourth refusal, 5 and 10 s after the ones before, is followed by a pause of 20 s
-wait_for(sub { scalar(my @tried = forbidden()) == 4 }, 'a blocked server is tried again from time to time');
-is(requests_of('live-forbidden-1') . requests_of('live-forbidden-2'), '22', 'by another nudge each time');
+wait_for(sub { scalar(my @tried = forbidden()) >= 4 }, 'a blocked server is tried again from time to time');
+cmp_ok(requests_of("live-forbidden-$_"), '>=', 2, 'by another nudge each time') for 1 .. 2;
 $simulator->clear_faults;
 my $blocked = q{SELECT since FROM reengage.server_state WHERE server = 'again'};
 my $since = sql($blocked);
@@ -112,8 +112,8 @@ is(sql($blocked), $since, "another server's options are no cure");
 my $altered = time;
 sql(q{ALTER SERVER again OPTIONS (ADD timeout '9s')});
 wait_until_ended($node, where => q(n.server = 'again'));
-my @tried = forbidden();
-promise($tried[5] - $altered, 3, 'its own are: it is tried at once');
+my ($tried) = grep { $_ >= $altered } forbidden();
+promise($tried - $altered, 3, 'its own are: it is tried at once');
 is(outcome($node, "live-forbidden-$_"), 'notified - notify', 'and its nudges go out') for 1 .. 2;
 
 # --- a pause and a restart ------------------------------------------------------------------------

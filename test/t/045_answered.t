@@ -136,6 +136,6 @@ wait_for(sub { (due_row($node, 'live-lost') // {})->{attempt} }, 'its answer is 
 is($node->safe_psql('postgres', q{SELECT step FROM reengage.record_answer('live-lost')}), 'notify', 'record_answer() tells of it, too');
 run_all();
 is(outcome($node, 'live-lost'), 'in_doubt answered notify', 'and it is in doubt');
-ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree, nudge by nudge');
+ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree, nudge by nudge', honours_keys => 1);
 
 done_testing();
