@@ -1057,8 +1057,11 @@ BEGIN
 		RETURN;
 	END IF;
 	IF conversation_id !~ '^[A-Za-z0-9._~-]{1,128}$' OR conversation_id IN ('.', '..') THEN
-		RAISE EXCEPTION 'invalid conversation_id: "%"', left(conversation_id, 60)
-			USING ERRCODE = 'invalid_parameter_value';
+		-- it is not shown: an address in the wrong place is a customer's
+		RAISE EXCEPTION 'invalid conversation_id'
+			USING ERRCODE = 'invalid_parameter_value',
+				  DETAIL = 'It must have 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and not be "." or "..".',
+				  HINT = 'A customer is named by an address: by the argument address, or by cancel_customer().';
 	END IF;
 	of_server := coalesce(suppression_subject.server, reengage.default_server());
 	kind := 'conversation';

@@ -12,6 +12,8 @@ SELECT reengage.arm();
 SELECT * FROM reengage.record_answer();
 SELECT * FROM reengage.record_answer('a', '+13175550111');
 SELECT * FROM reengage.record_answer('../users');
+-- an address that was taken for one is not shown
+SELECT * FROM reengage.record_answer('+13175550111');
 SELECT * FROM reengage.record_answer('a', server => 'nobody');
 SELECT * FROM reengage.record_answer('a', at => NULL);
 SELECT * FROM reengage.record_answer('a', at => 'infinity');
