@@ -142,7 +142,7 @@ reengage_default_server_sql(PG_FUNCTION_ARGS)
 	if (reengage_default_server[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("the nudge names no server and reengage.default_server is empty"),
-				 errhint("Name a server in the nudge, or set reengage.default_server.")));
+				 errmsg("no server is named and reengage.default_server is empty"),
+				 errhint("Name a server, or set reengage.default_server.")));
 	PG_RETURN_TEXT_P(cstring_to_text(reengage_default_server));
 }
