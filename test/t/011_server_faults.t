@@ -283,7 +283,7 @@ for my $case (@cases)
 
 	wait_for(sub { courier_pid(worker_pid($faulty, $name) || 0) }, "$name: a courier");
 	$case->{worker} = worker_pid($faulty, $name);
-	$case->{simulator}->fault(verb => $_, action => 'delay', times => 1) for qw(notify create);
+	$case->{simulator}->fault(verb => $_, action => 'delay', ms => 5000, times => 1) for qw(notify create);
 	nudge($faulty, $_, database => $name) for qw(live-wire closed-wire);
 	wait_for(sub { my $counts = $case->{simulator}->counts; $counts->{notify} && $counts->{create} },
 		"$name: both POSTs are on the wire");
