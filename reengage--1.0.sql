@@ -858,18 +858,24 @@ BEGIN
 	FROM (SELECT DISTINCT n.server, coalesce(n.campaign, '') AS campaign, abs(hashtext(t.root) % 64) AS part
 		  FROM reengage.nudges n CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
 		  WHERE n.nudge_id = ANY (newer) ORDER BY 1, 2, 3) p;
+	-- each thread is looked for once, not once for every nudge that might be an older one
+	WITH named AS MATERIALIZED (
+		SELECT DISTINCT n.server, n.campaign, c.conversation_id
+		FROM reengage.nudges n
+			CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
+			CROSS JOIN LATERAL (
+				SELECT t.root AS conversation_id
+				UNION
+				SELECT l.conversation_id FROM reengage.lineage l
+				WHERE l.root_conversation_id = t.root AND l.server = n.server) c
+		WHERE n.nudge_id = ANY (newer)
+	)
 	SELECT array_agg(DISTINCT o.nudge_id ORDER BY o.nudge_id) INTO older
-	FROM reengage.nudges n
-		CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
-		CROSS JOIN LATERAL (
-			SELECT t.root AS conversation_id
-			UNION
-			SELECT l.conversation_id FROM reengage.lineage l
-			WHERE l.root_conversation_id = t.root AND l.server = n.server) c
+	FROM named c
 		JOIN reengage.nudges o ON o.conversation_id = c.conversation_id
-			AND o.server = n.server AND o.campaign IS NOT DISTINCT FROM n.campaign
+			AND o.server = c.server AND o.campaign IS NOT DISTINCT FROM c.campaign
 		JOIN reengage.due d ON d.nudge_id = o.nudge_id
-	WHERE n.nudge_id = ANY (newer) AND o.nudge_id <> ALL (newer);
+	WHERE o.nudge_id <> ALL (newer);
 	IF older IS NULL THEN
 		RETURN;
 	END IF;
