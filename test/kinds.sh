@@ -23,6 +23,8 @@ tap() { # title, command...
     echo "FAILED   $title, $((SECONDS - started)) s"
     # but for what PostgreSQL's library notes of each session
     sed -e '/^ok /d' -e '/^# \(connect output\|results query [0-9]*\):$/,/^# }$/d' "$output"
+    # what a test died of is only there
+    grep -q '^not ok ' "$output" || tail -n 20 "$place"/data/tmp_check/log/regress_log_* 2>/dev/null || true
   fi
   rm -f "$output"
 }

@@ -4,7 +4,7 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for lineage
+use Reengage qw(start_simulator new_node create_extension nudge poll_until wait_until_ended wait_for lineage
   outcome due_row health worker_pid courier_pid process_is_alive log_size log_lines
   ledger_matches_lineage);
 use PostgreSQL::Test::Utils;
@@ -129,7 +129,7 @@ $courier = courier_pid($worker);
 put_on_the_wire('killed-worker', 'hang_after');
 kill 'KILL', $worker;
 wait_for(sub { !process_is_alive($courier) }, 'the courier goes with the worker');
-ok($node->poll_query_until('postgres',
+ok(poll_until($node, 'postgres',
 	q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'reengage worker'}),
 	'after the restart of the cluster there is a worker');
 check_outcomes('killed-worker', 'interrupted');

@@ -11,7 +11,7 @@ use warnings FATAL => 'all';
 
 use FindBin;
 use List::Util qw(sum);
-use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for
+use Reengage qw(start_simulator new_node create_extension nudge poll_until wait_until_ended wait_for
   outcome worker_pid count_due log_lines ledger_matches_lineage);
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -125,7 +125,7 @@ sub run_dies
 	arm($point, 1);
 	$node->psql('by_hand', 'CALL reengage.run()');
 	wait_until_struck($point);
-	$node->poll_query_until('by_hand', 'SELECT true');
+	poll_until($node, 'by_hand', 'SELECT true');
 	$node->safe_psql('by_hand', 'CALL reengage.run()');
 	like(story('by_hand', $conversation), qr/^$story$/, "run(), $path, $point");
 	return;

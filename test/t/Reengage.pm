@@ -23,7 +23,7 @@ use Time::HiRes qw(time clock_gettime CLOCK_PROCESS_CPUTIME_ID);
 
 use Exporter 'import';
 our @EXPORT_OK = qw(start_simulator new_node own_courier set_credentials create_extension wait_for
-  nudge wait_until_ended lineage outcome due_row count_due health worker_pid launcher_pid courier_pid
+  nudge poll_until wait_until_ended lineage outcome due_row count_due health worker_pid launcher_pid courier_pid
   process_is_alive log_size log_lines start_psql finish_psql psql_stderr lasts promise customer_address
   ledger_matches_lineage);
 
@@ -237,13 +237,27 @@ sub nudge
 		  . join(', ', @columns{@names}) . ') RETURNING nudge_id');
 }
 
+# poll_query_until() of a server that may crash meanwhile: psql is then gone
+# before it was told its query, which is an error to IPC::Run, and to us no answer.
+sub poll_until
+{
+	my ($node, @query) = @_;
+	my $met;
+
+	until (eval { $met = $node->poll_query_until(@query); 1 })
+	{
+		die $@ unless $@ =~ /Broken pipe/;
+	}
+	return $met;
+}
+
 # Waits until every nudge (that fulfills the condition) has an outcome.
 sub wait_until_ended
 {
 	my ($node, %options) = @_;
 	my $where = $options{where} // 'true';
 
-	return $node->poll_query_until($options{database} // 'postgres', qq{
+	return poll_until($node, $options{database} // 'postgres', qq{
 		SELECT NOT EXISTS (SELECT FROM reengage.nudges n WHERE ($where) AND NOT EXISTS (
 			SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id))}) || do {
 		fail("waited in vain: all nudges end ($where)");
