@@ -49,6 +49,13 @@ SELECT reengage.suppress(' nan ');
 SELECT reengage.suppress('account 7', channel => 'sms');
 SELECT reengage.suppress('account 7', channel => 'email');
 SELECT reengage.unsuppress('+44 20', channel => 'sms');
+-- meant for a person, and no use as the opt-out of an id
+SELECT reengage.suppress('+44 20 7946 0018 x5');
+SELECT reengage.suppress('"+442079460018"');
+SELECT reengage.suppress('Ann <ann@example.org>');
+SELECT reengage.suppress('ann@example.org?subject=stop');
+SELECT reengage.record_answer(address => 'tel:+442079460018;ext=5');
+SELECT reengage.cancel_customer('+442079460018, +442079460019');
 \set VERBOSITY default
 SELECT reengage.suppress('442079460018', channel => 'smss');
 SELECT reengage.unsuppress('442079460018', channel => 'pigeon');

@@ -5,7 +5,6 @@
 
 #include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 #include "number_plan.h"
 #include "spelling.h"
@@ -58,12 +57,29 @@ is_scientific(Span span)
 	at += whole;
 	if (whole > 0 && at < span.length && strchr(".,", span.start[at]) != NULL)
 		at += 1 + digits_at(span, at + 1);
-	return whole > 0 && at + 3 < span.length && tolower((unsigned char) span.start[at]) == 'e' &&
+	return whole > 0 && at + 3 < span.length && small_letter(span.start[at]) == 'e' &&
 		strchr("+-", span.start[at + 1]) != NULL && digits_at(span, at + 2) >= 2 &&
 		at + 2 + digits_at(span, at + 2) == span.length;
 }
 
 /* --- e-mail ------------------------------------------------------------------------ */
+
+/* As far as a spelling shows it: dots between labels of letters, digits and hyphens, of any script. */
+static bool
+is_domain(const char *text)
+{
+	bool		in_label = false;
+
+	for (; *text != '\0'; text++)
+	{
+		bool		belongs = (*text & 0x80) != 0 || isalnum((unsigned char) *text) || *text == '-' || *text == '_';
+
+		if (!belongs && (*text != '.' || !in_label))
+			return false;
+		in_label = belongs;
+	}
+	return in_label;
+}
 
 static AddressFault
 write_email(char *form, Span span)
@@ -73,7 +89,7 @@ write_email(char *form, Span span)
 	char	   *end = form;
 	const char *sign;
 
-	if (span.length > strlen(scheme) && strncasecmp(span.start, scheme, strlen(scheme)) == 0)
+	if (span_begins_with(span, scheme))
 		span = (Span) {span.start + strlen(scheme), span.length - strlen(scheme)};
 	at = span.start;
 	while (at < span.start + span.length)
@@ -87,11 +103,14 @@ write_email(char *form, Span span)
 		if (is_blank(character))
 			return ADDRESS_NO_EMAIL;
 		while (start < at)
-			*end++ = (char) tolower((unsigned char) *start++);
+			*end++ = small_letter(*start++);
 	}
+	/* the root of all domains may stand behind one */
+	if (end > form && end[-1] == '.')
+		end--;
 	*end = '\0';
-	sign = strrchr(form, '@');
-	if (sign == NULL || sign == form || sign[1] == '\0' || strpbrk(form, "<>,;:\"") != NULL)
+	sign = strchr(form, '@');
+	if (sign == NULL || sign == form || !is_domain(sign + 1) || strpbrk(form, "<>,;:\"") != NULL)
 		return ADDRESS_NO_EMAIL;
 	return ADDRESS_FAULTLESS;
 }
@@ -140,6 +159,38 @@ address_apparent_kind(const char *address, const char *country_code)
 	if (telephone_read(&number, span, false, country_code) == ADDRESS_FAULTLESS || telephone_resembles(span))
 		return ADDRESS_NUMBER;
 	return looks_like_email(span) ? ADDRESS_EMAIL : ADDRESS_OPAQUE;
+}
+
+/*
+ * More than an id would have of what belongs to a telephone number or an e-mail
+ * address, although it is read as neither: an extension, a remark, two at once.
+ */
+AddressFault
+address_clumsy(const char *address)
+{
+	Span		span = trimmed(address);
+	const char *at = span.start;
+	size_t		digits = 0;
+	bool		has_plus = false;
+	bool		has_blank = false;
+	bool		has_letter = false;
+
+	while (at < span.start + span.length)
+	{
+		uint32_t	character = next_character(&at);
+
+		if (digit_of(character) >= 0)
+			digits++;
+		has_plus = has_plus || is_plus(character);
+		has_blank = has_blank || is_blank(character);
+		has_letter = has_letter || (character < 0x80 ? isalpha((int) character) != 0 :
+									!is_punctuation(character) && digit_of(character) < 0);
+		if (character == '@' && at > span.start + 1)
+			return ADDRESS_NO_EMAIL;
+	}
+	if (telephone_has_scheme(span))
+		return ADDRESS_NO_NUMBER;
+	return digits >= NUMBER_DIGITS_MIN && (has_plus || has_blank || !has_letter) ? ADDRESS_NO_NUMBER : ADDRESS_FAULTLESS;
 }
 
 static AddressFault
@@ -291,7 +342,8 @@ void
 address_mask(char *masked, size_t size, const char *form)
 {
 	size_t		characters = count_characters(form);
-	size_t		head = characters < 9 ? 0 : bytes_of(form, 5);
+	/* five at least are hidden */
+	size_t		head = characters < 9 ? 0 : bytes_of(form, characters < 12 ? characters - 7 : 5);
 	const char *tail = characters < 5 ? "" : form + bytes_of(form, characters - 2);
 
 	masked[0] = '\0';

@@ -62,6 +62,12 @@ extern AddressFault address_to_send(char *form, const char *address, const char 
 /* What an address without a channel looks like. */
 extern AddressKind address_apparent_kind(const char *address, const char *country_code);
 
+/*
+ * Of an address without a channel that is read as an id: why it seems to be
+ * meant for a person's telephone or e-mail; faultless: it does not.
+ */
+extern AddressFault address_clumsy(const char *address);
+
 /* The word for a fault, as a reason; and what it means and how it is mended. */
 extern const char *address_fault_name(AddressFault fault);
 extern const char *address_fault_text(AddressFault fault);

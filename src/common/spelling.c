@@ -5,7 +5,6 @@
 
 #include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 uint32_t
 next_character(const char **at)
@@ -122,10 +121,41 @@ trimmed(const char *text)
 	return (Span) {start, (size_t) (end - start)};
 }
 
+char
+small_letter(char letter)
+{
+	return letter >= 'A' && letter <= 'Z' ? (char) (letter + ('a' - 'A')) : letter;
+}
+
+static bool
+are_alike(const char *one, const char *other, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (small_letter(one[i]) != small_letter(other[i]))
+			return false;
+	return true;
+}
+
 bool
 span_is(Span span, const char *word)
 {
-	return strlen(word) == span.length && strncasecmp(span.start, word, span.length) == 0;
+	return strlen(word) == span.length && are_alike(span.start, word, span.length);
+}
+
+bool
+span_begins_with(Span span, const char *start)
+{
+	size_t		length = strlen(start);
+
+	return span.length >= length && are_alike(span.start, start, length);
+}
+
+bool
+span_ends_with(Span span, const char *end)
+{
+	size_t		length = strlen(end);
+
+	return span.length >= length && are_alike(span.start + span.length - length, end, length);
 }
 
 size_t

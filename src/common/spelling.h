@@ -38,8 +38,13 @@ extern int	digit_of(uint32_t character);
 /* Without blanks around it. */
 extern Span trimmed(const char *text);
 
+/* Letters of ASCII only, whatever the locale: in Turkish "I" is no capital of "i". */
+extern char small_letter(char letter);
+
 /* Without regard to case (ASCII). */
 extern bool span_is(Span span, const char *word);
+extern bool span_begins_with(Span span, const char *start);
+extern bool span_ends_with(Span span, const char *end);
 
 /* The ASCII digits from there on. */
 extern size_t digits_at(Span span, size_t from);

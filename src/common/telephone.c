@@ -7,7 +7,6 @@
 #include "telephone.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "number_plan.h"
 
@@ -26,23 +25,30 @@ is_decimal(Span span)
 	return rest <= 2 && at + 1 + rest == span.length;
 }
 
-/* The rest behind "tel:" and the like. */
+static const char *const schemes[] = {"tel:", "sms:", "smsto:", "callto:", "whatsapp:"};
+
+/* What stands behind the number in an id of WhatsApp's own network. */
+static const char *const hosts[] = {"@s.whatsapp.net", "@c.us"};
+
+/* The rest behind "tel:" and the like, or before a host of WhatsApp. */
 static Span
 without_scheme(Span span, bool *is_whatsapp)
 {
-	static const char *const schemes[] = {"tel:", "sms:", "smsto:", "callto:", "whatsapp:"};
-
 	*is_whatsapp = false;
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
-	{
-		size_t		length = strlen(schemes[i]);
-
-		if (span.length > length && strncasecmp(span.start, schemes[i], length) == 0)
+		if (span_begins_with(span, schemes[i]))
 		{
+			size_t		length = strlen(schemes[i]);
+
 			*is_whatsapp = strcmp(schemes[i], "whatsapp:") == 0;
 			return (Span) {span.start + length, span.length - length};
 		}
-	}
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+		if (span_ends_with(span, hosts[i]))
+		{
+			*is_whatsapp = true;
+			return (Span) {span.start, span.length - strlen(hosts[i])};
+		}
 	return span;
 }
 
@@ -189,6 +195,59 @@ judge_national(Telephone *number, const NumberPlan *plan)
 	return judge_international(number, true);
 }
 
+/*
+ * Where calls abroad begin with more than 00: what follows may belong to the
+ * prefix.  In Hong Kong 001 65... is a number of Singapore, and not one of
+ * North America.
+ */
+static size_t
+prefix_abroad(const NumberPlan *home, const char *digits)
+{
+	/* the digits that may follow 00 in it, and how long it is */
+	static const struct
+	{
+		const char *country_code;
+		const char *third;
+		size_t		length;
+	}			prefixes[] = {
+		{"234", "9", 3}, {"55", "123456789", 4}, {"61", "1", 4}, {"62", "1789", 3}, {"65", "128", 3},
+		{"66", "13456789", 3}, {"82", "12345678", 3}, {"852", "1", 3}, {"855", "17", 3}, {"886", "25679", 3},
+	};
+
+	for (size_t i = 0; home != NULL && i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (strcmp(home->country_code, prefixes[i].country_code) == 0 &&
+			digits[2] != '\0' && strchr(prefixes[i].third, digits[2]) != NULL)
+			return prefixes[i].length;
+	return 0;
+}
+
+/* As "00" does not say for sure that a country code follows, only a number of such a length is one. */
+static bool
+is_whole(const char *digits)
+{
+	const NumberPlan *plan = number_plan_of(digits);
+
+	return plan != NULL && fits(plan, strlen(digits) - strlen(plan->country_code));
+}
+
+/* Behind 00; "home" may be NULL. */
+static AddressFault
+judge_abroad(Telephone *number, const NumberPlan *home)
+{
+	size_t		own = prefix_abroad(home, number->digits);
+	bool		is_other = own > 0 && number->length > own && is_whole(number->digits + own);
+	AddressFault fault;
+
+	drop_after(number, 0, 2);
+	fault = judge_international(number, true);
+	if (fault != ADDRESS_FAULTLESS)
+		return fault;
+	if (is_other)
+		return ADDRESS_NATIONAL;
+	return number->length - strlen(number_plan_of(number->digits)->country_code) > number_plan_of(number->digits)->longest ?
+		ADDRESS_NO_NUMBER : ADDRESS_FAULTLESS;
+}
+
 AddressFault
 telephone_read(Telephone *number, Span span, bool has_country_code, const char *country_code)
 {
@@ -201,10 +260,7 @@ telephone_read(Telephone *number, Span span, bool has_country_code, const char *
 	if (!read_digits(span, number))
 		return ADDRESS_NO_NUMBER;
 	if (!number->international && begins_with(number->digits, "00"))
-	{
-		number->international = true;
-		drop_after(number, 0, 2);
-	}
+		return judge_abroad(number, plan);
 	if (number->international)
 		return judge_international(number, true);
 	if ((has_country_code || is_whatsapp) && number->digits[0] != '0')
@@ -225,6 +281,15 @@ telephone_unify(Telephone *number)
 		insert_at(number, 4, "9");
 	else if (begins_with(number->digits, "521") && number->length == 13 && national[1] != '0')
 		drop_after(number, 2, 1);
+}
+
+bool
+telephone_has_scheme(Span span)
+{
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (span_begins_with(span, schemes[i]))
+			return true;
+	return false;
 }
 
 bool

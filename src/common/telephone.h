@@ -31,6 +31,9 @@ extern AddressFault telephone_read(Telephone *number, Span span, bool has_countr
  */
 extern void telephone_unify(Telephone *number);
 
+/* "tel:" or the like before it, whatever follows. */
+extern bool telephone_has_scheme(Span span);
+
 /* Digits enough for a number, and nothing that does not belong into one. */
 extern bool telephone_resembles(Span span);
 

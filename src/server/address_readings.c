@@ -119,6 +119,11 @@ read_as_any(Readings *readings, Datum *country_codes, int count)
 		read_as(readings, "whatsapp", NULL);
 	if (kind == ADDRESS_EMAIL)
 		read_as(readings, ANY_EMAIL, NULL);
+	if (readings->count == 0 && address_clumsy(address) != ADDRESS_FAULTLESS)
+	{
+		readings->fault = address_clumsy(address);
+		return;
+	}
 	if (may_be_id(address))
 		read_as(readings, ANY_OPAQUE, NULL);
 }

@@ -48,6 +48,15 @@ static const struct
 	{"Arabic digits", "+\xD9\xA9\xD9\xA6\xD9\xA6 50 123 4567", "sms", NULL, "+966501234567"},
 	{"Persian digits", "+\xDB\xB9\xDB\xB8 912 345 6789", "sms", NULL, "+989123456789"},
 	{"15 digits", "+131755501420000", "sms", NULL, "+131755501420000"},
+	{"an id of WhatsApp's network", "442079460018@s.whatsapp.net", "whatsapp", NULL, "+442079460018"},
+	{"another one, without a channel", "442079460018@C.us", NULL, NULL, "+442079460018"},
+	{"00 before too many digits is another prefix", "0011 44 20 7946 0018", "sms", NULL, NULL},
+	{"Brazil: 00, a carrier, a country", "0021 44 20 7946 0018", "sms", "55", NULL},
+	{"Nigeria dials 009", "009 44 20 7946 0018", "sms", "234", NULL},
+	{"Hong Kong: 001 or 00 1", "001 65 6123 4567", "sms", "852", NULL},
+	{"Hong Kong: 00 is plain", "0044 20 7946 0018", "sms", "852", "+442079460018"},
+	{"Australia: 00 is plain", "0049 171 1234567", "sms", "61", "+491711234567"},
+	{"00 1 in Europe", "001 317 555 0142", "sms", "49", "+13175550142"},
 	{"7 digits, where that is a number", "+6834001", "sms", NULL, "+6834001"},
 
 	{"16 digits", "+1317555014200000", "sms", NULL, NULL},
@@ -131,6 +140,12 @@ static const struct
 	{"e-mail: mailto:", "mailto:anna@example.com", "email", NULL, "anna@example.com"},
 	{"e-mail: no other case than ASCII's", "\xC3\x84rger@example.com", "email", NULL, "\xC3\x84rger@example.com"},
 	{"e-mail: a plus is the person's own", "anna+shop@example.com", "email", NULL, "anna+shop@example.com"},
+	{"e-mail: the root of domains", "anna@example.com.", "email", NULL, "anna@example.com"},
+	{"e-mail: another script", "anna@\xD0\xBF\xD0\xBE\xD1\x87\xD1\x82\xD0\xB0.example", "email", NULL, "anna@\xD0\xBF\xD0\xBE\xD1\x87\xD1\x82\xD0\xB0.example"},
+	{"e-mail: a query", "mailto:anna@example.com?subject=stop", "email", NULL, NULL},
+	{"e-mail: two signs", "anna@berg@example.com", "email", NULL, NULL},
+	{"e-mail: an empty label", "anna@example..com", "email", NULL, NULL},
+	{"e-mail: a slash", "anna@example.com/", "email", NULL, NULL},
 	{"e-mail: a name before it", "Anna <anna@example.com>", "email", NULL, NULL},
 	{"e-mail: two", "anna@example.com,bert@example.com", "email", NULL, NULL},
 	{"e-mail: a blank in it", "anna\xC2\xA0" "berg@example.com", "email", NULL, NULL},
@@ -230,6 +245,25 @@ test_kinds(void)
 }
 
 static void
+test_clumsy(void)
+{
+	static const char *const meant[] = {
+		"+44 20 7946 0018 x5", "tel:+442079460018;ext=5", "+442079460018 (mobile)", "Tel. +442079460018", "+442079460018;",
+		"\"442079460018\"", "=\"442079460018\"", "+4420 7946 O018", "+442079460018,+442079460019", "020 7946 0018 (evenings)",
+		"sms:", "Anna <anna@example.com>", "anna@example.com, bert@example.com", "anna@example.com?subject=stop",
+	};
+	static const char *const ids[] = {
+		"guest-12345678", "@handle", "@handle1234567", "urn:mbid:AQ/aY+=", "acct:4512345678", "7d1f0c22-1f4e-4f55-9a38-1b5c0f6e7a10", "two words", "a+b",
+		"\xD0\xB8\xD0\xB4-12345678",
+	};
+
+	for (size_t i = 0; i < sizeof(meant) / sizeof(meant[0]); i++)
+		ok(address_clumsy(meant[i]) != ADDRESS_FAULTLESS, "\"%s\" is meant for a person", meant[i]);
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		ok(address_clumsy(ids[i]) == ADDRESS_FAULTLESS, "\"%s\" is an id", ids[i]);
+}
+
+static void
 test_masks(void)
 {
 	char		masked[64];
@@ -239,10 +273,12 @@ test_masks(void)
 	is_text(masked, "+1317...42", "a number without its middle");
 	address_mask(masked, sizeof(masked), "guest-12");
 	is_text(masked, "...12", "of a short id only the end");
+	address_mask(masked, sizeof(masked), "joe@x.com");
+	is_text(masked, "jo...om", "of a short address not nearly all");
 	address_mask(masked, sizeof(masked), "1234");
 	is_text(masked, "...", "of a shorter one nothing");
 	address_mask(masked, sizeof(masked), "\xC3\x84\xC3\x96\xC3\x9C\xC3\x84\xC3\x96\xC3\x9C\xC3\x84\xC3\x96\xC3\x9C");
-	is_text(masked, "\xC3\x84\xC3\x96\xC3\x9C\xC3\x84\xC3\x96...\xC3\x96\xC3\x9C", "by characters");
+	is_text(masked, "\xC3\x84\xC3\x96...\xC3\x96\xC3\x9C", "by characters");
 	address_mask(small, sizeof(small), "+13175550142");
 	is_text(small, "", "nothing where there is no room");
 }
@@ -258,6 +294,7 @@ main(void)
 	test_spellings();
 	test_faults();
 	test_kinds();
+	test_clumsy();
 	test_masks();
 	return done_testing();
 }
