@@ -35,7 +35,9 @@ begin_record(CsvReader *reader)
 	reader->used = 0;
 	reader->field_start = 0;
 	reader->delimiters = 0;
-	reader->spans_records = true;
+	reader->escapes_line = false;
+	reader->lines = 0;
+	reader->alike = 0;
 	reader->state = CSV_AT_FIELD;
 }
 
@@ -69,22 +71,36 @@ static void
 end_line(CsvReader *reader)
 {
 	reader->now_line++;
-	if (reader->delimiters + 1 != reader->columns)
-		reader->spans_records = false;
+	reader->last_is_like = reader->delimiters + 1 == reader->columns;
+	if (reader->lines == 0)
+		reader->first_is_like = reader->last_is_like;
+	reader->lines++;
+	reader->alike += reader->last_is_like;
 	reader->delimiters = 0;
+}
+
+/*
+ * Where text has several lines, one of them may by chance look like a record.
+ * But a quote that is none, or a backslash, takes whole records with it: from
+ * one to another, or many of which some have a delimiter too many.
+ */
+static bool
+spans_records(const CsvReader *reader)
+{
+	return reader->lines > 1 && ((reader->first_is_like && reader->last_is_like) || reader->alike * 2 > reader->lines);
 }
 
 /* With its line break counted already. */
 static CsvStatus
 end_record(CsvReader *reader, bool is_blank)
 {
-	bool		has_lines = reader->now_line - reader->line > 1;
-
 	end_field(reader);
 	reader->is_blank = is_blank;
 	reader->is_done = true;
-	if (reader->format.is_guessed && reader->quote_line > 0 && has_lines && reader->spans_records)
+	if (spans_records(reader) && reader->format.is_guessed && reader->quote_line > 0)
 		return CSV_SWALLOWS_LINES;
+	if (spans_records(reader) && reader->format.escape == CSV_ESCAPE_UNENCLOSED && reader->escapes_line)
+		return CSV_ESCAPES_LINES;
 	return CSV_RECORD;
 }
 
@@ -150,6 +166,7 @@ take_plain_escape(CsvReader *reader, char byte)
 		return take_plain(reader, byte);
 	}
 	reader->is_raw = false;
+	reader->escapes_line = reader->escapes_line || byte == '\n' || byte == '\r';
 	if (byte == '\n')
 		end_line(reader);
 	if (byte == '\r')

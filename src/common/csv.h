@@ -44,7 +44,8 @@ typedef enum CsvStatus
 	CSV_TEXT_AFTER_QUOTE,
 	CSV_ESCAPED_QUOTE,			/* the same, and it looks like a backslash that escapes a quote */
 	CSV_NEVER_CLOSED,
-	CSV_SWALLOWS_LINES			/* each line between two quotes could be a record of its own */
+	CSV_SWALLOWS_LINES,			/* lines between two quotes could be records of their own */
+	CSV_ESCAPES_LINES			/* lines behind a backslash */
 } CsvStatus;
 
 /* Points into the reader; ends with a zero byte. */
@@ -86,7 +87,11 @@ typedef struct CsvReader
 	bool		special[256];
 	bool		is_done;		/* the record above has been given out */
 	bool		is_raw;			/* the field is what stands in the file */
-	bool		spans_records;	/* each of its lines so far could be one */
+	bool		escapes_line;	/* a backslash took a line break */
+	bool		first_is_like;	/* its first line could be a record of its own */
+	bool		last_is_like;	/* so could its last line so far */
+	int			lines;
+	int			alike;			/* of its lines could be one */
 	int			delimiters;		/* in its last line, enclosed or not */
 	uint64_t	now_line;
 	size_t		raw_length;		/* of the record */

@@ -167,9 +167,17 @@ refuse(const Source *source, CsvStatus fault)
 		case CSV_SWALLOWS_LINES:
 			ereport(ERROR,
 					(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
-					 errmsg("lines %llu to %llu of file \"%s\" are one record by their quotes, and each could be one of its own",
+					 errmsg("lines %llu to %llu of file \"%s\" are one record by their quotes, and could be records of their own",
 							line, now_line - 1, source->file),
 					 errhint("%s", quote_hint())));
+			break;
+		case CSV_ESCAPES_LINES:
+			ereport(ERROR,
+					(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+					 errmsg("lines %llu to %llu of file \"%s\" are one record by their backslashes, and could be records of their own",
+							line, now_line - 1, source->file),
+					 errhint("If a backslash is data, as pandas and spreadsheets write it, say escape => ''; "
+							 "if it takes the meaning of a line break, say escape => '\\'.")));
 			break;
 		default:
 			ereport(ERROR,
@@ -259,6 +267,12 @@ read_header(Source *source, Header *header)
 				 errmsg("the header of file \"%s\" has more than %d columns", source->file, COLUMNS_MAX)));
 	for (int i = 0; i < reader->count; i++)
 	{
+		/* for the reader such a file is one line, and so no record */
+		if (strchr(reader->fields[i].text, '\r') != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+					 errmsg("the header of file \"%s\" has a carriage return without a line feed", source->file),
+					 errhint("Lines must end in LF or CR LF; tr '\\r' '\\n' makes them so.")));
 		text_of(source, &reader->fields[i]);
 		header->names[header->count++] = name_in(&reader->fields[i]);
 	}

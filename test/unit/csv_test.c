@@ -43,7 +43,7 @@ static const char *
 fault_name(CsvStatus status)
 {
 	static const char *const names[] = {
-		"more", "record", "", " zero byte", " too long", " text after quote", " escaped quote", " never closed", " swallows"
+		"more", "record", "", " zero byte", " too long", " text after quote", " escaped quote", " never closed", " swallows", " escapes lines"
 	};
 
 	return names[status];
@@ -135,6 +135,12 @@ test_quotes_as_data(void)
 	reads_as(guessed, 2, "a \"b\", \"c\n", "1:[a \"b\"][ \"c]", "also behind a blank");
 	reads_as(guessed, 3, "1,2,\"oops\n3,4,5\n6,7,\"\n", " swallows", "a quote that takes whole records with it");
 	is_number(reader.line, 1, "which begin in line 1");
+	reads_as(guessed, 4, "1,2,3,\"oops\n4,5,6,a, b\n7,8,9,c\n10,11,12,\"\n", " swallows", "also if one of them has a delimiter too many");
+	reads_as(guessed, 4, "1,2,3,\"oops\n4,5,6,7\n8,9,10,11\n12,13,14,15, 16\"\n", " swallows", "also the last");
+	reads_as(guessed, 4, "1,2,3,\"one\na,b,c,d\n\ntwo\"\n", "1:[1][2][3][one\na,b,c,d\n\ntwo]", "a line of a text may look like one");
+	reads_as(guessed, 3, "1,2,C:\\dir\\\n3,4,5\n", " escapes lines", "a backslash at the end of a line takes no record with it");
+	reads_as(guessed, 3, "1,2,C:\\dir\\\r\n3,4,5\n", " escapes lines", "also before CR LF");
+	reads_as(guessed, 3, "1,2,one\\\ntwo\n", "1:[1][2][one\ntwo]", "but a line of a text");
 	reads_as(guessed, 3, "1,\"a\nb,c\n", " never closed", "one that does not close is a fault of its own");
 	reads_as(guessed, 3, "1,2,\"one\ntwo\"\n", "1:[1][2][one\ntwo]", "text of several lines is no such thing");
 	reads_as((CsvFormat) {.delimiter = ',', .quote = '"'}, 3, "1,2,\"oops\n3,4,5\n6,7,\"\n",
