@@ -987,7 +987,7 @@ CREATE FUNCTION reengage.require_channel(channel text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	word text := lower(btrim(channel, E' \t\n\r\u00a0'));
+	word text := lower(btrim(channel, E' \t\n\r\u00a0') COLLATE "C");
 	known text[];
 BEGIN
 	IF word IS NULL OR word = ANY (reengage.known_channels()) THEN
@@ -1181,14 +1181,14 @@ AS $$
 BEGIN
 	-- what has no end stays as it is: nothing is weaker than before
 	INSERT INTO reengage.suppressions AS s (server, channel, address_hash, root_conversation_id, label, reason, origin)
-	VALUES (record_opt_out.server, lower(record_opt_out.channel), record_opt_out.address_hash,
+	VALUES (record_opt_out.server, lower(record_opt_out.channel COLLATE "C"), record_opt_out.address_hash,
 			record_opt_out.root_conversation_id, record_opt_out.label, record_opt_out.reason, 'api')
 	ON CONFLICT DO NOTHING;
 	IF NOT FOUND THEN
 		UPDATE reengage.suppressions s
 		SET until = NULL, reason = record_opt_out.reason, origin = 'api'
 		WHERE (s.address_hash = record_opt_out.address_hash OR s.root_conversation_id = record_opt_out.root_conversation_id)
-		  AND s.server = record_opt_out.server AND s.channel IS NOT DISTINCT FROM lower(record_opt_out.channel)
+		  AND s.server = record_opt_out.server AND s.channel IS NOT DISTINCT FROM lower(record_opt_out.channel COLLATE "C")
 		  AND s.until IS NOT NULL;
 	END IF;
 END
@@ -2856,31 +2856,45 @@ CREATE FUNCTION reengage.column_meaning(name text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	word text := regexp_replace(lower(name), '[^a-z0-9]', '', 'g');
+	-- Salesforce has __c behind each name of one's own
+	words text := regexp_replace(lower(name COLLATE "C"), '__c$', '');
+	word text := regexp_replace(words, '[^a-z0-9]', '', 'g');
 	-- what stands behind a word without changing what it says
-	behind CONSTANT text := '(flag|status|state|bool|at|on|date|datetime|time|ts|timestamp|utc)*$';
+	behind CONSTANT text := '(flag|status|state|bool|indicator|ind|yn|at|on|date|datetime|dt|time|ts|timestamp|utc)*$';
 	before CONSTANT text := '^(is|has|was|customer|contact|user|client|recipient|person|sms|text|email|mail|whatsapp|message|messaging|marketing|global|phone|voice|call|all)*';
 	stop CONSTANT text := 'opt(ed)?out|unsubscribed?|donot(contact|call|disturb|text|sms|email|mail|message|msg|whatsapp|market|solicit|send|nudge)'
 		|| '|black?list(ed)?|block(ed)?list(ed)?|suppressed|suppression|(consent|permission|optin)(is|was)?(revoked|withdrawn)|(revoked|withdrawn)(consent|permission|optin)';
 	yes CONSTANT text := 'consent(s|ed)?|opt(ed)?in|permission';
+	ways CONSTANT text := '(contact|marketing|promotions?|advertising|sms|text|texts|e?mail|whatsapp|messages?|messaging|calls?|phone|communications?|newsletter)';
+	-- behind a consent: not whether there is one, but which
+	about CONSTANT text := '(date|datetime|dt|time|timestamp|ts|utc|at|on|source|method|text|version|ids?|ip|url|by|level|name|token|key|lang|language|locale|channel)$';
 	-- what would turn it round
 	no CONSTANT text := '(not|non|no|never|un|without|missing)';
 BEGIN
 	CASE
 		WHEN word ~ ('(' || stop || ')' || behind) AND word !~ (no || '(' || stop || ')')
-		  OR word ~ (before || '(dnc|dnd)' || behind)
+		  OR word ~ (before || '(dnc|dnd)' || behind) OR words ~ '^(is_|sms_|has_)*stop(ped)?(_(at|on|flag|date|ts))*$'
 			THEN RETURN 'opted_out';
 		WHEN word ~ ('opt(ed|ing)?out|unsubscri|blacklist|block(ed)?list|suppress|revoked|withdrawn|blocked')
 		  OR word ~ ('do(not|nt)(contact|call|disturb|text|sms|email|mail|message|msg|whatsapp|market|solicit|send|nudge)')
 		  OR word ~ (no || '(longer)?(consent|permission|optin|optedin|subscribed|contact|marketing|sms|email|calls?)')
+		  OR word ~ '(consent|permission|optin|subscription)(is|was)?(denied|declined|refused|expir|rejected|lapsed|ended|cancell?ed)'
+		  OR words ~ '(^|[^a-z])(dnc|dnd|unsub(bed)?|stop(ped)?_(sms|request(ed)?|keyword|received)|exclu(de|ded|sion)|robinson|litigator|complain(ed|t)|spam)([^a-z]|$)'
 			THEN RETURN 'unclear opted_out';
-		WHEN word ~ ('(' || yes || ')(given|granted|flag|status|state|bool)*$') OR word ~ (before || 'subscribed(flag|status)*$')
+		WHEN word ~ ('(' || yes || ')(given|granted|flag|status|state|bool|indicator|ind|yn)*$') OR word ~ (before || 'subscribed(flag|status)*$')
 			THEN RETURN 'consent';
+		-- consent_sms, accepts_marketing, ok_to_contact, subscription_status
+		WHEN word ~ '(consent|optedin|permission(to|for)|subscribedto|subscri(ption|ber)(status|state)$)' AND word !~ about
+		  OR words ~ '(^|[^a-z])opt_?in_' AND word !~ about
+		  OR word ~ ('((accept|allow|want|agree)(s|ed)?(to|be)*|(can|may|okto|ok2)(be)?)' || ways || '(ed)?' || behind)
+		  OR word ~ (ways || '(allowed|permitted|accepted|agreed)' || behind) OR word ~ 'contactable'
+			THEN RETURN 'unclear consent';
 		WHEN word ~ ('deleted' || behind) AND word !~ (no || 'deleted') OR word ~ '^(is)?tombstone$'
 			THEN RETURN 'deleted';
-		WHEN word ~ '^(op|optype|operationtype|(cdc|dbz|debezium|dml|kafka|row|record|wal)(op|operation|optype|type|action|kind)|changetype|metadataaction)$'
+		WHEN word ~ '^(op|optype|operationtype|(cdc|dbz|debezium|dml|dms|kafka|row|record|wal)(op|operation|optype|type|action|kind)|changetype|metadataaction|(header)?changeoper(ation)?)$'
 			THEN RETURN 'operation';
-		WHEN word ~ 'delet|erased|erasure|anonymi[sz]ed|tombstone'
+		-- __$operation of SQL Server has numbers
+		WHEN word ~ 'delet|erased|erasure|anonymi[sz]ed|tombstone|forgotten' OR word ~ ('^(is|was)?(removed|purged)' || behind) OR words = '__$operation'
 			THEN RETURN 'unclear deleted';
 		ELSE RETURN NULL;
 	END CASE;
@@ -2889,11 +2903,39 @@ $$;
 COMMENT ON FUNCTION reengage.column_meaning(text) IS
 	'for import_history(): what a column''s name says by itself: opted_out, consent, deleted, operation; unclear before it: it sounds like it; null: nothing of these';
 
+-- In Turkish "I" is no capital of "i"; names and words are of ASCII, mostly.
+CREATE FUNCTION reengage.small(said text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT lower(lower(said COLLATE "C") COLLATE "default")
+$$;
+COMMENT ON FUNCTION reengage.small(text) IS 'for import_history(): a name in lower case, its letters of ASCII in any language';
+
+-- A file without a header has a record in its place, with its time and address.
+CREATE FUNCTION reengage.is_data(header text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM unnest(header) h(name)
+				   WHERE strpos(h.name, '@') > 0 OR length(regexp_replace(h.name, '[^0-9]', '', 'g')) >= 7)
+$$;
+COMMENT ON FUNCTION reengage.is_data(text[]) IS
+	'for import_history(): whether a header seems to be a record';
+
+CREATE FUNCTION reengage.shown_columns(header text[]) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN reengage.is_data(header)
+		THEN format('The first line has %s fields, and looks like a record: it is not shown.', cardinality(header))
+		ELSE format('The columns are: %s.', left(array_to_string(header, ', '), 1000)) END
+$$;
+COMMENT ON FUNCTION reengage.shown_columns(text[]) IS
+	'for import_history(): the columns, to be shown in an error; of what seems to be a record nothing';
+
 -- The column names that an argument "columns" has for a field.
 CREATE FUNCTION reengage.names_of_field(columns jsonb, field text) RETURNS SETOF text
 LANGUAGE sql IMMUTABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT lower(btrim(e.name))
+	SELECT reengage.small(btrim(e.name))
 	FROM jsonb_array_elements_text(CASE jsonb_typeof(columns -> field)
 		WHEN 'array' THEN columns -> field
 		WHEN 'string' THEN jsonb_build_array(columns -> field)
@@ -2924,7 +2966,7 @@ AS $$
 			(SELECT h.place::integer
 			 FROM unnest(CASE WHEN columns ? k.field THEN ARRAY(SELECT reengage.names_of_field(columns, k.field)) ELSE k.names END)
 				WITH ORDINALITY n(name, rank)
-				JOIN unnest(header) WITH ORDINALITY h(name, place) ON lower(h.name) = n.name
+				JOIN unnest(header) WITH ORDINALITY h(name, place) ON reengage.small(h.name) = n.name
 			 ORDER BY n.rank LIMIT 1) AS place
 		FROM known k
 	)
@@ -2933,7 +2975,7 @@ AS $$
 	SELECT m.field, h.place::integer
 	FROM unnest(ARRAY['consent', 'opted_out', 'deleted', 'operation']) m(field)
 		JOIN unnest(header) WITH ORDINALITY h(name, place)
-			ON CASE WHEN columns ? m.field THEN lower(h.name) IN (SELECT reengage.names_of_field(columns, m.field))
+			ON CASE WHEN columns ? m.field THEN reengage.small(h.name) IN (SELECT reengage.names_of_field(columns, m.field))
 				ELSE reengage.column_meaning(h.name) = m.field AND h.place NOT IN (SELECT o.place FROM one o WHERE o.place IS NOT NULL) END
 $$;
 COMMENT ON FUNCTION reengage.history_columns(text[], jsonb) IS
@@ -2945,12 +2987,12 @@ AS $$
 DECLARE
 	wrong text;
 BEGIN
-	SELECT lower(h.name) INTO wrong FROM unnest(header) h(name) GROUP BY lower(h.name)
-	HAVING count(*) > 1 OR lower(h.name) = '' ORDER BY 1 LIMIT 1;
+	SELECT reengage.small(h.name) INTO wrong FROM unnest(header) h(name) GROUP BY reengage.small(h.name)
+	HAVING count(*) > 1 OR reengage.small(h.name) = '' ORDER BY 1 LIMIT 1;
 	IF wrong <> '' OR (wrong = '' AND cardinality(header) > 1) THEN
-		RAISE EXCEPTION 'column "%" is there twice, or has no name', wrong
-			USING ERRCODE = 'duplicate_column',
-				  DETAIL = format('The columns are: %s.', left(array_to_string(header, ', '), 1000));
+		RAISE EXCEPTION 'column "%" is there twice, or has no name', CASE WHEN reengage.is_data(header) THEN '...' ELSE wrong END
+			USING ERRCODE = 'duplicate_column', DETAIL = reengage.shown_columns(header),
+				  HINT = 'Give each column a name of its own; pandas writes a column without a name unless it is told index=False.';
 	END IF;
 END
 $$;
@@ -3024,15 +3066,14 @@ DECLARE
 	wrong text;
 BEGIN
 	SELECT k.name INTO wrong FROM jsonb_array_elements_text(keep_columns) k(name)
-	WHERE k.name IS NULL OR lower(btrim(k.name)) NOT IN (SELECT lower(h.name) FROM unnest(header) h(name)) LIMIT 1;
+	WHERE k.name IS NULL OR reengage.small(btrim(k.name)) NOT IN (SELECT reengage.small(h.name) FROM unnest(header) h(name)) LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION 'keep_columns names a column that history does not have: "%"', wrong
-			USING ERRCODE = 'undefined_column',
-				  DETAIL = format('The columns are: %s.', left(array_to_string(header, ', '), 1000));
+			USING ERRCODE = 'undefined_column', DETAIL = reengage.shown_columns(header);
 	END IF;
 	SELECT k.name INTO wrong
 	FROM jsonb_array_elements_text(keep_columns) k(name)
-		JOIN reengage.history_columns(header, columns) c ON lower(header[c.place]) = lower(btrim(k.name))
+		JOIN reengage.history_columns(header, columns) c ON reengage.small(header[c.place]) = reengage.small(btrim(k.name))
 	WHERE c.field = 'address' LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION 'column "%" cannot be kept: it is the customer''s address', wrong
@@ -3053,7 +3094,7 @@ BEGIN
 	PERFORM reengage.check_header(header);
 	SELECT coalesce(array_agg(c.field), '{}') INTO found_fields FROM reengage.history_columns(header, columns) c WHERE c.place IS NOT NULL;
 	SELECT n.name INTO wrong FROM jsonb_object_keys(columns) k(key), reengage.names_of_field(columns, k.key) n(name)
-	WHERE n.name NOT IN (SELECT lower(h.name) FROM unnest(header) h(name)) LIMIT 1;
+	WHERE n.name NOT IN (SELECT reengage.small(h.name) FROM unnest(header) h(name)) LIMIT 1;
 	IF wrong IS NULL AND NOT 'conversation_id' = ANY (found_fields) THEN
 		wrong := 'conversation_id';
 	ELSIF wrong IS NULL AND NOT 'address' = ANY (found_fields) THEN
@@ -3063,8 +3104,7 @@ BEGIN
 	END IF;
 	IF wrong IS NOT NULL THEN
 		RAISE EXCEPTION 'history has no column %', wrong
-			USING ERRCODE = 'undefined_column',
-				  DETAIL = format('The columns are: %s.', left(array_to_string(header, ', '), 1000)),
+			USING ERRCODE = 'undefined_column', DETAIL = reengage.shown_columns(header),
 				  HINT = 'Is there a header, and is the delimiter right? Names of your own are mapped with columns => ''{"conversation_id": "CONV_ID"}''.';
 	END IF;
 	PERFORM reengage.check_meanings(header, columns);
@@ -3108,7 +3148,8 @@ AS $$
 		WHEN template ? 'responseId' THEN template
 		ELSE coalesce(
 			(SELECT t.value FROM jsonb_each(template) t
-			 WHERE lower(translate(t.key, '_', '-')) IN (lower(translate(language, '_', '-')), lower(split_part(translate(language, '_', '-'), '-', 1)))
+			 WHERE reengage.small(translate(t.key, '_', '-'))
+				IN (reengage.small(translate(language, '_', '-')), reengage.small(split_part(translate(language, '_', '-'), '-', 1)))
 			 ORDER BY length(t.key) DESC LIMIT 1),
 			template -> '*')
 	END
@@ -3133,9 +3174,9 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE
 		WHEN address IS NULL THEN said
-		WHEN strpos(lower(said), lower(btrim(address))) > 0 THEN NULL
-		WHEN length(d.of_address) >= 7 AND length(d.of_said) >= 7
-		 AND (strpos(d.of_said, d.of_address) > 0 OR right(d.of_address, length(d.of_said)) = d.of_said) THEN NULL
+		WHEN strpos(regexp_replace(lower(said COLLATE "C"), '\s', '', 'g'), regexp_replace(lower(address COLLATE "C"), '\s', '', 'g')) > 0 THEN NULL
+		-- what stands before the last digits is written in several ways
+		WHEN length(d.of_address) >= 7 AND strpos(d.of_said, right(d.of_address, 7)) > 0 THEN NULL
 		ELSE said
 	END
 	FROM (SELECT regexp_replace(said, '[^0-9]', '', 'g') AS of_said, regexp_replace(address, '[^0-9]', '', 'g') AS of_address) d
@@ -3218,15 +3259,17 @@ AS $$
 			coalesce((SELECT format('CASE WHEN btrim(c%1$s, E'' \t\r\n'') NOT IN ('''', ''\N'') THEN c%1$s END', p.place) FROM unnest(places) p(place)), 'NULL::text')
 		-- what cannot be read counts as what forbids
 		WHEN field = 'consent' THEN
-			(SELECT string_agg(format('coalesce(lower(btrim(c%s, E'' \t\r\n'')) NOT IN (''true'', ''t'', ''yes'', ''y'', ''1'', ''1.0'', ''on'','
+			(SELECT string_agg(format('coalesce(lower(btrim(c%s, E'' \t\r\n'') COLLATE "C") NOT IN (''true'', ''t'', ''yes'', ''y'', ''1'', ''1.0'', ''on'','
 									  ' ''granted'', ''given'', ''consented'', ''opted_in'', ''opted-in'', ''optin'', ''opt_in'', ''opt-in'', ''subscribed''), true)', p.place), ' OR ')
 			 FROM unnest(places) p(place))
 		WHEN field IN ('opted_out', 'deleted') THEN
-			(SELECT string_agg(format('lower(btrim(coalesce(c%s, ''''), E'' \t\r\n'')) NOT IN ('''', ''\n'', ''false'', ''f'', ''no'', ''n'', ''0'', ''0.0'', ''off'','
-									  ' ''null'', ''none'', ''nan'', ''nat'', ''n/a'', ''opted_in'', ''opted-in'', ''optin'', ''opt_in'', ''opt-in'', ''subscribed'', ''active'')', p.place), ' OR ')
+			-- an active opt-out is one, an active record is not deleted
+			(SELECT string_agg(format('lower(btrim(coalesce(c%s, ''''), E'' \t\r\n'') COLLATE "C") NOT IN ('''', ''\n'', ''false'', ''f'', ''no'', ''n'', ''0'', ''0.0'', ''off'','
+									  ' ''null'', ''none'', ''nan'', ''nat'', ''n/a'', %s)', p.place,
+									  CASE field WHEN 'deleted' THEN '''active''' ELSE '''opted_in'', ''opted-in'', ''optin'', ''opt_in'', ''opt-in'', ''subscribed''' END), ' OR ')
 			 FROM unnest(places) p(place))
 		WHEN field = 'operation' THEN
-			(SELECT string_agg(format('lower(btrim(coalesce(c%s, ''''), E'' \t\r\n'')) IN (''d'', ''-d'', ''delete'', ''deleted'', ''remove'', ''removed'', ''t'', ''truncate'')', p.place), ' OR ')
+			(SELECT string_agg(format('lower(btrim(coalesce(c%s, ''''), E'' \t\r\n'') COLLATE "C") IN (''d'', ''-d'', ''delete'', ''deleted'', ''remove'', ''removed'', ''t'', ''truncate'')', p.place), ' OR ')
 			 FROM unnest(places) p(place))
 		ELSE
 			coalesce((SELECT format('nullif(nullif(btrim(c%s, E'' \t\r\n''), ''''), ''\N'')', p.place) FROM unnest(places) p(place)), 'NULL::text')
@@ -3240,12 +3283,12 @@ CREATE FUNCTION reengage.kept_expression(header text[], options jsonb) RETURNS t
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(format('jsonb_strip_nulls(jsonb_object(ARRAY[%s]::text[], ARRAY[%s]::text[]))',
-			string_agg(quote_literal(lower(h.name)), ', ' ORDER BY h.place),
+			string_agg(quote_literal(reengage.small(h.name)), ', ' ORDER BY h.place),
 			string_agg(format('reengage.without_address(nullif(c%s, ''\N''), %s)', h.place, reengage.history_expression('address', ARRAY[a.place])), ', ' ORDER BY h.place)),
 		'''{}''::jsonb')
 	FROM unnest(header) WITH ORDINALITY h(name, place)
 		JOIN reengage.history_columns(header, options -> 'columns') a ON a.field = 'address'
-	WHERE lower(h.name) IN (SELECT lower(btrim(k.name)) FROM jsonb_array_elements_text(options -> 'keep_columns') k(name))
+	WHERE reengage.small(h.name) IN (SELECT reengage.small(btrim(k.name)) FROM jsonb_array_elements_text(options -> 'keep_columns') k(name))
 $$;
 COMMENT ON FUNCTION reengage.kept_expression(text[], jsonb) IS
 	'for import_history(): an SQL expression for the columns of a record that are kept in the detail of its nudge';
@@ -3322,16 +3365,16 @@ DECLARE
 	max_age interval := options ->> 'max_age';
 	date_order text := options ->> 'date_order';
 	country_code text := reengage.country_code_of(options ->> 'server');
-	heading text := lower(options ->> 'heading');
+	heading text := lower(options ->> 'heading' COLLATE "C");
 	-- to list the names of time zones takes longer than a small extract
 	has_zones boolean := options ->> 'zone_column' IS NOT NULL;
-	words text[] := reengage.status_words() || ARRAY(SELECT lower(btrim(w.word)) FROM jsonb_array_elements_text(options -> 'status_words') w(word));
+	words text[] := reengage.status_words() || ARRAY(SELECT reengage.small(btrim(w.word)) FROM jsonb_array_elements_text(options -> 'status_words') w(word));
 BEGIN
 	CREATE TEMP TABLE reengage_history_plan AS
 	WITH read AS (
-		SELECT h.record_no, h.complaint, h.conversation_id, lower(h.status) AS status, lower(h.channel) AS channel, h.address, h.time_zone,
+		SELECT h.record_no, h.complaint, h.conversation_id, lower(h.status COLLATE "C") AS status, lower(h.channel COLLATE "C") AS channel, h.address, h.time_zone,
 			h.template, h.withdrawn, h.opted_out, h.deleted, h.last_inbound_at, h.abandoned_at, h.extracted_at,
-			reengage.read_history_record(h.last_inbound_at, h.abandoned_at, h.extracted_at, h.address, lower(h.channel), country_code, date_order) AS facts
+			reengage.read_history_record(h.last_inbound_at, h.abandoned_at, h.extracted_at, h.address, lower(h.channel COLLATE "C"), country_code, date_order) AS facts
 		FROM pg_temp.reengage_history h
 		OFFSET 0
 	), looked_at AS (
@@ -3345,7 +3388,7 @@ BEGIN
 			CASE
 				WHEN r.complaint IS NOT NULL THEN r.complaint
 				WHEN r.conversation_id IS NULL THEN 'missing_id'
-				WHEN lower(r.conversation_id) = heading THEN 'header'
+				WHEN lower(r.conversation_id COLLATE "C") = heading THEN 'header'
 				-- a bounded repetition would take a hundred times as long
 				WHEN length(r.conversation_id) > 128 OR r.conversation_id !~ '^[A-Za-z0-9._~-]+$'
 				  OR r.conversation_id IN ('.', '..') THEN 'invalid_id'
@@ -3356,11 +3399,14 @@ BEGIN
 	), newest AS (
 		SELECT l.*, l.id_defect = '' AND row_number() OVER (
 			PARTITION BY l.conversation_id COLLATE "C", l.id_defect
-			ORDER BY l.extracted_at DESC NULLS LAST, l.occurred_at DESC NULLS LAST, l.record_no DESC) > 1 AS is_older
+			-- of records of one time what forbids counts
+			ORDER BY l.extracted_at DESC NULLS LAST, l.occurred_at DESC NULLS LAST, l.withdrawn DESC, l.record_no DESC) > 1 AS is_older,
+			max(CASE WHEN l.opted_out THEN coalesce(l.extracted_at, 'infinity') END)
+				OVER (PARTITION BY l.conversation_id COLLATE "C", l.id_defect) AS conversation_out_at
 		FROM looked_at l
 	), judged AS (
 		SELECT n.record_no, n.conversation_id, n.status, n.channel, n.address, n.customer, n.time_zone, n.occurred_at, n.extracted_at, n.last_seen_at,
-			NOT n.is_older AND n.withdrawn AS withdrawn, NOT n.is_older AND n.opted_out AS opted_out,
+			NOT n.is_older AND n.withdrawn AS withdrawn, n.opted_out, n.conversation_out_at,
 			CASE
 				WHEN n.id_defect <> '' THEN n.id_defect
 				WHEN n.is_older THEN 'older_record'
@@ -3391,7 +3437,8 @@ BEGIN
 		CASE
 			WHEN c.reason <> 'accepted' THEN c.reason
 			-- unless a later extract knows better
-			WHEN c.opted_out_at IS NOT NULL AND coalesce(c.extracted_at <= c.opted_out_at, true) THEN 'opted_out'
+			WHEN greatest(c.opted_out_at, c.conversation_out_at) IS NOT NULL
+			  AND coalesce(c.extracted_at <= greatest(c.opted_out_at, c.conversation_out_at), true) THEN 'opted_out'
 			WHEN c.occurred_at < as_of - max_age THEN 'too_old'
 			-- who withdrew the consent in the newest conversation gets nothing for an older one
 			WHEN c.rank > 1 THEN 'older_conversation'
@@ -3406,11 +3453,11 @@ BEGIN
 							  ELSE interval '1 millisecond' END AS answered_since,
 		CASE WHEN z.name IS NOT NULL THEN c.time_zone END AS time_zone,
 		-- what was said instead, if there is no address in it
-		CASE WHEN z.name IS NULL AND length(c.time_zone) <= 64 AND c.time_zone !~ '@|[0-9]{5}'
-			  AND strpos(lower(c.time_zone), lower(c.customer)) = 0 THEN c.time_zone END AS said_zone
+		CASE WHEN z.name IS NULL AND length(c.time_zone) <= 64 AND c.time_zone !~ '@|[0-9]{5}|([0-9][^0-9]*){7}'
+			  AND strpos(lower(c.time_zone COLLATE "C"), lower(c.customer COLLATE "C")) = 0 THEN c.time_zone END AS said_zone
 	FROM compared c
 		-- the trigger on nudges takes them in any case of letters
-		LEFT JOIN (SELECT DISTINCT lower(n.name) AS name FROM pg_timezone_names n WHERE has_zones) z ON z.name = lower(c.time_zone);
+		LEFT JOIN (SELECT DISTINCT lower(n.name COLLATE "C") AS name FROM pg_timezone_names n WHERE has_zones) z ON z.name = lower(c.time_zone COLLATE "C");
 	CREATE UNIQUE INDEX ON pg_temp.reengage_history_plan (record_no) INCLUDE (reason);
 	ANALYZE pg_temp.reengage_history_plan;
 END
@@ -3651,7 +3698,7 @@ DECLARE
 	accepted CONSTANT text[] := ARRAY['accepted', 'unknown_status', 'unknown_time_zone'];
 	dry_run boolean := options -> 'dry_run';
 	has_template boolean := jsonb_typeof(options -> 'template') = 'object';
-	zone_column text := coalesce(lower(options ->> 'zone_column'), 'time_zone');
+	zone_column text := coalesce(reengage.small(options ->> 'zone_column'), 'time_zone');
 	counts jsonb;
 	became jsonb := '{}';
 	valid record;
@@ -3858,6 +3905,7 @@ GRANT EXECUTE ON FUNCTION reengage.normal_addresses(text[], text[], text), reeng
 	reengage.read_header(text, text, text, text), reengage.copy_history_file(text, text, text, text),
 	reengage.lock_history_table(regclass), reengage.copy_history_table(regclass),
 	reengage.read_history_record(text, text, text, text, text, text, text), reengage.history_customers(text[], boolean),
+	reengage.small(text), reengage.is_data(text[]), reengage.shown_columns(text[]),
 	reengage.column_meaning(text), reengage.names_of_field(jsonb, text), reengage.history_columns(text[], jsonb),
 	reengage.check_header(text[]), reengage.check_columns(jsonb), reengage.check_meanings(text[], jsonb),
 	reengage.check_keep_columns(text[], jsonb, jsonb), reengage.check_history_columns(text[], jsonb),

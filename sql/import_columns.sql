@@ -16,6 +16,10 @@ SELECT reengage.column_meaning(name) AS meaning, string_agg(name, ' ' ORDER BY n
 	'__op', 'op', 'METADATA$ACTION', '_change_type', 'cdc_operation', 'row_kind',
 	'opt_out_reason', 'unsubscribe_url', 'no_consent', 'not_opted_in', 'is_blocked', 'dont_contact', 'not_unsubscribed', 'suppression_list', 'no_longer_subscribed',
 	'delete_reason', 'deleted_by', 'undeleted', 'erasure_request', 'anonymized',
+	'SMS_Consent__c', 'Email_Opt_Out__c', 'OPTOUT_DT', 'DNC_IND', 'consent_yn', 'is_stopped', 'header__change_oper', 'dms_op',
+	'accepts_marketing', 'allow_sms', 'sms_allowed', 'ok_to_contact', 'contactable', 'consent_sms', 'opt_in_whatsapp', 'subscription_status',
+	'consent_expired', 'opt_in_declined_at', 'dnc_list', 'exclude_from_campaigns', 'stop_request', 'removed_at', 'right_to_be_forgotten', '__$operation',
+	'consent_version', 'opt_in_date', 'allowance', 'exclusive_offer', 'stop_name', 'operation', 'can', 'smallest',
 	'options', 'opening', 'adnd', 'note', 'consent_source', 'operator', 'optician', 'notes', 'country', 'donor', 'subscription_plan']) n(name)
 GROUP BY 1 ORDER BY 1;
 
@@ -38,7 +42,7 @@ BEGIN
 END $$;
 SELECT flag, string_agg(coalesce(quote_literal(said), 'null') || ' ' || pg_temp.judged(flag, said), ', ' ORDER BY n)
 FROM unnest(ARRAY['do_not_contact', 'unsubscribed_at', 'email_opt_in', '_sdc_deleted_at', '__op']) flag,
-	unnest(ARRAY[NULL, '', 'false', 'No', '0', 'true', 'Y', '2026-02-28', 'perhaps', 'd', 'u', 'granted']) WITH ORDINALITY s(said, n)
+	unnest(ARRAY[NULL, '', 'false', 'No', '0', 'true', 'Y', '2026-02-28', 'perhaps', 'd', 'u', 'granted', 'Active', 'subscribed']) WITH ORDINALITY s(said, n)
 GROUP BY flag ORDER BY 1;
 
 -- who forbids it in one record gets nothing for another conversation either
@@ -52,6 +56,11 @@ INSERT INTO stops VALUES
 	('o-6', '+13175550504', 'sms', '2026-03-01', '2026-03-10', 't', 'true', 'true', NULL), ('o-6', '+13175550504', 'sms', '2026-03-01', '2026-03-11', 'f', 'true', 'true', NULL),
 	('o-7', '+13175550505', 'sms', '2026-03-01', '2026-03-10', 't', 'true', 'true', NULL), ('o-8', '+13175550505', 'sms', '2026-03-05', '2026-03-11', 'f', 'true', 'true', NULL),
 	('o-9', '+13175550506', 'sms', '2026-03-01', '2026-03-11', 't', 'true', 'true', NULL), ('o-10', '+13175550506', 'sms', '2026-03-05', '2026-03-11', 'f', 'true', 'true', NULL),
+	-- of records of one time what forbids counts, in which order ever, and also if its address cannot be read
+	('o-11', '+13175550512', 'sms', '2026-03-05', NULL, 'true', 'true', 'true', NULL), ('o-11', '+13175550512', 'sms', '2026-03-05', NULL, 'false', 'true', 'true', NULL),
+	('o-12', '+13175550513', 'sms', '2026-03-01', NULL, 'true', 'true', 'true', NULL), ('o-12', '+13175550513', 'sms', '2026-03-05', NULL, 'false', 'true', 'true', NULL),
+	('o-13', '+13175550514', 'sms', '2026-03-05', NULL, NULL, 'false', 'true', NULL), ('o-13', '+13175550514', 'sms', '2026-03-05', NULL, NULL, 'true', 'true', NULL),
+	('o-14', '317 555 0515', 'sms', '2026-03-01', NULL, 'true', 'true', 'true', NULL), ('o-14', '+13175550515', 'sms', '2026-03-05', NULL, 'false', 'true', 'true', NULL),
 	-- all columns of consent must agree; a withdrawal counts in a record with other defects, too
 	('c-1', '+13175550507', 'sms', '2026-03-01', NULL, NULL, 'false', 'true', NULL), ('c-2', '+13175550508', 'sms', '2026-03-01', NULL, NULL, 'true', '', NULL),
 	('c-3', '+13175550509', 'sms', '2026-03-01', NULL, NULL, 'true', 'true', NULL), ('c-4', '+13175550509', 'no channel', '2026-03-05', NULL, NULL, 'false', 'true', NULL),
@@ -111,7 +120,9 @@ CALL reengage.import_history('Hi', 'spelled', staging => 'spelled', as_of => '20
 -- nothing goes to the lineage that was not named, and no address
 CREATE TABLE kept (conversation_id text, customer_address text, from_address text, phone text, mail text, note text, cart text, channel text, abandoned_at text, customer_time_zone text);
 INSERT INTO kept VALUES ('k-1', '+13175550801', '+13175559999', '(317) 555-0801', 'bea@example.com', 'call +1 317 555 0801 today', 'C-1', 'sms', '2026-03-01', '+13175550801'),
-	('k-2', '+13175550802', '+13175559999', '555', 'bob@example.com', 'tall', 'C-2', 'sms', '2026-03-01', 'Moon/Base');
+	('k-2', '+13175550802', '+13175559999', '555', 'bob@example.com', 'tall', 'C-2', 'sms', '2026-03-01', 'Moon/Base'),
+	('k-3', '+5521987650803', NULL, '55 21 8765-0803', NULL, '2187650803', 'C-3', 'sms', '2026-03-01', '(21) 8765-0803'),
+	('k-4', 'Ada@Example.com', NULL, 'ADA @example.com', NULL, 'of ada', 'C-4', 'email', '2026-03-01', 'UTC+05:30');
 CALL reengage.import_history('Hi', 'bare', staging => 'kept', as_of => '2026-03-23') \gset
 SELECT conversation_id, detail FROM reengage.nudges WHERE campaign = 'bare' UNION SELECT conversation_id, detail FROM reengage.lineage WHERE conversation_id ~ '^k-' ORDER BY 1;
 CALL reengage.import_history('Hi', 'kept', staging => 'kept', as_of => '2026-03-23', keep_columns => '{Note, CART,phone}') \gset

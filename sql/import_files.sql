@@ -81,6 +81,24 @@ SELECT pg_temp.refusal(:'file');
 \! printf 'conversation_id,address,abandoned_at,note\np-1,+13175550301,2026-03-01,one\nconversation_id,address,abandoned_at,note,mood\np-2,+13175550302,2026-03-01,two,sad\n' >"$FILE"
 SELECT pg_temp.refusal(:'file');
 
+-- quotes and backslashes that take whole records with them, though not each line looks like one; lines without a line feed
+\! printf 'conversation_id,address,abandoned_at,note\nr-1,+13175550301,2026-03-01,"oops\nr-2,+13175550302,2026-03-01,a, b\nr-3,+13175550303,2026-03-01,x\nr-4,+13175550304,2026-03-01,y"\n' >"$FILE"
+SELECT pg_temp.refusal(:'file');
+\! printf 'conversation_id,address,abandoned_at,note\nr-1,+13175550301,2026-03-01,C:\\temp\\\nr-2,+13175550302,2026-03-01,x\n' >"$FILE"
+SELECT pg_temp.refusal(:'file');
+SELECT pg_temp.refusal(:'file', ', escape => ''''');
+\! printf 'conversation_id,address,abandoned_at,note\rr-1,+13175550301,2026-03-01,x\r' >"$FILE"
+SELECT pg_temp.refusal(:'file');
+
+-- where a record stands in the place of the header, nothing of it is shown
+\! printf 'r-1,+13175550301,2026-03-01,hello\nr-2,+13175550302,2026-03-01,x\n' >"$FILE"
+SELECT pg_temp.refusal(:'file');
+\! printf 'r-1,sms,anna@example.com,sms\n' >"$FILE"
+SELECT pg_temp.refusal(:'file');
+-- of pandas, with its index
+\! printf ',conversation_id,address,abandoned_at\n0,r-1,+13175550301,2026-03-01\n' >"$FILE"
+SELECT pg_temp.refusal(:'file');
+
 -- a record with too few or too many fields costs that record, and is counted
 \! printf 'conversation_id,address,abandoned_at,note\nf-1,+13175550301,2026-03-01\nf-2,+13175550302,2026-03-01,one, two\n"f-3\n",+13175550303,2026-03-01,x\nf-4,+13175550304,2026-03-01,fine\nf-5\n' >"$FILE"
 \set campaign c8

@@ -52,6 +52,20 @@ sub refused_as
 	return;
 }
 
+# "I" is no capital of "i" in Turkish, but in names of columns and channels
+SKIP:
+{
+	skip 'no database can have the rules of Turkish here', 2
+	  if $node->psql('postgres', "CREATE DATABASE turkish TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR' LOCALE 'C'") != 0;
+	write_file("CONVERSATION_ID,CUSTOMER_ADDRESS,CHANNEL,ABANDONED_AT,UNSUBSCRIBED\n",
+		"i-1,+13175550001,VIBER,2026-03-01,false\n", "i-2,+13175550002,SMS,2026-03-01,true\n");
+	$node->safe_psql('turkish', "CREATE EXTENSION reengage; CREATE SERVER turkish FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'http://127.0.0.1:1')");
+	like($node->safe_psql('turkish', "CALL reengage.import_history('Are you still there?', 'turkish', file => '$file', server => 'turkish')"),
+		qr/^[^|]*\|2\|1\|1\|0\|/, 'a Turkish database finds columns in capitals, and honours them');
+	is($node->safe_psql('turkish', "SELECT DISTINCT channel FROM reengage.nudges; SELECT count(*) FROM reengage.suppress('Anna', channel => 'VIBER')"),
+		"viber\n0", '... and channels');
+}
+
 write_file('');
 refused_as(qr/no column conversation_id/, 'an empty file');
 write_file("11\t22\n33\t44\n");
