@@ -943,14 +943,16 @@ COMMENT ON FUNCTION reengage.address_hash(text, text, text) IS
 CREATE FUNCTION reengage.own_customers(server text, addresses text[], channels text[]) RETURNS text[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT reengage.hash_addresses(k.key, ARRAY(
-		-- as address_hash() has it where nobody tells the channel
-		SELECT coalesce(f.form, CASE WHEN f.channel IS NULL THEN coalesce(f.of_whatsapp, f.of_open) END)
-		FROM unnest(reengage.normal_addresses(addresses, channels, reengage.country_code_of(server)), channels,
-					reengage.normal_addresses(addresses, array_fill('whatsapp'::text, ARRAY[cardinality(addresses)]), NULL),
-					reengage.normal_addresses(addresses, array_fill('open'::text, ARRAY[cardinality(addresses)]), NULL))
-			WITH ORDINALITY AS f (form, channel, of_whatsapp, of_open, place)
-		ORDER BY f.place))
+	SELECT reengage.hash_addresses(k.key, CASE
+		WHEN array_position(channels, NULL) IS NULL THEN reengage.normal_addresses(addresses, channels, reengage.country_code_of(server))
+		ELSE ARRAY(
+			-- as address_hash() has it where nobody tells the channel
+			SELECT coalesce(f.form, CASE WHEN f.channel IS NULL THEN coalesce(f.of_whatsapp, f.of_open) END)
+			FROM unnest(reengage.normal_addresses(addresses, channels, reengage.country_code_of(server)), channels,
+						reengage.normal_addresses(addresses, array_fill('whatsapp'::text, ARRAY[cardinality(addresses)]), NULL),
+						reengage.normal_addresses(addresses, array_fill('open'::text, ARRAY[cardinality(addresses)]), NULL))
+				WITH ORDINALITY AS f (form, channel, of_whatsapp, of_open, place)
+			ORDER BY f.place) END)
 	FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1
 $$;
 COMMENT ON FUNCTION reengage.own_customers(text, text[], text[]) IS
