@@ -15,8 +15,8 @@
 #include "memory.h"
 #include "throttle.h"
 
-/* Calls that were refused with tokens that were good for others. */
-#define REQUESTS_MAX 3
+/* Of one call, with tokens that may have been good for others. */
+#define REQUESTS_MAX 4
 
 /* Calls wait in the courier for so long; if it takes longer, in the schedule. */
 #define PATIENCE_MS 5000
@@ -139,16 +139,19 @@ on_login(void *owner)
 /*
  * A token that the API refuses was not good for anything, so the call may be
  * repeated; but only with another token, and only once, unless that one was
- * good for other calls and then came to its end, too.
+ * good for other calls and then came to its end, too.  While other calls are on
+ * the wire, nobody knows yet that it was not: answers come in any order.
  */
 static bool
 deserves_another_token(const Call *call, const HttpResponse *response)
 {
+	const Server *server = call->server;
+
 	if (response->status != 401 || call->token == NULL)
 		return false;
 	return call->requests_sent == 1 ||
 		(call->requests_sent < REQUESTS_MAX &&
-		 call->token_number <= call->server->login.worked);
+		 (call->token_number <= server->login.worked || server->in_flight > 0));
 }
 
 static void

@@ -152,8 +152,8 @@ options_read(List *options)
 }
 
 /*
- * At most four requests (a third one follows only refusals, which are
- * immediate), each of which the courier ends by the timeout, after
+ * At most four requests (those after the second follow only refusals, which
+ * are immediate), each of which the courier ends by the timeout, after
  * a wait for their turn: see most_in_flight().
  */
 int64

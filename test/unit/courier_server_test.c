@@ -297,11 +297,20 @@ test_refused_token(void)
 	answer_with_token("four");
 	ok(sends(0, "Bearer four") && sends(1, "Bearer four"), "and repeats them");
 	answer(401, "");
-	is_text(last_reason, "unauthorized", "a second refusal is final");
-	is_number(last_reply.class, REPLY_BLOCKED, "and blocks");
-	is_number(last_reply.api_calls, 2, "with two requests");
+	is_number(replies, 0, "a second refusal is final only when no other call may show the token to be good");
 	answer(401, "");
-	is_number(replies, 2, "for both");
+	is_text(last_reason, "unauthorized", "as for the last of them");
+	is_number(last_reply.class, REPLY_BLOCKED, "it is blocked");
+	is_number(last_reply.api_calls, 2, "with two requests");
+	is_number(replies, 1, "and the other waits for a token");
+	now_ms += 1000;
+	servers_run(now_ms);
+	answer_with_token("again");
+	ok(sends(0, "/a") && sends(0, "Bearer again"), "with which it is made");
+	answer(401, "");
+	is_text(last_reason, "unauthorized", "by itself it is refused for good");
+	is_number(last_reply.api_calls, 3, "with three requests");
+	is_number(replies, 2, "both are answered");
 
 	call("s", "c");
 	is_number(sent_count, 0, "no second token within a second, if it was good for nothing");
