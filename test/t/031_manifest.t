@@ -159,7 +159,8 @@ my $dump = $node->basedir . '/dump.sql';
 $node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('postgres') ], 'pg_dump');
 sql('CREATE DATABASE restored');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('restored') ], 'and restore');
-my $manifest = 'SELECT string_agg(m::text, chr(10) ORDER BY manifest_id) FROM reengage.lineage_manifest m';
+# of the days of this test: another may have ended since the dump
+my $manifest = q{SELECT string_agg(m::text, chr(10) ORDER BY manifest_id) FROM reengage.lineage_manifest m WHERE m.day < '2021-01-01'};
 is(sql($manifest, 'restored'), sql($manifest), 'the manifest is dumped and restored');
 is(reconciliation('restored'), reconciliation(), 'every day is equal there');
 unlike(reconciliation(), qr/more|missing|differs/, 'as here');
