@@ -7,6 +7,7 @@
 #   make test     every test; test/run KIND NAME... runs some of them, as
 #                 test/run tap 014_hostile_api or test/run sql nudges
 #   make test-quick  those that a change of a line needs, in 90 s
+#   make lint-sql  what pgspot says of the extension's script
 #   make bench    measurements
 #   make fuzz     fuzz the parsers, SECONDS=60 each
 #   make torture  kill everything at random, N=2000 nudges, KILLS=20, SEED=1;
@@ -84,6 +85,8 @@ test:
 	test/run
 test-quick: deps
 	test/run quick
+lint-sql:
+	test/run lint
 bench: deps
 	test/bench/run
 fuzz:
@@ -92,4 +95,4 @@ fuzz:
 torture: deps
 	N=$(or $(N),2000) KILLS=$(or $(KILLS),20) SEED=$(or $(SEED),1) KEYS=$(KEYS) test/faults/run
 
-.PHONY: deps demo test test-quick bench fuzz torture install-courier uninstall-courier clean-simulator
+.PHONY: deps demo test test-quick lint-sql bench fuzz torture install-courier uninstall-courier clean-simulator

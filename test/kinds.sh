@@ -68,6 +68,14 @@ has_no_test_points() { # what was installed
   ! grep -l REENGAGE_TEST_POINTS "$1$("$pg_config" --pkglibdir)"/reengage*
 }
 
+run_lint() {
+  if "$top/test/lint/available"; then
+    simple "lint of the SQL by pgspot" "$top/test/lint/run"
+  else
+    skip "lint of the SQL" "pgspot, or Python with venv and an index that has it, is not here"
+  fi
+}
+
 run_unit() { # name
   tap "unit: $1$in_clock" "$top/test/unit/run" "$top/test/unit/$1_test.c"
 }
