@@ -1,0 +1,33 @@
+/*
+ * clocks.h: the two clocks.
+ *
+ * The monotonic one measures: how long a pause lasts, since when an answer is
+ * owed.  The wall clock says when something is due by the calendar, and stands
+ * in tables and views.  It may be set at any time, so of what it says, nothing
+ * is remembered but what is in a table.
+ */
+#ifndef REENGAGE_CLOCKS_H
+#define REENGAGE_CLOCKS_H
+
+#include "datatype/timestamp.h"
+
+#include "monotonic.h"
+
+/* The same moment by both. */
+typedef struct Clocks
+{
+	Monotonic	now;
+	TimestampTz wall;
+} Clocks;
+
+extern Clocks clocks_read(void);
+
+extern Monotonic monotonic_now(void);
+
+/* When the wall clock shows this, if nobody sets it meanwhile. */
+extern Monotonic clocks_when(const Clocks *clocks, TimestampTz wall);
+
+/* What it then shows. */
+extern TimestampTz clocks_show(const Clocks *clocks, Monotonic when);
+
+#endif
