@@ -13,17 +13,36 @@ COMMENT ON SCHEMA reengage IS 're-engagement of customers who left a conversatio
 DO $$
 DECLARE
 	role_name text;
+	role pg_roles;
+	rights text;
+	others text;
 BEGIN
 	FOREACH role_name IN ARRAY ARRAY['reengage_application', 'reengage_operator',
 									 'reengage_reader', 'reengage_worker']
 	LOOP
-		IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = role_name) THEN
-			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
+		SELECT * INTO role FROM pg_roles r WHERE r.rolname = role_name;
+		IF NOT FOUND THEN
+			EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+			CONTINUE;
 		END IF;
-		IF EXISTS (SELECT FROM pg_catalog.pg_roles r
-				   WHERE r.rolname = role_name AND (r.rolcanlogin OR r.rolsuper)) THEN
-			RAISE EXCEPTION 'role "%" exists and can log in or is a superuser', role_name
-				USING HINT = 'Drop or alter it: it must be NOLOGIN NOSUPERUSER.';
+		rights := concat_ws(', ', CASE WHEN role.rolcanlogin THEN 'LOGIN' END, CASE WHEN role.rolsuper THEN 'SUPERUSER' END,
+			CASE WHEN role.rolcreaterole THEN 'CREATEROLE' END, CASE WHEN role.rolcreatedb THEN 'CREATEDB' END,
+			CASE WHEN role.rolreplication THEN 'REPLICATION' END, CASE WHEN role.rolbypassrls THEN 'BYPASSRLS' END,
+			(SELECT 'a member of superuser ' || string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname)
+			 FROM pg_roles r WHERE r.rolsuper AND NOT role.rolsuper AND pg_has_role(role.oid, r.oid, 'MEMBER')));
+		IF rights <> '' THEN
+			RAISE EXCEPTION 'role "%" exists and is more than a group: %', role_name, rights
+				USING ERRCODE = 'object_not_in_prerequisite_state',
+					  HINT = 'Drop it, or take that from it: it must be NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS.';
+		END IF;
+		others := concat_ws('; ',
+			(SELECT 'members are ' || string_agg(m.member::regrole || CASE WHEN m.admin_option THEN ' (may add others)' ELSE '' END, ', ' ORDER BY m.member::regrole::text)
+			 FROM pg_auth_members m WHERE m.roleid = role.oid),
+			(SELECT 'it is a member of ' || string_agg(m.roleid::regrole::text, ', ' ORDER BY m.roleid::regrole::text)
+			 FROM pg_auth_members m WHERE m.member = role.oid));
+		IF others <> '' THEN
+			RAISE WARNING 'role "%" was there before: %', role_name, others
+				USING HINT = 'Roles are of the whole cluster: these have its rights in this database, too. REVOKE it from whom it is not for.';
 		END IF;
 	END LOOP;
 END
@@ -2614,6 +2633,52 @@ $$;
 COMMENT ON FUNCTION reengage.replication_check() IS
 	'whether lineage can be replicated, and is: ok, attention or failed, and what to do';
 
+-- Whoever may put these there is the owner of our tables, or was given the right
+-- by one: what they do runs in our transactions, with the rights of who writes.
+CREATE FUNCTION reengage.foreign_hands(OUT subject text, OUT detail text, OUT remedy text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH ours AS (
+		SELECT c.* FROM pg_class c WHERE c.relnamespace = 'reengage'::regnamespace AND c.relkind IN ('r', 'v')
+	), triggers AS (
+		SELECT t.*, p.pronamespace = 'reengage'::regnamespace AS is_ours
+		FROM pg_trigger t JOIN ours o ON o.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
+		WHERE NOT t.tgisinternal
+	)
+	SELECT format('trigger %I on %s', t.tgname, t.tgrelid::regclass),
+		format('somebody has made it: it runs %s in reengage''s transactions%s', t.tgfoid::regprocedure,
+			   CASE WHEN t.tgdeferrable THEN ', and one that is deferred makes them fail' ELSE '' END),
+		format('Unless you need it: DROP TRIGGER %I ON %s;', t.tgname, t.tgrelid::regclass)
+	FROM triggers t WHERE NOT t.is_ours
+	UNION ALL
+	SELECT format('trigger %I on %s', t.tgname, t.tgrelid::regclass), 'somebody has disabled it: nudges and outcomes are not kept as they should be',
+		format('ALTER TABLE %s ENABLE TRIGGER %I;', t.tgrelid::regclass, t.tgname)
+	FROM triggers t WHERE t.is_ours AND t.tgenabled <> 'O'
+	UNION ALL
+	SELECT format('rule %I on %s', r.rulename, r.ev_class::regclass), 'somebody has made it: it does something else than what reengage writes',
+		format('DROP RULE %I ON %s;', r.rulename, r.ev_class::regclass)
+	FROM pg_rewrite r JOIN ours o ON o.oid = r.ev_class WHERE r.rulename <> '_RETURN'
+	UNION ALL
+	SELECT format('row-level security of %s', o.oid::regclass), 'somebody has enabled it: it hides rows, or keeps them from being written',
+		format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY;', o.oid::regclass)
+	FROM ours o WHERE o.relrowsecurity
+	UNION ALL
+	SELECT format('foreign key %I of %s', k.conname, k.conrelid::regclass), format('it refers to %s: rows there that it names cannot be deleted', k.confrelid::regclass),
+		format('ALTER TABLE %s DROP CONSTRAINT %I;', k.conrelid::regclass, k.conname)
+	FROM pg_constraint k JOIN ours o ON o.oid = k.confrelid WHERE k.contype = 'f'
+	UNION ALL
+	SELECT format('privileges on %s', o.oid::regclass),
+		format('%s may make triggers, foreign keys, or empty it (%s)', CASE a.grantee WHEN 0 THEN 'everybody' ELSE a.grantee::regrole::text END,
+			   string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type)),
+		format('REVOKE %s ON %s FROM %s;', string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type), o.oid::regclass,
+			   CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+	FROM ours o CROSS JOIN LATERAL aclexplode(o.relacl) a
+	WHERE a.grantee <> o.relowner AND a.privilege_type IN ('TRIGGER', 'REFERENCES', 'TRUNCATE')
+	GROUP BY o.oid, a.grantee
+$$;
+COMMENT ON FUNCTION reengage.foreign_hands() IS
+	'what others have put on reengage''s tables, or may: triggers, rules, row-level security, foreign keys, privileges; a part of the view health';
+
 CREATE VIEW reengage.health AS
 WITH worker AS (SELECT * FROM reengage.worker_state()),
 backlog AS (
@@ -2690,6 +2755,8 @@ WHERE NOT EXISTS (
 		JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
 	WHERE s.srvname = d.server)
 GROUP BY d.server
+UNION ALL
+SELECT h.subject, 'attention', h.detail, h.remedy FROM reengage.foreign_hands() h
 UNION ALL
 SELECT 'doubt', 'attention',
 	pg_catalog.format('%s nudges ended in doubt: their call may or may not have taken effect', pg_catalog.count(*)),
@@ -3848,10 +3915,31 @@ COMMENT ON PROCEDURE reengage.import_history(text, text, text, regclass, text, t
 	'asks for one nudge for each customer of a history extract, a CSV file on the server or a staging table; commits as it goes, and may be called again: what was asked for before is recognised';
 
 --
--- Privileges.  PUBLIC has nothing; nobody gets TRIGGER, REFERENCES or TRUNCATE.
+-- Privileges.  PUBLIC has nothing, and nobody what default privileges of the
+-- database would give; nobody gets TRIGGER, REFERENCES or TRUNCATE.
 --
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA reengage FROM PUBLIC;
-REVOKE ALL ON ALL PROCEDURES IN SCHEMA reengage FROM PUBLIC;
+DO $$
+DECLARE
+	statement text;
+BEGIN
+	FOR statement IN
+		SELECT DISTINCT format('REVOKE ALL ON %s %s FROM %s CASCADE', o.kind, o.name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+		FROM (SELECT 'SCHEMA' AS kind, n.nspname::text AS name, n.nspowner AS owner, n.nspacl AS acl FROM pg_namespace n WHERE n.nspname = 'reengage'
+			  UNION ALL
+			  SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relowner, c.relacl
+			  FROM pg_class c WHERE c.relnamespace = 'reengage'::regnamespace
+			  UNION ALL
+			  SELECT 'ROUTINE', p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
+			  FROM pg_proc p WHERE p.pronamespace = 'reengage'::regnamespace
+			  UNION ALL
+			  SELECT 'TYPE', t.oid::regtype::text, t.typowner, t.typacl FROM pg_type t WHERE t.typnamespace = 'reengage'::regnamespace) o
+			CROSS JOIN LATERAL aclexplode(o.acl) a
+		WHERE a.grantee <> o.owner
+	LOOP
+		EXECUTE statement;
+	END LOOP;
+END
+$$;
 GRANT USAGE ON SCHEMA reengage
 	TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
 
@@ -3894,7 +3982,7 @@ GRANT EXECUTE ON FUNCTION reengage.replication_check(), reengage.published_table
 	reengage.check_tables(), reengage.check_slots(), reengage.check_settings() TO reengage_operator, reengage_reader;
 GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.find_threads(text, text),
 	reengage.thread_diagram(text, text, text), reengage.diagram_text(text, text), reengage.worker_state(),
-	reengage.fence_complaint() TO reengage_operator, reengage_reader;
+	reengage.fence_complaint(), reengage.foreign_hands() TO reengage_operator, reengage_reader;
 
 -- manifest and digest
 GRANT SELECT ON reengage.lineage_manifest, reengage.reconciliation TO reengage_operator, reengage_reader;
