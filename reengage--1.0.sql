@@ -87,6 +87,15 @@ AS 'MODULE_PATHNAME', 'reengage_timeline';
 COMMENT ON FUNCTION reengage.timeline() IS
 	'the timeline of this server, a part of the fence: a new one begins with each promotion and each point-in-time recovery';
 
+CREATE FUNCTION reengage.shown(value text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN strpos(value, '@') > 0 OR length(regexp_replace(value, '[^0-9]', '', 'g')) >= 7 THEN '...'
+		ELSE regexp_replace(left(value, 60), '[[:cntrl:]]', '?', 'g') END
+$$;
+COMMENT ON FUNCTION reengage.shown(text) IS
+	'an argument as an error may show it: not where it may be an address in the wrong place';
+
 --
 -- What was asked
 --
@@ -140,7 +149,7 @@ COMMENT ON COLUMN reengage.nudges.campaign IS 'your name for why the nudge is se
 COMMENT ON COLUMN reengage.nudges.detail IS 'your own data, at most 16 kB; carried into the lineage';
 COMMENT ON COLUMN reengage.nudges.repeats IS 'the nudge that an operator asked for again with this one: see resolve() and redrive()';
 COMMENT ON COLUMN reengage.nudges.supersedes IS
-	'true: this nudge takes the place of older ones of the same thread and campaign that are still due; they end as cancelled';
+	'true: this nudge takes the place of older ones of the same thread and campaign that are still due; they end as cancelled; those of another application stay, unless an operator asks';
 COMMENT ON COLUMN reengage.nudges.requested_by IS 'the role that inserted the nudge';
 COMMENT ON COLUMN reengage.nudges.requested_at IS 'when the inserting transaction began';
 
@@ -493,7 +502,7 @@ CREATE TABLE reengage.suppressions (
 	created_by text NOT NULL DEFAULT session_user,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	CONSTRAINT suppressions_pkey PRIMARY KEY (suppression_id),
-	CONSTRAINT suppressions_origin_check CHECK (origin IN ('caller', 'api')),
+	CONSTRAINT suppressions_origin_check CHECK (origin IN ('caller', 'operator', 'api')),
 	CONSTRAINT suppressions_subject_check CHECK (CASE
 		WHEN address_hash IS NULL THEN root_conversation_id IS NOT NULL AND server IS NOT NULL
 		ELSE root_conversation_id IS NULL END)
@@ -510,9 +519,9 @@ COMMENT ON COLUMN reengage.suppressions.channel IS 'the channel, in lower case; 
 COMMENT ON COLUMN reengage.suppressions.address_hash IS 'the customer, as in lineage.address_hash';
 COMMENT ON COLUMN reengage.suppressions.root_conversation_id IS 'or the first conversation of a thread';
 COMMENT ON COLUMN reengage.suppressions.label IS 'what an operator knows it by: the normal form of the address without its middle, or the conversation';
-COMMENT ON COLUMN reengage.suppressions.reason IS 'as suppress() was told, or the API said';
+COMMENT ON COLUMN reengage.suppressions.reason IS 'as suppress() was told, or the API said; what an operator said stays, and so does what the API said, whatever an application says later';
 COMMENT ON COLUMN reengage.suppressions.until IS 'not at or after this time; null: for ever';
-COMMENT ON COLUMN reengage.suppressions.origin IS 'caller: suppress() was called; api: the server''s API refused a message because the recipient has opted out';
+COMMENT ON COLUMN reengage.suppressions.origin IS 'caller: an application called suppress(); operator: an operator did; api: the server''s API refused a message because the recipient has opted out';
 COMMENT ON COLUMN reengage.suppressions.created_by IS 'who called suppress(), or whom the worker was logged in as';
 COMMENT ON COLUMN reengage.suppressions.created_at IS 'when';
 
@@ -879,7 +888,9 @@ BEGIN
 		  WHERE n.nudge_id = ANY (newer) ORDER BY 1, 2, 3) p;
 	-- each thread is looked for once, not once for every nudge that might be an older one
 	WITH named AS MATERIALIZED (
-		SELECT DISTINCT n.server, n.campaign, c.conversation_id
+		SELECT DISTINCT n.server, n.campaign, c.conversation_id, n.requested_by,
+			EXISTS (SELECT FROM pg_roles r
+					WHERE r.rolname = n.requested_by AND pg_has_role(r.oid, 'reengage_operator', 'USAGE')) AS may_cancel_all
 		FROM reengage.nudges n
 			CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
 			CROSS JOIN LATERAL (
@@ -893,6 +904,8 @@ BEGIN
 	FROM named c
 		JOIN reengage.nudges o ON o.conversation_id = c.conversation_id
 			AND o.server = c.server AND o.campaign IS NOT DISTINCT FROM c.campaign
+			-- as cancel() has it
+			AND (c.may_cancel_all OR o.requested_by = c.requested_by)
 		JOIN reengage.due d ON d.nudge_id = o.nudge_id
 	WHERE o.nudge_id <> ALL (newer);
 	IF older IS NULL THEN
@@ -910,7 +923,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION reengage.cancel_older(uuid[]) IS
-	'cancels what nudges with "supersedes" take the place of';
+	'cancels what nudges with "supersedes" take the place of, as far as whoever asked for them may cancel it';
 
 --
 -- Whom not to write to
@@ -1023,7 +1036,7 @@ BEGIN
 		  WHERE w.fdwname = 'reengage' AND o.option_name = 'proactive_channels') c
 	WHERE c.channel <> '';
 	IF word <> ALL (known) THEN
-		RAISE EXCEPTION 'channel "%" is not known', left(word, 60)
+		RAISE EXCEPTION 'channel "%" is not known', reengage.shown(word)
 			USING ERRCODE = 'invalid_parameter_value',
 				  HINT = format('Known are %s; a server''s option proactive_channels may name more.', array_to_string(known, ', '));
 	END IF;
@@ -1144,6 +1157,20 @@ $$;
 COMMENT ON FUNCTION reengage.on_the_wire(text, text, text) IS
 	'the calls to a customer, or in a thread, that may have been on the wire, as far as the snapshot shows them';
 
+CREATE FUNCTION reengage.require_reason(reason text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF octet_length(reason) > 1000 THEN
+		RAISE EXCEPTION 'the reason is too long: % bytes', octet_length(reason)
+			USING ERRCODE = 'program_limit_exceeded', DETAIL = 'The most are 1000 bytes.',
+				  HINT = 'Keep longer texts in a table of your own.';
+	END IF;
+	RETURN nullif(reason, '');
+END
+$$;
+COMMENT ON FUNCTION reengage.require_reason(text) IS 'a reason, null of an empty one; an error if it is longer than 1000 bytes';
+
 CREATE FUNCTION reengage.suppress(
 	address text DEFAULT NULL,
 	conversation_id text DEFAULT NULL,
@@ -1156,6 +1183,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	of_channel text := reengage.require_channel(channel);
+	said text := reengage.require_reason(reason);
+	-- in a function of its owner's rights the caller is who logged in
+	speaker text := CASE WHEN pg_has_role(session_user, 'reengage_operator', 'USAGE') THEN 'operator' ELSE 'caller' END;
 	understood text[];
 	subject record;
 BEGIN
@@ -1170,15 +1200,16 @@ BEGIN
 		PERFORM reengage.lock_thread(subject.of_server, subject.root_conversation_id);
 		UPDATE reengage.suppressions s
 		SET until = nullif(greatest(coalesce(s.until, 'infinity'), coalesce(suppress.until, 'infinity')), 'infinity'),
-			reason = coalesce(suppress.reason, s.reason), origin = 'caller'
+			reason = CASE WHEN s.origin = 'caller' OR speaker = 'operator' THEN coalesce(said, s.reason) ELSE s.reason END,
+			origin = CASE WHEN s.origin = 'caller' OR speaker = 'operator' THEN speaker ELSE s.origin END
 		WHERE (s.address_hash, s.root_conversation_id, s.server, s.channel) IS NOT DISTINCT FROM
 			  (subject.address_hash, subject.root_conversation_id, subject.of_server, of_channel);
 		IF NOT FOUND THEN
 			BEGIN
 				INSERT INTO reengage.suppressions
-					(server, channel, address_hash, root_conversation_id, label, reason, until)
+					(server, channel, address_hash, root_conversation_id, label, reason, until, origin)
 				VALUES (subject.of_server, of_channel, subject.address_hash,
-						subject.root_conversation_id, subject.label, suppress.reason, suppress.until);
+						subject.root_conversation_id, subject.label, said, suppress.until, speaker);
 			EXCEPTION WHEN unique_violation THEN
 				RAISE EXCEPTION 'could not serialize access: another transaction recorded the same opt-out'
 					USING ERRCODE = 'serialization_failure', HINT = 'Retry the transaction, or use READ COMMITTED.';
@@ -1192,7 +1223,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION reengage.suppress(text, text, text, text, timestamptz, text) IS
-	'an opt-out: nothing more is sent to an address, or in a thread, once this has committed; on one channel or all, at one server or all (of a conversation: reengage.default_server), until a time or for ever; says as a notice whom it understood: an address without a channel is every customer that it may plausibly be; returns the calls that may have been on the wire by then, as far as the snapshot shows them: use READ COMMITTED';
+	'an opt-out: nothing more is sent to an address, or in a thread, once this has committed; on one channel or all, at one server or all (of a conversation: reengage.default_server), until a time or for ever: the later one holds; says as a notice whom it understood: an address without a channel is every customer that it may plausibly be; returns the calls that may have been on the wire by then, as far as the snapshot shows them: use READ COMMITTED';
 
 CREATE FUNCTION reengage.record_opt_out(server text, channel text, address_hash text,
 	root_conversation_id text, label text, reason text) RETURNS void
@@ -1207,7 +1238,8 @@ BEGIN
 	ON CONFLICT DO NOTHING;
 	IF NOT FOUND THEN
 		UPDATE reengage.suppressions s
-		SET until = NULL, reason = record_opt_out.reason, origin = 'api'
+		SET until = NULL, reason = CASE WHEN s.origin = 'operator' THEN s.reason ELSE record_opt_out.reason END,
+			origin = CASE WHEN s.origin = 'operator' THEN s.origin ELSE 'api' END
 		WHERE (s.address_hash = record_opt_out.address_hash OR s.root_conversation_id = record_opt_out.root_conversation_id)
 		  AND s.server = record_opt_out.server AND s.channel IS NOT DISTINCT FROM lower(record_opt_out.channel COLLATE "C")
 		  AND s.until IS NOT NULL;
@@ -1515,7 +1547,7 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_foreign_server s
 						JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
 				   WHERE s.srvname = require_server.server) THEN
-		RAISE EXCEPTION 'server "%" does not exist', server
+		RAISE EXCEPTION 'server "%" does not exist', reengage.shown(server)
 			USING ERRCODE = 'undefined_object',
 				  DETAIL = 'There is no foreign server of this name with the wrapper reengage.';
 	END IF;
@@ -1530,7 +1562,7 @@ AS $$
 BEGIN
 	PERFORM reengage.require_server(server);
 	INSERT INTO reengage.pauses (server, reason)
-	VALUES (pause.server, nullif(pause.reason, ''))
+	VALUES (pause.server, reengage.require_reason(pause.reason))
 	ON CONFLICT DO NOTHING;
 	IF NOT FOUND THEN
 		RAISE NOTICE 'server "%" is paused already', server;
@@ -1825,7 +1857,7 @@ DECLARE
 	created boolean := conversation_id IS NOT NULL;
 BEGIN
 	IF said IS NULL THEN
-		RAISE EXCEPTION 'invalid verdict: "%"', verdict
+		RAISE EXCEPTION 'invalid verdict: "%"', reengage.shown(verdict)
 			USING ERRCODE = 'invalid_parameter_value',
 				  HINT = 'It must be sent, not_sent or resend.';
 	END IF;
@@ -1846,7 +1878,7 @@ BEGIN
 				  HINT = 'Look for it in the API, by the customer or the correlation_id.';
 	END IF;
 	IF conversation_id !~ '^[A-Za-z0-9._~-]{1,128}$' OR conversation_id IN ('.', '..', doubt.conversation_id) THEN
-		RAISE EXCEPTION 'invalid conversation_id: "%"', left(conversation_id, 60)
+		RAISE EXCEPTION 'invalid conversation_id: "%"', reengage.shown(conversation_id)
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 

@@ -60,16 +60,18 @@ text_column(const Row *row, const char *name)
 }
 
 /* The server's own message for a null would put the whole row into the log. */
-static char *
-required_text(const Row *row, const char *name)
+static void
+require_values(const Row *row)
 {
-	char	   *value = text_column(row, name);
+	for (int i = 0; i < row->descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(row->descriptor, i);
 
-	if (value == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("%s of a nudge must not be null", name)));
-	return value;
+		if (attribute->attnotnull && heap_attisnull(row->tuple, i + 1, row->descriptor))
+			ereport(ERROR,
+					(errcode(ERRCODE_NOT_NULL_VIOLATION),
+					 errmsg("%s of a nudge must not be null", NameStr(attribute->attname))));
+	}
 }
 
 static TimestampTz
@@ -91,6 +93,18 @@ shown(const char *value)
 		if ((unsigned char) *byte < ' ' || *byte == 0x7f)
 			*byte = '?';
 	return strlen(value) > SHOWN_MAX ? psprintf("%s...", copy) : copy;
+}
+
+/* An address that was put into the wrong place is a customer's: it is not shown. */
+static const char *
+shown_word(const char *value)
+{
+	int			digits = 0;
+
+	for (const char *byte = value; *byte; byte++)
+		if (*byte >= '0' && *byte <= '9')
+			digits++;
+	return digits >= 7 || strchr(value, '@') != NULL ? "..." : value;
 }
 
 static void
@@ -139,17 +153,17 @@ static void
 check_words(const Row *row)
 {
 	const char *channel = text_column(row, "channel");
-	const char *when_closed = required_text(row, "when_closed");
-	const char *when_answered = required_text(row, "when_answered");
+	const char *when_closed = text_column(row, "when_closed");
+	const char *when_answered = text_column(row, "when_answered");
 
 	if (channel != NULL &&
 		(strlen(channel) > WORD_MAX || channel[0] == '\0' ||
 		 strspn(channel, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(channel)))
-		refuse("channel", channel, "It must be a lower-case word, for example sms.");
+		refuse("channel", shown_word(channel), "It must be a lower-case word, for example sms.");
 	if (strcmp(when_closed, "new_session") != 0 && strcmp(when_closed, "skip") != 0)
-		refuse("when_closed", when_closed, "It must be new_session or skip.");
+		refuse("when_closed", shown_word(when_closed), "It must be new_session or skip.");
 	if (strcmp(when_answered, "skip") != 0 && strcmp(when_answered, "send") != 0)
-		refuse("when_answered", when_answered, "It must be skip or send.");
+		refuse("when_answered", shown_word(when_answered), "It must be skip or send.");
 }
 
 static void
@@ -158,7 +172,7 @@ check_priority(const Row *row)
 	bool		isnull;
 	int			priority = DatumGetInt16(column(row, "priority", &isnull));
 
-	if (!isnull && (priority < 0 || priority > 9))
+	if (priority < 0 || priority > 9)
 		refuse("priority", psprintf("%d", priority), "It must be from 0 (most urgent) to 9.");
 }
 
@@ -246,7 +260,7 @@ check_sms_length(const char *message)
 static void
 check_length(const Row *row, const ForeignServer *server)
 {
-	const char *message = required_text(row, "message");
+	const char *message = text_column(row, "message");
 	const char *channel = text_column(row, "channel");
 	bool		is_sms = channel != NULL && strcmp(channel, "sms") == 0;
 
@@ -294,7 +308,7 @@ check_server(const char *name)
 	if (server == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("server \"%s\" of a nudge does not exist", shown(name)),
+				 errmsg("server \"%s\" of a nudge does not exist", shown(shown_word(name))),
 				 errhint("Servers are made by CREATE SERVER ... FOREIGN DATA WRAPPER reengage.")));
 	return server;
 }
@@ -322,11 +336,12 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 	row.tuple = trigger->tg_trigtuple;
 	row.descriptor = RelationGetDescr(trigger->tg_relation);
 
-	conversation_id = required_text(&row, "conversation_id");
+	require_values(&row);
+	conversation_id = text_column(&row, "conversation_id");
 	if (!conversation_id_is_valid(conversation_id))
-		refuse("conversation_id", conversation_id,
+		refuse("conversation_id", shown_word(conversation_id),
 			   "It must have 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and not be \".\" or \"..\".");
-	check_text("message", required_text(&row, "message"), NULL, MESSAGE_MAX, "\t\n\r");
+	check_text("message", text_column(&row, "message"), NULL, MESSAGE_MAX, "\t\n\r");
 	check_text("address", text_column(&row, "address"), NULL, TEXT_MAX, "");
 	check_text("campaign", text_column(&row, "campaign"), text_column(&row, "campaign"), TEXT_MAX, "");
 	check_words(&row);
@@ -341,7 +356,7 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 	 */
 	if (time_column(&row, "requested_at", 0) == GetCurrentTransactionStartTimestamp())
 	{
-		server = check_server(required_text(&row, "server"));
+		server = check_server(text_column(&row, "server"));
 		check_length(&row, server);
 		check_address(&row, server);
 		check_time_zone(text_column(&row, "time_zone"));
