@@ -620,23 +620,6 @@ END
 $$;
 COMMENT ON FUNCTION reengage.nudges_schedule() IS 'makes inserted nudges due, and wakes the worker at commit';
 
-CREATE FUNCTION reengage.lineage_ends_nudge() RETURNS trigger
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-AS $$
-DECLARE
-	-- an array leaves the planner no choice but the index, whatever it knows of the tables
-	ended uuid[] := ARRAY(SELECT r.nudge_id FROM new_rows r);
-BEGIN
-	DELETE FROM reengage.due d WHERE d.nudge_id = ANY (ended);
-	DELETE FROM reengage.unresolved u WHERE u.nudge_id = ANY (ended);
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION reengage.lineage_ends_nudge() IS
-	'an outcome ends its nudge in the same transaction, whoever wrote it: the worker or a restore';
-
 CREATE FUNCTION reengage.refuse_change() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -649,6 +632,19 @@ END
 $$;
 COMMENT ON FUNCTION reengage.refuse_change() IS 'keeps a table append-only';
 
+CREATE FUNCTION reengage.refuse_truncate() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION 'TRUNCATE of table "reengage.%" is not allowed', TG_TABLE_NAME
+		USING ERRCODE = 'feature_not_supported',
+			  DETAIL = 'Nudges without an outcome would never be sent.',
+			  HINT = 'reengage.cancel_campaign(), cancel_thread() and cancel_customer() cancel nudges.';
+END
+$$;
+COMMENT ON FUNCTION reengage.refuse_truncate() IS 'keeps the schedule whole';
+
 CREATE TRIGGER validate BEFORE INSERT ON reengage.nudges
 	FOR EACH ROW EXECUTE FUNCTION reengage.nudges_validate();
 CREATE TRIGGER schedule AFTER INSERT ON reengage.nudges
@@ -656,9 +652,8 @@ CREATE TRIGGER schedule AFTER INSERT ON reengage.nudges
 	FOR EACH STATEMENT EXECUTE FUNCTION reengage.nudges_schedule();
 CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.nudges
 	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
-CREATE TRIGGER ends_nudge AFTER INSERT ON reengage.lineage
-	REFERENCING NEW TABLE AS new_rows
-	FOR EACH STATEMENT EXECUTE FUNCTION reengage.lineage_ends_nudge();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON reengage.due
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_truncate();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.lineage
 	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.lineage_manifest
@@ -799,22 +794,31 @@ CREATE FUNCTION reengage.cancel_locked(nudge_ids uuid[], reason text) RETURNS bi
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	ended bigint;
 	cancelled bigint;
 BEGIN
-	INSERT INTO reengage.lineage
-		(nudge_id, server, outcome, reason, requested_conversation_id, conversation_id,
-		 root_conversation_id, generation, campaign, attempts, api_calls, api_calls_saved,
-		 requested_at, due_at, occurred_at, detail)
-	SELECT n.nudge_id, n.server, 'cancelled', cancel_locked.reason, n.conversation_id, t.tip,
-		   t.root, t.generation, n.campaign, d.attempt, d.api_calls, 0,
-		   n.requested_at, n.due_at, clock_timestamp(), n.detail
-	FROM reengage.due d
-		JOIN reengage.nudges n ON n.nudge_id = d.nudge_id
-		CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
-	WHERE d.nudge_id = ANY (nudge_ids)
-	  AND d.nudge_id <> ALL (ARRAY(SELECT unnest(i.nudge_ids) FROM reengage.intents i))
-	  AND NOT EXISTS (SELECT FROM reengage.unresolved u WHERE u.nudge_id = d.nudge_id);
-	GET DIAGNOSTICS cancelled = ROW_COUNT;
+	WITH ended AS (
+		DELETE FROM reengage.due d USING reengage.nudges n
+		WHERE d.nudge_id = ANY (nudge_ids) AND n.nudge_id = d.nudge_id
+		  AND d.nudge_id <> ALL (ARRAY(SELECT unnest(i.nudge_ids) FROM reengage.intents i))
+		  AND NOT EXISTS (SELECT FROM reengage.unresolved u WHERE u.nudge_id = d.nudge_id)
+		RETURNING n.*, d.attempt, d.api_calls
+	), stored AS (
+		INSERT INTO reengage.lineage
+			(nudge_id, server, outcome, reason, requested_conversation_id, conversation_id,
+			 root_conversation_id, generation, campaign, attempts, api_calls, api_calls_saved,
+			 requested_at, due_at, occurred_at, detail)
+		SELECT e.nudge_id, e.server, 'cancelled', cancel_locked.reason, e.conversation_id, t.tip,
+			   t.root, t.generation, e.campaign, e.attempt, e.api_calls, 0,
+			   e.requested_at, e.due_at, clock_timestamp(), e.detail
+		FROM ended e CROSS JOIN LATERAL reengage.locate(e.server, e.conversation_id) t
+		RETURNING lineage_id
+	)
+	SELECT (SELECT count(*) FROM ended), (SELECT count(*) FROM stored) INTO ended, cancelled;
+	IF cancelled <> ended THEN
+		RAISE EXCEPTION 'a trigger on table "reengage.lineage" keeps outcomes from being stored'
+			USING ERRCODE = 'triggered_action_exception', HINT = 'Drop the trigger.';
+	END IF;
 	RETURN cancelled;
 END
 $$;
@@ -1466,6 +1470,9 @@ SET search_path = pg_catalog, pg_temp
 SET enable_mergejoin = off
 AS $$
 DECLARE
+	armed_before boolean := reengage.fence_complaint() IS NULL;
+	ended bigint;
+	gone bigint;
 	rescheduled bigint;
 	database oid := (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
 BEGIN
@@ -1474,31 +1481,41 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  HINT = 'Call it on the primary, in a transaction that may write.';
 	END IF;
-	IF reengage.fence_complaint() IS NULL THEN
+	IF armed_before THEN
 		RAISE NOTICE 'already armed';
-		RETURN;
+	ELSE
+		INSERT INTO reengage.identity (system_identifier, database_oid, site, timeline, armed_at, armed_by)
+		VALUES (reengage.system_identifier(), database, reengage.site(), reengage.timeline(), now(), session_user)
+		ON CONFLICT (armed) DO UPDATE
+			SET system_identifier = EXCLUDED.system_identifier,
+				database_oid = EXCLUDED.database_oid,
+				site = EXCLUDED.site,
+				timeline = EXCLUDED.timeline,
+				armed_at = EXCLUDED.armed_at,
+				armed_by = EXCLUDED.armed_by;
+		-- What another database had on the wire is not repeated here, whatever the
+		-- API remembers of its keys: it ends in doubt.
+		UPDATE reengage.unresolved SET since = '-infinity';
+		UPDATE reengage.intents SET recorded_at = '-infinity';
 	END IF;
-
-	INSERT INTO reengage.identity (system_identifier, database_oid, site, timeline, armed_at, armed_by)
-	VALUES (reengage.system_identifier(), database, reengage.site(), reengage.timeline(), now(), session_user)
-	ON CONFLICT (armed) DO UPDATE
-		SET system_identifier = EXCLUDED.system_identifier,
-			database_oid = EXCLUDED.database_oid,
-			site = EXCLUDED.site,
-			timeline = EXCLUDED.timeline,
-			armed_at = EXCLUDED.armed_at,
-			armed_by = EXCLUDED.armed_by;
-
 	PERFORM reengage.make_address_key();
 
-	-- What has an outcome is not due; what has none is.
+	-- What has an outcome is not due, nor is what nobody asks for; what has none is.
 	DELETE FROM reengage.due d USING reengage.lineage l WHERE l.nudge_id = d.nudge_id;
+	GET DIAGNOSTICS ended = ROW_COUNT;
+	DELETE FROM reengage.due d WHERE NOT EXISTS (SELECT FROM reengage.nudges n WHERE n.nudge_id = d.nudge_id);
+	GET DIAGNOSTICS gone = ROW_COUNT;
+	IF armed_before AND ended + gone > 0 THEN
+		RAISE NOTICE 'took % nudges out of the schedule that had an outcome, and % that were deleted', ended, gone;
+	END IF;
 	INSERT INTO reengage.due (nudge_id, server, priority, due_at)
 	SELECT n.nudge_id, n.server, n.priority, greatest(n.due_at, now())
 	FROM reengage.nudges n
 	WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
-	  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id);
+	  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id)
+	ON CONFLICT DO NOTHING;
 	GET DIAGNOSTICS rescheduled = ROW_COUNT;
+	DELETE FROM reengage.unresolved u WHERE NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = u.nudge_id);
 	-- a restore may have made nudges due before it brought the key
 	UPDATE reengage.due d SET address_hash = own.address_hash
 	FROM (SELECT h.nudge_id, h.address_hash
@@ -1511,17 +1528,13 @@ BEGIN
 	IF rescheduled > 0 THEN
 		RAISE NOTICE 'made % nudges without an outcome due again', rescheduled;
 	END IF;
-	-- What another database had on the wire is not repeated here, whatever the
-	-- API remembers of its keys: it ends in doubt.
-	UPDATE reengage.unresolved SET since = '-infinity';
-	UPDATE reengage.intents SET recorded_at = '-infinity';
 	-- now, so that no application's first row of lineage holds up the worker's
 	PERFORM reengage.lineage_position();
 	PERFORM reengage.wake('-infinity');
 END
 $$;
 COMMENT ON FUNCTION reengage.arm() IS
-	'allows sending from this database in this cluster; first makes due exactly what has no outcome';
+	'allows sending from this database in this cluster; first makes due exactly what has no outcome, also where it is armed already and somebody has changed tables by hand';
 
 CREATE FUNCTION reengage.disarm() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -1961,6 +1974,7 @@ SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.c
 			'server paused by ' || p.paused_by || coalesce(': ' || p.reason, ''),
 			pg_catalog.format('server %s: ', s.state) || s.reason || coalesce(', not before ' || s.until, '')
 			|| CASE WHEN s.detail IS NOT NULL THEN '; an operator sees why in reengage.health' ELSE '' END)
+		WHEN d.nudge_id IS NULL THEN 'it is missing from the schedule: an operator can put it back by reengage.arm()'
 		WHEN d.waiting_for IS NOT NULL THEN d.waiting_for
 		WHEN d.due_at > pg_catalog.now() THEN 'its time'
 	END AS reason,

@@ -269,7 +269,7 @@ intents_recover(dlist_head *servers)
 			inherit(&inheritance, nudge, &left[i].post, servers);
 	}
 	if (inheritance.noutcomes > 0)
-		store_settle(inheritance.outcomes, inheritance.noutcomes);
+		store_settle(inheritance.outcomes, inheritance.noutcomes, palloc(sizeof(bool) * count));
 	if (inheritance.nmoves > 0)
 	{
 		store_move(inheritance.moves, inheritance.nmoves);

@@ -107,6 +107,7 @@ write_batch(void *argument)
 	Batch	   *batch = argument;
 	OutcomeRow *rows = palloc(sizeof(OutcomeRow) * batch->count);
 	OptOutRow  *opt_outs = palloc(sizeof(OptOutRow) * batch->count);
+	bool	   *stored = palloc(sizeof(bool) * batch->count);
 	int			nopt_outs = 0;
 
 	for (int i = 0; i < batch->count; i++)
@@ -115,11 +116,16 @@ write_batch(void *argument)
 		if (batch->flights[i]->opted_out)
 			opt_outs[nopt_outs++] = opt_out_row(batch->flights[i]);
 	}
-	store_settle(rows, batch->count);
+	store_settle(rows, batch->count, stored);
 	if (nopt_outs > 0)
 		store_record_opt_outs(opt_outs, nopt_outs);
 	for (int i = 0; i < batch->count; i++)
+	{
 		batch->flights[i]->written = true;
+		/* it was cancelled meanwhile, and ended so */
+		if (!stored[i])
+			batch->flights[i]->end = (Decision) {.kind = DECIDE_BLOCK};
+	}
 }
 
 /* What can always be stored, and still says all that is known. */
@@ -266,29 +272,6 @@ leave_out_locked(Flight **flights, int count)
 	return left;
 }
 
-/* What was cancelled has its outcome: there is nothing to add, and no row to move. */
-static void
-let_go_of_cancelled(Flight **flights, int count)
-{
-	Flight	  **uncalled = palloc(sizeof(Flight *) * (count + 1));
-	pg_uuid_t  *nudge_ids = palloc(sizeof(pg_uuid_t) * (count + 1));
-	bool	   *due = palloc(sizeof(bool) * (count + 1));
-	int			nuncalled = 0;
-
-	for (int i = 0; i < count; i++)
-		if (flights[i]->end.kind == DECIDE_SETTLE && flights[i]->intent == NULL)
-		{
-			nudge_ids[nuncalled] = flights[i]->nudge_id;
-			uncalled[nuncalled++] = flights[i];
-		}
-	if (nuncalled == 0)
-		return;
-	store_still_due(nudge_ids, nuncalled, due);
-	for (int i = 0; i < nuncalled; i++)
-		if (!due[i])
-			uncalled[i]->end = (Decision) {.kind = DECIDE_BLOCK};
-}
-
 void
 outcomes_write(Flight **ending, int nending)
 {
@@ -298,7 +281,6 @@ outcomes_write(Flight **ending, int nending)
 	Flight	  **moving = palloc(sizeof(Flight *) * (count + 1));
 	int			nmoving = 0;
 
-	let_go_of_cancelled(flights, count);
 	for (int i = 0; i < count; i++)
 	{
 		Flight	   *flight = flights[i];

@@ -333,68 +333,49 @@ store_move(const MoveRow *rows, int count)
 
 /* --- outcomes ------------------------------------------------------------ */
 
-void
-store_still_due(const pg_uuid_t *nudge_ids, int count, bool *due)
-{
-	static Statement statement = {
-		"SELECT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = c.nudge_id)"
-		" FROM pg_catalog.unnest($1) WITH ORDINALITY AS c (nudge_id, place)"
-		" ORDER BY c.place",
-		1, {UUIDARRAYOID}
-	};
-	Datum		argument = uuid_array(nudge_ids, count);
-
-	execute(&statement, &argument, SPI_OK_SELECT);
-	for (int row = 0; row < count; row++)
-		due[row] = result_bool(row, 1);
-}
-
 /*
- * A nudge whose outcome is not stored would be sent again and again, so a
- * trigger that drops rows of lineage stops everything.
+ * One statement takes nudges out of the schedule and gives them their outcome.
+ * One that has an outcome already, as it was cancelled, gets no other; one that
+ * somebody took out of the schedule gets it all the same.
  */
-static void
-check_none_was_suppressed(Datum nudge_ids, uint64 stored)
-{
-	static Statement statement = {
-		"SELECT FROM reengage.nudges n WHERE n.nudge_id = ANY ($1)",
-		1, {UUIDARRAYOID}
-	};
-
-	execute(&statement, &nudge_ids, SPI_OK_SELECT);
-	if (SPI_processed != stored)
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
-				 errmsg("a trigger on table \"reengage.lineage\" keeps outcomes from being stored"),
-				 errhint("Drop the trigger.")));
-}
-
 void
-store_settle(const OutcomeRow *rows, int count)
+store_settle(const OutcomeRow *rows, int count, bool *stored)
 {
-	/* the trigger ends_nudge takes the nudge out of the schedule */
 	static Statement statement = {
-		"INSERT INTO reengage.lineage (nudge_id, server, requested_conversation_id, campaign,"
-		" requested_at, due_at, detail, outcome, reason, step, conversation_id,"
-		" previous_conversation_id, root_conversation_id, generation, status_seen, channel,"
-		" address_hash, attempts, api_calls, api_calls_saved, http_status, api_error_code,"
-		" api_error_message, correlation_id, message_id, checked_at, called_at, occurred_at)"
-		" SELECT n.nudge_id, n.server, n.conversation_id, n.campaign,"
-		" n.requested_at, n.due_at, n.detail, o.outcome, o.reason, o.step, o.conversation_id,"
-		" o.previous, o.root, o.generation, o.status_seen, o.channel,"
-		" o.address_hash, o.attempts, o.api_calls, o.api_calls_saved, o.http_status, o.error_code,"
-		" o.error_message, o.correlation_id, o.message_id, o.checked_at, o.called_at, o.occurred_at"
-		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-		" pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7),"
-		" pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11),"
-		" pg_catalog.unnest($12), pg_catalog.unnest($13), pg_catalog.unnest($14), pg_catalog.unnest($15),"
-		" pg_catalog.unnest($16), pg_catalog.unnest($17), pg_catalog.unnest($18), pg_catalog.unnest($19),"
-		" pg_catalog.unnest($20), pg_catalog.unnest($21), pg_catalog.unnest($22))"
-		" AS o (nudge_id, outcome, reason, step, conversation_id, previous, root, generation,"
-		" status_seen, channel, address_hash, attempts, api_calls, api_calls_saved, http_status,"
-		" error_code, error_message, correlation_id, message_id, checked_at, called_at, occurred_at)"
-		" JOIN reengage.nudges n ON n.nudge_id = o.nudge_id"
-		" WHERE n.nudge_id = ANY ($1)",
+		"WITH ended AS ("
+		"  DELETE FROM reengage.due d WHERE d.nudge_id = ANY ($1) RETURNING d.nudge_id),"
+		" resolved AS ("
+		"  DELETE FROM reengage.unresolved u WHERE u.nudge_id = ANY ($1)),"
+		" outcomes AS ("
+		"  SELECT o.*, n.server, n.conversation_id AS requested, n.campaign, n.requested_at, n.due_at, n.detail"
+		"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
+		"  pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7),"
+		"  pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11),"
+		"  pg_catalog.unnest($12), pg_catalog.unnest($13), pg_catalog.unnest($14), pg_catalog.unnest($15),"
+		"  pg_catalog.unnest($16), pg_catalog.unnest($17), pg_catalog.unnest($18), pg_catalog.unnest($19),"
+		"  pg_catalog.unnest($20), pg_catalog.unnest($21), pg_catalog.unnest($22)) WITH ORDINALITY"
+		"  AS o (nudge_id, outcome, reason, step, conversation_id, previous, root, generation,"
+		"  status_seen, channel, address_hash, attempts, api_calls, api_calls_saved, http_status,"
+		"  error_code, error_message, correlation_id, message_id, checked_at, called_at, occurred_at, place)"
+		"  JOIN reengage.nudges n ON n.nudge_id = o.nudge_id"
+		"  WHERE n.nudge_id = ANY ($1)"
+		"    AND (o.nudge_id IN (SELECT e.nudge_id FROM ended e)"
+		/* a scalar, which no planner makes a scan of all lineage of */
+		"      OR (SELECT true FROM reengage.lineage l WHERE l.nudge_id = o.nudge_id LIMIT 1) IS NULL)),"
+		" stored AS ("
+		"  INSERT INTO reengage.lineage (nudge_id, server, requested_conversation_id, campaign,"
+		"  requested_at, due_at, detail, outcome, reason, step, conversation_id,"
+		"  previous_conversation_id, root_conversation_id, generation, status_seen, channel,"
+		"  address_hash, attempts, api_calls, api_calls_saved, http_status, api_error_code,"
+		"  api_error_message, correlation_id, message_id, checked_at, called_at, occurred_at)"
+		"  SELECT o.nudge_id, o.server, o.requested, o.campaign,"
+		"  o.requested_at, o.due_at, o.detail, o.outcome, o.reason, o.step, o.conversation_id,"
+		"  o.previous, o.root, o.generation, o.status_seen, o.channel,"
+		"  o.address_hash, o.attempts, o.api_calls, o.api_calls_saved, o.http_status, o.error_code,"
+		"  o.error_message, o.correlation_id, o.message_id, o.checked_at, o.called_at, o.occurred_at"
+		"  FROM outcomes o"
+		"  RETURNING lineage.nudge_id)"
+		" SELECT o.place::pg_catalog.int4, o.nudge_id IN (SELECT s.nudge_id FROM stored s) FROM outcomes o",
 		22, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 			TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
 			INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
@@ -427,7 +408,16 @@ store_settle(const OutcomeRow *rows, int count)
 	Datum		arguments[lengthof(columns)];
 
 	make_arguments(arguments, columns, lengthof(columns), rows, sizeof(OutcomeRow), count);
-	execute(&statement, arguments, SPI_OK_INSERT);
-	if (SPI_processed != (uint64) count)
-		check_none_was_suppressed(arguments[0], SPI_processed);
+	execute(&statement, arguments, SPI_OK_SELECT);
+	memset(stored, 0, sizeof(bool) * count);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		/* it would be sent again and again */
+		if (!result_bool(row, 2))
+			ereport(ERROR,
+					(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+					 errmsg("a trigger on table \"reengage.lineage\" keeps outcomes from being stored"),
+					 errhint("Drop the trigger.")));
+		stored[result_integer(row, 1) - 1] = true;
+	}
 }

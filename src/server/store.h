@@ -237,10 +237,8 @@ extern void store_keep_unresolved(const UnresolvedRow *rows, int count);
 /* Of a result row, from the column of its step on; "since" is left open. */
 extern Post read_post(int row, int column);
 
-/* Which of the nudges have no outcome yet. */
-extern void store_still_due(const pg_uuid_t *nudge_ids, int count, bool *due);
-
-extern void store_settle(const OutcomeRow *rows, int count);
+/* Ends the nudges.  "stored" says of each whether it had no outcome before. */
+extern void store_settle(const OutcomeRow *rows, int count, bool *stored);
 extern void store_move(const MoveRow *rows, int count);
 
 /*
