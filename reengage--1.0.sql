@@ -502,14 +502,13 @@ CREATE TABLE reengage.suppressions (
 	created_by text NOT NULL DEFAULT session_user,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	CONSTRAINT suppressions_pkey PRIMARY KEY (suppression_id),
+	CONSTRAINT suppressions_subject UNIQUE NULLS NOT DISTINCT (address_hash, root_conversation_id, server, channel),
 	CONSTRAINT suppressions_origin_check CHECK (origin IN ('caller', 'operator', 'api')),
 	CONSTRAINT suppressions_subject_check CHECK (CASE
 		WHEN address_hash IS NULL THEN root_conversation_id IS NOT NULL AND server IS NOT NULL
 		ELSE root_conversation_id IS NULL END)
 );
-CREATE UNIQUE INDEX suppressions_address ON reengage.suppressions (address_hash, server, channel) NULLS NOT DISTINCT
-	WHERE address_hash IS NOT NULL;
-CREATE UNIQUE INDEX suppressions_thread ON reengage.suppressions (root_conversation_id, server, channel) NULLS NOT DISTINCT
+CREATE INDEX suppressions_thread ON reengage.suppressions (root_conversation_id, server)
 	WHERE root_conversation_id IS NOT NULL;
 COMMENT ON TABLE reengage.suppressions IS
 	'whom not to write to; kept by suppress() and unsuppress(), and by the worker, which an API tells';
@@ -740,13 +739,25 @@ CREATE FUNCTION reengage.lock_thread(server text, root_conversation_id text) RET
 LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_lock_thread';
 COMMENT ON FUNCTION reengage.lock_thread(text, text) IS
-	'until the end of the transaction, the worker begins no call for this thread';
+	'until unlock_thread(), the worker begins no call for this thread';
+
+CREATE FUNCTION reengage.unlock_thread(server text, root_conversation_id text) RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_unlock_thread';
+COMMENT ON FUNCTION reengage.unlock_thread(text, text) IS
+	'ends lock_thread(): what is written of the thread by now, the worker sees, and begins no call until the transaction has ended';
 
 CREATE FUNCTION reengage.lock_customer(address_hash text) RETURNS void
 LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_lock_customer';
 COMMENT ON FUNCTION reengage.lock_customer(text) IS
-	'until the end of the transaction, the worker begins no call to this customer';
+	'until unlock_customer(), the worker begins no call to this customer';
+
+CREATE FUNCTION reengage.unlock_customer(address_hash text) RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_unlock_customer';
+COMMENT ON FUNCTION reengage.unlock_customer(text) IS
+	'ends lock_customer(): what is written of the customer by now, the worker sees, and begins no call until the transaction has ended';
 
 CREATE FUNCTION reengage.locate(server text, conversation_id text,
 	OUT root text, OUT tip text, OUT generation integer)
@@ -1202,23 +1213,16 @@ BEGIN
 		understood := understood || concat_ws(' ', subject.kind, subject.label);
 		PERFORM reengage.lock_customer(subject.address_hash);
 		PERFORM reengage.lock_thread(subject.of_server, subject.root_conversation_id);
-		UPDATE reengage.suppressions s
-		SET until = nullif(greatest(coalesce(s.until, 'infinity'), coalesce(suppress.until, 'infinity')), 'infinity'),
-			reason = CASE WHEN s.origin = 'caller' OR speaker = 'operator' THEN coalesce(said, s.reason) ELSE s.reason END,
-			origin = CASE WHEN s.origin = 'caller' OR speaker = 'operator' THEN speaker ELSE s.origin END
-		WHERE (s.address_hash, s.root_conversation_id, s.server, s.channel) IS NOT DISTINCT FROM
-			  (subject.address_hash, subject.root_conversation_id, subject.of_server, of_channel);
-		IF NOT FOUND THEN
-			BEGIN
-				INSERT INTO reengage.suppressions
-					(server, channel, address_hash, root_conversation_id, label, reason, until, origin)
-				VALUES (subject.of_server, of_channel, subject.address_hash,
-						subject.root_conversation_id, subject.label, said, suppress.until, speaker);
-			EXCEPTION WHEN unique_violation THEN
-				RAISE EXCEPTION 'could not serialize access: another transaction recorded the same opt-out'
-					USING ERRCODE = 'serialization_failure', HINT = 'Retry the transaction, or use READ COMMITTED.';
-			END;
-		END IF;
+		INSERT INTO reengage.suppressions AS s
+			(server, channel, address_hash, root_conversation_id, label, reason, until, origin)
+		VALUES (subject.of_server, of_channel, subject.address_hash,
+				subject.root_conversation_id, subject.label, said, suppress.until, speaker)
+		ON CONFLICT ON CONSTRAINT suppressions_subject DO UPDATE
+		SET until = nullif(greatest(coalesce(s.until, 'infinity'), coalesce(EXCLUDED.until, 'infinity')), 'infinity'),
+			reason = CASE WHEN s.origin = 'caller' OR EXCLUDED.origin = 'operator' THEN coalesce(EXCLUDED.reason, s.reason) ELSE s.reason END,
+			origin = CASE WHEN s.origin = 'caller' OR EXCLUDED.origin = 'operator' THEN EXCLUDED.origin ELSE s.origin END;
+		PERFORM reengage.unlock_thread(subject.of_server, subject.root_conversation_id);
+		PERFORM reengage.unlock_customer(subject.address_hash);
 		RETURN QUERY
 			SELECT * FROM reengage.on_the_wire(subject.address_hash, subject.of_server, subject.root_conversation_id);
 	END LOOP;
@@ -1316,6 +1320,8 @@ BEGIN
 		ON CONFLICT ON CONSTRAINT answers_subject DO UPDATE
 		SET answered_at = EXCLUDED.answered_at, recorded_by = EXCLUDED.recorded_by, recorded_at = EXCLUDED.recorded_at
 		WHERE EXCLUDED.answered_at > a.answered_at;
+		PERFORM reengage.unlock_thread(subject.of_server, subject.root_conversation_id);
+		PERFORM reengage.unlock_customer(subject.address_hash);
 		RETURN QUERY
 			SELECT * FROM reengage.on_the_wire(subject.address_hash, of_server, subject.root_conversation_id);
 	END LOOP;

@@ -12,20 +12,21 @@
 
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
+#define index_begin(table, index, snapshot, nkeys) index_beginscan(table, index, snapshot, NULL, nkeys, 0)
+#else
+#define index_begin(table, index, snapshot, nkeys) index_beginscan(table, index, snapshot, nkeys, 0)
 #endif
 
 #if PG_VERSION_NUM >= 170000
 
 #define create_wait_event_set(nevents) CreateWaitEventSet(NULL, nevents)
 #define my_proc_number() MyProcNumber
-#define my_transaction() (MyProc->vxid.lxid)
 #define proc_latch(number) (&GetPGProcByNumber(number)->procLatch)
 
 #else
 
 #define create_wait_event_set(nevents) CreateWaitEventSet(TopMemoryContext, nevents)
 #define my_proc_number() (MyProc->pgprocno)
-#define my_transaction() (MyProc->lxid)
 #define proc_latch(number) (&ProcGlobal->allProcs[number].procLatch)
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * gate_locks.c: advisory locks until the end of the transaction.
+ * gate_locks.c: advisory locks, until the end of the transaction or less.
  *
  * pg_locks shows them with the kind as objsubid.  No SQL function of
  * PostgreSQL takes locks of these kinds, so that nobody else can be in the way.
@@ -14,7 +14,6 @@
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
-#include "compat.h"
 #include "gate_locks.h"
 
 /* 3 is the dispatcher's. */
@@ -24,17 +23,22 @@ typedef enum Kind
 	KIND_CAMPAIGN,				/* by server and name; exclusive: all its nudges at once */
 	KIND_THREAD,				/* by server and root */
 	KIND_CUSTOMER,				/* by the hash of the address */
-	KIND_SUPERSEDING,			/* by campaign and a part of the threads; not the worker's concern */
-	KIND_EVERYBODY				/* exclusive: all threads and customers at once */
+	KIND_SUPERSEDING			/* by campaign and a part of the threads; not the worker's concern */
 } Kind;
 
-/* The lock table is not made for thousands: who locks more locks everybody. */
-#define SINGLE_LOCKS_MAX 100
+/*
+ * Of threads and customers.  Applications do not exclude each other: two of
+ * them may wait for each other's rows, but never for these locks, too.
+ */
+#define WORKERS_MODE ShareLock
+#define APPLICATIONS_MODE RowExclusiveLock
 
 PG_FUNCTION_INFO_V1(reengage_lock_nudge);
 PG_FUNCTION_INFO_V1(reengage_lock_campaign);
 PG_FUNCTION_INFO_V1(reengage_lock_thread);
 PG_FUNCTION_INFO_V1(reengage_lock_customer);
+PG_FUNCTION_INFO_V1(reengage_unlock_thread);
+PG_FUNCTION_INFO_V1(reengage_unlock_customer);
 PG_FUNCTION_INFO_V1(reengage_lock_superseding);
 
 static uint64
@@ -43,13 +47,29 @@ hash_text(const char *text, uint64 seed)
 	return DatumGetUInt64(hash_any_extended((const unsigned char *) text, strlen(text), seed));
 }
 
-static bool
-lock(Kind kind, uint64 hash, LOCKMODE mode, bool wait)
+static LOCKTAG
+tag_of(Kind kind, uint64 hash)
 {
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, kind);
+	return tag;
+}
+
+static bool
+lock(Kind kind, uint64 hash, LOCKMODE mode, bool wait)
+{
+	LOCKTAG		tag = tag_of(kind, hash);
+
 	return LockAcquire(&tag, mode, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+static void
+unlock(Kind kind, uint64 hash, LOCKMODE mode)
+{
+	LOCKTAG		tag = tag_of(kind, hash);
+
+	LockRelease(&tag, mode, false);
 }
 
 static uint64
@@ -74,26 +94,37 @@ gate_locks_try_end(const Flight *flight)
 		lock(KIND_NUDGE, nudge_hash(&flight->nudge_id), ExclusiveLock, false);
 }
 
-bool
-gate_locks_try_post(const Flight *flight)
+/* Once it is locked, nobody begins to record anything of it; somebody may have done so before. */
+static bool
+try_thread(const Flight *flight, OpenRows *open)
 {
-	const char *customer = flight->post.customer;
-	const char *own = flight->own_customer;
+	const char *root = flight->nudge.root;
 
-	return gate_locks_try_end(flight) && lock(KIND_EVERYBODY, 0, ShareLock, false) &&
-		lock(KIND_THREAD, server_hash(flight->server->name, flight->nudge.root), ExclusiveLock, false) &&
-		(customer == NULL || lock(KIND_CUSTOMER, hash_text(customer, 0), ExclusiveLock, false)) &&
-		(own == NULL || lock(KIND_CUSTOMER, hash_text(own, 0), ExclusiveLock, false));
+	return lock(KIND_THREAD, server_hash(flight->server->name, root), WORKERS_MODE, false) &&
+		!open_rows_of_thread(open, root);
+}
+
+static bool
+try_customer(const char *customer, OpenRows *open)
+{
+	return customer == NULL ||
+		(lock(KIND_CUSTOMER, hash_text(customer, 0), WORKERS_MODE, false) &&
+		 !open_rows_of_customer(open, customer));
 }
 
 bool
-gate_locks_try_opt_out(const Flight *flight)
+gate_locks_try_post(const Flight *flight, OpenRows *open)
 {
-	const char *customer = flight->post.customer;
+	return gate_locks_try_end(flight) && try_thread(flight, open) &&
+		try_customer(flight->post.customer, open) && try_customer(flight->own_customer, open);
+}
 
-	if (customer != NULL)
-		return lock(KIND_CUSTOMER, hash_text(customer, 0), ExclusiveLock, false);
-	return lock(KIND_THREAD, server_hash(flight->server->name, flight->nudge.root), ExclusiveLock, false);
+bool
+gate_locks_try_opt_out(const Flight *flight, OpenRows *open)
+{
+	if (flight->post.customer != NULL)
+		return try_customer(flight->post.customer, open);
+	return try_thread(flight, open);
 }
 
 /* --- the other side, for SQL ---------------------------------------------- */
@@ -115,34 +146,43 @@ reengage_lock_campaign(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* What is released by a subtransaction that fails is counted all the same. */
-static void
-lock_one_of_many(Kind kind, uint64 hash)
+static uint64
+thread_argument(FunctionCallInfo fcinfo)
 {
-	static LocalTransactionId counted_in = InvalidLocalTransactionId;
-	static int	count = 0;
+	return server_hash(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+}
 
-	if (counted_in != my_transaction())
-		count = 0;
-	counted_in = my_transaction();
-	if (count++ < SINGLE_LOCKS_MAX)
-		lock(kind, hash, ExclusiveLock, true);
-	else
-		lock(KIND_EVERYBODY, 0, ExclusiveLock, true);
+static uint64
+customer_argument(FunctionCallInfo fcinfo)
+{
+	return hash_text(text_to_cstring(PG_GETARG_TEXT_PP(0)), 0);
 }
 
 Datum
 reengage_lock_thread(PG_FUNCTION_ARGS)
 {
-	lock_one_of_many(KIND_THREAD, server_hash(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-											  text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	lock(KIND_THREAD, thread_argument(fcinfo), APPLICATIONS_MODE, true);
+	PG_RETURN_VOID();
+}
+
+Datum
+reengage_unlock_thread(PG_FUNCTION_ARGS)
+{
+	unlock(KIND_THREAD, thread_argument(fcinfo), APPLICATIONS_MODE);
 	PG_RETURN_VOID();
 }
 
 Datum
 reengage_lock_customer(PG_FUNCTION_ARGS)
 {
-	lock_one_of_many(KIND_CUSTOMER, hash_text(text_to_cstring(PG_GETARG_TEXT_PP(0)), 0));
+	lock(KIND_CUSTOMER, customer_argument(fcinfo), APPLICATIONS_MODE, true);
+	PG_RETURN_VOID();
+}
+
+Datum
+reengage_unlock_customer(PG_FUNCTION_ARGS)
+{
+	unlock(KIND_CUSTOMER, customer_argument(fcinfo), APPLICATIONS_MODE);
 	PG_RETURN_VOID();
 }
 

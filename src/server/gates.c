@@ -109,10 +109,12 @@ gates_ask(const Policies *policies, Flights *in_hand, Flight **flights, const In
 {
 	GateFacts  *facts = palloc(sizeof(GateFacts) * count);
 	bool	   *locked = palloc(sizeof(bool) * count);
+	OpenRows   *open = open_rows_begin();
 
 	/* before the tables are asked: then nothing that commits meanwhile is missed */
 	for (int i = 0; i < count; i++)
-		locked[i] = gate_locks_try_post(flights[i]);
+		locked[i] = gate_locks_try_post(flights[i], open);
+	open_rows_end(open);
 	store_check_gates(rows, count, facts);
 	for (int i = 0; i < count; i++)
 		passages[i] = locked[i] ? pass(in_hand, flights[i], &facts[i]) :

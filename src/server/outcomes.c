@@ -248,6 +248,17 @@ write_moves(Flight **flights, int count)
 	TEST_POINT(count > 0 ? "retry_written" : NULL);
 }
 
+/* Somebody records one of the same customer or thread. */
+static bool
+opt_out_is_open(const Flight *flight)
+{
+	OpenRows   *open = open_rows_begin();
+	bool		locked = gate_locks_try_opt_out(flight, open);
+
+	open_rows_end(open);
+	return !locked;
+}
+
 /*
  * A nudge without a call on the wire may be cancelled meanwhile: whoever locks
  * it first decides.  Likewise for the opt-out that the API told us of, where
@@ -264,7 +275,7 @@ leave_out_locked(Flight **flights, int count)
 		bool		may_be_cancelled = flight->intent == NULL && !flight->nudge.unresolved;
 
 		flight->locked_out = (may_be_cancelled && !gate_locks_try_end(flight)) ||
-			(flight->opted_out && !gate_locks_try_opt_out(flight));
+			(flight->opted_out && opt_out_is_open(flight));
 		flight->written = false;
 		if (!flight->locked_out)
 			flights[left++] = flight;

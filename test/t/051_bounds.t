@@ -1,0 +1,51 @@
+# What one application, server or value can be at most, so that it stops no other.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Reengage qw(start_simulator new_node create_extension nudge poll_until wait_until_ended wait_for outcome
+  worker_pid health start_psql finish_psql);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $simulator = start_simulator();
+my $node = new_node('main', preload => 1, conf => 'max_locks_per_transaction = 10');
+create_extension($node, $simulator);
+$node->safe_psql('postgres', 'CREATE ROLE shop LOGIN IN ROLE reengage_application');
+
+# As an application, in one session that goes on.
+sub session_of_shop
+{
+	return $node->background_psql('postgres', on_error_stop => 1, extra_params => [ '-U', 'shop' ]);
+}
+
+# --- a thousand opt-outs in one open transaction ------------------------------------------------
+
+# many more than the lock table would have
+my $shop = session_of_shop();
+$shop->query_safe(q{SET client_min_messages = warning; BEGIN;
+	SELECT count(*) FROM generate_series(1, 3000) n LEFT JOIN reengage.suppress('+1317555' || lpad(n::text, 4, '0')) ON true;
+	SELECT count(*) FROM generate_series(1, 1500) n LEFT JOIN reengage.record_answer(address => '+1317556' || lpad(n::text, 4, '0')) ON true;
+	SELECT count(*) FROM generate_series(1, 1500) n LEFT JOIN reengage.suppress(conversation_id => 'told-' || n) ON true});
+nudge($node, "live-other-$_", address => "'+1317557000$_'", channel => "'sms'") for 1 .. 5;
+nudge($node, 'gone-told', address => "'+13175552999'", channel => "'sms'");
+nudge($node, 'gone-answered', address => "'+13175561400'", channel => "'sms'", answered_since => "now() - interval '1 h'");
+nudge($node, 'told-1400');
+wait_until_ended($node, where => q{n.conversation_id LIKE 'live-other-%'});
+is($node->safe_psql('postgres', q{SELECT count(*) FROM reengage.lineage WHERE outcome = 'notified'}), 5,
+	'who is in none of the opt-outs of an open transaction gets a message meanwhile');
+my $held = q{SELECT string_agg(s.requested_conversation_id || ': ' || s.reason, '; ' ORDER BY s.requested_conversation_id)
+	FROM (SELECT n.conversation_id AS requested_conversation_id, d.waiting_for AS reason
+		  FROM reengage.due d JOIN reengage.nudges n USING (nudge_id)) s};
+my $recorded = 'an opt-out, an answer or a cancellation is being recorded';
+poll_until($node, 'postgres', $held, "gone-answered: $recorded; gone-told: $recorded; told-1400: $recorded");
+is($node->safe_psql('postgres', $held), "gone-answered: $recorded; gone-told: $recorded; told-1400: $recorded",
+	'who is in one is held, and told for what');
+$shop->query_safe('COMMIT');
+$shop->quit;
+$node->safe_psql('postgres', q{UPDATE reengage.due SET due_at = now(); SELECT reengage.wake('-infinity')});
+wait_until_ended($node);
+is(join(', ', map { outcome($node, $_) } qw(gone-told gone-answered told-1400)),
+	'suppressed opted_out -, answered recorded -, suppressed opted_out -', 'and gets nothing once it has committed');
+
+done_testing();
