@@ -56,7 +56,7 @@ tap_of_server() { # title, file
     PERL5LIB="$pgxs/src/test/perl:$top/test/t" PG_TEST_PORT_DIR="$stage/work/ports" \
     TESTDATADIR="$place/data" TESTLOGDIR="$place/log" \
     SIMULATOR="$stage/reengage-simulator" STAGE_SETTINGS="$settings" TEST_POINT_SETTINGS="$point_settings" \
-    PROOF_DIR="$stage/work/proof" perl "$2"
+    PROOF_DIR="$stage/work/proof" FILES_OF_ROOT="$stage/of_root" perl "$2"
 }
 
 run_house() {
@@ -117,7 +117,7 @@ regress() { # program, its folder in PostgreSQL's tests, input folder, names...
   local program=$1 path=$2 input=$3 line status=0 started=$SECONDS
   shift 3
   start_simulator --default-status closed
-  printf '[genesys]\nclient_id = demo\nclient_secret = secret\n' | as_server_user sh -c 'umask 077; cat >"$0"' "$place/credentials"
+  printf '[genesys]\nclient_id = demo\nclient_secret = secret\nhost = 127.0.0.1:*\n' | as_server_user sh -c 'umask 077; cat >"$0"' "$place/credentials"
   {
     echo "$settings"
     echo "reengage.credentials_file = '$place/credentials'"

@@ -42,7 +42,25 @@ make_stage() {
   make -s -C "$top" install DESTDIR="$stage/root" >/dev/null
   cp "$top/test/simulator/reengage-simulator" "$stage/"
   chmod 755 "$stage"
-  [ "$(id -u)" != 0 ] || chown -R "$server_user" "$stage"
+  if [ "$(id -u)" = 0 ]; then
+    chown -R "$server_user" "$stage"
+    make_files_of_root
+  fi
+}
+
+# Credentials as whoever hands out secrets to machines makes them: root's, for
+# the group of the server's user.  MODE.GROUP is the name of the file.
+make_files_of_root() {
+  local mode group file
+  mkdir -m 755 "$stage/of_root"
+  for mode in 0640 0440 0600 0644 0660; do
+    for group in server root; do
+      file=$stage/of_root/$mode.$group
+      printf '[genesys]\nclient_id = demo\nclient_secret = secret\nhost = 127.0.0.1:*\n' >"$file"
+      [ "$group" = root ] || chgrp "$(id -g "$server_user")" "$file"
+      chmod "$mode" "$file"
+    done
+  done
 }
 
 # Installs a build with test points (src/common/test_point.h) into

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "url.h"
+
 /* A stretch of the text, not terminated. */
 typedef struct Span
 {
@@ -56,6 +58,19 @@ take_line(Span *text)
 	return trim(line);
 }
 
+/* Where the value of that name belongs; NULL: there is no such name. */
+static char *
+target_of(Span name, Credentials *credentials)
+{
+	if (span_is(name, "client_id"))
+		return credentials->client_id;
+	if (span_is(name, "client_secret"))
+		return credentials->client_secret;
+	if (span_is(name, "host"))
+		return credentials->host;
+	return span_is(name, "database") ? credentials->database : NULL;
+}
+
 /* "name = value"; stores it if it is of the wanted section. */
 static const char *
 read_setting(Span line, bool wanted, Credentials *credentials)
@@ -69,12 +84,9 @@ read_setting(Span line, bool wanted, Credentials *credentials)
 		return "expected \"name = value\" or \"[server]\"";
 	name = trim((Span) {line.start, (size_t) (equals - line.start)});
 	value = trim((Span) {equals + 1, line.length - (size_t) (equals + 1 - line.start)});
-	if (span_is(name, "client_id"))
-		target = credentials->client_id;
-	else if (span_is(name, "client_secret"))
-		target = credentials->client_secret;
-	else
-		return "expected client_id or client_secret";
+	target = target_of(name, credentials);
+	if (target == NULL)
+		return "expected client_id, client_secret, host or database";
 	if (value.length == 0 || value.length > CREDENTIAL_MAX)
 		return "a value must have 1 to 1024 bytes";
 	if (has_control_byte(value))
@@ -85,6 +97,8 @@ read_setting(Span line, bool wanted, Credentials *credentials)
 		return "the name stands twice in its section";
 	memcpy(target, value.start, value.length);
 	target[value.length] = '\0';
+	if (target == credentials->host && url_pins_complaint(target) != NULL)
+		return "host must name hosts separated by commas, each perhaps with a port, as in api.example.com or api.example.com:8443";
 	return NULL;
 }
 

@@ -5,6 +5,11 @@
  *     [server name]
  *     client_id = ...
  *     client_secret = ...
+ *     host = api.example.com, login.example.com
+ *     database = ...
+ *
+ * The hosts are those that may be sent what the credentials are good for; the
+ * database, without which it is any, is the one that may make use of them.
  *
  * Blanks around names and values are dropped; a value is everything else on
  * its line, so a secret may contain '=', '#' and quotes.
@@ -22,6 +27,8 @@ typedef struct Credentials
 	bool		found;			/* the section exists */
 	char		client_id[CREDENTIAL_MAX + 1];
 	char		client_secret[CREDENTIAL_MAX + 1];
+	char		host[CREDENTIAL_MAX + 1];	/* pins, see url.h */
+	char		database[CREDENTIAL_MAX + 1];	/* empty: any */
 } Credentials;
 
 /*

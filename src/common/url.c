@@ -28,10 +28,9 @@ after_scheme(const char *url, bool *secure)
 }
 
 static Authority
-split_authority(const char *start)
+split_authority(const char *start, size_t length)
 {
 	Authority	authority = {start, 0, NULL, 0};
-	size_t		length = strcspn(start, "/");
 	const char *bracket = *start == '[' ? memchr(start, ']', length) : NULL;
 	const char *tail = bracket ? bracket : start;
 	const char *colon = memchr(tail, ':', length - (size_t) (tail - start));
@@ -43,6 +42,13 @@ split_authority(const char *start)
 		authority.port_length = length - authority.host_length - 1;
 	}
 	return authority;
+}
+
+/* Of what follows the scheme. */
+static Authority
+authority_of(const char *start)
+{
+	return split_authority(start, strcspn(start, "/"));
 }
 
 static bool
@@ -122,7 +128,7 @@ url_is_loopback(const char *url)
 
 	if (start == NULL)
 		return false;
-	authority = split_authority(start);
+	authority = authority_of(start);
 	return host_is_loopback(&authority);
 }
 
@@ -153,7 +159,7 @@ common_complaint(const char *url, const char *start)
 			return "must consist of printable ASCII characters without blanks";
 	if (strpbrk(start, "?#@\\%") != NULL)
 		return "must not have a user, a query, a fragment or escapes";
-	authority = split_authority(start);
+	authority = authority_of(start);
 	if (!host_is_sound(&authority))
 		return "must name a host";
 	if (!port_is_sound(&authority))
@@ -234,7 +240,7 @@ url_host_is_among(const char *url, const char *hosts)
 
 	if (start == NULL || hosts == NULL)
 		return false;
-	authority = split_authority(start);
+	authority = authority_of(start);
 	while (*hosts != '\0')
 	{
 		size_t		length = strcspn(hosts, ",");
@@ -244,4 +250,82 @@ url_host_is_among(const char *url, const char *hosts)
 		hosts += length + (hosts[length] == ',');
 	}
 	return false;
+}
+
+/* --- pins: hosts with their ports -------------------------------------------- */
+
+/* Cuts the next one, without the blanks around it, off the list. */
+static Authority
+take_pin(const char **pins)
+{
+	const char *start = *pins + strspn(*pins, " \t");
+	size_t		length = strcspn(start, ",");
+
+	*pins = start + length + (start[length] == ',');
+	while (length > 0 && (start[length - 1] == ' ' || start[length - 1] == '\t'))
+		length--;
+	return split_authority(start, length);
+}
+
+static bool
+is_any_port(const Authority *pin)
+{
+	return pin->port_length == 1 && *pin->port == '*';
+}
+
+const char *
+url_pins_complaint(const char *pins)
+{
+	const char *rest = pins;
+	bool		more;
+
+	do
+	{
+		Authority	pin = take_pin(&rest);
+
+		more = rest > pins && rest[-1] == ',';
+		if (!host_is_sound(&pin) || (!is_any_port(&pin) && !port_is_sound(&pin)))
+			return "must be hosts separated by commas, each perhaps with a port, as in api.example.com or api.example.com:8443";
+	} while (more);
+	return NULL;
+}
+
+static long
+port_of(const Authority *authority, bool secure)
+{
+	if (authority->port == NULL)
+		return secure ? 443 : 80;
+	return strtol(authority->port, NULL, 10);
+}
+
+bool
+url_is_pinned(const char *url, const char *pins)
+{
+	bool		secure;
+	const char *start = after_scheme(url, &secure);
+	Authority	authority;
+
+	if (start == NULL || url_complaint(url) != NULL || url_pins_complaint(pins) != NULL)
+		return false;
+	authority = authority_of(start);
+	while (*pins != '\0')
+	{
+		Authority	pin = take_pin(&pins);
+
+		if (pin.host_length == authority.host_length &&
+			strncasecmp(pin.host, authority.host, pin.host_length) == 0 &&
+			(is_any_port(&pin) || port_of(&pin, secure) == port_of(&authority, secure)))
+			return true;
+	}
+	return false;
+}
+
+int
+url_host_length(const char *url, const char **host)
+{
+	bool		secure;
+	const char *start = after_scheme(url, &secure);
+
+	*host = start != NULL ? start : url;
+	return (int) strcspn(*host, "/");
 }

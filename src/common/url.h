@@ -33,4 +33,21 @@ extern bool url_host_is_among(const char *url, const char *hosts);
 /* True for localhost, 127.0.0.0/8 and [::1]. */
 extern bool url_is_loopback(const char *url);
 
+/*
+ * Pins are hosts, separated by commas and blanks, each perhaps with a port; "*"
+ * is any port, none the one of the scheme.  NULL, or a phrase that can follow
+ * "the list".
+ */
+extern const char *url_pins_complaint(const char *pins);
+
+/*
+ * True if a sound URL leads to one of them: the same host, as it is written but
+ * for its case, at the same port.  Other spellings of an address, or a dot at
+ * the end of a name, are not the same: then nobody has to know which are.
+ */
+extern bool url_is_pinned(const char *url, const char *pins);
+
+/* Where in a URL its host begins; returns the length, with the port. */
+extern int	url_host_length(const char *url, const char **host);
+
 #endif

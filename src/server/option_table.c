@@ -3,8 +3,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
@@ -199,6 +202,21 @@ check_path(const Option *option, const char *value)
 		refuse(option, value, "It must be an absolute path.");
 }
 
+/*
+ * It says whom to believe, which together with a proxy is to whom credentials
+ * are sent.  So it is for those who may read them anyway.
+ */
+static void
+check_ca_file(const Option *option, const char *value)
+{
+	check_path(option, value);
+	if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to set option \"%s\"", option->name),
+				 errhint("A server with this option is made and altered by a member of pg_read_server_files, as the file decides whom credentials are sent to.")));
+}
+
 int
 option_number(const Option *option, const char *value)
 {
@@ -228,7 +246,7 @@ static const Option all_options[] = {
 	{"allow_private_address", NULL, check_hosts},
 	{"api_url", NULL, check_url},
 	{"auth", "client_credentials", check_auth},
-	{"ca_file", NULL, check_path},
+	{"ca_file", NULL, check_ca_file},
 	{"connect_timeout", "5s", check_number, 100, 60 * 1000, GUC_UNIT_MS},
 	{"default_country_code", NULL, check_country_code},
 	{"dialect", "messaging", check_dialect},

@@ -11,8 +11,10 @@
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
+#include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
@@ -127,6 +129,7 @@ options_read(List *options)
 	read_urls(options, &result);
 	if (strcmp(value_of(options, "auth"), "none") == 0)
 		result.login_url = NULL;
+	result.database = to_utf8(get_database_name(MyDatabaseId));
 	result.from_address = to_utf8(value_of(options, "from_address"));
 	read_senders(options, &result);
 	result.country_code = country_code_of(options);

@@ -12,6 +12,7 @@
 /* A server's options with the defaults filled in. */
 typedef struct ServerOptions
 {
+	const char *database;		/* the one that they are of; NULL: not in UTF-8 */
 	const char *dialect;
 	const char *api_url;		/* without a slash at the end */
 	const char *login_url;		/* NULL: auth is none */
@@ -41,7 +42,7 @@ typedef struct ServerOptions
 /* The server with this name, if it exists and is of our wrapper; else NULL. */
 extern ForeignServer *reengage_server(const char *name);
 
-/* From ForeignServer.options; allocated in the current memory context. */
+/* From ForeignServer.options, in a transaction; allocated in the current memory context. */
 extern ServerOptions options_read(List *options);
 
 /* Only the default_country_code of them. */

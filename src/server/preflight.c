@@ -336,7 +336,7 @@ run_checks(Preflight *preflight, ReturnSetInfo *result)
 		return;
 	}
 	if (message.login_url != NULL)
-		complaint = secrets_read(preflight->server, &credentials);
+		complaint = secrets_read(preflight->server, &preflight->options, &credentials);
 	message.client_id = credentials.client_id;
 	message.client_secret = credentials.client_secret;
 	PG_TRY();

@@ -16,21 +16,31 @@
 #include "reengage.h"
 #include "rows.h"
 #include "secrets.h"
+#include "url.h"
 
 /* Hundreds of servers. */
 #define FILE_MAX (256 * 1024)
 
+/*
+ * As PostgreSQL has it of ssl_key_file: whoever hands out secrets to machines
+ * often makes files of root's, which the server may read as one of a group.
+ */
 static const char *
 permission_complaint(const struct stat *status)
 {
+	bool		of_root = status->st_uid == 0;
+	mode_t		forbidden = of_root ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
+
 	if (!S_ISREG(status->st_mode))
 		return psprintf("credentials file \"%s\" is not a regular file", reengage_credentials_file);
-	if (status->st_uid != geteuid())
-		return psprintf("credentials file \"%s\" must belong to the user that runs the server",
+	if (status->st_uid != geteuid() && !of_root)
+		return psprintf("credentials file \"%s\" must belong to the user that runs the server, or to root",
 						reengage_credentials_file);
-	if (status->st_mode & (S_IRWXG | S_IRWXO))
-		return psprintf("credentials file \"%s\" has mode %04o: only its owner may have access; chmod 0600 it",
-						reengage_credentials_file, (unsigned) status->st_mode & 07777);
+	if (status->st_mode & forbidden)
+		return psprintf("credentials file \"%s\" has mode %04o: chmod it %s",
+						reengage_credentials_file, (unsigned) status->st_mode & 07777,
+						of_root ? "0640, with a group of the user that runs the server" :
+						"0600, as only its owner may have access");
 	if (status->st_size > FILE_MAX)
 		return psprintf("credentials file \"%s\" is larger than %d kB",
 						reengage_credentials_file, FILE_MAX / 1024);
@@ -67,15 +77,56 @@ read_file(size_t *length, const char **complaint)
 	return text;
 }
 
-const char *
-secrets_read(const char *server, Credentials *credentials)
+/* As the file has to name them: "api.example.com, login.example.com". */
+static char *
+hosts_of(const ServerOptions *options)
+{
+	const char *api;
+	const char *login;
+	int			api_length = url_host_length(options->api_url, &api);
+	int			login_length = url_host_length(options->login_url, &login);
+
+	if (api_length == login_length && pg_strncasecmp(api, login, api_length) == 0)
+		return psprintf("%.*s", api_length, api);
+	return psprintf("%.*s, %.*s", api_length, api, login_length, login);
+}
+
+/*
+ * Whoever may make a server, here or in another database of the cluster, names
+ * its host; but what that host is told is for whoever wrote the file to say.
+ */
+static const char *
+pin_complaint(const char *server, const ServerOptions *options, const Credentials *credentials)
+{
+	const char *urls[] = {options->api_url, options->login_url};
+
+	if (credentials->host[0] == '\0')
+		return psprintf("credentials file \"%s\", section [%s]: host must be set, to the hosts that may be sent these credentials, as in host = %s",
+						reengage_credentials_file, server, hosts_of(options));
+	for (int i = 0; i < lengthof(urls); i++)
+	{
+		const char *host;
+		int			length = url_host_length(urls[i], &host);
+
+		if (!url_is_pinned(urls[i], credentials->host))
+			return psprintf("credentials file \"%s\", section [%s]: host does not name %.*s, to which %s leads; add it if these credentials are for it",
+							reengage_credentials_file, server, length, host, i == 0 ? "api_url" : "login_url");
+	}
+	if (credentials->database[0] != '\0' &&
+		(options->database == NULL || strcmp(credentials->database, options->database) != 0))
+		return psprintf("credentials file \"%s\", section [%s] is for another database",
+						reengage_credentials_file, server);
+	return NULL;
+}
+
+static const char *
+find_credentials(const char *server, Credentials *credentials)
 {
 	const char *complaint = NULL;
 	size_t		length = 0;
 	char	   *text;
 	int			line;
 
-	memset(credentials, 0, sizeof(*credentials));
 	if (reengage_credentials_file[0] == '\0')
 		return "reengage.credentials_file is not set; name a file with the section of this server, or use the server option auth 'none'";
 	text = read_file(&length, &complaint);
@@ -93,6 +144,20 @@ secrets_read(const char *server, Credentials *credentials)
 		return psprintf("credentials file \"%s\", section [%s]: client_id and client_secret must both be set",
 						reengage_credentials_file, server);
 	return NULL;
+}
+
+const char *
+secrets_read(const char *server, const ServerOptions *options, Credentials *credentials)
+{
+	const char *complaint;
+
+	memset(credentials, 0, sizeof(*credentials));
+	complaint = find_credentials(server, credentials);
+	if (complaint == NULL)
+		complaint = pin_complaint(server, options, credentials);
+	if (complaint != NULL)
+		explicit_bzero(credentials, sizeof(*credentials));
+	return complaint;
 }
 
 uint64

@@ -5,14 +5,17 @@
 #define REENGAGE_SECRETS_H
 
 #include "credentials.h"
+#include "options.h"
 
 /*
- * Reads a server's credentials from reengage.credentials_file.  Returns NULL,
- * or what is wrong and what to do about it (never with a secret in it); the
- * caller wipes *credentials after use.  The file is UTF-8, into which the
+ * Reads the credentials of a server that needs some from
+ * reengage.credentials_file.  Returns NULL, or what is wrong and what to do
+ * about it (never with a secret in it, and then there is none in *credentials);
+ * the caller wipes *credentials after use.  The file is UTF-8, into which the
  * server's name must be convertible.
  */
-extern const char *secrets_read(const char *server, Credentials *credentials);
+extern const char *secrets_read(const char *server, const ServerOptions *options,
+								Credentials *credentials);
 
 /* A number that changes when the file does; 0: it cannot be looked at. */
 extern uint64 secrets_stamp(void);

@@ -178,7 +178,7 @@ server_introduce(Server *server, Link *link, TimestampTz now)
 		complaint = "its name cannot be converted to UTF-8";
 	else if (message.login_url != NULL)
 	{
-		complaint = secrets_read(server->name, &credentials);
+		complaint = secrets_read(server->name, &server->options, &credentials);
 		message.client_id = credentials.client_id;
 		message.client_secret = credentials.client_secret;
 	}

@@ -74,6 +74,8 @@ check_same(const Finding *a, const Finding *b)
 	check(a->credentials.found == b->credentials.found);
 	check(strcmp(a->credentials.client_id, b->credentials.client_id) == 0);
 	check(strcmp(a->credentials.client_secret, b->credentials.client_secret) == 0);
+	check(strcmp(a->credentials.host, b->credentials.host) == 0);
+	check(strcmp(a->credentials.database, b->credentials.database) == 0);
 }
 
 static void
@@ -142,7 +144,7 @@ static void
 check_alone(const char *server, const Finding *before)
 {
 	const Credentials *found = &before->credentials;
-	size_t		size = strlen(server) + 2 * CREDENTIAL_MAX + 64;
+	size_t		size = strlen(server) + 4 * CREDENTIAL_MAX + 96;
 	char	   *text = malloc(size);
 	Finding		after;
 
@@ -153,6 +155,10 @@ check_alone(const char *server, const Finding *before)
 		strcat(strcat(strcat(text, "client_id="), found->client_id), "\n");
 	if (found->client_secret[0] != '\0')
 		strcat(strcat(strcat(text, "client_secret="), found->client_secret), "\n");
+	if (found->host[0] != '\0')
+		strcat(strcat(strcat(text, "host="), found->host), "\n");
+	if (found->database[0] != '\0')
+		strcat(strcat(strcat(text, "database="), found->database), "\n");
 	find(text, strlen(text), server, &after);
 	check_same(before, &after);
 	free(text);
@@ -178,6 +184,9 @@ read_credentials(const char *data, size_t size)
 	{
 		check_value(finding.credentials.client_id);
 		check_value(finding.credentials.client_secret);
+		check_value(finding.credentials.host);
+		check_value(finding.credentials.database);
+		check(finding.credentials.host[0] == '\0' || url_pins_complaint(finding.credentials.host) == NULL);
 		check(finding.credentials.found ||
 			  (finding.credentials.client_id[0] == '\0' && finding.credentials.client_secret[0] == '\0'));
 		if (finding.credentials.found)

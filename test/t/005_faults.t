@@ -5,7 +5,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use POSIX qw(strftime);
-use Reengage qw(start_simulator new_node set_credentials create_extension nudge wait_until_ended
+use Reengage qw(start_simulator new_node sections set_credentials create_extension nudge wait_until_ended
   wait_for lineage outcome due_row health log_size log_lines ledger_matches_lineage);
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -284,7 +284,7 @@ for my $rule ({ action => 'status', status => 500 }, { action => 'close_after' }
 	$simulator->clear_faults;
 }
 
-set_credentials($node, text => "[genesys]\nclient_id = demo\nclient_secret = hunter2\n");
+set_credentials($node, text => sections('hunter2', 'genesys'));
 nudge($node, 'live-bad-secret');
 wait_for(sub { health($node, 'server genesys') =~ /^blocked/ }, 'bad credentials block the server');
 like(health($node, 'server genesys'), qr/bad_credentials.*HTTP status 40[01]/, 'the health view says so');

@@ -53,13 +53,15 @@ my @files = (
 	[ 'a missing file', sub { rename $_->basedir . '/credentials', $_->basedir . '/away' for $node, $runner },
 		qr/could not open credentials file "[^"]+": No such file or directory/ ],
 	[ 'a file that all can read', sub { set_credentials($_, mode => 0644) for $node, $runner },
-		qr/credentials file "[^"]+" has mode 0644: only its owner may have access; chmod 0600 it/ ],
+		qr/credentials file "[^"]+" has mode 0644: chmod it 0600, as only its owner may have access/ ],
 	[ 'a file that is none', sub { set_credentials($_, text => "[genesys]\nclient_id = demo\nsecret: hunter2\n") for $node, $runner },
 		qr/credentials file "[^"]+", line 3: expected "name = value" or "\[server\]"/ ],
 	[ 'a file without the section', sub { set_credentials($_, servers => ['other']) for $node, $runner },
 		qr/credentials file "[^"]+" has no section \[genesys\]/ ],
 	[ 'a section without a secret', sub { set_credentials($_, text => "[genesys]\nclient_id = demo\n") for $node, $runner },
 		qr/section \[genesys\]: client_id and client_secret must both be set/ ],
+	[ 'a section without a host', sub { set_credentials($_, text => "[genesys]\nclient_id = demo\nclient_secret = secret\n") for $node, $runner },
+		qr/section \[genesys\]: host must be set, to the hosts that may be sent these credentials, as in host = 127\.0\.0\.1:\d+/ ],
 );
 for (@files)
 {

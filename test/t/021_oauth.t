@@ -5,7 +5,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use MIME::Base64 qw(encode_base64);
-use Reengage qw(start_simulator new_node set_credentials create_extension nudge wait_until_ended
+use Reengage qw(start_simulator new_node sections set_credentials create_extension nudge wait_until_ended
   wait_for lineage outcome due_row health worker_pid courier_pid log_size log_lines ledger_matches_lineage);
 use Middlebox qw(start_middlebox answer);
 use PostgreSQL::Test::Utils;
@@ -86,7 +86,7 @@ my $box = start_middlebox($open, sub {
 	return 1;
 });
 my @canaries = ('refusing', sort keys %ways);
-set_credentials($node, text => join '', map { "[$_]\nclient_id = demo\nclient_secret = $secret\n" } @canaries);
+set_credentials($node, text => sections($secret, @canaries));
 $node->safe_psql('postgres', "CREATE SERVER $_ FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$box->{url}', max_attempts '1')")
   for grep { $_ ne 'refusing' } @canaries;
 $node->safe_psql('postgres', qq{

@@ -3,7 +3,7 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Reengage qw(start_simulator new_node set_credentials create_extension nudge wait_until_ended
+use Reengage qw(start_simulator new_node sections set_credentials create_extension nudge wait_until_ended
   wait_for outcome due_row count_due health lasts promise start_psql finish_psql psql_stderr);
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -130,7 +130,7 @@ is(outcome($node, 'live-after-restart'), 'notified - notify', 'then it goes on')
 
 # --- credentials that are put right ------------------------------------------------------------------
 
-sub credentials { my ($secret) = @_; return set_credentials($node, text => "[other]\nclient_id = demo\nclient_secret = $secret\n"); }
+sub credentials { my ($secret) = @_; return set_credentials($node, text => sections($secret, 'other')); }
 sub refused { return scalar(grep { $_->{status} == 401 } $simulator->requests('verb=token')); }
 
 credentials('wrong');

@@ -4,7 +4,7 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Reengage qw(start_simulator new_node set_credentials create_extension nudge wait_until_ended
+use Reengage qw(start_simulator new_node sections set_credentials create_extension nudge wait_until_ended
   wait_for outcome due_row health psql_stderr ledger_matches_lineage);
 use Certificates qw(certificate_folder certificate start_tls);
 use Middlebox qw(start_middlebox answer);
@@ -90,9 +90,8 @@ sub credentials
 {
 	my ($secret) = @_;
 
-	set_credentials($node, text => join '', map {
-		"[$_]\nclient_id = demo\nclient_secret = " . (/^wrong_secret/ ? $secret : 'secret') . "\n"
-	} 'genesys', @servers, map { "life_$_" } 0 .. $#lives);
+	set_credentials($node, text => join '', map { sections(/^wrong_secret/ ? $secret : 'secret', $_) }
+		  'genesys', @servers, map { "life_$_" } 0 .. $#lives);
 	return;
 }
 

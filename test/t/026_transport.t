@@ -159,7 +159,7 @@ is(join(', ', map { "$_: " . outcome($node, "closed-$_") } sort keys %answers),
 	  . 'id: refused no_address notify, status: exhausted unreadable -',
 	'what the API answers is not sent back to it');
 is(outcome($node, 'closed-made'), 'in_doubt unreadable create', 'an id with an end of line is none');
-set_credentials($node, text => "[box]\nclient_id = demo\rEvil: yes\nclient_secret = secret\rEvil: yes\n");
+set_credentials($node, text => "[box]\nclient_id = demo\rEvil: yes\nclient_secret = secret\rEvil: yes\nhost = 127.0.0.1:*\n");
 nudge($node, 'live-credentials', server => q('box'));
 wait_for(sub { health($node, 'server box') =~ /^blocked/ }, 'credentials with an end of line are of no use');
 my @lines = split /\r\n/, slurp_file($heads);

@@ -22,7 +22,7 @@ use Test::More;
 use Time::HiRes qw(time clock_gettime CLOCK_PROCESS_CPUTIME_ID);
 
 use Exporter 'import';
-our @EXPORT_OK = qw(start_simulator new_node own_courier set_credentials create_extension wait_for
+our @EXPORT_OK = qw(start_simulator new_node own_courier sections set_credentials create_extension wait_for
   nudge poll_until wait_until_ended lineage outcome due_row count_due health worker_pid launcher_pid courier_pid
   process_is_alive log_size log_lines start_psql finish_psql psql_stderr lasts promise customer_address
   ledger_matches_lineage);
@@ -141,6 +141,14 @@ sub customer_address
 
 # ---- the server --------------------------------------------------------------
 
+# Sections of the credentials file for the servers named: their API and login
+# may be at any port of this machine.
+sub sections
+{
+	my ($secret, @servers) = @_;
+	return join '', map { "[$_]\nclient_id = demo\nclient_secret = $secret\nhost = 127.0.0.1:*, localhost:*\n" } @servers;
+}
+
 # The credentials file: the text, or one section for each server named.
 sub set_credentials
 {
@@ -148,8 +156,7 @@ sub set_credentials
 	my $file = $node->basedir . '/credentials';
 	my $text = $options{text};
 
-	$text //= join '', map { "[$_]\nclient_id = demo\nclient_secret = secret\n" }
-	  @{ $options{servers} // ['genesys'] };
+	$text //= sections('secret', @{ $options{servers} // ['genesys'] });
 	open my $handle, '>', "$file.new" or die "could not write $file.new: $!";
 	print $handle $text;
 	close $handle;

@@ -13,7 +13,8 @@
 #define TWO_SECTIONS "section stands twice"
 #define TWO_NAMES "name stands twice"
 #define NO_EQUALS "expected \"name = value\""
-#define OTHER_NAME "expected client_id or client_secret"
+#define OTHER_NAME "expected client_id, client_secret, host or database"
+#define HOSTS "host must name hosts"
 #define LENGTH "1 to 1024 bytes"
 #define CONTROL "control characters"
 
@@ -114,6 +115,9 @@ static const FileCase file_cases[] = {
 	FILE_OF("no value at the end", "[genesys]\nclient_id =", FAILS(2, LENGTH)),
 	FILE_OF("no value in another section", "[a]\nclient_id=\n[genesys]\nclient_id=1\n", FAILS(2, LENGTH)),
 	FILE_OF("the id twice", "[genesys]\nclient_id=1\nclient_id=2\n", FAILS(3, TWO_NAMES)),
+	FILE_OF("the host twice", "[genesys]\nhost=a\nhost=b\n", FAILS(3, TWO_NAMES)),
+	FILE_OF("a host that is a URL", "[genesys]\nhost = https://a\n", FAILS(2, HOSTS)),
+	FILE_OF("a host with another behind a blank", "[genesys]\nhost = a b\n", FAILS(2, HOSTS)),
 	FILE_OF("the id twice, the same", "[genesys]\nclient_id=1\nclient_secret=2\nclient_id=1\n", FAILS(4, TWO_NAMES)),
 	FILE_OF("the secret twice", "[genesys]\nclient_secret=1\nclient_secret=2\n", FAILS(3, TWO_NAMES)),
 	FILE_OF("a NUL within a value", "[genesys]\nclient_id = de\0mo\n", FAILS(2, CONTROL)),
@@ -196,6 +200,20 @@ test_lengths(void)
 	}
 }
 
+static void
+test_pins(void)
+{
+	static const char text[] = "[a]\nhost=other\n[genesys]\nclient_id=1\nhost = a.example:8443 , b \ndatabase = my shop\n";
+	Credentials credentials;
+	const char *complaint;
+
+	is_number(find(text, sizeof(text) - 1, "genesys", &credentials, &complaint), 0, "hosts and a database");
+	is_text(credentials.host, "a.example:8443 , b", "the hosts");
+	is_text(credentials.database, "my shop", "the database");
+	is_number(find(text, sizeof(text) - 1, "a", &credentials, &complaint), 0, "a host");
+	is_text(credentials.database, "", "no database");
+}
+
 /* Server names are SQL identifiers, so they may be quoted and odd. */
 static void
 test_server_names(void)
@@ -220,6 +238,7 @@ main(void)
 	for (size_t i = 0; i < sizeof(file_cases) / sizeof(file_cases[0]); i++)
 		test_file(&file_cases[i]);
 	test_lengths();
+	test_pins();
 	test_server_names();
 	return done_testing();
 }

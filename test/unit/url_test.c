@@ -275,9 +275,92 @@ test_among(void)
 	ok(!url_host_is_among("https://a.example/api.example.com", "api.example.com"), "a path is no host");
 }
 
+typedef struct PinCase
+{
+	const char *url;
+	const char *pins;
+	bool		pinned;
+} PinCase;
+
+static const PinCase pin_cases[] = {
+	{"https://api.example.com", "api.example.com", true},
+	{"https://api.example.com/v2/", "api.example.com", true},
+	{"https://API.Example.Com", "api.example.COM", true},
+	{"https://api.example.com:443", "api.example.com", true},
+	{"https://api.example.com", "api.example.com:443", true},
+	{"https://api.example.com:0443", "api.example.com:443", true},
+	{"https://api.example.com:8443", "api.example.com:8443", true},
+	{"https://api.example.com:8443", "api.example.com:*", true},
+	{"https://login.example.com", "api.example.com, login.example.com", true},
+	{"https://login.example.com", "api.example.com ,\tlogin.example.com ", true},
+	{"http://127.0.0.1:8080", "127.0.0.1:8080", true},
+	{"http://localhost", "localhost:80", true},
+	{"https://[fd00::1]:8443", "[FD00::1]:8443", true},
+	{"https://[fd00::1]", "[fd00::1]", true},
+	{"https://xn--bcher-kva.example", "xn--bcher-kva.example", true},
+
+	{"https://evil.example", "api.example.com", false},
+	{"https://api.example.com.evil.example", "api.example.com", false},
+	{"https://evil-api.example.com", "api.example.com", false},
+	{"https://pi.example.com", "api.example.com", false},
+	{"https://evil.example/api.example.com", "api.example.com", false},
+	{"https://evil.example/?@api.example.com", "api.example.com", false},
+	{"https://api.example.com@evil.example", "api.example.com", false},
+	{"https://evil.example@api.example.com", "api.example.com", false},
+	{"https://api.example.com:443@evil.example", "api.example.com:*", false},
+	{"https://api.example.com\\@evil.example", "api.example.com", false},
+	{"https://evil.example#api.example.com", "api.example.com", false},
+	{"https://api%2eexample.com", "api.example.com", false},
+	{"https://api.example.com:8443", "api.example.com", false},
+	{"https://api.example.com", "api.example.com:8443", false},
+	{"https://api.example.com:99999", "api.example.com:*", false},
+	{"https://api.example.com.", "api.example.com", false},
+	{"https://api.example.com", "api.example.com.", false},
+	{"http://127.0.0.1:443", "127.0.0.1", false},
+	{"http://api.example.com:443", "api.example.com:443", false},
+	{"https://127.1", "127.0.0.1", false},
+	{"https://[0:0:0:0:0:0:0:1]", "[::1]", false},
+	{"https://[::ffff:127.0.0.1]", "127.0.0.1", false},
+	{"https://[::1]", "::1", false},
+	{"https://b\xc3\xbc" "cher.example", "xn--bcher-kva.example", false},
+	{"https://\xd0\xb0pi.example.com", "api.example.com", false},
+	{"ftp://api.example.com", "api.example.com", false},
+	{"api.example.com", "api.example.com", false},
+	{"", "api.example.com", false},
+	{"https://api.example.com", "", false},
+	{"https://api.example.com", "*", false},
+	{"https://api.example.com", "*.example.com", false},
+	{"https://api.example.com", "api.example.com,", false},
+	{"https://api.example.com", "https://api.example.com", false},
+};
+
+static void
+test_pins(void)
+{
+	const char *host;
+
+	for (size_t i = 0; i < sizeof(pin_cases) / sizeof(pin_cases[0]); i++)
+		ok(url_is_pinned(pin_cases[i].url, pin_cases[i].pins) == pin_cases[i].pinned,
+		   "\"%s\" is %sone of \"%s\"", pin_cases[i].url, pin_cases[i].pinned ? "" : "not ", pin_cases[i].pins);
+	is_number(url_host_length("https://api.example.com:8443/v2", &host), 20, "a host with its port");
+	ok(strncmp(host, "api.example.com:8443", 20) == 0, "is found");
+}
+
+static const UrlCase pins_cases[] = {
+	{"api.example.com", GOOD},
+	{"api.example.com:8443", GOOD},
+	{"api.example.com:*", GOOD},
+	{"a , b:1,[::1]:2,[::1]", GOOD},
+	{"", ANY}, {" ", ANY}, {",", ANY}, {"a,", ANY}, {",a", ANY}, {"a,,b", ANY}, {"a b", ANY},
+	{"a:", ANY}, {"a:0", ANY}, {"a:65536", ANY}, {"a:http", ANY}, {"a:**", ANY}, {"a:1*", ANY}, {":1", ANY}, {"*:1", ANY},
+	{"https://a", ANY}, {"a/", ANY}, {"u@a", ANY}, {"[::1", ANY}, {"::1", ANY}, {"a\x01", ANY},
+};
+
 int
 main(void)
 {
+	test_list(pins_cases, sizeof(pins_cases) / sizeof(pins_cases[0]), url_pins_complaint, "pins");
+	test_pins();
 	test_list(proxy_cases, sizeof(proxy_cases) / sizeof(proxy_cases[0]), url_proxy_complaint, "proxy");
 	test_list(hosts_cases, sizeof(hosts_cases) / sizeof(hosts_cases[0]), url_hosts_complaint, "hosts");
 	test_among();
