@@ -692,7 +692,7 @@ CREATE FUNCTION reengage.nudge(
 	when_answered text DEFAULT 'skip',
 	answered_since timestamptz DEFAULT NULL
 ) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	id uuid := coalesce(nudge_id, reengage.uuid_v7());
@@ -803,6 +803,7 @@ COMMENT ON FUNCTION reengage.require_read_committed() IS
 
 CREATE FUNCTION reengage.cancel_locked(nudge_ids uuid[], reason text) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	ended bigint;
@@ -838,6 +839,7 @@ COMMENT ON FUNCTION reengage.cancel_locked(uuid[], text) IS
 
 CREATE FUNCTION reengage.cancel_for(nudge_id uuid, caller text, may_cancel_all boolean) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	asked reengage.nudges;
@@ -860,14 +862,14 @@ $$;
 COMMENT ON FUNCTION reengage.cancel_for(uuid, text, boolean) IS 'cancel(), once it is known who calls it';
 
 CREATE FUNCTION reengage.cancel(nudge_id uuid) RETURNS text
-LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS 'MODULE_PATHNAME', 'reengage_cancel';
 COMMENT ON FUNCTION reengage.cancel(uuid) IS
 	'cancels a nudge and says "cancelled", or "too late" where a call may have been made or it has ended; holds as soon as the transaction commits; an application cancels its own nudges, an operator all';
 
 CREATE FUNCTION reengage.cancel_campaign(campaign text, server text DEFAULT NULL,
 	OUT cancelled bigint, OUT too_late bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	of_server text := coalesce(cancel_campaign.server, reengage.default_server());
@@ -890,6 +892,7 @@ COMMENT ON FUNCTION reengage.cancel_campaign(text, text) IS
 
 CREATE FUNCTION reengage.cancel_older(newer uuid[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	older uuid[];
@@ -1194,7 +1197,7 @@ CREATE FUNCTION reengage.suppress(
 	until timestamptz DEFAULT NULL,
 	server text DEFAULT NULL
 ) RETURNS TABLE (nudge_id uuid, step text, since timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	of_channel text := reengage.require_channel(channel);
@@ -1263,7 +1266,7 @@ CREATE FUNCTION reengage.unsuppress(
 	channel text DEFAULT NULL,
 	server text DEFAULT NULL
 ) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	of_channel text := reengage.require_channel(channel);
@@ -1297,7 +1300,7 @@ CREATE FUNCTION reengage.record_answer(
 	server text DEFAULT NULL,
 	channel text DEFAULT NULL
 ) RETURNS TABLE (nudge_id uuid, step text, since timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	subject record;
@@ -1394,7 +1397,7 @@ COMMENT ON FUNCTION reengage.cancel_thread_for(text, text, text, text, boolean) 
 
 CREATE FUNCTION reengage.cancel_thread(conversation_id text, server text DEFAULT NULL, campaign text DEFAULT NULL,
 	OUT cancelled bigint, OUT too_late bigint)
-LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS 'MODULE_PATHNAME', 'reengage_cancel';
 COMMENT ON FUNCTION reengage.cancel_thread(text, text, text) IS
 	'cancels all nudges of the threads that a conversation belongs to (at reengage.default_server, unless another is named), of one campaign or of any, that have not ended, and tells how many it was too late for; an application cancels its own nudges, an operator all; commit soon, they rest until then';
@@ -1435,7 +1438,7 @@ COMMENT ON FUNCTION reengage.cancel_customer_for(text, text, text, text, text, b
 
 CREATE FUNCTION reengage.cancel_customer(address text, campaign text DEFAULT NULL, server text DEFAULT NULL, channel text DEFAULT NULL,
 	OUT cancelled bigint, OUT too_late bigint)
-LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS 'MODULE_PATHNAME', 'reengage_cancel';
 COMMENT ON FUNCTION reengage.cancel_customer(text, text, text, text) IS
 	'cancels all nudges to a customer, of one campaign or of any, at one server or at all, that have not ended, and tells how many it was too late for: those that name the address (the channel tells how to read it), and those of threads that lineage knows it from; an application cancels its own nudges, an operator all; commit soon, they rest until then';
@@ -1444,7 +1447,7 @@ COMMENT ON FUNCTION reengage.cancel_customer(text, text, text, text) IS
 -- The fence
 --
 CREATE FUNCTION reengage.fence_complaint() RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	SELECT CASE
 		WHEN i.armed IS NULL THEN 'not armed: nothing is sent'
@@ -1473,7 +1476,7 @@ COMMENT ON FUNCTION reengage.fence_complaint() IS
 CREATE FUNCTION reengage.arm() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_mergejoin = off
+SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	armed_before boolean := reengage.fence_complaint() IS NULL;
@@ -1543,7 +1546,7 @@ COMMENT ON FUNCTION reengage.arm() IS
 	'allows sending from this database in this cluster; first makes due exactly what has no outcome, also where it is armed already and somebody has changed tables by hand';
 
 CREATE FUNCTION reengage.disarm() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
 	DELETE FROM reengage.identity;
@@ -1576,7 +1579,7 @@ COMMENT ON FUNCTION reengage.require_server(text) IS
 	'an error if there is no such server of the wrapper reengage';
 
 CREATE FUNCTION reengage.pause(server text, reason text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
 	PERFORM reengage.require_server(server);
@@ -1593,7 +1596,7 @@ COMMENT ON FUNCTION reengage.pause(text, text) IS
 	'pauses a server until resume(): after the commit no nudge of it is begun and no call made; its nudges stay due; what is on the wire is settled';
 
 CREATE FUNCTION reengage.resume(server text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
 	DELETE FROM reengage.pauses p WHERE p.server = resume.server;
@@ -1632,7 +1635,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.chang
 	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
 
 CREATE FUNCTION reengage.note_change() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET "IntervalStyle" = 'postgres'
 AS $$
 BEGIN
 	IF TG_OP = 'TRUNCATE' THEN
@@ -1717,7 +1720,7 @@ $$;
 COMMENT ON FUNCTION reengage.refuse_policy(text, text, text) IS 'an error that names the value';
 
 CREATE FUNCTION reengage.policies_validate() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
 AS $$
 BEGIN
 	-- A row that carries another created_at than now comes out of a dump; to
@@ -1761,7 +1764,7 @@ $$;
 COMMENT ON FUNCTION reengage.policies_validate() IS 'refuses a policy that cannot be meant, naming the value';
 
 CREATE FUNCTION reengage.policies_changed() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
 	UPDATE reengage.due SET due_at = now(), waiting_for = NULL
@@ -1796,14 +1799,14 @@ COMMENT ON PROCEDURE reengage.run(integer, integer) IS
 
 CREATE FUNCTION reengage.preview(nudge_id uuid)
 RETURNS TABLE (step text, condition text, method text, url text, headers text, body text, fault text)
-LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS 'MODULE_PATHNAME', 'reengage_preview';
 COMMENT ON FUNCTION reengage.preview(uuid) IS
 	'the requests that a nudge would make, byte for byte, and when each is made; {...} stands for what only the check of the conversation can tell, whose channel is that of lineage, or else of the nudge; fault is why it would be refused instead, null: it would be sent; nothing is sent';
 
 CREATE FUNCTION reengage.preflight(server text, conversation_id text DEFAULT NULL)
 RETURNS TABLE (step integer, check_name text, state text, detail text, remedy text)
-LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS 'MODULE_PATHNAME', 'reengage_preflight';
 COMMENT ON FUNCTION reengage.preflight(text, text) IS
 	'what a call to this server would meet, check by check: ok, failed with a remedy, or skipped with the reason; looks at the conversation, or at one of a random id; sends no message';
@@ -1822,6 +1825,7 @@ COMMENT ON FUNCTION reengage.worker_state() IS
 --
 CREATE FUNCTION reengage.ask_again(nudge_id uuid) RETURNS uuid
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	id uuid := reengage.uuid_v7();
@@ -1847,6 +1851,7 @@ COMMENT ON FUNCTION reengage.ask_again(uuid) IS
 
 CREATE FUNCTION reengage.redrive(nudge_id uuid) RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM reengage.lineage l
@@ -1865,6 +1870,7 @@ COMMENT ON FUNCTION reengage.redrive(uuid) IS
 CREATE FUNCTION reengage.resolve(lineage_id uuid, verdict text, conversation_id text DEFAULT NULL)
 RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	doubt reengage.lineage;
@@ -2040,7 +2046,7 @@ COMMENT ON COLUMN reengage.threads.last_at IS 'when the last one did';
 
 CREATE FUNCTION reengage.find_threads(conversation_id text, server text)
 RETURNS TABLE (thread_server text, root_conversation_id text)
-LANGUAGE plpgsql STABLE ROWS 2 SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE ROWS 2 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
 	RETURN QUERY
@@ -2064,7 +2070,7 @@ CREATE FUNCTION reengage.thread(conversation_id text, server text DEFAULT NULL)
 RETURNS TABLE (server text, generation integer, occurred_at timestamptz, outcome text, reason text,
 			   conversation_id text, previous_conversation_id text, status_seen text,
 			   campaign text, api_calls integer, nudge_id uuid)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	SELECT l.server, l.generation, l.occurred_at, l.outcome, l.reason,
 		   l.conversation_id, l.previous_conversation_id, l.status_seen,
@@ -2077,7 +2083,7 @@ COMMENT ON FUNCTION reengage.thread(text, text) IS
 	'the whole story of the thread that a conversation belongs to, in order; without a server: of every server that knows the conversation';
 
 CREATE FUNCTION reengage.diagram_text(words text, format text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 	-- In Mermaid anything may mean something: what is not plain becomes an entity.
 	SELECT CASE format
@@ -2094,7 +2100,7 @@ COMMENT ON FUNCTION reengage.diagram_text(text, text) IS 'words as they stand be
 
 CREATE FUNCTION reengage.thread_diagram(conversation_id text, format text DEFAULT 'mermaid', server text DEFAULT NULL)
 RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
 AS $$
 DECLARE
 	mermaid boolean := format = 'mermaid';
@@ -2189,7 +2195,7 @@ CREATE FUNCTION reengage.measure_lineage(since timestamptz, before timestamptz, 
 	OUT row_count bigint, OUT digest bigint, OUT measured_to timestamptz)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 -- along the index of recorded_at, whatever the planner knows of the table
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
 AS $$
 BEGIN
 	-- the rows of one instant stay together, however many they are
@@ -2215,7 +2221,7 @@ COMMENT ON FUNCTION reengage.start_of_day(date) IS 'midnight in UTC, with which 
 -- A row's recorded_at is computed when its transaction has locked lineage, so
 -- that nobody else can still record a row of that day.
 CREATE FUNCTION reengage.day_held_open_by(day date) RETURNS text
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	SELECT string_agg(coalesce('process ' || k.pid, 'a prepared transaction')
 					  || coalesce(' (transaction since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC)', ''),
@@ -2234,7 +2240,7 @@ COMMENT ON FUNCTION reengage.day_held_open_by(date) IS
 CREATE FUNCTION reengage.day_without_manifest() RETURNS date
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 -- from day to day along the index of recorded_at, whatever the planner knows of the table
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
 AS $$
 	WITH RECURSIVE recorded (day) AS (
 		SELECT (SELECT (l.recorded_at AT TIME ZONE 'UTC')::date FROM reengage.lineage l
@@ -2252,7 +2258,7 @@ COMMENT ON FUNCTION reengage.day_without_manifest() IS
 	'the first day that has ended, has rows in lineage, and none in the manifest';
 
 CREATE FUNCTION reengage.record_manifest(day date, row_count bigint, digest bigint) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	name text := to_char(day, 'YYYY-MM-DD');
@@ -2285,7 +2291,7 @@ COMMENT ON FUNCTION reengage.record_manifest(date, bigint, bigint) IS
 
 CREATE PROCEDURE reengage.close_day(
 	day date DEFAULT (pg_catalog.now() AT TIME ZONE 'UTC')::pg_catalog.date OPERATOR(pg_catalog.-) 1)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	name text := to_char(day, 'YYYY-MM-DD');
@@ -2363,7 +2369,7 @@ COMMENT ON COLUMN reengage.reconciliation.as_of IS 'when the row of the manifest
 -- Lineage for readers that remember how far they have read
 --
 CREATE FUNCTION reengage.lineage_in_progress() RETURNS int8range
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	SELECT coalesce((
 		SELECT int8range(
@@ -2461,7 +2467,7 @@ COMMENT ON FUNCTION reengage.refuse_publication(text) IS
 	'an error if a publication of this name exists that publish() did not make, or that somebody changed since';
 
 CREATE FUNCTION reengage.publish(name text) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	missing text;
@@ -2510,7 +2516,7 @@ COMMENT ON FUNCTION reengage.publish(text) IS
 --
 CREATE FUNCTION reengage.check_publications(
 	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	WITH publications AS (
 		SELECT p.*, obj_description(p.oid, 'pg_publication') = 'made by reengage.publish()' AS ours,
@@ -2579,7 +2585,7 @@ COMMENT ON FUNCTION reengage.check_publications() IS 'the part of replication_ch
 
 CREATE FUNCTION reengage.check_tables(
 	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	SELECT format('identity of %s', t),
 		CASE WHEN c.relreplident = 'd' AND pk.indexrelid IS NOT NULL THEN 'ok' ELSE 'attention' END,
@@ -2603,7 +2609,7 @@ COMMENT ON FUNCTION reengage.check_tables() IS 'the part of replication_check() 
 
 CREATE FUNCTION reengage.check_slots(
 	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	WITH here AS (
 		SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS lsn
@@ -2653,7 +2659,7 @@ COMMENT ON FUNCTION reengage.check_slots() IS 'the part of replication_check() a
 
 CREATE FUNCTION reengage.check_settings(
 	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	SELECT 'wal_level', CASE WHEN l.level = 'logical' THEN 'ok' ELSE 'failed' END, l.level,
 		CASE WHEN l.level <> 'logical' THEN 'Set wal_level = logical in postgresql.conf and restart the server.' END
@@ -2675,7 +2681,7 @@ COMMENT ON FUNCTION reengage.check_settings() IS 'the part of replication_check(
 
 CREATE FUNCTION reengage.replication_check()
 RETURNS TABLE (check_name text, state text, detail text, remedy text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	SELECT * FROM reengage.check_settings()
 	UNION ALL SELECT * FROM reengage.check_publications()
@@ -2688,7 +2694,7 @@ COMMENT ON FUNCTION reengage.replication_check() IS
 -- Whoever may put these there is the owner of our tables, or was given the right
 -- by one: what they do runs in our transactions, with the rights of who writes.
 CREATE FUNCTION reengage.foreign_hands(OUT subject text, OUT detail text, OUT remedy text) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	WITH ours AS (
 		SELECT c.* FROM pg_class c WHERE c.relnamespace = 'reengage'::regnamespace AND c.relkind IN ('r', 'v')
@@ -3291,7 +3297,7 @@ COMMENT ON FUNCTION reengage.template_in(text) IS
 	'for import_history(): the template that a record has as JSON; null: it is none';
 
 CREATE FUNCTION reengage.without_address(said text, address text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 	SELECT CASE
 		WHEN address IS NULL THEN said
@@ -3329,7 +3335,7 @@ $$;
 COMMENT ON FUNCTION reengage.make_staging(integer) IS 'for import_history(): makes its staging table';
 
 CREATE FUNCTION reengage.stage_file(options jsonb) RETURNS text[]
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	header text[] := reengage.read_header(options ->> 'file', options ->> 'delimiter', options ->> 'quote', options ->> 'escape');
@@ -3346,7 +3352,7 @@ COMMENT ON FUNCTION reengage.stage_file(jsonb) IS
 -- A number that went through floating point is no address any more.
 CREATE FUNCTION reengage.stage_table(source regclass, options jsonb) RETURNS text[]
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD'
+SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex' SET jit = off
 AS $$
 DECLARE
 	header text[] := reengage.lock_history_table(source);
@@ -3373,7 +3379,7 @@ COMMENT ON FUNCTION reengage.stage_table(regclass, jsonb) IS
 
 -- How a value is read from its column: an expression.
 CREATE FUNCTION reengage.history_expression(field text, places integer[]) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 	SELECT CASE
 		WHEN field = 'address' THEN
@@ -3401,7 +3407,7 @@ COMMENT ON FUNCTION reengage.history_expression(text, integer[]) IS
 
 -- What of a record goes into the detail of its nudge: what was named.
 CREATE FUNCTION reengage.kept_expression(header text[], options jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 	SELECT coalesce(format('jsonb_strip_nulls(jsonb_object(ARRAY[%s]::text[], ARRAY[%s]::text[]))',
 			string_agg(quote_literal(reengage.small(h.name)), ', ' ORDER BY h.place),
@@ -3416,7 +3422,7 @@ COMMENT ON FUNCTION reengage.kept_expression(text[], jsonb) IS
 
 -- A view gives the columns of a source their meaning.
 CREATE FUNCTION reengage.describe_history(header text[], options jsonb) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
 AS $$
 DECLARE
 	records bigint;
@@ -3465,7 +3471,7 @@ COMMENT ON FUNCTION reengage.status_words() IS
 	'for import_history(): the words for a status that it knows, live and closed ones of dialects and common extracts';
 
 CREATE FUNCTION reengage.name_columns(header text[], options jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	SELECT options || jsonb_build_object(
 		'heading', (SELECT header[c.place] FROM reengage.history_columns(header, options -> 'columns') c WHERE c.field = 'conversation_id'),
@@ -3478,7 +3484,7 @@ COMMENT ON FUNCTION reengage.name_columns(text[], jsonb) IS
 -- newest record of each conversation is found, whatever its defects: an older
 -- one must not speak for it, say with a consent that was withdrawn since.
 CREATE FUNCTION reengage.plan_history(options jsonb) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET work_mem = '32MB' SET jit = off
 AS $$
 DECLARE
@@ -3616,7 +3622,7 @@ COMMENT ON FUNCTION reengage.seed_lineage(text, reengage.history_thread[]) IS
 	'for import_history(): begins a thread with each conversation that lineage does not know';
 
 CREATE FUNCTION reengage.begin_import(options jsonb, source text, records_read bigint) RETURNS uuid
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	INSERT INTO reengage.import_runs (server, campaign, source, records_read)
 	VALUES (options ->> 'server', options ->> 'campaign', $2, $3) RETURNING import_id
@@ -3664,7 +3670,7 @@ $$;
 COMMENT ON FUNCTION reengage.add_reasons(jsonb, jsonb) IS 'for import_history(): adds up counts of reasons';
 
 CREATE FUNCTION reengage.count_import(import_id uuid, reasons jsonb, finished boolean) RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	UPDATE reengage.import_runs r
 	SET reasons = count_import.reasons, moved_at = clock_timestamp(),
@@ -3676,7 +3682,7 @@ $$;
 COMMENT ON FUNCTION reengage.count_import(uuid, jsonb, boolean) IS 'for import_history(): writes down how far it is';
 
 CREATE FUNCTION reengage.keep_rejects(import_id uuid, rejects reengage.import_rejects[]) RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	INSERT INTO reengage.import_rejects (import_id, record_no, line_no, field_count, reason, message, conversation_id, record)
 	SELECT keep_rejects.import_id, r.record_no, r.line_no, r.field_count, r.reason, r.message, r.conversation_id, r.record
@@ -3688,7 +3694,7 @@ COMMENT ON FUNCTION reengage.keep_rejects(uuid, reengage.import_rejects[]) IS
 -- Anything that every nudge of the import would be refused for is an error
 -- before anything is read: one is asked for, and taken back.
 CREATE FUNCTION reengage.check_import(options jsonb, staging regclass) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
 	IF (options ->> 'file' IS NULL) = (staging IS NULL) THEN
