@@ -194,6 +194,15 @@ COMMENT ON COLUMN reengage.due.server IS 'the foreign server';
 COMMENT ON COLUMN reengage.due.waiting_for IS 'why due_at was moved; null: nothing but its time';
 COMMENT ON COLUMN reengage.due.address_hash IS 'the nudge''s own address, as in lineage.address_hash; null: it names none';
 
+-- what people can let go: see reengage.releases
+CREATE INDEX due_held ON reengage.due (server)
+	WHERE waiting_for ~ '^(quiet hours|minimum gap|an earlier create)';
+
+CREATE TABLE reengage.releases (server text NOT NULL);
+COMMENT ON TABLE reengage.releases IS
+	'servers of which something was decided that may let go of nudges that are held: a policy has changed, a doubt was resolved; the worker takes the rows, and looks at those nudges again';
+COMMENT ON COLUMN reengage.releases.server IS 'the foreign server';
+
 --
 -- What may be happening
 --
@@ -1704,8 +1713,6 @@ COMMENT ON COLUMN reengage.policies.max_length IS 'the most characters of a mess
 COMMENT ON COLUMN reengage.policies.created_at IS 'when it was inserted';
 SELECT pg_catalog.pg_extension_config_dump('reengage.policies', '');
 
--- what policies hold, and a change of them lets go
-CREATE INDEX due_held_by_policy ON reengage.due (server) WHERE waiting_for ~ '^(quiet hours|minimum gap)';
 -- how often a customer was spoken to
 CREATE INDEX unresolved_customer ON reengage.unresolved (address_hash);
 
@@ -1767,15 +1774,14 @@ CREATE FUNCTION reengage.policies_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
-	UPDATE reengage.due SET due_at = now(), waiting_for = NULL
-	WHERE waiting_for ~ '^(quiet hours|minimum gap)';
-	-- a worker that holds one at this moment finds out for itself
+	INSERT INTO reengage.releases (server)
+	SELECT s.server FROM (SELECT OLD.server UNION SELECT NEW.server) s WHERE s.server IS NOT NULL;
 	PERFORM reengage.wake('-infinity');
 	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION reengage.policies_changed() IS
-	'makes due what policies hold, so that it is looked at again';
+	'has the worker look again at what policies hold at the server';
 
 CREATE TRIGGER validate BEFORE INSERT OR UPDATE ON reengage.policies
 	FOR EACH ROW EXECUTE FUNCTION reengage.policies_validate();
@@ -1786,7 +1792,7 @@ CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON reengage.suppress
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON reengage.policies
 	FOR EACH STATEMENT EXECUTE FUNCTION reengage.note_change();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON reengage.policies
-	FOR EACH STATEMENT EXECUTE FUNCTION reengage.policies_changed();
+	FOR EACH ROW EXECUTE FUNCTION reengage.policies_changed();
 
 --
 -- Running
@@ -1938,8 +1944,7 @@ BEGIN
 		RAISE NOTICE 'asked again as nudge %', reengage.ask_again(doubt.nudge_id);
 	END IF;
 	-- what the doubt held back can go on
-	UPDATE reengage.due d SET due_at = now(), waiting_for = NULL
-	WHERE d.server = doubt.server AND d.waiting_for = 'an earlier create on this conversation is in doubt';
+	INSERT INTO reengage.releases (server) VALUES (doubt.server);
 	PERFORM reengage.wake(now());
 	RETURN result;
 END
@@ -4076,7 +4081,7 @@ GRANT SELECT ON reengage.nudges, reengage.identity, reengage.pauses, reengage.su
 	reengage.address_key, reengage.policies TO reengage_worker;
 GRANT UPDATE (timeline) ON reengage.identity TO reengage_worker;
 GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;
-GRANT SELECT, INSERT, DELETE ON reengage.intents TO reengage_worker;
+GRANT SELECT, INSERT, DELETE ON reengage.intents, reengage.releases TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.unresolved TO reengage_worker;
 GRANT SELECT, INSERT ON reengage.lineage TO reengage_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON reengage.server_state TO reengage_worker;

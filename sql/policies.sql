@@ -87,9 +87,8 @@ SELECT requested_conversation_id, state, regexp_replace(reason, '\d+-.*\d:\d\d',
 	next_attempt_at > now() + interval '30 minutes' AS later
 FROM reengage.nudge_status ORDER BY 1;
 SELECT n.conversation_id, d.due_at = n.expires_at AS ends_then, d.api_calls FROM reengage.due d JOIN reengage.nudges n USING (nudge_id) WHERE n.expires_at IS NOT NULL;
--- when policies change, all of them are looked at again
+-- when policies change, the next run looks again at all of them
 DELETE FROM reengage.policies WHERE campaign = 'night';
-SELECT count(*) AS still_waiting FROM reengage.due WHERE waiting_for IS NOT NULL;
 CALL reengage.run();
 SELECT requested_conversation_id, state, regexp_replace(reason, '\d+-.*\d:\d\d', 'then') AS reason FROM reengage.nudge_status ORDER BY 1;
 DELETE FROM reengage.policies;

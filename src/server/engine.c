@@ -29,6 +29,7 @@
 #include "outcomes.h"
 #include "policies.h"
 #include "reengage.h"
+#include "releases.h"
 #include "secrets.h"
 #include "servers.h"
 #include "store.h"
@@ -92,6 +93,7 @@ struct Engine
 	int			nending;
 	IntentBatch intents;
 	int			departed;
+	List	   *released;		/* servers of which something was decided */
 };
 
 /* --- the body of a tick ------------------------------------------------------- */
@@ -129,6 +131,14 @@ refresh_servers(Engine *engine)
 }
 
 static void
+take_releases(Engine *engine)
+{
+	engine->released = releases_take(&engine->servers, engine->turn_context);
+	if (engine->released != NIL)
+		policies_forget(&engine->policies);
+}
+
+static void
 tick_body(void *argument)
 {
 	Engine	   *engine = argument;
@@ -136,6 +146,9 @@ tick_body(void *argument)
 	int			recovered;
 
 	engine->condition = find_condition(engine, &paused);
+	/* whoever else dispatches is told of changes in our place */
+	if (engine->condition != ENGINE_DISPATCHING)
+		policies_forget(&engine->policies);
 	if (engine->condition == ENGINE_NOT_ALONE)
 		return;
 	refresh_servers(engine);
@@ -152,8 +165,8 @@ tick_body(void *argument)
 	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
 	{
 		/* after the ends, which may have been put off by policies that are no more */
-		if (policies_refresh(&engine->policies))
-			servers_rewind(&engine->servers, DT_NOBEGIN);
+		take_releases(engine);
+		policies_know(&engine->policies);
 		intents_record(&engine->intents, &engine->policies, &engine->flights, engine->epoch);
 		if (calls_can_be_made(&engine->calls) && engine->limit > 0)
 			engine->departed = claims_take(&engine->flights, &engine->policies, &engine->servers,
@@ -199,7 +212,7 @@ after_commit(Engine *engine)
 	intents_committed(&engine->intents, XactLastCommitEnd, &engine->flights);
 	for (int i = 0; i < engine->nending; i++)
 		land(engine, engine->ending[i]);
-	policies_committed(&engine->policies);
+	releases_committed(engine->released, &engine->flights);
 	servers_say_states(&engine->servers, engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG);
 	engine->totals.started += engine->departed;
 	engine->limit -= engine->departed;
@@ -236,6 +249,7 @@ forget_everything(Engine *engine)
 	dlist_init(&engine->servers);
 	servers_forget_catalog();
 	flights_init(&engine->flights, engine->flights.context);
+	policies_forget(&engine->policies);
 	engine->recovered = false;
 }
 
@@ -282,6 +296,7 @@ tick(Engine *engine)
 	engine->intents.passages = palloc0(sizeof(Passage) * (engine->intents.count + 1));
 	engine->intents.nopen = 0;
 	engine->departed = 0;
+	engine->released = NIL;
 	installed = tick_run(engine->host, tick_body, engine, &error);
 	/* whoever set the latch while the tick waited for something is not lost */
 	SetLatch(MyLatch);
@@ -342,6 +357,8 @@ static void
 sweep(Engine *engine, TimestampTz now)
 {
 	engine->last_sweep = now;
+	/* triggers tell of changes, unless somebody has disabled them */
+	policies_forget(&engine->policies);
 	engine_rewind(engine, DT_NOBEGIN);
 	flights_move_all(&engine->flights.unwritable, &engine->flights.to_end);
 }

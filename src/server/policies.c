@@ -33,34 +33,20 @@ policies_init(Policies *policies, MemoryContext context)
 	policies->context = AllocSetContextCreate(context, "reengage policies", ALLOCSET_SMALL_SIZES);
 }
 
-bool
-policies_refresh(Policies *policies)
+void
+policies_forget(Policies *policies)
 {
-	uint64		stamp = store_policies_stamp();
-	MemoryContext old;
-
-	if (policies->list == NULL || stamp != policies->stamp)
-	{
-		/* one that cannot be read stops everything: none may be left out */
-		policies->list = NULL;
-		policies->count = 0;
-		MemoryContextReset(policies->context);
-		old = MemoryContextSwitchTo(policies->context);
-		policies->count = store_read_policies(&policies->list);
-		MemoryContextSwitchTo(old);
-		policies->stamp = stamp;
-	}
-	if (!policies->known || stamp == policies->committed_stamp)
-		return false;
-	store_release_held();
-	return true;
+	policies->list = NULL;
+	policies->count = 0;
+	MemoryContextReset(policies->context);
 }
 
 void
-policies_committed(Policies *policies)
+policies_know(Policies *policies)
 {
-	policies->committed_stamp = policies->stamp;
-	policies->known = true;
+	/* one that cannot be read stops everything: none may be left out */
+	if (policies->list == NULL)
+		policies->count = store_read_policies(policies->context, &policies->list);
 }
 
 /* --- one nudge and one policy ------------------------------------------------- */

@@ -13,21 +13,15 @@ typedef struct Policies
 	MemoryContext context;		/* of the list */
 	Policy	   *list;			/* NULL: not read */
 	int			count;
-	uint64		stamp;			/* of what was read last */
-	uint64		committed_stamp;	/* of what the last tick that committed knew */
-	bool		known;			/* there was such a tick */
 } Policies;
 
 extern void policies_init(Policies *policies, MemoryContext context);
 
-/*
- * Reads them anew.  If they have changed since the last tick that committed,
- * what was held by the old ones is made due: then the result is true.
- */
-extern bool policies_refresh(Policies *policies);
+/* When they have changed, or may have. */
+extern void policies_forget(Policies *policies);
 
-/* After the commit. */
-extern void policies_committed(Policies *policies);
+/* Reads them, unless they are known.  An error leaves them unknown. */
+extern void policies_know(Policies *policies);
 
 /*
  * Judges flights that are to start by what is known before a call is made, so

@@ -111,6 +111,56 @@ store_address_key(void)
 	return key;
 }
 
+/* --- what is let go ----------------------------------------------------- */
+
+static Datum
+array_of_names(const List *names)
+{
+	Datum	   *values = palloc(sizeof(Datum) * list_length(names));
+	ListCell   *cell;
+
+	foreach(cell, names)
+		values[foreach_current_index(cell)] = CStringGetTextDatum(lfirst(cell));
+	return PointerGetDatum(construct_array(values, list_length(names),
+										TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+List *
+store_take_releases(void)
+{
+	static Statement statement = {
+		"WITH taken AS (DELETE FROM reengage.releases RETURNING server)"
+		" SELECT DISTINCT t.server FROM taken t",
+		0, {0}
+	};
+
+	execute(&statement, NULL, SPI_OK_SELECT);
+	return result_names();
+}
+
+void
+store_release_held(const List *servers)
+{
+#define IS_HELD " d.server = ANY ($1) AND d.waiting_for ~ '^(quiet hours|minimum gap|an earlier create)'"
+
+	static Statement release = {
+		"UPDATE reengage.due SET due_at = pg_catalog.now(), waiting_for = NULL"
+		" WHERE nudge_id = ANY (ARRAY(SELECT d.nudge_id FROM reengage.due d"
+		"   WHERE" IS_HELD " FOR UPDATE SKIP LOCKED))",
+		1, {TEXTARRAYOID}
+	};
+	static Statement leave = {
+		"INSERT INTO reengage.releases (server)"
+		" SELECT s FROM pg_catalog.unnest($1) s WHERE EXISTS (SELECT FROM reengage.due d"
+		"   WHERE d.server = s AND" IS_HELD ")",
+		1, {TEXTARRAYOID}
+	};
+	Datum		argument = array_of_names(servers);
+
+	execute(&release, &argument, SPI_OK_UPDATE);
+	execute(&leave, &argument, SPI_OK_INSERT);
+}
+
 /* --- the schedule ------------------------------------------------------ */
 
 int

@@ -208,6 +208,12 @@ extern TimestampTz store_release(const char *server);
 /* What a nudge waits for that store_release() is about. */
 #define WAITS_FOR_SERVER "the API refuses calls like this one"
 
+/* Takes the servers of which something was decided out of the table: names, each once. */
+extern List *store_take_releases(void);
+
+/* Makes due what is held there, but for rows that somebody has locked: the servers of those are left for later. */
+extern void store_release_held(const List *servers);
+
 extern void store_record_opt_outs(const OptOutRow *rows, int count);
 
 extern AddressKey store_address_key(void);

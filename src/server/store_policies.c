@@ -4,7 +4,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "utils/timestamp.h"
 
 #include "permitted_at.h"
@@ -15,33 +14,9 @@
 /* The columns of the statement that reads the table. */
 enum
 {
-	WHOLE_ROW = 1, SERVER, CAMPAIGN, CHANNEL, QUIET_HOURS, TIME_ZONE, CAP, CAP_INTERVAL,
+	SERVER = 1, CAMPAIGN, CHANNEL, QUIET_HOURS, TIME_ZONE, CAP, CAP_INTERVAL,
 	MINIMUM_GAP, HOLDOUT_PERCENT, HOLDOUT_SALT, MAX_LENGTH
 };
-
-uint64
-store_policies_stamp(void)
-{
-	static Statement statement = {
-		"SELECT p::pg_catalog.text, p.server, p.campaign, p.channel, p.quiet_hours, p.time_zone,"
-		" coalesce(p.cap, -1),"
-		" (extract(epoch FROM p.cap_interval) * 1000000)::pg_catalog.int8,"
-		" (extract(epoch FROM p.minimum_gap) * 1000000)::pg_catalog.int8,"
-		" p.holdout_percent::pg_catalog.float8, p.holdout_salt, coalesce(p.max_length, 0)"
-		" FROM reengage.policies p ORDER BY p.policy_id",
-		0, {0}
-	};
-	uint64		stamp = 0;
-
-	execute(&statement, NULL, SPI_OK_SELECT);
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		const char *text = result_text(row, WHOLE_ROW);
-
-		stamp = hash_combine64(stamp, hash_bytes_extended((const unsigned char *) text, strlen(text), 0));
-	}
-	return stamp;
-}
 
 static int64
 result_microseconds(int row, int column)
@@ -76,11 +51,26 @@ result_percent(int row)
 }
 
 int
-store_read_policies(Policy **policies)
+store_read_policies(MemoryContext context, Policy **policies)
 {
-	*policies = palloc(sizeof(Policy) * Max(SPI_processed, 1));
+	static Statement statement = {
+		"SELECT p.server, p.campaign, p.channel, p.quiet_hours, p.time_zone,"
+		" coalesce(p.cap, -1),"
+		" (extract(epoch FROM p.cap_interval) * 1000000)::pg_catalog.int8,"
+		" (extract(epoch FROM p.minimum_gap) * 1000000)::pg_catalog.int8,"
+		" p.holdout_percent::pg_catalog.float8, p.holdout_salt, coalesce(p.max_length, 0)"
+		" FROM reengage.policies p ORDER BY p.policy_id",
+		0, {0}
+	};
+	MemoryContext old;
+	Policy	   *read;
+
+	execute(&statement, NULL, SPI_OK_SELECT);
+	/* only now: SPI leaves its own as the current one */
+	old = MemoryContextSwitchTo(context);
+	read = palloc(sizeof(Policy) * Max(SPI_processed, 1));
 	for (uint64 row = 0; row < SPI_processed; row++)
-		(*policies)[row] = (Policy) {
+		read[row] = (Policy) {
 			.server = result_text(row, SERVER),
 			.campaign = result_text(row, CAMPAIGN),
 			.channel = result_text(row, CHANNEL),
@@ -93,19 +83,9 @@ store_read_policies(Policy **policies)
 			.holdout_salt = result_text(row, HOLDOUT_SALT),
 			.max_length = result_integer(row, MAX_LENGTH),
 		};
+	MemoryContextSwitchTo(old);
+	*policies = read;
 	return (int) SPI_processed;
-}
-
-void
-store_release_held(void)
-{
-	static Statement statement = {
-		"UPDATE reengage.due SET due_at = pg_catalog.now(), waiting_for = NULL"
-		" WHERE waiting_for ~ '^(quiet hours|minimum gap)'",
-		0, {0}
-	};
-
-	execute(&statement, NULL, SPI_OK_UPDATE);
 }
 
 void

@@ -46,14 +46,8 @@ typedef struct MessageCount
 	TimestampTz last;			/* 0: there was none */
 } MessageCount;
 
-/* Something that differs whenever the table does. */
-extern uint64 store_policies_stamp(void);
-
-/* The rows of the statement before; returns their number. */
-extern int	store_read_policies(Policy **policies);
-
-/* Makes due what policies hold. */
-extern void store_release_held(void);
+/* Allocates them there; returns their number. */
+extern int	store_read_policies(MemoryContext context, Policy **policies);
 
 extern void store_count_messages(const CountedMessages *questions, int count, MessageCount *counts);
 

@@ -1,0 +1,21 @@
+/*
+ * releases.h: nudges are held by policies and doubts until people decide
+ * otherwise.  Whoever decides writes the server into reengage.releases, and
+ * touches no nudge: the engine lets go of them.
+ */
+#ifndef REENGAGE_RELEASES_H
+#define REENGAGE_RELEASES_H
+
+#include "flights.h"
+
+/*
+ * In a tick, once it has written what is to be held: makes due what is held at
+ * the servers of which something was decided.  Returns them, as a List of char
+ * pointers in the memory context, as that of the tick ends with it.
+ */
+extern List *releases_take(dlist_head *servers, MemoryContext context);
+
+/* After its commit: likewise what the tick had no room to write. */
+extern void releases_committed(const List *released, Flights *flights);
+
+#endif
