@@ -16,7 +16,6 @@
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
-#include "storage/lock.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -58,10 +57,6 @@
 
 /* How often to ask whether a cancellation has ended that locks a nudge. */
 #define UNLOCKING_MS 1000
-
-/* Ends and intents of one tick: each takes locks until its commit. */
-#define TICK_MOST 250
-#define LOCKS_OF_ONE 8
 
 struct Engine
 {
@@ -131,14 +126,6 @@ refresh_servers(Engine *engine)
 }
 
 static void
-take_releases(Engine *engine)
-{
-	engine->released = releases_take(&engine->servers, engine->turn_context);
-	if (engine->released != NIL)
-		policies_forget(&engine->policies);
-}
-
-static void
 tick_body(void *argument)
 {
 	Engine	   *engine = argument;
@@ -165,7 +152,7 @@ tick_body(void *argument)
 	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
 	{
 		/* after the ends, which may have been put off by policies that are no more */
-		take_releases(engine);
+		engine->released = releases_take(&engine->servers, &engine->policies, engine->turn_context);
 		policies_know(&engine->policies);
 		intents_record(&engine->intents, &engine->policies, &engine->flights, engine->epoch);
 		if (calls_can_be_made(&engine->calls) && engine->limit > 0)
@@ -272,15 +259,6 @@ note_failure(Engine *engine, ErrorData *error)
 	set_text(engine, &engine->problem, error->message);
 }
 
-/* A tick takes an eighth of the lock table at most, which everybody shares. */
-static int
-most_of_tick(void)
-{
-	int			locks = max_locks_per_xact * MaxBackends;
-
-	return Max(Min(locks / 8 / LOCKS_OF_ONE, TICK_MOST), 1);
-}
-
 static void
 tick(Engine *engine)
 {
@@ -290,9 +268,9 @@ tick(Engine *engine)
 	if (engine->next_unlocking <= GetCurrentTimestamp())
 		flights_move_all(&engine->flights.locked_out, &engine->flights.to_end);
 	engine->ending = flights_in(&engine->flights.to_end, &engine->nending);
-	engine->nending = Min(engine->nending, most_of_tick());
+	engine->nending = Min(engine->nending, tick_most());
 	engine->intents.flights = flights_in(&engine->flights.to_intend, &engine->intents.count);
-	engine->intents.count = Min(engine->intents.count, most_of_tick());
+	engine->intents.count = Min(engine->intents.count, tick_most());
 	engine->intents.passages = palloc0(sizeof(Passage) * (engine->intents.count + 1));
 	engine->intents.nopen = 0;
 	engine->departed = 0;

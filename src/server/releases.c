@@ -35,13 +35,14 @@ copied(const List *names, MemoryContext context)
 }
 
 List *
-releases_take(dlist_head *servers, MemoryContext context)
+releases_take(dlist_head *servers, Policies *policies, MemoryContext context)
 {
 	List	   *released = copied(store_take_releases(), context);
 	dlist_iter	iter;
 
 	if (released == NIL)
 		return NIL;
+	policies_forget(policies);
 	store_release_held(released);
 	dlist_foreach(iter, servers)
 	{

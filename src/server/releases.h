@@ -7,13 +7,15 @@
 #define REENGAGE_RELEASES_H
 
 #include "flights.h"
+#include "policies.h"
 
 /*
- * In a tick, once it has written what is to be held: makes due what is held at
- * the servers of which something was decided.  Returns them, as a List of char
+ * In a tick, once it has written what is to be held: forgets the policies
+ * and makes due what is held, at the servers of which something was decided.
+ * Returns them, as a List of char
  * pointers in the memory context, as that of the tick ends with it.
  */
-extern List *releases_take(dlist_head *servers, MemoryContext context);
+extern List *releases_take(dlist_head *servers, Policies *policies, MemoryContext context);
 
 /* After its commit: likewise what the tick had no room to write. */
 extern void releases_committed(const List *released, Flights *flights);

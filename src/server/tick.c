@@ -13,6 +13,7 @@
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/latch.h"
+#include "storage/lock.h"
 #include "storage/lwlock.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
@@ -29,6 +30,10 @@
 
 /* So long a shutdown waits for a tick: a trigger of the owner may never end. */
 #define PATIENCE_MS 1000
+
+/* Ends and intents of one tick: each takes locks until its commit. */
+#define TICK_MOST 250
+#define LOCKS_OF_ONE 8
 
 static volatile sig_atomic_t in_tick = false;
 static TimeoutId impatience = MAX_TIMEOUTS;
@@ -224,6 +229,14 @@ try_in_procedure(TickBody body, void *argument, ErrorData **error)
 	SPI_finish();
 	MemoryContextSwitchTo(context);
 	return installed;
+}
+
+int
+tick_most(void)
+{
+	int			locks = max_locks_per_xact * MaxBackends;
+
+	return Max(Min(locks / 8 / LOCKS_OF_ONE, TICK_MOST), 1);
 }
 
 bool

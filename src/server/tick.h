@@ -12,6 +12,12 @@
 typedef void (*TickBody) (void *argument);
 
 /*
+ * How many rows of each kind a tick may write: it takes an eighth of the lock
+ * table at most, which everybody shares.
+ */
+extern int	tick_most(void);
+
+/*
  * Runs "body" as reengage_worker in a transaction, which is on disk when it
  * returns.  False: the extension does not exist here, so that there was
  * nothing to run.  After an error all is rolled back, and *error has it in
