@@ -2433,6 +2433,18 @@ $$;
 COMMENT ON FUNCTION reengage.private_tables() IS
 	'the tables that have addresses and messages, tell of customers, or have the key by which address_hash can be traced back: not made to be replicated';
 
+-- Anybody may give a publication of theirs the comment, but not its owner.
+CREATE FUNCTION reengage.is_our_publication(publication oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(obj_description(p.oid, 'pg_publication') = 'made by reengage.publish()', false)
+		AND (r.rolsuper OR r.oid = (SELECT c.relowner FROM pg_class c WHERE c.oid = 'reengage.lineage'::regclass))
+	FROM pg_publication p JOIN pg_roles r ON r.oid = p.pubowner
+	WHERE p.oid = is_our_publication.publication
+$$;
+COMMENT ON FUNCTION reengage.is_our_publication(oid) IS
+	'whether publish() made a publication: it says so, and belongs to the owner of lineage or to a superuser';
+
 CREATE FUNCTION reengage.refuse_publication(name text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -2445,8 +2457,8 @@ BEGIN
 		RETURN;
 	END IF;
 	complaint := CASE
-		WHEN obj_description(pub.oid, 'pg_publication') IS DISTINCT FROM 'made by reengage.publish()'
-			THEN 'reengage.publish() did not make it.'
+		WHEN NOT reengage.is_our_publication(pub.oid)
+			THEN format('reengage.publish() did not make it, or it was given away: it belongs to %s.', pub.pubowner::regrole)
 		WHEN pub.puballtables OR EXISTS (
 				SELECT FROM pg_publication_namespace n WHERE n.pnpubid = pub.oid)
 			THEN 'It publishes whole schemas.'
@@ -2524,7 +2536,7 @@ CREATE FUNCTION reengage.check_publications(
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	WITH publications AS (
-		SELECT p.*, obj_description(p.oid, 'pg_publication') = 'made by reengage.publish()' AS ours,
+		SELECT p.*, reengage.is_our_publication(p.oid) AS ours,
 			(SELECT string_agg(t::text, ', ' ORDER BY t::text) FROM reengage.published_tables() t
 			 WHERE NOT EXISTS (SELECT FROM pg_get_publication_tables(p.pubname) g WHERE g.relid = t)) AS missing,
 			EXISTS (SELECT FROM reengage.published_tables() t
@@ -4041,7 +4053,7 @@ GRANT SELECT ON reengage.lineage_settled TO reengage_operator, reengage_reader;
 GRANT SELECT ON reengage.lineage_epochs TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.lineage_in_progress() TO reengage_operator, reengage_reader;
 GRANT EXECUTE ON FUNCTION reengage.publish(text) TO reengage_operator;
-GRANT EXECUTE ON FUNCTION reengage.replication_check(), reengage.published_tables(), reengage.private_tables(), reengage.check_publications(),
+GRANT EXECUTE ON FUNCTION reengage.replication_check(), reengage.published_tables(), reengage.private_tables(), reengage.is_our_publication(oid), reengage.check_publications(),
 	reengage.check_tables(), reengage.check_slots(), reengage.check_settings() TO reengage_operator, reengage_reader;
 GRANT EXECUTE ON FUNCTION reengage.thread(text, text), reengage.find_threads(text, text),
 	reengage.thread_diagram(text, text, text), reengage.diagram_text(text, text), reengage.worker_state(),

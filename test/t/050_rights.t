@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $simulator = start_simulator();
-my $node = new_node('main', preload => 1);
+my $node = new_node('main', preload => 1, conf => 'wal_level = logical');
 
 # What everybody but the owner may do, one a line.
 sub rights
@@ -122,6 +122,24 @@ $node->safe_psql('postgres', $_) for map { s/^Unless you need it: //r } split /\
 is($node->safe_psql('postgres', 'SELECT count(*) FROM reengage.foreign_hands()'), 0, 'the remedies are ones');
 wait_until_ended($node);
 like(outcome($node, 'live-trapped'), qr/^(notified|in_doubt)/, 'and all goes on');
+
+# ---- somebody else's publications ------------------------------------------------------
+
+$node->safe_psql('postgres', q{
+	SET SESSION AUTHORIZATION landlord;
+	CREATE PUBLICATION bait WITH (publish = 'insert', publish_via_partition_root = true);
+	COMMENT ON PUBLICATION bait IS 'made by reengage.publish()'});
+like(psql_stderr($node, "SET ROLE reengage_operator; SELECT reengage.publish('bait')"),
+	qr/publication "bait" is not one that reengage may change\nDETAIL:  reengage.publish\(\) did not make it, or it was given away: it belongs to landlord/,
+	'a publication of somebody else does not get the lineage, whatever it says');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_publication_rel"), 0, 'nor anything else');
+is($node->safe_psql('postgres', "SET ROLE reengage_operator; SELECT reengage.publish('ours'), reengage.publish('ours')"), 'created|ok', 'one of ours does');
+$node->safe_psql('postgres', 'CREATE PUBLICATION everything FOR ALL TABLES; CREATE PUBLICATION schema FOR TABLES IN SCHEMA reengage; CREATE PUBLICATION one FOR TABLE reengage.address_key');
+for my $publication (qw(everything schema one))
+{
+	like($node->safe_psql('postgres', "SELECT state || ': ' || detail FROM reengage.replication_check() WHERE check_name = 'publication $publication'"),
+		qr/^failed: carries reengage.address_key/, "replication_check() fails the publication $publication");
+}
 
 $node->stop('fast');
 done_testing();
