@@ -67,7 +67,13 @@ CREATE FUNCTION reengage.wake(due_at timestamptz) RETURNS void
 LANGUAGE C VOLATILE STRICT SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_wake';
 COMMENT ON FUNCTION reengage.wake(timestamptz) IS
-	'tells this database''s worker, when the transaction commits, that nudges became due from this time on';
+	'tells this database''s worker, when the transaction commits, that nudges became due from this time on, whoever asked for them';
+
+CREATE FUNCTION reengage.wake_lane(server text, requested_by text, priority integer, due_at timestamptz) RETURNS void
+LANGUAGE C VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_wake_lane';
+COMMENT ON FUNCTION reengage.wake_lane(text, text, integer, timestamptz) IS
+	'likewise, that nudges became due which this role asked for';
 
 CREATE FUNCTION reengage.system_identifier() RETURNS bigint
 LANGUAGE C STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -170,6 +176,7 @@ CREATE TABLE reengage.due (
 	round integer NOT NULL DEFAULT 0,
 	refusals smallint NOT NULL DEFAULT 0,
 	server text NOT NULL,
+	requested_by text COLLATE "C" NOT NULL,
 	waiting_for text,
 	address_hash text,
 	CONSTRAINT due_pkey PRIMARY KEY (nudge_id)
@@ -178,7 +185,7 @@ CREATE TABLE reengage.due (
 	autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off
 );
-CREATE UNIQUE INDEX due_order ON reengage.due (server, priority, due_at, nudge_id);
+CREATE UNIQUE INDEX due_order ON reengage.due (server, priority, requested_by, due_at, nudge_id);
 -- what is due to a customer, by the addresses that nudges name themselves
 CREATE INDEX due_customer ON reengage.due (address_hash) WHERE address_hash IS NOT NULL;
 COMMENT ON TABLE reengage.due IS
@@ -191,6 +198,7 @@ COMMENT ON COLUMN reengage.due.attempt IS 'attempts that were made and had no ef
 COMMENT ON COLUMN reengage.due.round IS 'how often it was put back, for whatever reason; what an intent of an earlier round may have had on the wire had no effect';
 COMMENT ON COLUMN reengage.due.refusals IS 'calls that the API forbade (401, 403) to this nudge alone; at the fourth it ends as refused';
 COMMENT ON COLUMN reengage.due.server IS 'the foreign server';
+COMMENT ON COLUMN reengage.due.requested_by IS 'the role that asked: within a server and priority, roles get their turns one after another';
 COMMENT ON COLUMN reengage.due.waiting_for IS 'why due_at was moved; null: nothing but its time';
 COMMENT ON COLUMN reengage.due.address_hash IS 'the nudge''s own address, as in lineage.address_hash; null: it names none';
 
@@ -597,7 +605,7 @@ SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
-	earliest timestamptz;
+	lanes bigint;
 BEGIN
 	IF EXISTS (SELECT FROM new_nudges n WHERE n.supersedes AND n.requested_at = now()) THEN
 		PERFORM reengage.cancel_older(ARRAY(
@@ -609,20 +617,21 @@ BEGIN
 	-- A row that carries another requested_at than now comes out of a dump: it
 	-- is due only if it has no outcome.
 	WITH scheduled AS (
-		INSERT INTO reengage.due (nudge_id, server, priority, due_at, address_hash)
-		SELECT d.nudge_id, s.server, d.priority, d.due_at, d.address_hash
-		FROM (SELECT n.server, array_agg(n.nudge_id) AS nudge_ids, array_agg(n.priority) AS priorities,
+		INSERT INTO reengage.due (nudge_id, server, requested_by, priority, due_at, address_hash)
+		SELECT d.nudge_id, s.server, s.requested_by, d.priority, d.due_at, d.address_hash
+		FROM (SELECT n.server, n.requested_by::name::text AS requested_by, array_agg(n.nudge_id) AS nudge_ids, array_agg(n.priority) AS priorities,
 				array_agg(greatest(n.due_at, now())) AS times, array_agg(n.address) AS addresses, array_agg(n.channel) AS channels
 			  FROM new_nudges n
 			  WHERE n.requested_at = now()
 				 OR NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
-			  GROUP BY n.server) s
+			  GROUP BY 1, 2) s
 			CROSS JOIN LATERAL unnest(s.nudge_ids, s.priorities, s.times, reengage.own_customers(s.server, s.addresses, s.channels))
 				AS d (nudge_id, priority, due_at, address_hash)
-		RETURNING due_at
+		RETURNING server, requested_by, priority, due_at
 	)
-	SELECT min(s.due_at) INTO earliest FROM scheduled s;
-	PERFORM reengage.wake(earliest);
+	SELECT count(reengage.wake_lane(l.server, l.requested_by, l.priority, l.due_at)) INTO lanes
+	FROM (SELECT s.server, s.requested_by, s.priority, min(s.due_at) AS due_at
+		  FROM scheduled s GROUP BY 1, 2, 3) l;
 	RETURN NULL;
 END
 $$;
@@ -1526,8 +1535,8 @@ BEGIN
 	IF armed_before AND ended + gone > 0 THEN
 		RAISE NOTICE 'took % nudges out of the schedule that had an outcome, and % that were deleted', ended, gone;
 	END IF;
-	INSERT INTO reengage.due (nudge_id, server, priority, due_at)
-	SELECT n.nudge_id, n.server, n.priority, greatest(n.due_at, now())
+	INSERT INTO reengage.due (nudge_id, server, requested_by, priority, due_at)
+	SELECT n.nudge_id, n.server, n.requested_by::name::text, n.priority, greatest(n.due_at, now())
 	FROM reengage.nudges n
 	WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
 	  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id)

@@ -59,7 +59,7 @@ SELECT * FROM reengage.preview('01900000-0000-7000-8000-00000000000c');
 -- the plans that the worker keeps use indexes, whatever the statistics say
 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
 EXPLAIN (COSTS OFF)
-SELECT * FROM reengage.due d WHERE d.server = 'genesys' AND d.priority = 5
+SELECT * FROM reengage.due d WHERE d.server = 'genesys' AND d.priority = 5 AND d.requested_by = 'shop'
 	AND (d.due_at, d.nudge_id) > ('2025-01-01'::timestamptz, '01900000-0000-7000-8000-00000000000a'::uuid)
 ORDER BY d.due_at, d.nudge_id LIMIT 64;
 

@@ -343,7 +343,7 @@ call_of(const Flight *flight)
 {
 	CallMessage call = {
 		.step = flight->step,
-		.priority = flight->priority,
+		.priority = flight->urgency,
 		.server = to_utf8(flight->server->name),
 		.conversation_id = flight->target,
 		.nudge_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&flight->nudge_id))),

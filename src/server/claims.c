@@ -1,5 +1,6 @@
 /*
- * claims.c: reading the lanes of the schedule from where we stopped.
+ * claims.c: reading the lanes of the schedule from where we stopped, and giving
+ * each its turn.
  *
  * A lane is read by a cursor held in memory, so rows that were taken before,
  * dead or alive, are not scanned again but for a rewind: the cost of a claim
@@ -10,54 +11,168 @@
 #include "utils/timestamp.h"
 
 #include "claims.h"
+#include "rotation.h"
 #include "store.h"
 #include "terms.h"
 
-/* The cursors of the lanes that may have something due. */
-static int
-awake_lanes(const Server *server, TimestampTz now, Cursor *cursors)
-{
-	int			count = 0;
+/*
+ * Rows that are read for each that may be taken: lanes have not all as many,
+ * and what one of them lacks others may have.
+ */
+#define READ_AHEAD 4
 
-	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
-		if (server->lanes[priority].next_due <= now)
-			cursors[count++] = server->lanes[priority].cursor;
-	return count;
+/* Lanes that were read, and what is left of their rows. */
+typedef struct Reading
+{
+	Lanes	   *lanes;
+	LaneInHand *hands;
+	int			count;
+	int			left_out;		/* the most urgent priority that was not read */
+	int			limit;			/* rows that were asked for, of each */
+	DueRow	   *rows;
+	int		   *next;			/* the first row that is left, of each lane */
+	int		   *end;			/* behind its last one */
+	Contender  *contenders;
+	TimestampTz now;
+} Reading;
+
+static bool
+has_due(const Reading *reading, int place)
+{
+	return reading->next[place] < reading->end[place] &&
+		reading->rows[reading->next[place]].due_at <= reading->now;
+}
+
+/* There may be more behind the last row that was asked for. */
+static bool
+is_cut(const Reading *reading, int place)
+{
+	int			first = place == 0 ? 0 : reading->end[place - 1];
+
+	return reading->end[place] - first == reading->limit;
+}
+
+static void
+read_lanes(Reading *reading, const char *server)
+{
+	Cursor	   *cursors = palloc(sizeof(Cursor) * reading->count);
+	int			nrows;
+
+	for (int i = 0; i < reading->count; i++)
+	{
+		Lane	   *lane = lane_in_hand(&reading->hands[i]);
+
+		cursors[i] = (Cursor) {reading->hands[i].asker->name, reading->hands[i].priority,
+			lane->due_at, lane->nudge_id};
+	}
+	nrows = store_claim(server, cursors, reading->count, reading->limit, &reading->rows);
+	reading->next = palloc(sizeof(int) * reading->count);
+	reading->end = palloc(sizeof(int) * reading->count);
+	for (int place = 0, row = 0; place < reading->count; place++)
+	{
+		reading->next[place] = row;
+		while (row < nrows && reading->rows[row].place == place)
+			row++;
+		reading->end[place] = row;
+	}
+}
+
+/*
+ * Whose turn it is depends on what the turns before did.  -1: nobody's, or that
+ * of somebody who was not read: the next tick goes on from here.
+ */
+static int
+choose_lane(const Reading *reading)
+{
+	int64		turn = reading->lanes->turn + 1;
+	int			chosen;
+
+	for (int place = 0; place < reading->count; place++)
+	{
+		const LaneInHand *hand = &reading->hands[place];
+
+		reading->contenders[place] = (Contender) {
+			.contends = has_due(reading, place) ||
+				(is_cut(reading, place) && reading->next[place] == reading->end[place]),
+			.priority = hand->priority,
+			.lane_turn = lane_in_hand(hand)->turn,
+			.role_turn = hand->asker->turn,
+		};
+	}
+	chosen = rotation_choose(reading->contenders, reading->count, turn);
+	if (chosen < 0 || !has_due(reading, chosen) ||
+		(!rotation_is_equal(turn) && reading->hands[chosen].priority > reading->left_out))
+		return -1;
+	return chosen;
+}
+
+/* The most urgent priority that wants a turn, as which an equal turn counts. */
+static int
+urgency(const Reading *reading)
+{
+	int			most = reading->left_out;
+
+	for (int place = 0; place < reading->count; place++)
+		if (reading->contenders[place].contends)
+			most = Min(most, reading->contenders[place].priority);
+	return most;
+}
+
+/* Takes the next row of a lane that is not in hand already.  False: there is none. */
+static bool
+take_turn(Reading *reading, int place, Flights *flights, Server *server)
+{
+	LaneInHand *hand = &reading->hands[place];
+	Lane	   *lane = lane_in_hand(hand);
+
+	while (has_due(reading, place))
+	{
+		const DueRow *row = &reading->rows[reading->next[place]++];
+		Flight	   *flight = flights_take(flights, server, hand, row);
+
+		lane->due_at = row->due_at;
+		lane->nudge_id = row->nudge_id;
+		if (flight == NULL)
+			continue;
+		reading->lanes->turn++;
+		hand->asker->turn = lane->turn = reading->lanes->turn;
+		if (rotation_is_equal(reading->lanes->turn))
+			flight->urgency = urgency(reading);
+		return true;
+	}
+	return false;
+}
+
+/* Rows come in order: the first one left says when to look again. */
+static TimestampTz
+next_look(const Reading *reading, int place)
+{
+	if (reading->next[place] < reading->end[place])
+		return reading->rows[reading->next[place]].due_at;
+	return is_cut(reading, place) ? reading->now : DT_NOEND;
 }
 
 static void
 claim_from(Flights *flights, Server *server, int room, TimestampTz now)
 {
-	Cursor		cursors[PRIORITY_COUNT];
-	int			ncursors = awake_lanes(server, now, cursors);
-	int			limit = room;
-	int			seen[PRIORITY_COUNT] = {0};
-	DueRow	   *rows;
-	int			nrows;
+	Reading		reading = {.lanes = &server->lanes, .now = now};
+	int			place;
 
-	if (ncursors == 0)
+	if (server->lanes.next_due > now)
 		return;
-	nrows = store_claim(server->name, cursors, ncursors, limit, &rows);
-	for (int i = 0; i < ncursors; i++)
-		server->lanes[cursors[i].priority].next_due = DT_NOEND;
-	for (int i = 0; i < nrows; i++)
+	lanes_find_askers(&server->lanes, server->name);
+	reading.count = lanes_awake(&server->lanes, now, room, &reading.hands, &reading.left_out);
+	if (reading.count > 0)
 	{
-		Lane	   *lane = &server->lanes[rows[i].priority];
-
-		/* rows come in order: the first one left says when to look again */
-		if (rows[i].due_at > now || room == 0)
-		{
-			lane->next_due = Min(lane->next_due, rows[i].due_at);
-			continue;
-		}
-		lane->cursor.due_at = rows[i].due_at;
-		lane->cursor.nudge_id = rows[i].nudge_id;
-		if (flights_take(flights, server, &rows[i]) != NULL)
-			room--;
-		/* there may be more behind the last row that was asked for */
-		if (++seen[rows[i].priority] == limit)
-			lane->next_due = now;
+		reading.limit = Max(Min(room, READ_AHEAD * room / reading.count), 1);
+		reading.contenders = palloc(sizeof(Contender) * reading.count);
+		read_lanes(&reading, server->name);
 	}
+	while (room > 0 && (place = choose_lane(&reading)) >= 0)
+		room -= take_turn(&reading, place, flights, server);
+	for (place = 0; place < reading.count; place++)
+		lane_in_hand(&reading.hands[place])->next_due = next_look(&reading, place);
+	lanes_were_read(&server->lanes);
 }
 
 /* The loaded nudge with this id, if it is still due at the same time. */

@@ -186,7 +186,7 @@ land(Engine *engine, Flight *flight)
 	else
 	{
 		engine->totals.moved++;
-		server_rewind(flight->server, flight->priority, flight->move_to);
+		lanes_rewind(&flight->server->lanes, flight->asker, flight->priority, flight->move_to);
 	}
 	intent_release(flight);
 	flights_land(&engine->flights, flight);
@@ -337,7 +337,7 @@ sweep(Engine *engine, TimestampTz now)
 	engine->last_sweep = now;
 	/* triggers tell of changes, unless somebody has disabled them */
 	policies_forget(&engine->policies);
-	engine_rewind(engine, DT_NOBEGIN);
+	engine_wake(engine, &wake_everybody);
 	flights_move_all(&engine->flights.unwritable, &engine->flights.to_end);
 }
 
@@ -439,9 +439,9 @@ engine_destroy(Engine *engine)
 }
 
 void
-engine_rewind(Engine *engine, TimestampTz due_at)
+engine_wake(Engine *engine, const Wakes *wakes)
 {
-	servers_rewind(&engine->servers, due_at);
+	servers_wake(&engine->servers, wakes);
 	engine->woken = true;
 }
 

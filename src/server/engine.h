@@ -19,6 +19,7 @@
 #include "datatype/timestamp.h"
 
 #include "nudge.h"
+#include "wakes.h"
 
 typedef struct Engine Engine;
 
@@ -67,8 +68,8 @@ extern long engine_turn(Engine *engine);
 /* Waits for the courier, the latch or the time. */
 extern void engine_wait(Engine *engine, long timeout);
 
-/* Nudges are due from this time on that the engine may have passed by. */
-extern void engine_rewind(Engine *engine, TimestampTz due_at);
+/* The tables have changed: these nudges are due that the engine may have passed by. */
+extern void engine_wake(Engine *engine, const Wakes *wakes);
 
 /* Start at most this many more nudges; what is under way goes on. */
 extern void engine_limit(Engine *engine, int64 nudges);

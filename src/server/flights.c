@@ -92,7 +92,7 @@ make_ready(Flights *flights, Flight *flight)
 }
 
 Flight *
-flights_take(Flights *flights, Server *server, const DueRow *row)
+flights_take(Flights *flights, Server *server, const LaneInHand *lane, const DueRow *row)
 {
 	bool		found;
 	Flight	   *flight = hash_search(flights->by_nudge, &row->nudge_id, HASH_ENTER, &found);
@@ -102,7 +102,8 @@ flights_take(Flights *flights, Server *server, const DueRow *row)
 	memset(flight, 0, sizeof(*flight));
 	flight->nudge_id = row->nudge_id;
 	flight->server = server;
-	flight->priority = row->priority;
+	strlcpy(flight->asker, lane->asker->name, NAMEDATALEN);
+	flight->priority = flight->urgency = lane->priority;
 	flight->due_at = row->due_at;
 	make_ready(flights, flight);
 	return flight;
@@ -257,7 +258,7 @@ leave_thread(Flights *flights, Thread *thread)
 	if (dlist_is_empty(&thread->parked))
 	{
 		if (thread->overflowed)
-			server_rewind_all(thread->key.server, DT_NOBEGIN);
+			lanes_rewind_all(&thread->key.server->lanes, DT_NOBEGIN);
 		hash_search(flights->threads, &thread->key, HASH_REMOVE, NULL);
 		return;
 	}

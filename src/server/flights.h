@@ -37,7 +37,9 @@ typedef struct Flight
 	pg_uuid_t	nudge_id;		/* the key */
 	dlist_node	node;			/* in one of the lists of Flights, or of its thread */
 	Server	   *server;
+	char		asker[NAMEDATALEN]; /* the role that asked */
 	int			priority;
+	int			urgency;		/* of its calls: the priority whose turn it got */
 	TimestampTz due_at;			/* its place in the schedule */
 
 	/* from here on: once it is under way, in "memory" */
@@ -113,7 +115,8 @@ typedef struct Flights
 extern void flights_init(Flights *flights, MemoryContext context);
 
 /* Takes a row of the schedule in hand.  NULL: it is already. */
-extern Flight *flights_take(Flights *flights, Server *server, const DueRow *row);
+extern Flight *flights_take(Flights *flights, Server *server, const LaneInHand *lane,
+							const DueRow *row);
 
 /*
  * Puts a loaded nudge under way: to its check, or to the call that is to be

@@ -49,7 +49,7 @@ releases_take(dlist_head *servers, Policies *policies, MemoryContext context)
 		Server	   *server = dlist_container(Server, node, iter.cur);
 
 		if (is_among(released, server->name))
-			server_rewind_all(server, DT_NOBEGIN);
+			lanes_rewind_all(&server->lanes, DT_NOBEGIN);
 	}
 	return released;
 }

@@ -190,7 +190,7 @@ run(Engine *engine, Limits limits)
 		{
 			/* once more from the start, for what was committed behind the cursors */
 			started_before_sweep = engine_state(engine).totals->started;
-			engine_rewind(engine, DT_NOBEGIN);
+			engine_wake(engine, &wake_everybody);
 		}
 		if (QueryCancelPending)
 			finish_posts(engine);

@@ -53,9 +53,8 @@ add_server(dlist_head *servers, const char *name)
 	strlcpy(server->name, name, NAMEDATALEN);
 	server->options_context = AllocSetContextCreate(CurrentMemoryContext, "reengage server options",
 													ALLOCSET_SMALL_SIZES);
-	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
-		server->lanes[priority].cursor.priority = priority;
-	server_rewind_all(server, DT_NOBEGIN);
+	lanes_init(&server->lanes, CurrentMemoryContext);
+	lanes_rewind_everybody(&server->lanes, DT_NOBEGIN);
 	server->trouble.context = CurrentMemoryContext;
 	trouble = store_server_trouble(server->name);
 	trouble_inherit(&server->trouble, &trouble, GetCurrentTimestamp());
@@ -249,7 +248,7 @@ release(Server *server)
 	TimestampTz due_at = store_release(server->name);
 
 	if (due_at != 0)
-		server_rewind_all(server, due_at);
+		lanes_rewind_all(&server->lanes, due_at);
 }
 
 void
@@ -293,32 +292,22 @@ server_capacity(const Server *server, TimestampTz now)
 }
 
 void
-server_rewind(Server *server, int priority, TimestampTz due_at)
-{
-	Lane	   *lane = &server->lanes[priority];
-
-	lane->next_due = Min(lane->next_due, due_at);
-	if (due_at > lane->cursor.due_at)
-		return;
-	/* the smallest place before all rows of that time */
-	lane->cursor.due_at = due_at == DT_NOBEGIN ? DT_NOBEGIN : due_at - 1;
-	memset(&lane->cursor.nudge_id, 0, sizeof(pg_uuid_t));
-}
-
-void
-server_rewind_all(Server *server, TimestampTz due_at)
-{
-	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
-		server_rewind(server, priority, due_at);
-}
-
-void
-servers_rewind(dlist_head *servers, TimestampTz due_at)
+servers_wake(dlist_head *servers, const Wakes *wakes)
 {
 	dlist_iter	iter;
 
 	dlist_foreach(iter, servers)
-		server_rewind_all(dlist_container(Server, node, iter.cur), due_at);
+		lanes_rewind_everybody(&dlist_container(Server, node, iter.cur)->lanes, wakes->everybody);
+	for (int i = 0; i < wakes->count; i++)
+	{
+		const Wake *wake = &wakes->list[i];
+		Server	   *server = servers_find(servers, wake->server);
+
+		/* one that is not known yet will be read from the beginning */
+		for (int priority = 0; server != NULL && priority < PRIORITY_COUNT; priority++)
+			if (wake->priorities & (1 << priority))
+				lanes_rewind(&server->lanes, wake->asker, priority, wake->due_at);
+	}
 }
 
 static TimestampTz
@@ -329,8 +318,7 @@ next_look(const Server *server, TimestampTz now)
 	/* a full server looks again when a nudge ends, which is an event */
 	if (!server->exists || server->paused || (!trouble_is_left_alone(&server->trouble, now) && server_capacity(server, now) <= 0))
 		return DT_NOEND;
-	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
-		next = Min(next, server->lanes[priority].next_due);
+	next = Min(next, server->lanes.next_due);
 	if (next == DT_NOEND || !trouble_is_left_alone(&server->trouble, now))
 		return next;
 	return Max(next, server->trouble.until);

@@ -10,19 +10,12 @@
 #include "datatype/timestamp.h"
 #include "lib/ilist.h"
 
+#include "lanes.h"
 #include "link.h"
 #include "options.h"
 #include "store.h"
 #include "trouble.h"
-
-#define PRIORITY_COUNT 10
-
-/* All due nudges of one server and priority, read in order of their time. */
-typedef struct Lane
-{
-	Cursor		cursor;			/* everything up to here was taken */
-	TimestampTz next_due;		/* no need to look before; DT_NOEND: until woken */
-} Lane;
+#include "wakes.h"
 
 typedef struct Server
 {
@@ -33,7 +26,7 @@ typedef struct Server
 	List	   *definition;		/* the options as they were written */
 	ServerOptions options;
 	MemoryContext options_context;
-	Lane		lanes[PRIORITY_COUNT];
+	Lanes		lanes;
 	int			ready;			/* nudges in hand that may be started */
 	int			in_flight;		/* nudges that were started and have not ended */
 	bool		introduced;		/* this courier knows its options */
@@ -83,10 +76,8 @@ extern void servers_say_states(dlist_head *servers, int level);
 /* How many more nudges may be started now. */
 extern int	server_capacity(const Server *server, TimestampTz now);
 
-/* Everything from this time on is to be read again. */
-extern void servers_rewind(dlist_head *servers, TimestampTz due_at);
-extern void server_rewind(Server *server, int priority, TimestampTz due_at);
-extern void server_rewind_all(Server *server, TimestampTz due_at);
+/* These are to be read again. */
+extern void servers_wake(dlist_head *servers, const Wakes *wakes);
 
 /* The earliest time at which a lane, or a blocked server, wants a look. */
 extern TimestampTz servers_next_look(dlist_head *servers, TimestampTz now);

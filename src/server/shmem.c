@@ -16,9 +16,11 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "lanes.h"
 #include "shmem.h"
 
 PG_FUNCTION_INFO_V1(reengage_wake);
+PG_FUNCTION_INFO_V1(reengage_wake_lane);
 PG_FUNCTION_INFO_V1(reengage_worker_state);
 
 typedef struct SharedState
@@ -26,6 +28,7 @@ typedef struct SharedState
 	slock_t		mutex;			/* held for a few instructions at a time */
 	int			launcher_proc_number;	/* -1: none */
 	WorkerSlot	slots[REENGAGE_MAX_DATABASES];
+	Wakes		wakes[REENGAGE_MAX_DATABASES];	/* since the worker last looked */
 } SharedState;
 
 static SharedState *shared = NULL;
@@ -33,11 +36,11 @@ static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 static int	my_place = -1;
 
-/* The earliest due time that this transaction inserted. */
-static TimestampTz wake_at_commit = DT_NOEND;
+/* What this transaction made due. */
+static Wakes wakes_at_commit = {.everybody = DT_NOEND};
 
 /* The same of one that has committed, until the worker is woken. */
-static TimestampTz wake_after_commit = DT_NOEND;
+static Wakes wakes_after_commit = {.everybody = DT_NOEND};
 
 static void
 request_shared_memory(void)
@@ -62,7 +65,7 @@ create_shared_memory(void)
 		SpinLockInit(&shared->mutex);
 		shared->launcher_proc_number = -1;
 		for (int place = 0; place < REENGAGE_MAX_DATABASES; place++)
-			shared->slots[place].rewind_to = DT_NOEND;
+			wakes_init(&shared->wakes[place]);
 	}
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -116,7 +119,7 @@ shmem_reserve_slot(const char *database)
 			continue;
 		memset(slot, 0, sizeof(*slot));
 		strlcpy(slot->database, database, NAMEDATALEN);
-		slot->rewind_to = DT_NOEND;
+		wakes_init(&shared->wakes[place]);
 		break;
 	}
 	SpinLockRelease(&shared->mutex);
@@ -182,7 +185,7 @@ shmem_attach_worker(int place)
 	slot->pid = MyProcPid;
 	slot->proc_number = my_proc_number();
 	slot->database_oid = MyDatabaseId;
-	slot->rewind_to = DT_NOEND;
+	wakes_init(&shared->wakes[place]);
 	SpinLockRelease(&shared->mutex);
 }
 
@@ -209,21 +212,21 @@ shmem_report_problem(int place, const char *message)
 	SpinLockRelease(&shared->mutex);
 }
 
-TimestampTz
-shmem_take_rewind(int place)
+Wakes
+shmem_take_wakes(int place)
 {
-	WorkerSlot *slot = &shared->slots[place];
-	TimestampTz rewind_to;
+	Wakes		taken;
 
 	SpinLockAcquire(&shared->mutex);
-	rewind_to = slot->rewind_to;
-	slot->rewind_to = DT_NOEND;
+	taken = shared->wakes[place];
+	wakes_init(&shared->wakes[place]);
 	SpinLockRelease(&shared->mutex);
-	return rewind_to;
+	return taken;
 }
 
-bool
-shmem_wake_now(TimestampTz due_at)
+/* Tells the worker of this database, and wakes it.  False: there is none. */
+static bool
+tell_worker(const Wakes *wakes)
 {
 	int			proc_number = -1;
 
@@ -236,7 +239,7 @@ shmem_wake_now(TimestampTz due_at)
 
 		if (slot->pid == 0 || slot->database_oid != MyDatabaseId)
 			continue;
-		slot->rewind_to = Min(slot->rewind_to, due_at);
+		wakes_add_all(&shared->wakes[place], wakes);
 		proc_number = slot->proc_number;
 	}
 	SpinLockRelease(&shared->mutex);
@@ -246,17 +249,27 @@ shmem_wake_now(TimestampTz due_at)
 	return proc_number >= 0;
 }
 
+bool
+shmem_wake_now(TimestampTz due_at)
+{
+	Wakes		wakes;
+
+	wakes_init(&wakes);
+	wakes_add_everybody(&wakes, due_at);
+	return tell_worker(&wakes);
+}
+
 /* Nothing in here may raise: at commit it is too late for that. */
 static void
 transaction_ended(XactEvent event, void *arg)
 {
-	if (wake_at_commit == DT_NOEND)
+	if (!wakes_at_commit.any)
 		return;
 	if (event == XACT_EVENT_COMMIT)
-		wake_after_commit = wake_at_commit;
+		wakes_after_commit = wakes_at_commit;
 	/* A prepared transaction commits elsewhere; the sweep will find it. */
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		wake_at_commit = DT_NOEND;
+		wakes_init(&wakes_at_commit);
 }
 
 /*
@@ -267,10 +280,10 @@ transaction_ended(XactEvent event, void *arg)
 static void
 resources_released(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
 {
-	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || wake_after_commit == DT_NOEND)
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || !wakes_after_commit.any)
 		return;
-	shmem_wake_now(wake_after_commit);
-	wake_after_commit = DT_NOEND;
+	tell_worker(&wakes_after_commit);
+	wakes_init(&wakes_after_commit);
 }
 
 void
@@ -283,13 +296,29 @@ shmem_register_wake_at_commit(void)
 void
 shmem_wake_at_commit(TimestampTz due_at)
 {
-	wake_at_commit = Min(wake_at_commit, due_at);
+	wakes_add_everybody(&wakes_at_commit, due_at);
 }
 
 Datum
 reengage_wake(PG_FUNCTION_ARGS)
 {
 	shmem_wake_at_commit(PG_GETARG_TIMESTAMPTZ(0));
+	PG_RETURN_VOID();
+}
+
+Datum
+reengage_wake_lane(PG_FUNCTION_ARGS)
+{
+	int32		priority = PG_GETARG_INT32(2);
+	Wake		wake = {.due_at = PG_GETARG_TIMESTAMPTZ(3)};
+
+	/* no such lane is read, whoever wrote the row */
+	if (priority < 0 || priority >= PRIORITY_COUNT)
+		PG_RETURN_VOID();
+	text_to_cstring_buffer(PG_GETARG_TEXT_PP(0), wake.server, NAMEDATALEN);
+	text_to_cstring_buffer(PG_GETARG_TEXT_PP(1), wake.asker, NAMEDATALEN);
+	wake.priorities = 1 << priority;
+	wakes_add(&wakes_at_commit, &wake);
 	PG_RETURN_VOID();
 }
 

@@ -10,7 +10,9 @@
 
 #include "datatype/timestamp.h"
 
-/* Enough for a cluster of organisations; each costs 700 bytes. */
+#include "wakes.h"
+
+/* Enough for a cluster of organisations; each costs 3 kB. */
 #define REENGAGE_MAX_DATABASES 32
 
 typedef enum WorkerPhase
@@ -38,7 +40,6 @@ typedef struct WorkerSlot
 	int64		ended;			/* nudges, since the server started */
 	int			restarts;
 	char		message[WORKER_MESSAGE_SIZE];	/* what is wrong; empty: nothing */
-	TimestampTz rewind_to;		/* due since the worker last looked */
 } WorkerSlot;
 
 /* For _PG_init. */
@@ -62,10 +63,10 @@ extern void shmem_report(int place, WorkerPhase phase, int in_flight, int64 ende
 /* NULL or empty: all is well again. */
 extern void shmem_report_problem(int place, const char *message);
 
-/* The earliest time that became due since the last call; DT_NOEND: none. */
-extern TimestampTz shmem_take_rewind(int place);
+/* What became due since the last call. */
+extern Wakes shmem_take_wakes(int place);
 
-/* Has the worker of this database woken when this transaction commits. */
+/* Has the worker of this database woken when this transaction commits, whoever asked. */
 extern void shmem_wake_at_commit(TimestampTz due_at);
 
 /* Wakes the worker of this database at once.  False: there is none. */

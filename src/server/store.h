@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 #include "utils/uuid.h"
 
 #include "address_hash.h"
@@ -18,9 +19,17 @@
 #include "nudge.h"
 #include "trouble.h"
 
-/* A place in a lane of the schedule: all rows of one server and priority. */
+/* A lane of a server: what one role has due with one priority. */
+typedef struct LaneRow
+{
+	const char *asker;
+	int			priority;
+} LaneRow;
+
+/* A place in a lane. */
 typedef struct Cursor
 {
+	const char *asker;
 	int			priority;
 	TimestampTz due_at;			/* look at rows after this place */
 	pg_uuid_t	nudge_id;
@@ -30,7 +39,7 @@ typedef struct DueRow
 {
 	pg_uuid_t	nudge_id;
 	TimestampTz due_at;
-	int			priority;
+	int			place;			/* of its lane's cursor, from 0 */
 } DueRow;
 
 /* A POST: what makes it the same call when it is made again.  Text is UTF-8. */
@@ -218,9 +227,12 @@ extern void store_record_opt_outs(const OptOutRow *rows, int count);
 
 extern AddressKey store_address_key(void);
 
+/* The lanes of a server in which anything is, due or not.  Returns their number. */
+extern int	store_lanes(const char *server, LaneRow **rows);
+
 /*
  * The next rows of each lane after its cursor, at most "limit" of a lane, due
- * or not, by priority and time.  Returns their number.
+ * or not, by lane and time.  Returns their number.
  */
 extern int	store_claim(const char *server, const Cursor *cursors, int ncursors,
 						int limit, DueRow **rows);

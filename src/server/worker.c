@@ -80,7 +80,7 @@ reload_settings(Engine *engine)
 	ProcessConfigFile(PGC_SIGHUP);
 	/* nothing is due that was not, but the fence may say something else */
 	if (on_promotion != reengage_on_promotion || strcmp(key, reengage_instance_key) != 0)
-		engine_rewind(engine, DT_NOEND);
+		engine_wake(engine, &wake_nobody);
 	pfree(key);
 }
 
@@ -152,11 +152,11 @@ reengage_worker_main(Datum arg)
 	manifest_init(&manifest);
 	while (!ShutdownRequestPending)
 	{
-		TimestampTz rewind_to = shmem_take_rewind(place);
+		Wakes		wakes = shmem_take_wakes(place);
 		long		timeout;
 
-		if (rewind_to != DT_NOEND)
-			engine_rewind(engine, rewind_to);
+		if (wakes.any)
+			engine_wake(engine, &wakes);
 		timeout = engine_turn(engine);
 		report(place, engine, &reported);
 		timeout = manifest_turn(&manifest, engine_state(engine).condition, timeout);

@@ -1,0 +1,106 @@
+# Several applications at one server: each gets its turns, whatever the others
+# have asked for, and a commit wakes nobody but whom it concerns.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Reengage qw(start_simulator new_node create_extension wait_until_ended wait_for ledger_matches_lineage);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $simulator = start_simulator();
+my $node = new_node('main', preload => 1, servers => ['genesys', map { "other_$_" } 1 .. 20],
+	conf => "shared_preload_libraries = 'reengage, pg_stat_statements'\npg_stat_statements.track = 'all'\n");
+create_extension($node, $simulator, server_options => q(max_requests_per_minute '1200', max_in_flight '4'));
+
+sub sql { return $node->safe_psql('postgres', @_); }
+
+sql(q{CREATE EXTENSION pg_stat_statements});
+sql(qq{CREATE ROLE $_ LOGIN IN ROLE reengage_application; GRANT USAGE ON FOREIGN SERVER genesys TO $_}) for qw(crowd shop bank);
+
+# So many nudges of a role, each to a customer of its own.
+sub ask
+{
+	my ($role, $count, $priority) = @_;
+
+	return sql(qq{SET ROLE $role; INSERT INTO reengage.nudges (conversation_id, message, priority)
+		SELECT 'live-$role-$priority-' || n, 'x', $priority FROM generate_series(1, $count) n});
+}
+
+# How many nudges of another role ended between the first one's request and its end.
+sub waited_for
+{
+	my ($conversation, $other) = @_;
+
+	return sql(qq{SELECT count(*) FROM reengage.lineage o JOIN reengage.nudges on_ USING (nudge_id),
+			reengage.lineage l JOIN reengage.nudges n USING (nudge_id)
+		WHERE n.conversation_id = '$conversation' AND on_.requested_by = '$other'
+		  AND o.recorded_at BETWEEN n.requested_at AND l.recorded_at});
+}
+
+# --- one application has a backlog of the most urgent nudges -------------------------------------
+
+ask('crowd', 400, 0);
+wait_for(sub { sql('SELECT count(*) FROM reengage.lineage') >= 24 }, 'the burst is over');
+ask('shop', 3, 0);
+ask('bank', 2, 5);
+wait_until_ended($node, where => q(n.requested_by IN ('shop', 'bank')));
+# those in flight, and every other turn
+cmp_ok(waited_for('live-shop-0-1', 'crowd'), '<=', 4 + 2, 'another application goes next');
+cmp_ok(waited_for('live-shop-0-3', 'crowd'), '<=', 4 + 6, 'and has every other turn');
+# every eighth turn is everybody's
+cmp_ok(waited_for('live-bank-5-1', 'crowd'), '<=', 4 + 10, 'nor do urgent nudges of one stop those of another');
+cmp_ok(waited_for('live-bank-5-2', 'crowd'), '<=', 4 + 20, 'of any priority');
+cmp_ok(sql(q{SELECT count(*) FROM reengage.due}), '>', 250, 'while the backlog waits');
+
+sql(q{ALTER SERVER genesys OPTIONS (SET max_requests_per_minute '0', SET max_in_flight '64')});
+wait_until_ended($node);
+
+# --- within an application, priority and time decide ------------------------------------------------
+
+sql(q{SELECT reengage.pause('genesys')});
+ask('shop', 20, 7);
+ask('shop', 20, 1);
+sql(q{ALTER SERVER genesys OPTIONS (SET max_in_flight '1'); SELECT reengage.resume('genesys')});
+wait_until_ended($node);
+is(sql(q{SELECT string_agg(DISTINCT priority::text, ' ') FROM (SELECT n.priority FROM reengage.lineage l
+	JOIN reengage.nudges n USING (nudge_id) WHERE n.conversation_id ~ 'shop-[17]' ORDER BY l.lineage_id LIMIT 20) f}), '1', 'what is urgent goes first');
+sql(q{ALTER SERVER genesys OPTIONS (SET max_in_flight '64')});
+
+# --- many applications -------------------------------------------------------------------------------
+
+sql(q{SELECT reengage.pause('genesys')});
+sql(q{DO $$ BEGIN FOR i IN 1 .. 100 LOOP
+	EXECUTE format('CREATE ROLE app_%s IN ROLE reengage_application', i);
+	EXECUTE format('GRANT USAGE ON FOREIGN SERVER genesys TO app_%s', i);
+	EXECUTE format('SET ROLE app_%s', i);
+	EXECUTE format($i$INSERT INTO reengage.nudges (conversation_id, message) SELECT 'live-app-%s-' || n, 'x' FROM generate_series(1, 5) n$i$, i);
+	RESET ROLE;
+END LOOP; END $$});
+sql(q{ALTER SERVER genesys OPTIONS (SET max_in_flight '16'); SELECT reengage.resume('genesys')});
+wait_until_ended($node);
+is(sql(q{SELECT max(nth - round) <= 0 FROM (SELECT row_number() OVER (PARTITION BY requested_by ORDER BY l.lineage_id) AS nth,
+	(row_number() OVER (ORDER BY l.lineage_id) + 16 + 99) / 100 AS round
+	FROM reengage.lineage l JOIN reengage.nudges n USING (nudge_id) WHERE n.requested_by LIKE 'app_%') r}), 't', 'nobody has a second turn before all had the first');
+
+# --- what a commit wakes -----------------------------------------------------------------------------
+
+sub claims { return sql(q{SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '%AS lane (asker%'}); }
+
+sql(qq{CREATE SERVER other_$_ FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0');
+	GRANT USAGE ON FOREIGN SERVER other_$_ TO shop}) for 1 .. 20;
+sql(q{SET ROLE shop; SELECT reengage.nudge('live-wake-1', 'x', server => 'other_1')});
+wait_until_ended($node);
+my $before = claims();
+sql(q{SET ROLE shop; SELECT reengage.nudge('live-wake-2', 'x', server => 'other_1')});
+wait_until_ended($node);
+cmp_ok(claims() - $before, '<=', 3, 'a nudge makes the worker look at its own server only');
+
+# more at once than a wake-up can name
+sql(q{INSERT INTO reengage.nudges (server, conversation_id, message)
+	SELECT 'other_' || n, 'live-all-' || n, 'x' FROM generate_series(1, 20) n});
+wait_until_ended($node);
+
+ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree, nudge by nudge');
+$node->stop;
+done_testing();
