@@ -152,7 +152,7 @@ COMMENT ON COLUMN reengage.nudges.due_at IS 'not before this time; default now';
 COMMENT ON COLUMN reengage.nudges.expires_at IS 'not at or after this time; null: never expires';
 COMMENT ON COLUMN reengage.nudges.time_zone IS 'the customer''s time zone, a name of pg_timezone_names such as Europe/Berlin';
 COMMENT ON COLUMN reengage.nudges.campaign IS 'your name for why the nudge is sent; at most 256 characters; carried into the lineage';
-COMMENT ON COLUMN reengage.nudges.detail IS 'your own data, at most 16 kB; carried into the lineage';
+COMMENT ON COLUMN reengage.nudges.detail IS 'your own data, at most 16 kB as text (octet_length(detail::text)); carried into the lineage';
 COMMENT ON COLUMN reengage.nudges.repeats IS 'the nudge that an operator asked for again with this one: see resolve() and redrive()';
 COMMENT ON COLUMN reengage.nudges.supersedes IS
 	'true: this nudge takes the place of older ones of the same thread and campaign that are still due; they end as cancelled; those of another application stay, unless an operator asks';

@@ -62,6 +62,34 @@ ROLLBACK;
 -- detail: 1 MB
 INSERT INTO reengage.nudges (conversation_id, message, detail)
 VALUES ('a', 'hi', jsonb_build_object('x', repeat('y', 1024 * 1024)));
+-- its text counts: of numbers, of escapes, to the byte
+INSERT INTO reengage.nudges (conversation_id, message, detail) VALUES ('a', 'hi', '[1e131071]');
+INSERT INTO reengage.nudges (conversation_id, message, detail)
+VALUES ('a', 'hi', ('{"template": [' || repeat('1e131071,', 5000) || '1]}')::jsonb);
+INSERT INTO reengage.nudges (conversation_id, message, detail) VALUES ('a', 'hi', jsonb_build_object('x', repeat(E'\x01', 3000)));
+DO $$
+DECLARE
+	shapes text[] := ARRAY['"%s"', '["%s"]', '{"%s": true}', '{"a": [], "b": {}, "c": [1, -2.50, 3e-20, 4e+30], "d": {"e": [[null]], "f": "%s"}}',
+		'[false, "%s", "\"\\\b\f\n\r\t\u0007\u001f\u007f/ é☕"]', '[{"k": 1}, {"k": "%s"}, []]', '{"long %s": "long %1$s"}'];
+	shape text;
+	one integer;
+	fits integer;
+BEGIN
+	FOREACH shape IN ARRAY shapes LOOP
+		one := octet_length(format(shape, 'x')::jsonb::text) - octet_length(format(shape, '')::jsonb::text);
+		fits := (16384 - octet_length(format(shape, '')::jsonb::text)) / one;
+		INSERT INTO reengage.nudges (conversation_id, message, detail) VALUES ('fits', 'hi', format(shape, repeat('x', fits))::jsonb);
+		BEGIN
+			INSERT INTO reengage.nudges (conversation_id, message, detail) VALUES ('a', 'hi', format(shape, repeat('x', fits + 1))::jsonb);
+			RAISE NOTICE 'not refused: %', shape;
+		EXCEPTION WHEN program_limit_exceeded THEN
+			GET STACKED DIAGNOSTICS shape = MESSAGE_TEXT;
+			RAISE NOTICE '%', shape;
+		END;
+	END LOOP;
+	RAISE EXCEPTION 'and all that fits is taken back';
+END
+$$;
 
 -- nothing of all that stayed
 SELECT count(*) FROM reengage.nudges;

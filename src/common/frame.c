@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define FIELD_HEADER 5
+#define NUMBER_LENGTH 8
 
 static void
 write_uint32(uint8_t *to, uint32_t value)
@@ -119,11 +120,23 @@ frame_put_text(FrameBuffer *buffer, uint8_t tag, const char *text)
 void
 frame_put_number(FrameBuffer *buffer, uint8_t tag, int64_t number)
 {
-	uint8_t		bytes[8];
+	uint8_t		bytes[NUMBER_LENGTH];
 
 	write_uint32(bytes, (uint32_t) ((uint64_t) number >> 32));
 	write_uint32(bytes + 4, (uint32_t) (uint64_t) number);
 	put_field(buffer, tag, bytes, sizeof(bytes));
+}
+
+size_t
+frame_text_length(const char *text)
+{
+	return text != NULL ? FIELD_HEADER + strlen(text) + 1 : 0;
+}
+
+size_t
+frame_number_length(void)
+{
+	return FIELD_HEADER + NUMBER_LENGTH;
 }
 
 bool
@@ -216,7 +229,7 @@ frame_get_number(const Frame *frame, uint8_t tag, int64_t *number)
 	size_t		length;
 	const uint8_t *bytes = find_field(frame, tag, &length);
 
-	if (bytes == NULL || length != 8)
+	if (bytes == NULL || length != NUMBER_LENGTH)
 		return false;
 	*number = (int64_t) (((uint64_t) read_uint32(bytes) << 32) | read_uint32(bytes + 4));
 	return true;

@@ -47,6 +47,10 @@ extern void frame_begin(FrameBuffer *buffer, uint8_t kind);
 extern void frame_put_text(FrameBuffer *buffer, uint8_t tag, const char *text);
 extern void frame_put_number(FrameBuffer *buffer, uint8_t tag, int64_t number);
 
+/* The bytes that such a field takes; a text that is NULL takes none. */
+extern size_t frame_text_length(const char *text);
+extern size_t frame_number_length(void);
+
 /* Completes the frame.  On false nothing of it was appended. */
 extern bool frame_end(FrameBuffer *buffer);
 

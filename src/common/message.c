@@ -131,6 +131,25 @@ put(FrameBuffer *buffer, const MessageSpec *spec, const void *message)
 }
 
 static bool
+fits(const MessageSpec *spec, const void *message)
+{
+	/* beside its kind */
+	size_t		room = FRAME_MAX - 1;
+
+	for (int i = 0; i < spec->nfields; i++)
+	{
+		const void *field = (const char *) message + spec->fields[i].offset;
+		size_t		length = spec->fields[i].type == FIELD_NUMBER ? frame_number_length() :
+			frame_text_length(*(const char *const *) field);
+
+		if (length > room)
+			return false;
+		room -= length;
+	}
+	return true;
+}
+
+static bool
 get(const Frame *frame, const MessageSpec *spec, void *message)
 {
 	if (frame->kind != spec->kind)
@@ -162,6 +181,18 @@ bool
 message_put_hello(FrameBuffer *buffer, const HelloMessage *message)
 {
 	return put(buffer, &hello, message);
+}
+
+bool
+message_server_fits(const ServerMessage *message)
+{
+	return fits(&server, message);
+}
+
+bool
+message_call_fits(const CallMessage *message)
+{
+	return fits(&call, message);
 }
 
 bool

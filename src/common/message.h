@@ -120,6 +120,10 @@ typedef struct RenderedMessage
 	const char *fault;			/* the reason for which it would not be sent; may be absent */
 } RenderedMessage;
 
+/* True if the message fits into a frame. */
+extern bool message_server_fits(const ServerMessage *message);
+extern bool message_call_fits(const CallMessage *message);
+
 /* Append one message.  False: no memory, or longer than FRAME_MAX. */
 extern bool message_put_hello(FrameBuffer *buffer, const HelloMessage *message);
 extern bool message_put_server(FrameBuffer *buffer, const ServerMessage *message);

@@ -377,6 +377,13 @@ make_call(Calls *calls, Flight *flight)
 		flights_end(calls->flights, flight, end);
 		return;
 	}
+	call = call_of(flight);
+	if (flight->nudge.too_large || !message_call_fits(&call))
+	{
+		/* what may have been sent before is not said to have been refused */
+		flights_settle(calls->flights, flight, flight->nudge.unresolved ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED, "too_large");
+		return;
+	}
 	if (flight->nudge.message == NULL)
 	{
 		flights_settle(calls->flights, flight, OUTCOME_REFUSED, "message_not_utf8");
@@ -392,7 +399,6 @@ make_call(Calls *calls, Flight *flight)
 		flights_put_back(calls->flights, flight, flight->due_at, NULL);
 		return;
 	}
-	call = call_of(flight);
 	call.call_id = ++calls->last_call_id;
 	flight->called = true;
 	if (flight->step != STEP_CHECK)

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "address_form.h"
+#include "detail_length.h"
 #include "nudge.h"
 #include "options.h"
 #include "rows.h"
@@ -28,7 +29,10 @@ PG_FUNCTION_INFO_V1(reengage_nudges_validate);
 #define MESSAGE_MAX 4096		/* characters; the API's own limits are lower */
 #define WORD_MAX 64
 #define TEXT_MAX 256
-#define DETAIL_MAX (16 * 1024)	/* bytes */
+#define DETAIL_MAX (16 * 1024)	/* bytes of its text */
+
+/* What is longer than that is only said to be. */
+#define DETAIL_COUNTED (1024 * 1024)
 
 /* Another machine's clock may be ahead of ours by so much. */
 #define CLOCK_AHEAD (5 * USECS_PER_MINUTE)
@@ -209,16 +213,17 @@ check_detail(const Row *row)
 {
 	bool		isnull;
 	Datum		detail = column(row, "detail", &isnull);
-	Size		size;
+	Size		length;
 
 	if (isnull)
 		return;
-	size = VARSIZE_ANY_EXHDR(DatumGetJsonbP(detail));
-	if (size > DETAIL_MAX)
+	length = detail_text_length(DatumGetJsonbP(detail), DETAIL_COUNTED);
+	if (length > DETAIL_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("detail of a nudge is too large: %zu bytes", size),
-				 errdetail("The most are %d bytes.", DETAIL_MAX),
+				 errmsg("detail of a nudge is too large: %s%zu bytes as text",
+						length > DETAIL_COUNTED ? "more than " : "", Min(length, DETAIL_COUNTED)),
+				 errdetail("The most are %d bytes, as octet_length(detail::text) counts them.", DETAIL_MAX),
 				 errhint("Keep large data in a table of your own and put its key here.")));
 }
 

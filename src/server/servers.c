@@ -181,6 +181,8 @@ server_introduce(Server *server, Link *link, TimestampTz now)
 		message.client_id = credentials.client_id;
 		message.client_secret = credentials.client_secret;
 	}
+	if (complaint == NULL && !message_server_fits(&message))
+		complaint = "its options are too long: a megabyte in all is the most";
 	if (complaint == NULL)
 		link_send_server(link, &message);
 	else

@@ -15,14 +15,19 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
 #include "answer.h"
+#include "detail_length.h"
 #include "reengage.h"
 #include "rows.h"
 #include "site.h"
 #include "statement.h"
 #include "store.h"
+
+/* Of a message and of a template: many times what INSERT lets pass. */
+#define TEXT_LOADED_MAX 65536
 
 /* --- the fence and the servers ---------------------------------------- */
 
@@ -255,6 +260,22 @@ read_path(LoadedNudge *nudge, char *path)
 	}
 }
 
+/*
+ * INSERT refuses what is larger; a row that was there before is not written out
+ * to find that it is.
+ */
+static char *
+read_template(int row, int column, bool *too_large)
+{
+	bool		isnull;
+	Datum		template = result(row, column, &isnull);
+
+	*too_large = !isnull && detail_text_length(DatumGetJsonbP(template), TEXT_LOADED_MAX) > TEXT_LOADED_MAX;
+	if (isnull || *too_large)
+		return NULL;
+	return to_utf8(DatumGetCString(DirectFunctionCall1(jsonb_out, template)));
+}
+
 static void
 read_nudge(LoadedNudge *nudge, int row)
 {
@@ -266,7 +287,8 @@ read_nudge(LoadedNudge *nudge, int row)
 	nudge->message = result_utf8(row, 6);
 	nudge->address = result_utf8(row, 7);
 	nudge->channel = result_text(row, 8);
-	nudge->template = result_utf8(row, 24);
+	nudge->template = read_template(row, 24, &nudge->too_large);
+	nudge->too_large |= result_text(row, 6) == NULL;
 	nudge->campaign = result_text(row, 25);
 	nudge->time_zone = result_text(row, 26);
 	nudge->since_asked = result_bool(row, 28);
@@ -320,12 +342,13 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 	 */
 	static Statement statement = {
 		"SELECT n.nudge_id, d.due_at, d.priority::pg_catalog.int4, n.server, n.conversation_id,"
-		" n.message, n.address, n.channel, n.when_closed = 'skip', n.expires_at,"
+		" CASE WHEN pg_catalog.octet_length(n.message) <= 65536 THEN n.message END, n.address, n.channel,"
+		" n.when_closed = 'skip', n.expires_at,"
 		" d.attempt::pg_catalog.int4, d.round, d.api_calls, r.root, p.path,"
 		" u.step, u.conversation_id, u.to_address, u.from_address, u.channel, u.address_hash, u.since,"
 		" others.next_attempt,"
 		" CASE pg_catalog.jsonb_typeof(n.detail OPERATOR(pg_catalog.->) 'template') WHEN 'object'"
-		"   THEN (n.detail OPERATOR(pg_catalog.->) 'template')::pg_catalog.text END,"
+		"   THEN n.detail OPERATOR(pg_catalog.->) 'template' END,"
 		" n.campaign, n.time_zone,"
 		" CASE n.when_answered WHEN 'send' THEN 'infinity' ELSE coalesce(n.answered_since, n.requested_at) END,"
 		" n.answered_since IS NULL,"

@@ -64,6 +64,7 @@ typedef struct LoadedNudge
 	const char *address;
 	const char *channel;
 	const char *template;		/* detail.template, as JSON; NULL: there is none */
+	bool		too_large;		/* to be sent; message and template were not loaded */
 	const char *campaign;		/* this and the zone in the database's encoding */
 	const char *time_zone;
 	bool		skip_when_closed;

@@ -4,7 +4,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator new_node create_extension nudge poll_until wait_until_ended wait_for outcome
-  worker_pid health start_psql finish_psql);
+  worker_pid courier_pid health);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -47,5 +47,31 @@ $node->safe_psql('postgres', q{UPDATE reengage.due SET due_at = now(); SELECT re
 wait_until_ended($node);
 is(join(', ', map { outcome($node, $_) } qw(gone-told gone-answered told-1400)),
 	'suppressed opted_out -, answered recorded -, suppressed opted_out -', 'and gets nothing once it has committed');
+
+# --- rows that are larger than an INSERT would let them be ----------------------------------------
+
+my ($worker, $courier) = (worker_pid($node), courier_pid(worker_pid($node)));
+$simulator->set(latency_ms => 300);
+nudge($node, "live-beside-$_") for 1 .. 20;
+$node->safe_psql('postgres', q{
+	ALTER TABLE reengage.nudges DISABLE TRIGGER validate;
+	INSERT INTO reengage.nudges (conversation_id, message, address, channel, detail)
+	VALUES ('live-numbers', 'hi', NULL, NULL, ('{"template": {"a": [' || repeat('1e131071,', 20000) || '1]}}')::jsonb),
+		('live-message', repeat('long ', 400000), NULL, NULL, NULL),
+		('gone-address', 'hi', repeat('1', 3000000), 'open', NULL),
+		('live-' || repeat('x', 100000), 'hi', NULL, NULL, NULL);
+	ALTER TABLE reengage.nudges ENABLE TRIGGER validate});
+nudge($node, "live-beside-$_") for 21 .. 40;
+wait_until_ended($node);
+is($node->safe_psql('postgres', q{SELECT string_agg(outcome || ' ' || reason, ', ') FROM reengage.lineage
+	WHERE requested_conversation_id IN ('live-numbers', 'live-message')}), 'refused too_large, refused too_large',
+	'a message that does not fit is refused');
+is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT outcome, ', ') FROM reengage.lineage
+	WHERE requested_conversation_id LIKE 'gone-address' OR length(requested_conversation_id) > 200}),
+	'refused', 'so is what does not fit by its address or conversation');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM reengage.lineage
+	WHERE requested_conversation_id LIKE 'live-beside-%' AND outcome = 'notified'}), 40, 'and no other nudge is touched');
+is(worker_pid($node) . ' ' . courier_pid(worker_pid($node)), "$worker $courier", 'nor worker and courier');
+$simulator->set(latency_ms => 0);
 
 done_testing();
