@@ -23,6 +23,13 @@
 /* A courier says hello within milliseconds, on a busy machine seconds. */
 #define HELLO_MS (10 * 1000)
 
+/*
+ * Between two looks at a courier that owes us something lies about a second.  A
+ * process that was stopped for longer, with its courier perhaps, heard nothing
+ * because it could not listen: that time is not counted.
+ */
+#define LONGEST_WATCH_MS 2000
+
 void
 calls_init(Calls *calls, MemoryContext context, Flights *flights, dlist_head *servers)
 {
@@ -56,7 +63,7 @@ terms_of_flight(const Flight *flight)
 	terms.second_look = flight->step == STEP_CHECK && flight_is_elsewhere(flight);
 	if (flight_is_elsewhere(flight))
 		terms.made_at = flight->other_made_at;
-	terms.rest_until = flight->server->trouble.until;
+	terms.rest_until = trouble_shows_until(&flight->server->trouble);
 	return terms;
 }
 
@@ -171,7 +178,7 @@ prepare_post(Flight *flight, Step step, const Facts *facts, const Terms *terms)
 static void
 put_behind(Calls *calls, Flight *flight)
 {
-	TimestampTz due_at = TimestampTzPlusMilliseconds(flight->server->trouble.until, TURN_MS);
+	TimestampTz due_at = TimestampTzPlusMilliseconds(trouble_shows_until(&flight->server->trouble), TURN_MS);
 
 	flights_put_back(calls->flights, flight, Min(due_at, flight->nudge.expires_at), WAITS_FOR_SERVER);
 	/* none of this was to it alone */
@@ -202,7 +209,7 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply, Verdict verd
 	read_new_conversation(flight, reply, &facts);
 	decision = decide(flight->step, &facts, &terms);
 	if (facts.class == REPLY_DONE)
-		trouble_note_success(&flight->server->trouble, flight->step, GetCurrentTimestamp());
+		trouble_note_success(&flight->server->trouble, flight->step, monotonic_now());
 
 	switch (decision.kind)
 	{
@@ -251,7 +258,7 @@ set_problem(Calls *calls, const char *problem)
 }
 
 static void
-lose_link(Calls *calls, TimestampTz now)
+lose_link(Calls *calls, Monotonic now)
 {
 	Flight	  **calling;
 	int			count;
@@ -259,10 +266,10 @@ lose_link(Calls *calls, TimestampTz now)
 	set_problem(calls, link_problem(calls->link));
 	calls_close(calls);
 	calls->failures++;
-	if (TimestampDifferenceExceeds(calls->opened_at, now, LONGEST_PAUSE_MS))
+	if (monotonic_is_reached(monotonic_after(calls->opened_at, LONGEST_PAUSE_MS), now))
 		calls->pause_ms = 0;
 	calls->pause_ms = Min(Max(calls->pause_ms * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
-	calls->not_before = TimestampTzPlusMilliseconds(now, calls->pause_ms);
+	calls->not_before = monotonic_after(now, calls->pause_ms);
 
 	calling = flights_in(&calls->flights->calling, &count);
 	for (int i = 0; i < count; i++)
@@ -273,18 +280,19 @@ lose_link(Calls *calls, TimestampTz now)
 }
 
 void
-calls_keep_link(Calls *calls, TimestampTz now)
+calls_keep_link(Calls *calls, Monotonic now)
 {
-	if (calls->link != NULL || now < calls->not_before)
+	if (calls->link != NULL || !monotonic_is_reached(calls->not_before, now))
 		return;
 	calls->link = link_open();
 	calls->opened_at = now;
+	calls->hello_by_ms = calls->watched_ms + HELLO_MS;
 	/* it knows nothing yet */
 	servers_forget_introductions(calls->servers);
 }
 
 void
-calls_take_replies(Calls *calls, TimestampTz now)
+calls_take_replies(Calls *calls, Monotonic now)
 {
 	ReplyMessage reply;
 	RenderedMessage rendered;
@@ -322,17 +330,18 @@ calls_take_replies(Calls *calls, TimestampTz now)
 }
 
 void
-calls_watch(Calls *calls, TimestampTz now)
+calls_watch(Calls *calls, Monotonic now)
 {
 	dlist_iter	iter;
 
+	calls->watched_ms += Min(monotonic_ms_until(now, calls->watched_at), LONGEST_WATCH_MS);
+	calls->watched_at = now;
 	if (calls->link == NULL)
 		return;
-	if (!link_is_ready(calls->link) &&
-		TimestampDifferenceExceeds(calls->opened_at, now, HELLO_MS))
+	if (!link_is_ready(calls->link) && calls->hello_by_ms < calls->watched_ms)
 		link_give_up(calls->link, "the courier did not start in time");
 	dlist_foreach(iter, &calls->flights->calling)
-		if (dlist_container(Flight, node, iter.cur)->answer_by < now)
+		if (dlist_container(Flight, node, iter.cur)->answer_by_ms < calls->watched_ms)
 			link_give_up(calls->link, "the courier did not answer in time");
 }
 
@@ -367,7 +376,6 @@ call_of(const Flight *flight)
 static void
 make_call(Calls *calls, Flight *flight)
 {
-	TimestampTz now = GetCurrentTimestamp();
 	Terms		terms = terms_of_flight(flight);
 	Decision	end;
 	CallMessage call;
@@ -394,7 +402,7 @@ make_call(Calls *calls, Flight *flight)
 		miss_reply(calls, flight, false);
 		return;
 	}
-	if (!server_introduce(flight->server, calls->link, now))
+	if (!server_introduce(flight->server, calls->link, monotonic_now()))
 	{
 		flights_put_back(calls->flights, flight, flight->due_at, NULL);
 		return;
@@ -406,9 +414,9 @@ make_call(Calls *calls, Flight *flight)
 		flight->posted = true;
 		flight->last_post = flight->step;
 		if (flight->post.since == 0)
-			flight->post.since = now;
+			flight->post.since = GetCurrentTimestamp();
 	}
-	flight->answer_by = TimestampTzPlusMilliseconds(now, longest_call_ms(&flight->server->options));
+	flight->answer_by_ms = calls->watched_ms + longest_call_ms(&flight->server->options);
 	flights_call_begins(calls->flights, flight, call.call_id);
 	TEST_POINT(flight->step == STEP_CHECK ? "claimed" : "post_queued");
 	link_send_call(calls->link, &call);

@@ -5,6 +5,7 @@
 #ifndef REENGAGE_CALLS_H
 #define REENGAGE_CALLS_H
 
+#include "clocks.h"
 #include "flights.h"
 #include "link.h"
 
@@ -15,8 +16,11 @@ typedef struct Calls
 	dlist_head *servers;
 	Link	   *link;			/* NULL: there is no courier */
 	int64		last_call_id;
-	TimestampTz opened_at;
-	TimestampTz not_before;		/* of the next courier */
+	Monotonic	opened_at;
+	Monotonic	not_before;		/* of the next courier */
+	Monotonic	watched_at;
+	int64		watched_ms;		/* how long couriers were watched, in all */
+	int64		hello_by_ms;	/* of that time; later means that this one hangs */
 	int			pause_ms;
 	int			failures;		/* couriers lost since one said hello */
 	char	   *problem;		/* what became of the last one; NULL: all is well */
@@ -29,7 +33,7 @@ extern void calls_init(Calls *calls, MemoryContext context, Flights *flights,
 extern void calls_close(Calls *calls);
 
 /* Starts a courier if there is none and it is time for one. */
-extern void calls_keep_link(Calls *calls, TimestampTz now);
+extern void calls_keep_link(Calls *calls, Monotonic now);
 
 extern bool calls_can_be_made(const Calls *calls);
 
@@ -37,10 +41,13 @@ extern bool calls_can_be_made(const Calls *calls);
  * Takes in all answers that are there: each flight goes where its reply leads
  * it, to_intend or to_end.
  */
-extern void calls_take_replies(Calls *calls, TimestampTz now);
+extern void calls_take_replies(Calls *calls, Monotonic now);
 
-/* A courier that neither answers nor dies is taken for dead. */
-extern void calls_watch(Calls *calls, TimestampTz now);
+/*
+ * A courier that neither answers nor dies is taken for dead.  Call it after
+ * calls_take_replies(), as what has been answered is not waited for.
+ */
+extern void calls_watch(Calls *calls, Monotonic now);
 
 /* Makes the next call of every flight in the list. */
 extern void calls_make(Calls *calls, dlist_head *list);

@@ -249,7 +249,7 @@ depart(Flights *flights, Server *server, int room)
 
 int
 claims_take(Flights *flights, const Policies *policies, dlist_head *servers, Link *link,
-			TimestampTz now, int most)
+			const Clocks *clocks, int most)
 {
 	int			departed = 0;
 	dlist_iter	iter;
@@ -257,12 +257,12 @@ claims_take(Flights *flights, const Policies *policies, dlist_head *servers, Lin
 	dlist_foreach(iter, servers)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
-		int			room = Min(server_capacity(server, now), most - departed);
+		int			room = Min(server_capacity(server, clocks->now), most - departed);
 
-		if (room <= 0 || !server_introduce(server, link, now))
+		if (room <= 0 || !server_introduce(server, link, clocks->now))
 			continue;
 		if (room > server->ready)
-			claim_from(flights, server, room - server->ready, now);
+			claim_from(flights, server, room - server->ready, clocks->wall);
 		departed += depart(flights, server, room);
 	}
 	return Max(departed - policies_judge_starts(policies, flights), 0);

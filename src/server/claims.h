@@ -15,6 +15,6 @@
  * end or put back at once.
  */
 extern int	claims_take(Flights *flights, const Policies *policies, dlist_head *servers, Link *link,
-						TimestampTz now, int most);
+						const Clocks *clocks, int most);
 
 #endif

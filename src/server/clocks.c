@@ -10,6 +10,12 @@
 
 #include "clocks.h"
 
+/*
+ * A clock that was set is noticed within this time.  It is how often PostgreSQL's
+ * WAL writer wakes up that has nothing to do.
+ */
+#define LONGEST_SLEEP_MS (5 * 1000)
+
 Monotonic
 monotonic_now(void)
 {
@@ -27,16 +33,14 @@ clocks_read(void)
 }
 
 Monotonic
-clocks_when(const Clocks *clocks, TimestampTz wall)
+clocks_look_again(const Clocks *clocks, TimestampTz due_at)
 {
-	int64		us;
-
-	if (wall == DT_NOEND)
+	if (due_at == DT_NOEND)
 		return MONOTONIC_NEVER;
-	if (wall == DT_NOBEGIN || pg_sub_s64_overflow(wall, clocks->wall, &us) ||
-		pg_add_s64_overflow(clocks->now.us, us, &us))
-		return (Monotonic) {0};
-	return (Monotonic) {us};
+	if (due_at <= clocks->wall)
+		return clocks->now;
+	/* a difference is zero at the least, and INT_MAX at the most */
+	return monotonic_after(clocks->now, Min(TimestampDifferenceMilliseconds(clocks->wall, due_at), LONGEST_SLEEP_MS));
 }
 
 TimestampTz

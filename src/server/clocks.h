@@ -24,10 +24,14 @@ extern Clocks clocks_read(void);
 
 extern Monotonic monotonic_now(void);
 
-/* When the wall clock shows this, if nobody sets it meanwhile. */
-extern Monotonic clocks_when(const Clocks *clocks, TimestampTz wall);
+/*
+ * When to look at the wall clock again for this time to have come; never for
+ * DT_NOEND.  It may be set meanwhile, which nobody tells us, so in five seconds at
+ * the latest.
+ */
+extern Monotonic clocks_look_again(const Clocks *clocks, TimestampTz due_at);
 
-/* What it then shows. */
+/* What the wall clock shows then, if it is not set. */
 extern TimestampTz clocks_show(const Clocks *clocks, Monotonic when);
 
 #endif

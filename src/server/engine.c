@@ -75,11 +75,11 @@ struct Engine
 	Policies	policies;
 	Flights		flights;
 	Calls		calls;
-	TimestampTz not_before;		/* of the next tick, after one failed */
+	Monotonic	not_before;		/* of the next tick, after one failed */
 	int			pause_ms;
 	int			failures;		/* ticks in a row */
-	TimestampTz last_sweep;
-	TimestampTz next_unlocking;
+	Monotonic	last_sweep;
+	Monotonic	next_unlocking;
 	uint64		secrets_stamp;
 	EngineTotals totals;
 
@@ -129,6 +129,7 @@ static void
 tick_body(void *argument)
 {
 	Engine	   *engine = argument;
+	Clocks		clocks = clocks_read();
 	List	   *paused;
 	int			recovered;
 
@@ -157,7 +158,7 @@ tick_body(void *argument)
 		intents_record(&engine->intents, &engine->policies, &engine->flights, engine->epoch);
 		if (calls_can_be_made(&engine->calls) && engine->limit > 0)
 			engine->departed = claims_take(&engine->flights, &engine->policies, &engine->servers,
-										   engine->calls.link, GetCurrentTimestamp(),
+										   engine->calls.link, &clocks,
 										   (int) Min(engine->limit, PG_INT32_MAX));
 	}
 	intents_close(&engine->intents, engine->ending, engine->nending);
@@ -172,7 +173,7 @@ land(Engine *engine, Flight *flight)
 	if (flight->locked_out)
 	{
 		flights_move_to(flight, &engine->flights.locked_out);
-		engine->next_unlocking = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), UNLOCKING_MS);
+		engine->next_unlocking = monotonic_after(monotonic_now(), UNLOCKING_MS);
 		return;
 	}
 	if (!flight->written)
@@ -247,7 +248,7 @@ note_failure(Engine *engine, ErrorData *error)
 {
 	engine->failures++;
 	engine->pause_ms = Min(Max(engine->pause_ms * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
-	engine->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), engine->pause_ms);
+	engine->not_before = monotonic_after(monotonic_now(), engine->pause_ms);
 	/* what the failed tick read of the catalog is not to be trusted */
 	servers_forget_catalog();
 	/* a cancel that met the tick is for whoever called run() */
@@ -265,7 +266,7 @@ tick(Engine *engine)
 	ErrorData  *error;
 	bool		installed;
 
-	if (engine->next_unlocking <= GetCurrentTimestamp())
+	if (monotonic_is_reached(engine->next_unlocking, monotonic_now()))
 		flights_move_all(&engine->flights.locked_out, &engine->flights.to_end);
 	engine->ending = flights_in(&engine->flights.to_end, &engine->nending);
 	engine->nending = Min(engine->nending, tick_most());
@@ -293,46 +294,43 @@ tick(Engine *engine)
 		forget_everything(engine);
 	}
 	else if (engine->condition == ENGINE_NOT_ALONE)
-		engine->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), NOT_ALONE_MS);
+		engine->not_before = monotonic_after(monotonic_now(), NOT_ALONE_MS);
 	else
 		after_commit(engine);
 }
 
-/* The earliest time that wants a tick; DT_NOBEGIN: now. */
-static TimestampTz
-next_tick(Engine *engine, TimestampTz now)
+/* The earliest time that wants a tick. */
+static Monotonic
+next_tick(Engine *engine, const Clocks *clocks)
 {
-	TimestampTz next = DT_NOEND;
+	Monotonic	next = MONOTONIC_NEVER;
 
 	if (engine->woken || !dlist_is_empty(&engine->flights.to_end) ||
 		!dlist_is_empty(&engine->flights.to_intend) ||
 		engine->condition == ENGINE_NOT_ALONE)
-		next = DT_NOBEGIN;
+		next = clocks->now;
 	else if (engine->condition == ENGINE_DISPATCHING && engine->limit > 0 &&
 			 !engine->closing && calls_can_be_made(&engine->calls))
-		next = servers_next_look(&engine->servers, now);
+		next = servers_next_look(&engine->servers, clocks);
 	if (!dlist_is_empty(&engine->flights.locked_out))
-		next = Min(next, engine->next_unlocking);
-	/* unless the clock was set back */
-	if (!TimestampDifferenceExceeds(now, engine->not_before, LONGEST_PAUSE_MS + 1000))
-		next = Max(next, engine->not_before);
-	return next;
+		next = monotonic_earlier(next, engine->next_unlocking);
+	return monotonic_later(next, engine->not_before);
 }
 
-static TimestampTz
-next_sweep(const Engine *engine, TimestampTz now)
+static Monotonic
+next_sweep(const Engine *engine)
 {
-	if (engine->last_sweep == DT_NOBEGIN || engine->last_sweep > now)
-		return now;
+	/* there was none yet */
+	if (engine->last_sweep.us == 0)
+		return engine->last_sweep;
 	if (reengage_sweep_interval == 0)
-		return DT_NOEND;
-	return TimestampTzPlusMilliseconds(engine->last_sweep,
-									   reengage_sweep_interval * INT64CONST(1000));
+		return MONOTONIC_NEVER;
+	return monotonic_after(engine->last_sweep, reengage_sweep_interval * INT64CONST(1000));
 }
 
 /* Looks at everything that is due, and tries what could not be written again. */
 static void
-sweep(Engine *engine, TimestampTz now)
+sweep(Engine *engine, Monotonic now)
 {
 	engine->last_sweep = now;
 	/* triggers tell of changes, unless somebody has disabled them */
@@ -348,57 +346,55 @@ watches_secrets(const Engine *engine)
 }
 
 /* What makes the engine wake up when nothing happens. */
-static TimestampTz
-next_turn(Engine *engine, TimestampTz now)
+static Monotonic
+next_turn(Engine *engine, const Clocks *clocks)
 {
-	TimestampTz next = Min(Min(next_tick(engine, now), next_sweep(engine, now)),
-						   turns_next(&engine->flights, now));
+	Monotonic	now = clocks->now;
+	Monotonic	next = monotonic_earlier(next_tick(engine, clocks), next_sweep(engine));
 	Link	   *link = engine->calls.link;
 
+	next = monotonic_earlier(next, turns_next(&engine->flights, now));
 	if (link == NULL && engine->condition == ENGINE_DISPATCHING && !engine->closing)
-		next = Min(next, engine->calls.not_before);
+		next = monotonic_earlier(next, engine->calls.not_before);
 	if (link != NULL && link_has_failed(link))
 		next = now;
 	/* the courier is watched while it owes us something */
 	if (link != NULL && (!link_is_ready(link) || !dlist_is_empty(&engine->flights.calling)))
-		next = Min(next, TimestampTzPlusMilliseconds(now, WATCH_MS));
+		next = monotonic_earlier(next, monotonic_after(now, WATCH_MS));
 	if (!dlist_is_empty(&engine->flights.to_post))
-		next = Min(next, TimestampTzPlusMilliseconds(now, STANDBY_POLL_MS));
+		next = monotonic_earlier(next, monotonic_after(now, STANDBY_POLL_MS));
 	if (watches_secrets(engine))
-		next = Min(next, TimestampTzPlusMilliseconds(now, SECRETS_WATCH_MS));
+		next = monotonic_earlier(next, monotonic_after(now, SECRETS_WATCH_MS));
 	return next;
 }
 
 long
 engine_turn(Engine *engine)
 {
-	TimestampTz now = GetCurrentTimestamp();
 	MemoryContext old = MemoryContextSwitchTo(engine->turn_context);
-	TimestampTz next;
+	Clocks		clocks = clocks_read();
+	Monotonic	next;
 
-	calls_watch(&engine->calls, now);
-	calls_take_replies(&engine->calls, now);
-	turns_sort(&engine->flights, now, engine->closing || engine->condition != ENGINE_DISPATCHING);
-	if (next_sweep(engine, now) <= now)
-		sweep(engine, now);
+	calls_take_replies(&engine->calls, clocks.now);
+	calls_watch(&engine->calls, clocks.now);
+	turns_sort(&engine->flights, clocks.now, engine->closing || engine->condition != ENGINE_DISPATCHING);
+	if (monotonic_is_reached(next_sweep(engine), clocks.now))
+		sweep(engine, clocks.now);
 	if (watches_secrets(engine) && secrets_stamp() != engine->secrets_stamp)
 		engine->woken = true;
-	if (next_tick(engine, now) <= now)
+	if (monotonic_is_reached(next_tick(engine, &clocks), clocks.now))
 		tick(engine);
 	make_posts(engine);
-	now = GetCurrentTimestamp();
+	clocks = clocks_read();
 	if (engine->condition == ENGINE_DISPATCHING && engine->recovered && !engine->closing)
-		calls_keep_link(&engine->calls, now);
+		calls_keep_link(&engine->calls, clocks.now);
 
-	next = next_turn(engine, now);
+	next = next_turn(engine, &clocks);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(engine->turn_context);
-	/* infinite times have no difference */
-	if (next <= now)
-		return 0;
-	if (next == DT_NOEND)
+	if (next.us == MONOTONIC_NEVER.us)
 		return -1;
-	return TimestampDifferenceMilliseconds(now, next);
+	return monotonic_ms_until(next, clocks.now);
 }
 
 void
@@ -426,7 +422,6 @@ engine_create(EngineHost host)
 	policies_init(&engine->policies, context);
 	flights_init(&engine->flights, state);
 	calls_init(&engine->calls, context, &engine->flights, &engine->servers);
-	engine->last_sweep = DT_NOBEGIN;
 	return engine;
 }
 
@@ -454,14 +449,14 @@ engine_limit(Engine *engine, int64 nudges)
 bool
 engine_is_idle(const Engine *engine)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	Clocks		clocks = clocks_read();
 
 	/* for what an open transaction has locked nobody waits */
 	if (engine->flights.under_way > flights_length(&engine->flights.locked_out) || engine->woken)
 		return false;
 	return engine->limit == 0 ||
 		(calls_can_be_made(&engine->calls) &&
-		 servers_next_look(unconstify(dlist_head *, &engine->servers), now) > now);
+		 !monotonic_is_reached(servers_next_look(&engine->servers, &clocks), clocks.now));
 }
 
 void

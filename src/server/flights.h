@@ -48,7 +48,7 @@ typedef struct Flight
 	Thread	   *thread;
 	Step		step;			/* that is made, or is to be made */
 	int64		call_id;		/* 0: no call is outstanding */
-	TimestampTz answer_by;		/* of that call; later means that the courier hangs */
+	int64		answer_by_ms;	/* of that call, see Calls.watched_ms; later means that the courier hangs */
 	Intent	   *intent;			/* of its last POST; NULL: none */
 	bool		called;			/* this attempt has made a call */
 	bool		posted;			/* a POST was made, in this attempt or unresolved: */

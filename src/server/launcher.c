@@ -21,9 +21,9 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 #include "utils/varlena.h"
 
+#include "clocks.h"
 #include "compat.h"
 #include "launcher.h"
 #include "reengage.h"
@@ -45,8 +45,8 @@ typedef struct Launch
 	bool		launched;		/* and has not been seen to end */
 	bool		attached;		/* it was seen in its slot */
 	BackgroundWorkerHandle *handle; /* NULL: a predecessor launched it */
-	TimestampTz launched_at;
-	TimestampTz not_before;		/* of the next launch */
+	Monotonic	launched_at;
+	Monotonic	not_before;		/* of the next launch */
 	int			pause_ms;
 } Launch;
 
@@ -121,7 +121,7 @@ static void
 cut_pauses_short(void)
 {
 	for (int place = 0; place < REENGAGE_MAX_DATABASES; place++)
-		launches[place].not_before = 0;
+		launches[place].not_before = (Monotonic) {0};
 }
 
 static void
@@ -142,7 +142,7 @@ launch(int place, const char *database)
 
 	shmem_note_launch(place);
 	mine->attached = false;
-	mine->launched_at = GetCurrentTimestamp();
+	mine->launched_at = monotonic_now();
 	mine->launched = RegisterDynamicBackgroundWorker(&worker, &mine->handle);
 	if (!mine->launched)
 	{
@@ -160,7 +160,7 @@ launch(int place, const char *database)
 
 /* True when the worker that was launched is gone. */
 static bool
-has_ended(int place, const WorkerSlot *slot, TimestampTz now)
+has_ended(int place, const WorkerSlot *slot, Monotonic now)
 {
 	Launch	   *mine = &launches[place];
 	pid_t		pid;
@@ -168,11 +168,11 @@ has_ended(int place, const WorkerSlot *slot, TimestampTz now)
 	if (mine->handle != NULL)
 		return GetBackgroundWorkerPid(mine->handle, &pid) == BGWH_STOPPED;
 	return slot->pid == 0 &&
-		(mine->attached || TimestampDifferenceExceeds(mine->launched_at, now, START_TIMEOUT_MS));
+		(mine->attached || monotonic_is_reached(monotonic_after(mine->launched_at, START_TIMEOUT_MS), now));
 }
 
 static void
-note_end(int place, const WorkerSlot *slot, TimestampTz now)
+note_end(int place, const WorkerSlot *slot, Monotonic now)
 {
 	Launch	   *mine = &launches[place];
 
@@ -182,11 +182,11 @@ note_end(int place, const WorkerSlot *slot, TimestampTz now)
 		shmem_note_ended(place);
 		shmem_report_problem(place, "the worker ended while it started");
 	}
-	if (TimestampDifferenceExceeds(mine->launched_at, now, WELL_AFTER_MS))
+	if (monotonic_is_reached(monotonic_after(mine->launched_at, WELL_AFTER_MS), now))
 		mine->pause_ms = FIRST_PAUSE_MS;
 	else
 		mine->pause_ms = Min(Max(mine->pause_ms * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
-	mine->not_before = TimestampTzPlusMilliseconds(now, mine->pause_ms);
+	mine->not_before = monotonic_after(now, mine->pause_ms);
 	if (mine->handle != NULL)
 		pfree(mine->handle);
 	mine->handle = NULL;
@@ -195,7 +195,7 @@ note_end(int place, const WorkerSlot *slot, TimestampTz now)
 
 /* Looks after one slot; returns the milliseconds until it wants to be looked at again. */
 static long
-tend(int place, TimestampTz now)
+tend(int place, Monotonic now)
 {
 	Launch	   *mine = &launches[place];
 	WorkerSlot	slot = shmem_slot(place);
@@ -228,11 +228,11 @@ tend(int place, TimestampTz now)
 	}
 	if (mine->launched)
 		return mine->handle == NULL ? START_TIMEOUT_MS : LONGEST_PAUSE_MS;
-	if (mine->not_before > now)
-		return TimestampDifferenceMilliseconds(now, mine->not_before);
+	if (!monotonic_is_reached(mine->not_before, now))
+		return (long) monotonic_ms_until(mine->not_before, now);
 	launch(place, slot.database);
 	if (!mine->launched)
-		mine->not_before = TimestampTzPlusMilliseconds(now, 10 * FIRST_PAUSE_MS);
+		mine->not_before = monotonic_after(now, 10 * FIRST_PAUSE_MS);
 	return FIRST_PAUSE_MS;
 }
 
@@ -249,7 +249,7 @@ reengage_launcher_main(Datum arg)
 
 	while (!ShutdownRequestPending)
 	{
-		TimestampTz now = GetCurrentTimestamp();
+		Monotonic	now = monotonic_now();
 		long		timeout = LONGEST_PAUSE_MS;
 
 		for (int place = 0; place < REENGAGE_MAX_DATABASES; place++)

@@ -14,6 +14,9 @@
 /* A day that is still open, and what failed, is looked at again after this. */
 #define PAUSE_MS (60 * 1000)
 
+/* So long nobody notices that the clock was set past midnight. */
+#define LONGEST_SLEEP_MS (60 * 60 * 1000)
+
 /* Rows in one transaction: some ten milliseconds, in which no reply is read. */
 #define PART_ROWS 5000
 
@@ -32,12 +35,12 @@ find_day(Manifest *manifest)
 	const char *holders;
 
 	if (!store_find_day(&manifest->day, &holders))
-		manifest->next_look = next_midnight(asked_at);
+		manifest->next_midnight = next_midnight(asked_at);
 	else if (holders == NULL)
 		manifest->counting = true;
 	else
 	{
-		manifest->next_look = TimestampTzPlusMilliseconds(asked_at, PAUSE_MS);
+		manifest->not_before = monotonic_after(monotonic_now(), PAUSE_MS);
 		/* the same trouble again and again is one line in the log */
 		if (!manifest->in_trouble)
 			ereport(LOG,
@@ -75,7 +78,7 @@ note_failure(Manifest *manifest, ErrorData *error)
 	FreeErrorData(error);
 	manifest->in_trouble = true;
 	manifest->counting = false;
-	manifest->next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PAUSE_MS);
+	manifest->not_before = monotonic_after(monotonic_now(), PAUSE_MS);
 }
 
 /* One transaction; what it found is believed when it has committed. */
@@ -100,22 +103,31 @@ void
 manifest_init(Manifest *manifest)
 {
 	memset(manifest, 0, sizeof(Manifest));
-	manifest->next_look = DT_NOBEGIN;
+	manifest->next_midnight = DT_NOBEGIN;
+}
+
+/* Milliseconds until the next look; 0: now. */
+static long
+next_look(const Manifest *manifest)
+{
+	Clocks		clocks = clocks_read();
+	long		pause = (long) monotonic_ms_until(manifest->not_before, clocks.now);
+
+	if (manifest->next_midnight <= clocks.wall)
+		return pause;
+	return Max(pause, Min(TimestampDifferenceMilliseconds(clocks.wall, manifest->next_midnight), LONGEST_SLEEP_MS));
 }
 
 long
 manifest_turn(Manifest *manifest, EngineCondition condition, long timeout)
 {
-	TimestampTz now = GetCurrentTimestamp();
 	long		pause;
 
 	/* a copy has the manifest of its original, and writes none of its own */
 	if (condition != ENGINE_DISPATCHING)
 		return timeout;
-	if (manifest->next_look <= now)
+	if (next_look(manifest) == 0)
 		make_step(manifest);
-	if (manifest->next_look <= now)
-		return 0;
-	pause = TimestampDifferenceMilliseconds(now, manifest->next_look);
+	pause = next_look(manifest);
 	return timeout < 0 ? pause : Min(timeout, pause);
 }

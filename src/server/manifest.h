@@ -12,12 +12,14 @@
 
 #include "datatype/timestamp.h"
 
+#include "clocks.h"
 #include "engine.h"
 #include "store.h"
 
 typedef struct Manifest
 {
-	TimestampTz next_look;		/* DT_NOBEGIN: now */
+	TimestampTz next_midnight;	/* before it there is nothing to close */
+	Monotonic	not_before;		/* of the next look, after one that found trouble */
 	bool		counting;
 	DayCount	day;			/* while counting */
 	bool		in_trouble;		/* which was said */

@@ -14,8 +14,8 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/guc.h"
-#include "utils/timestamp.h"
 
+#include "clocks.h"
 #include "engine.h"
 #include "shmem.h"
 
@@ -30,14 +30,14 @@ PG_FUNCTION_INFO_V1(reengage_run);
 
 typedef struct Limits
 {
-	TimestampTz deadline;		/* no nudge is started after it */
+	Monotonic	deadline;		/* no nudge is started after it */
 	int64		nudges;
 } Limits;
 
 static Limits
 read_limits(FunctionCallInfo fcinfo)
 {
-	Limits		limits = {DT_NOEND, PG_INT64_MAX};
+	Limits		limits = {MONOTONIC_NEVER, PG_INT64_MAX};
 
 	if (!PG_ARGISNULL(0))
 	{
@@ -45,8 +45,7 @@ read_limits(FunctionCallInfo fcinfo)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("max_seconds must not be negative: %d", PG_GETARG_INT32(0))));
-		limits.deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													  PG_GETARG_INT32(0) * INT64CONST(1000));
+		limits.deadline = monotonic_after(monotonic_now(), PG_GETARG_INT32(0) * INT64CONST(1000));
 	}
 	if (!PG_ARGISNULL(1))
 	{
@@ -148,7 +147,7 @@ wait_at_most(Engine *engine, long timeout, long most)
 static void
 finish_posts(Engine *engine)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CANCEL_GRACE_MS);
+	Monotonic	deadline = monotonic_after(monotonic_now(), CANCEL_GRACE_MS);
 
 	QueryCancelPending = false;
 	engine_close(engine);
@@ -156,7 +155,7 @@ finish_posts(Engine *engine)
 	{
 		long		timeout = turn(engine);
 
-		if (engine_state(engine).posts_in_flight == 0 || GetCurrentTimestamp() >= deadline)
+		if (engine_state(engine).posts_in_flight == 0 || monotonic_is_reached(deadline, monotonic_now()))
 			break;
 		wait_at_most(engine, timeout, CANCEL_GRACE_MS / 10);
 	}
@@ -177,7 +176,7 @@ run(Engine *engine, Limits limits)
 	{
 		long		timeout;
 
-		if (GetCurrentTimestamp() >= limits.deadline)
+		if (monotonic_is_reached(limits.deadline, monotonic_now()))
 			engine_limit(engine, 0);
 		timeout = turn(engine);
 		if (engine_state(engine).condition == ENGINE_NOT_ALONE)

@@ -49,6 +49,7 @@ add_server(dlist_head *servers, const char *name)
 {
 	Server	   *server = palloc0(sizeof(Server));
 	TroubleRow	trouble;
+	Clocks		clocks = clocks_read();
 
 	strlcpy(server->name, name, NAMEDATALEN);
 	server->options_context = AllocSetContextCreate(CurrentMemoryContext, "reengage server options",
@@ -57,7 +58,7 @@ add_server(dlist_head *servers, const char *name)
 	lanes_rewind_everybody(&server->lanes, DT_NOBEGIN);
 	server->trouble.context = CurrentMemoryContext;
 	trouble = store_server_trouble(server->name);
-	trouble_inherit(&server->trouble, &trouble, GetCurrentTimestamp());
+	trouble_inherit(&server->trouble, &trouble, &clocks);
 	dlist_push_tail(servers, &server->node);
 	return server;
 }
@@ -165,7 +166,7 @@ server_message(const char *name, const ServerOptions *options)
 }
 
 bool
-server_introduce(Server *server, Link *link, TimestampTz now)
+server_introduce(Server *server, Link *link, Monotonic now)
 {
 	ServerMessage message = server_message(server->name, &server->options);
 	Credentials credentials;
@@ -237,7 +238,7 @@ servers_forget_introductions(dlist_head *servers)
 
 void
 server_block(Server *server, TroubleKind kind, Step step, const char *reason,
-			 const char *detail, TimestampTz now)
+			 const char *detail, Monotonic now)
 {
 	trouble_block(&server->trouble, kind, step, reason, detail, now);
 	server->introduced = false;
@@ -286,7 +287,7 @@ servers_say_states(dlist_head *servers, int level)
 }
 
 int
-server_capacity(const Server *server, TimestampTz now)
+server_capacity(const Server *server, Monotonic now)
 {
 	if (!server->exists || server->paused || trouble_is_left_alone(&server->trouble, now))
 		return 0;
@@ -312,31 +313,28 @@ servers_wake(dlist_head *servers, const Wakes *wakes)
 	}
 }
 
-static TimestampTz
-next_look(const Server *server, TimestampTz now)
+static Monotonic
+next_look(const Server *server, const Clocks *clocks)
 {
-	TimestampTz next = server->ready > 0 ? now : DT_NOEND;
+	TimestampTz due_at = server->ready > 0 ? DT_NOBEGIN : DT_NOEND;
+	bool		left_alone = trouble_is_left_alone(&server->trouble, clocks->now);
 
 	/* a full server looks again when a nudge ends, which is an event */
-	if (!server->exists || server->paused || (!trouble_is_left_alone(&server->trouble, now) && server_capacity(server, now) <= 0))
-		return DT_NOEND;
-	next = Min(next, server->lanes.next_due);
-	if (next == DT_NOEND || !trouble_is_left_alone(&server->trouble, now))
-		return next;
-	return Max(next, server->trouble.until);
+	if (!server->exists || server->paused || (!left_alone && server_capacity(server, clocks->now) <= 0))
+		return MONOTONIC_NEVER;
+	due_at = Min(due_at, server->lanes.next_due);
+	if (due_at == DT_NOEND || !left_alone)
+		return clocks_look_again(clocks, due_at);
+	return monotonic_later(clocks_look_again(clocks, due_at), server->trouble.until);
 }
 
-TimestampTz
-servers_next_look(dlist_head *servers, TimestampTz now)
+Monotonic
+servers_next_look(const dlist_head *servers, const Clocks *clocks)
 {
-	TimestampTz next = DT_NOEND;
+	Monotonic	next = MONOTONIC_NEVER;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, servers)
-	{
-		TimestampTz look = next_look(dlist_container(Server, node, iter.cur), now);
-
-		next = Min(next, look);
-	}
+	dlist_foreach(iter, unconstify(dlist_head *, servers))
+		next = monotonic_earlier(next, next_look(dlist_container(Server, node, iter.cur), clocks));
 	return next;
 }

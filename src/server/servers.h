@@ -10,6 +10,7 @@
 #include "datatype/timestamp.h"
 #include "lib/ilist.h"
 
+#include "clocks.h"
 #include "lanes.h"
 #include "link.h"
 #include "options.h"
@@ -49,7 +50,7 @@ extern ServerMessage server_message(const char *name, const ServerOptions *optio
  * Tells the courier about the server, credentials included.  False: it had to
  * be blocked, because its credentials cannot be had.
  */
-extern bool server_introduce(Server *server, Link *link, TimestampTz now);
+extern bool server_introduce(Server *server, Link *link, Monotonic now);
 
 /* The list was emptied: everything is to be read again. */
 extern void servers_forget_catalog(void);
@@ -65,7 +66,7 @@ extern bool servers_want_credentials(const dlist_head *servers);
 
 /* Its options and credentials are sent again with the next call. */
 extern void server_block(Server *server, TroubleKind kind, Step step, const char *reason,
-						 const char *detail, TimestampTz now);
+						 const char *detail, Monotonic now);
 
 /* Inside a tick: writes down what has changed since the last committed one. */
 extern void servers_write_states(dlist_head *servers);
@@ -74,12 +75,12 @@ extern void servers_write_states(dlist_head *servers);
 extern void servers_say_states(dlist_head *servers, int level);
 
 /* How many more nudges may be started now. */
-extern int	server_capacity(const Server *server, TimestampTz now);
+extern int	server_capacity(const Server *server, Monotonic now);
 
 /* These are to be read again. */
 extern void servers_wake(dlist_head *servers, const Wakes *wakes);
 
 /* The earliest time at which a lane, or a blocked server, wants a look. */
-extern TimestampTz servers_next_look(dlist_head *servers, TimestampTz now);
+extern Monotonic servers_next_look(const dlist_head *servers, const Clocks *clocks);
 
 #endif

@@ -56,7 +56,7 @@ TroubleRow
 store_server_trouble(const char *server)
 {
 	static Statement statement = {
-		"SELECT state, reason, detail, step, until FROM reengage.server_state WHERE server = $1",
+		"SELECT state, reason, detail, step, since, until FROM reengage.server_state WHERE server = $1",
 		1, {TEXTOID}
 	};
 	Datum		argument = CStringGetTextDatum(server);
@@ -69,7 +69,8 @@ store_server_trouble(const char *server)
 		row.reason = result_text(0, 2);
 		row.detail = result_text(0, 3);
 		row.step = result_text(0, 4);
-		row.until = result_time(0, 5, 0);
+		row.since = result_time(0, 5, 0);
+		row.until = result_time(0, 6, 0);
 	}
 	return row;
 }

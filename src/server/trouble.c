@@ -44,12 +44,18 @@ differs(const char *a, const char *b)
 	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
 }
 
-/* A clock that was set back must not stretch it. */
 bool
-trouble_is_left_alone(const Trouble *trouble, TimestampTz now)
+trouble_is_left_alone(const Trouble *trouble, Monotonic now)
 {
-	return now < trouble->until &&
-		!TimestampDifferenceExceeds(now, trouble->until, RETRY_AFTER_CAP_MS + 1000);
+	return !monotonic_is_reached(trouble->until, now);
+}
+
+TimestampTz
+trouble_shows_until(const Trouble *trouble)
+{
+	Clocks		clocks = clocks_read();
+
+	return clocks_show(&clocks, trouble->until);
 }
 
 bool
@@ -59,7 +65,7 @@ trouble_is_probing(const Trouble *trouble)
 }
 
 static bool
-is_resting(const Trouble *trouble, TimestampTz now)
+is_resting(const Trouble *trouble, Monotonic now)
 {
 	return trouble->kind == TROUBLE_RESTING && trouble_is_left_alone(trouble, now);
 }
@@ -97,7 +103,7 @@ end(Trouble *trouble)
 	trouble->changed |= trouble->kind != TROUBLE_NONE;
 	trouble->release |= trouble->kind != TROUBLE_NONE;
 	trouble->kind = TROUBLE_NONE;
-	trouble->until = 0;
+	trouble->until = (Monotonic) {0};
 	trouble->pause_ms = 0;
 	trouble->failures = 0;
 	set_text(trouble, &trouble->reason, NULL);
@@ -106,19 +112,19 @@ end(Trouble *trouble)
 
 /* Only the first of many that failed together lengthens the pause. */
 static void
-lengthen(Trouble *trouble, TroubleKind kind, int64 first_ms, int64 longest_ms, TimestampTz now)
+lengthen(Trouble *trouble, TroubleKind kind, int64 first_ms, int64 longest_ms, Monotonic now)
 {
 	if (trouble->kind != kind)
 		trouble->pause_ms = 0;
 	else if (trouble_is_left_alone(trouble, now))
 		return;
 	trouble->pause_ms = next_pause_ms(trouble->pause_ms, first_ms, longest_ms);
-	trouble->until = TimestampTzPlusMilliseconds(now, trouble->pause_ms);
+	trouble->until = monotonic_after(now, trouble->pause_ms);
 }
 
 void
 trouble_block(Trouble *trouble, TroubleKind kind, Step step, const char *reason,
-			  const char *detail, TimestampTz now)
+			  const char *detail, Monotonic now)
 {
 	/* one that rests is left alone already, and until then */
 	if (is_resting(trouble, now))
@@ -130,11 +136,11 @@ trouble_block(Trouble *trouble, TroubleKind kind, Step step, const char *reason,
 }
 
 void
-trouble_rest(Trouble *trouble, Step step, int64 asked_ms, const char *reason, TimestampTz now)
+trouble_rest(Trouble *trouble, Step step, int64 asked_ms, const char *reason, Monotonic now)
 {
 	bool		resting = is_resting(trouble, now);
-	TimestampTz until = TimestampTzPlusMilliseconds(now, Min(asked_ms, RETRY_AFTER_CAP_MS));
-	bool		longer = until > TimestampTzPlusMilliseconds(trouble->until, SAME_REST_MS);
+	Monotonic	until = monotonic_after(now, Min(asked_ms, RETRY_AFTER_CAP_MS));
+	bool		longer = !monotonic_is_reached(until, monotonic_after(trouble->until, SAME_REST_MS));
 
 	/* once it was a POST, a look does not tell that it is over */
 	if (trouble->kind == TROUBLE_RESTING && trouble->step != STEP_CHECK)
@@ -142,13 +148,13 @@ trouble_rest(Trouble *trouble, Step step, int64 asked_ms, const char *reason, Ti
 	if (asked_ms <= 0)
 		lengthen(trouble, TROUBLE_RESTING, FIRST_REST_MS, LONGEST_REST_MS, now);
 	else
-		trouble->until = resting ? Max(trouble->until, until) : until;
+		trouble->until = resting ? monotonic_later(trouble->until, until) : until;
 	trouble->changed |= !resting || (asked_ms > 0 && longer);
 	begin(trouble, TROUBLE_RESTING, step, reason, NULL);
 }
 
 void
-trouble_note_failure(Trouble *trouble, int most, const char *reason, TimestampTz now)
+trouble_note_failure(Trouble *trouble, int most, const char *reason, Monotonic now)
 {
 	if (most == 0 || ++trouble->failures < most || is_resting(trouble, now))
 		return;
@@ -158,7 +164,7 @@ trouble_note_failure(Trouble *trouble, int most, const char *reason, TimestampTz
 }
 
 void
-trouble_note_answer(Trouble *trouble, Step step, TimestampTz now)
+trouble_note_answer(Trouble *trouble, Step step, Monotonic now)
 {
 	trouble->failures = 0;
 	/* what was on the wire when the API asked for a rest does not end it */
@@ -168,9 +174,9 @@ trouble_note_answer(Trouble *trouble, Step step, TimestampTz now)
 }
 
 void
-trouble_note_success(Trouble *trouble, Step step, TimestampTz now)
+trouble_note_success(Trouble *trouble, Step step, Monotonic now)
 {
-	blame_success(&trouble->blame, step, now);
+	blame_success(&trouble->blame, step, now.us);
 	if (is_cure(trouble->notice_step, step))
 		forget_notice(trouble);
 	if ((trouble->kind == TROUBLE_REFUSED || trouble->kind == TROUBLE_UNUSABLE) &&
@@ -203,7 +209,7 @@ trouble_try_again(Trouble *trouble)
 	/* but what the API said stays said */
 	if (trouble->kind == TROUBLE_NONE || trouble->kind == TROUBLE_RESTING)
 		return;
-	trouble->until = 0;
+	trouble->until = (Monotonic) {0};
 	trouble->release = true;
 }
 
@@ -222,23 +228,35 @@ read_step(const char *name, Step *step)
 	return false;
 }
 
+/* Until when, of a time that was written by a clock which was set back since, perhaps. */
+static Monotonic
+inherited_until(const TroubleRow *row, const Clocks *clocks)
+{
+	int64		us = row->until - clocks->wall;
+
+	if (clocks->wall < row->since)
+		us = Min(us, row->until - row->since);
+	us = Min(us, RETRY_AFTER_CAP_MS * INT64CONST(1000));
+	return monotonic_after(clocks->now, us / 1000 + 1);
+}
+
 /*
  * A block for refusals goes on, so that each restart does not cost a nudge a
  * refusal of its own; one nudge tries it at once.  Other troubles will show
  * again, unless the API said until when.
  */
 void
-trouble_inherit(Trouble *trouble, const TroubleRow *row, TimestampTz now)
+trouble_inherit(Trouble *trouble, const TroubleRow *row, const Clocks *clocks)
 {
 	Step		step = STEP_CHECK;
 	bool		of_step = read_step(row->step, &step);
 
 	if (row->state == NULL)
 		return;
-	if (row->until > now)
+	if (row->until > clocks->wall)
 	{
 		begin(trouble, TROUBLE_RESTING, step, row->reason, NULL);
-		trouble->until = row->until;
+		trouble->until = inherited_until(row, clocks);
 	}
 	else if (of_step && strcmp(row->state, "attention") == 0)
 		trouble_notice(trouble, step, row->reason, row->detail);
@@ -261,7 +279,7 @@ trouble_row(const Trouble *trouble)
 		.reason = trouble->reason,
 		.detail = trouble->detail,
 		.step = resting || trouble->kind == TROUBLE_REFUSED ? step_name(trouble->step) : NULL,
-		.until = resting ? trouble->until : 0,
+		.until = resting ? trouble_shows_until(trouble) : 0,
 	};
 
 	if (trouble->kind != TROUBLE_NONE)
@@ -276,7 +294,7 @@ static bool
 is_worth_saying(const Trouble *trouble)
 {
 	return trouble->kind != TROUBLE_RESTING ||
-		TimestampDifferenceExceeds(GetCurrentTimestamp(), trouble->until, WORTH_SAYING_MS);
+		monotonic_ms_until(trouble->until, monotonic_now()) >= WORTH_SAYING_MS;
 }
 
 void

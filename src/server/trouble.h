@@ -17,6 +17,7 @@
 #include "datatype/timestamp.h"
 
 #include "blame.h"
+#include "clocks.h"
 
 typedef enum TroubleKind
 {
@@ -35,7 +36,7 @@ typedef struct Trouble
 	Step		step;			/* the kind of call that it is about: a success of it is the cure */
 	char	   *reason;			/* for everybody */
 	char	   *detail;			/* for operators; NULL: there is no more to say */
-	TimestampTz until;			/* it is left alone until then */
+	Monotonic	until;			/* it is left alone until then */
 	int64		pause_ms;
 	int			failures;		/* calls in a row that the API did not answer, or with 5xx */
 	Blame		blame;			/* of refusals */
@@ -57,29 +58,33 @@ typedef struct TroubleRow
 	const char *reason;
 	const char *detail;
 	const char *step;			/* NULL: no kind of call in particular */
+	TimestampTz since;
 	TimestampTz until;			/* 0: no time was named */
 } TroubleRow;
 
-extern bool trouble_is_left_alone(const Trouble *trouble, TimestampTz now);
+extern bool trouble_is_left_alone(const Trouble *trouble, Monotonic now);
+
+/* Until when, as the wall clock shows it. */
+extern TimestampTz trouble_shows_until(const Trouble *trouble);
 
 /* One nudge at a time. */
 extern bool trouble_is_probing(const Trouble *trouble);
 
 /* REFUSED or UNUSABLE. */
 extern void trouble_block(Trouble *trouble, TroubleKind kind, Step step, const char *reason,
-						  const char *detail, TimestampTz now);
+						  const char *detail, Monotonic now);
 
 /* The API said "not now" to a call of this step, for so long; -1, 0: it did not say. */
-extern void trouble_rest(Trouble *trouble, Step step, int64 asked_ms, const char *reason, TimestampTz now);
+extern void trouble_rest(Trouble *trouble, Step step, int64 asked_ms, const char *reason, Monotonic now);
 
 /* A call failed; that many in a row are one too many (0: never). */
-extern void trouble_note_failure(Trouble *trouble, int most, const char *reason, TimestampTz now);
+extern void trouble_note_failure(Trouble *trouble, int most, const char *reason, Monotonic now);
 
 /* The API answered a call of this step, be it with a refusal. */
-extern void trouble_note_answer(Trouble *trouble, Step step, TimestampTz now);
+extern void trouble_note_answer(Trouble *trouble, Step step, Monotonic now);
 
 /* A call of this step succeeded. */
-extern void trouble_note_success(Trouble *trouble, Step step, TimestampTz now);
+extern void trouble_note_success(Trouble *trouble, Step step, Monotonic now);
 
 /* A nudge ended because a call of this step was refused to it alone. */
 extern void trouble_notice(Trouble *trouble, Step step, const char *reason, const char *detail);
@@ -89,7 +94,7 @@ extern void trouble_forget(Trouble *trouble);
 extern void trouble_try_again(Trouble *trouble);
 
 /* What an engine before this one wrote down. */
-extern void trouble_inherit(Trouble *trouble, const TroubleRow *row, TimestampTz now);
+extern void trouble_inherit(Trouble *trouble, const TroubleRow *row, const Clocks *clocks);
 
 extern TroubleRow trouble_row(const Trouble *trouble);
 

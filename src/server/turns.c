@@ -37,10 +37,10 @@ waits(const Server *server)
 
 /* One that flies under an intent still has it on disk, as if it were on the wire. */
 static bool
-may_wait(const Flight *flight, TimestampTz now)
+may_wait(const Flight *flight, Monotonic now)
 {
 	return flight->intent == NULL &&
-		!TimestampDifferenceExceeds(now, flight->server->trouble.until, PATIENCE_MS);
+		monotonic_ms_until(flight->server->trouble.until, now) <= PATIENCE_MS;
 }
 
 /* Has one before this place been let go to the same server? */
@@ -54,7 +54,7 @@ has_gone(Flight **wanting, const bool *goes, int place)
 }
 
 void
-turns_sort(Flights *flights, TimestampTz now, bool closing)
+turns_sort(Flights *flights, Monotonic now, bool closing)
 {
 	int			count;
 	Flight	  **wanting;
@@ -81,10 +81,10 @@ turns_sort(Flights *flights, TimestampTz now, bool closing)
 	}
 }
 
-TimestampTz
-turns_next(const Flights *flights, TimestampTz now)
+Monotonic
+turns_next(const Flights *flights, Monotonic now)
 {
-	TimestampTz next = DT_NOEND;
+	Monotonic	next = MONOTONIC_NEVER;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, unconstify(dlist_head *, &flights->resting))
@@ -92,9 +92,9 @@ turns_next(const Flights *flights, TimestampTz now)
 		const Server *server = dlist_container(Flight, node, iter.cur)->server;
 
 		if (trouble_is_left_alone(&server->trouble, now))
-			next = Min(next, server->trouble.until);
+			next = monotonic_earlier(next, server->trouble.until);
 		else if (!waits(server) || !is_tried(flights, server))
-			next = Min(next, now);
+			next = monotonic_earlier(next, now);
 	}
 	return next;
 }

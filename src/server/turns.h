@@ -12,9 +12,9 @@
 #include "flights.h"
 
 /* Sorts to_intend and resting: who may go on, and who waits.  "closing": nobody waits any more. */
-extern void turns_sort(Flights *flights, TimestampTz now, bool closing);
+extern void turns_sort(Flights *flights, Monotonic now, bool closing);
 
-/* When they are to be sorted again, if nothing happens; DT_NOEND: there is no need. */
-extern TimestampTz turns_next(const Flights *flights, TimestampTz now);
+/* When they are to be sorted again, if nothing happens; MONOTONIC_NEVER: there is no need. */
+extern Monotonic turns_next(const Flights *flights, Monotonic now);
 
 #endif

@@ -79,14 +79,14 @@ with_words_of_api(Flight *flight, const ReplyMessage *reply, char *detail)
 }
 
 static Verdict
-judge_refusal(Flight *flight, const ReplyMessage *reply, TimestampTz now)
+judge_refusal(Flight *flight, const ReplyMessage *reply, Monotonic now)
 {
 	Trouble    *trouble = &flight->server->trouble;
 	Culprit		culprit = culprit_of_flight(flight);
 	const Culprit *first;
 	char	   *detail;
 
-	if (!blame_refusal(&trouble->blame, flight->step, &culprit, now))
+	if (!blame_refusal(&trouble->blame, flight->step, &culprit, now.us))
 		return VERDICT_NONE;
 	first = blame_first(&trouble->blame, flight->step);
 	detail = first == NULL || strcmp(first->nudge_id, culprit.nudge_id) == 0 ?
@@ -98,7 +98,7 @@ judge_refusal(Flight *flight, const ReplyMessage *reply, TimestampTz now)
 
 /* What the network says names a certificate or an address, not anybody's call. */
 static Verdict
-judge_unusable(Flight *flight, const ReplyMessage *reply, TimestampTz now)
+judge_unusable(Flight *flight, const ReplyMessage *reply, Monotonic now)
 {
 	const char *word = word_of(flight, reply);
 	const char *said = flight_keep_ascii(flight, reply->error_message);
@@ -112,7 +112,7 @@ judge_unusable(Flight *flight, const ReplyMessage *reply, TimestampTz now)
 }
 
 static Verdict
-judge_rest(Flight *flight, const ReplyMessage *reply, TimestampTz now)
+judge_rest(Flight *flight, const ReplyMessage *reply, Monotonic now)
 {
 	const char *who = is_of_login(reply) && reply->http_status != 0 ? "the login server" : "the API";
 	/* what the courier holds back had been said to another call */
@@ -127,7 +127,7 @@ judge_rest(Flight *flight, const ReplyMessage *reply, TimestampTz now)
 }
 
 Verdict
-verdict_of(Flight *flight, const ReplyMessage *reply, TimestampTz now)
+verdict_of(Flight *flight, const ReplyMessage *reply, Monotonic now)
 {
 	Trouble    *trouble = &flight->server->trouble;
 

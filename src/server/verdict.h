@@ -17,7 +17,7 @@ typedef enum Verdict
 } Verdict;
 
 /* Judges a reply of the courier, and takes down what follows for the server. */
-extern Verdict verdict_of(Flight *flight, const ReplyMessage *reply, TimestampTz now);
+extern Verdict verdict_of(Flight *flight, const ReplyMessage *reply, Monotonic now);
 
 /* The nudge ends with this reply: an operator may have to know of it. */
 extern void verdict_note_end(Flight *flight, const ReplyMessage *reply, const Decision *end);

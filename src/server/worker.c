@@ -13,8 +13,8 @@
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
-#include "utils/timestamp.h"
 
+#include "clocks.h"
 #include "engine.h"
 #include "manifest.h"
 #include "reengage.h"
@@ -87,17 +87,17 @@ reload_settings(Engine *engine)
 static void
 finish_posts(Engine *engine)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_GRACE_MS);
+	Monotonic	deadline = monotonic_after(monotonic_now(), SHUTDOWN_GRACE_MS);
 
 	engine_close(engine);
 	for (;;)
 	{
 		long		timeout = engine_turn(engine);
-		TimestampTz now = GetCurrentTimestamp();
+		long		left = (long) monotonic_ms_until(deadline, monotonic_now());
 
-		if (engine_state(engine).posts_in_flight == 0 || now >= deadline)
+		if (engine_state(engine).posts_in_flight == 0 || left == 0)
 			break;
-		engine_wait(engine, Min((unsigned long) timeout, TimestampDifferenceMilliseconds(now, deadline)));
+		engine_wait(engine, Min((unsigned long) timeout, left));
 	}
 	/* once more, for what the last replies said */
 	engine_turn(engine);
