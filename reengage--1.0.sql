@@ -4104,6 +4104,7 @@ GRANT UPDATE (timeline) ON reengage.identity TO reengage_worker;
 GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.intents, reengage.releases TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.unresolved TO reengage_worker;
+GRANT UPDATE (since) ON reengage.unresolved TO reengage_worker;
 GRANT SELECT, INSERT ON reengage.lineage TO reengage_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON reengage.server_state TO reengage_worker;
 GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.fence_complaint(), reengage.lineage_position(),

@@ -23,12 +23,14 @@
 /* A courier says hello within milliseconds, on a busy machine seconds. */
 #define HELLO_MS (10 * 1000)
 
+/* How often to look after a courier that owes an answer. */
+#define WATCH_MS 1000
+
 /*
- * Between two looks at a courier that owes us something lies about a second.  A
- * process that was stopped for longer, with its courier perhaps, heard nothing
+ * A process that was stopped for longer, with its courier perhaps, heard nothing
  * because it could not listen: that time is not counted.
  */
-#define LONGEST_WATCH_MS 2000
+#define LONGEST_WATCH_MS (2 * WATCH_MS)
 
 void
 calls_init(Calls *calls, MemoryContext context, Flights *flights, dlist_head *servers)
@@ -343,6 +345,18 @@ calls_watch(Calls *calls, Monotonic now)
 	dlist_foreach(iter, &calls->flights->calling)
 		if (dlist_container(Flight, node, iter.cur)->answer_by_ms < calls->watched_ms)
 			link_give_up(calls->link, "the courier did not answer in time");
+}
+
+Monotonic
+calls_next_watch(const Calls *calls, bool wanted, Monotonic now)
+{
+	if (calls->link == NULL)
+		return wanted ? calls->not_before : MONOTONIC_NEVER;
+	if (link_has_failed(calls->link))
+		return now;
+	if (!link_is_ready(calls->link) || !dlist_is_empty(&calls->flights->calling))
+		return monotonic_after(now, WATCH_MS);
+	return MONOTONIC_NEVER;
 }
 
 /* --- making calls --------------------------------------------------------------- */

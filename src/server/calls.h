@@ -49,6 +49,9 @@ extern void calls_take_replies(Calls *calls, Monotonic now);
  */
 extern void calls_watch(Calls *calls, Monotonic now);
 
+/* When a courier is to be started, if one is wanted, or to be watched. */
+extern Monotonic calls_next_watch(const Calls *calls, bool wanted, Monotonic now);
+
 /* Makes the next call of every flight in the list. */
 extern void calls_make(Calls *calls, dlist_head *list);
 

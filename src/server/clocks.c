@@ -16,6 +16,9 @@
  */
 #define LONGEST_SLEEP_MS (5 * 1000)
 
+/* Less is a leap second, or a moment between the two readings. */
+#define SET_BACK_US (2 * USECS_PER_SEC)
+
 Monotonic
 monotonic_now(void)
 {
@@ -51,4 +54,12 @@ clocks_show(const Clocks *clocks, Monotonic when)
 	if (when.us == MONOTONIC_NEVER.us || pg_add_s64_overflow(clocks->wall, when.us - clocks->now.us, &us))
 		return DT_NOEND;
 	return us;
+}
+
+int64
+clocks_set_back(const Clocks *before, const Clocks *after)
+{
+	int64		back = before->wall + (after->now.us - before->now.us) - after->wall;
+
+	return before->now.us != 0 && back >= SET_BACK_US ? back : 0;
 }

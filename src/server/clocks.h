@@ -13,7 +13,7 @@
 
 #include "monotonic.h"
 
-/* The same moment by both. */
+/* The same moment by both; all zero: it is not known. */
 typedef struct Clocks
 {
 	Monotonic	now;
@@ -30,6 +30,9 @@ extern Monotonic monotonic_now(void);
  * the latest.
  */
 extern Monotonic clocks_look_again(const Clocks *clocks, TimestampTz due_at);
+
+/* How far the wall clock was set back between these readings, in microseconds; 0: it was not. */
+extern int64 clocks_set_back(const Clocks *before, const Clocks *after);
 
 /* What the wall clock shows then, if it is not set. */
 extern TimestampTz clocks_show(const Clocks *clocks, Monotonic when);

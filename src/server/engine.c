@@ -43,9 +43,6 @@
 /* How often to ask for the lock that another session holds. */
 #define NOT_ALONE_MS 5000
 
-/* How often to look after a courier that owes an answer. */
-#define WATCH_MS 1000
-
 /* While a server is blocked that other credentials may be the cure of, their file is looked at. */
 #define SECRETS_WATCH_MS 2000
 
@@ -80,6 +77,7 @@ struct Engine
 	int			failures;		/* ticks in a row */
 	Monotonic	last_sweep;
 	Monotonic	next_unlocking;
+	Clocks		followed;		/* by these the pauses in the tables are right */
 	uint64		secrets_stamp;
 	EngineTotals totals;
 
@@ -89,6 +87,7 @@ struct Engine
 	IntentBatch intents;
 	int			departed;
 	List	   *released;		/* servers of which something was decided */
+	Clocks		clocks;
 };
 
 /* --- the body of a tick ------------------------------------------------------- */
@@ -129,10 +128,10 @@ static void
 tick_body(void *argument)
 {
 	Engine	   *engine = argument;
-	Clocks		clocks = clocks_read();
 	List	   *paused;
 	int			recovered;
 
+	engine->clocks = clocks_read();
 	engine->condition = find_condition(engine, &paused);
 	/* whoever else dispatches is told of changes in our place */
 	if (engine->condition != ENGINE_DISPATCHING)
@@ -152,13 +151,14 @@ tick_body(void *argument)
 	outcomes_write(engine->ending, engine->nending);
 	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
 	{
-		/* after the ends, which may have been put off by policies that are no more */
+		/* after the ends, which may have been put off by another clock, or policies that are no more */
+		servers_follow_clock(&engine->servers, &engine->followed, &engine->clocks);
 		engine->released = releases_take(&engine->servers, &engine->policies, engine->turn_context);
 		policies_know(&engine->policies);
 		intents_record(&engine->intents, &engine->policies, &engine->flights, engine->epoch);
 		if (calls_can_be_made(&engine->calls) && engine->limit > 0)
 			engine->departed = claims_take(&engine->flights, &engine->policies, &engine->servers,
-										   engine->calls.link, &clocks,
+										   engine->calls.link, &engine->clocks,
 										   (int) Min(engine->limit, PG_INT32_MAX));
 	}
 	intents_close(&engine->intents, engine->ending, engine->nending);
@@ -207,6 +207,8 @@ after_commit(Engine *engine)
 	if (engine->condition == ENGINE_DISPATCHING)
 	{
 		engine->recovered = true;
+		if (!engine->closing)
+			engine->followed = engine->clocks;
 		calls_make(&engine->calls, &engine->flights.to_start);
 	}
 }
@@ -351,16 +353,10 @@ next_turn(Engine *engine, const Clocks *clocks)
 {
 	Monotonic	now = clocks->now;
 	Monotonic	next = monotonic_earlier(next_tick(engine, clocks), next_sweep(engine));
-	Link	   *link = engine->calls.link;
+	bool		wants_courier = engine->condition == ENGINE_DISPATCHING && !engine->closing;
 
 	next = monotonic_earlier(next, turns_next(&engine->flights, now));
-	if (link == NULL && engine->condition == ENGINE_DISPATCHING && !engine->closing)
-		next = monotonic_earlier(next, engine->calls.not_before);
-	if (link != NULL && link_has_failed(link))
-		next = now;
-	/* the courier is watched while it owes us something */
-	if (link != NULL && (!link_is_ready(link) || !dlist_is_empty(&engine->flights.calling)))
-		next = monotonic_earlier(next, monotonic_after(now, WATCH_MS));
+	next = monotonic_earlier(next, calls_next_watch(&engine->calls, wants_courier, now));
 	if (!dlist_is_empty(&engine->flights.to_post))
 		next = monotonic_earlier(next, monotonic_after(now, STANDBY_POLL_MS));
 	if (watches_secrets(engine))
@@ -380,7 +376,8 @@ engine_turn(Engine *engine)
 	turns_sort(&engine->flights, clocks.now, engine->closing || engine->condition != ENGINE_DISPATCHING);
 	if (monotonic_is_reached(next_sweep(engine), clocks.now))
 		sweep(engine, clocks.now);
-	if (watches_secrets(engine) && secrets_stamp() != engine->secrets_stamp)
+	if ((watches_secrets(engine) && secrets_stamp() != engine->secrets_stamp) ||
+		clocks_set_back(&engine->followed, &clocks) > 0)
 		engine->woken = true;
 	if (monotonic_is_reached(next_tick(engine, &clocks), clocks.now))
 		tick(engine);
@@ -431,6 +428,12 @@ engine_destroy(Engine *engine)
 	calls_close(&engine->calls);
 	dispatcher_lock_release();
 	MemoryContextDelete(engine->context);
+}
+
+void
+engine_follow_from(Engine *engine, Clocks clocks)
+{
+	engine->followed = clocks;
 }
 
 void
@@ -486,5 +489,6 @@ engine_state(const Engine *engine)
 		.tick_failures = engine->failures,
 		.courier_failures = engine->calls.failures,
 		.totals = &engine->totals,
+		.followed = engine->followed,
 	};
 }

@@ -16,8 +16,7 @@
 
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
-
+#include "clocks.h"
 #include "nudge.h"
 #include "wakes.h"
 
@@ -55,6 +54,7 @@ typedef struct EngineState
 	int			tick_failures;	/* in a row */
 	int			courier_failures;	/* couriers in a row that ended before they could do anything */
 	const EngineTotals *totals;
+	Clocks		followed;		/* by these the pauses in the tables are right */
 } EngineState;
 
 extern Engine *engine_create(EngineHost host);
@@ -67,6 +67,9 @@ extern long engine_turn(Engine *engine);
 
 /* Waits for the courier, the latch or the time. */
 extern void engine_wait(Engine *engine, long timeout);
+
+/* By these clocks an engine before this one has seen to the pauses in the tables. */
+extern void engine_follow_from(Engine *engine, Clocks clocks);
 
 /* The tables have changed: these nudges are due that the engine may have passed by. */
 extern void engine_wake(Engine *engine, const Wakes *wakes);

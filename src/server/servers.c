@@ -313,6 +313,19 @@ servers_wake(dlist_head *servers, const Wakes *wakes)
 	}
 }
 
+void
+servers_follow_clock(dlist_head *servers, const Clocks *before, const Clocks *now)
+{
+	int64		back = clocks_set_back(before, now);
+	dlist_iter	iter;
+
+	if (back == 0)
+		return;
+	store_follow_clock(back);
+	dlist_foreach(iter, servers)
+		lanes_rewind_everybody(&dlist_container(Server, node, iter.cur)->lanes, DT_NOBEGIN);
+}
+
 static Monotonic
 next_look(const Server *server, const Clocks *clocks)
 {

@@ -80,6 +80,9 @@ extern int	server_capacity(const Server *server, Monotonic now);
 /* These are to be read again. */
 extern void servers_wake(dlist_head *servers, const Wakes *wakes);
 
+/* Inside a tick: the pauses in the tables are those of a clock that was set back since, perhaps. */
+extern void servers_follow_clock(dlist_head *servers, const Clocks *before, const Clocks *now);
+
 /* The earliest time at which a lane, or a blocked server, wants a look. */
 extern Monotonic servers_next_look(const dlist_head *servers, const Clocks *clocks);
 

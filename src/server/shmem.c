@@ -190,7 +190,7 @@ shmem_attach_worker(int place)
 }
 
 void
-shmem_report(int place, WorkerPhase phase, int in_flight, int64 ended)
+shmem_report(int place, WorkerPhase phase, int in_flight, int64 ended, Clocks followed)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	WorkerSlot *slot = &shared->slots[place];
@@ -199,6 +199,7 @@ shmem_report(int place, WorkerPhase phase, int in_flight, int64 ended)
 	set_phase(slot, phase, now);
 	slot->in_flight = in_flight;
 	slot->ended += ended;
+	slot->followed = followed;
 	SpinLockRelease(&shared->mutex);
 }
 

@@ -8,7 +8,7 @@
 #ifndef REENGAGE_SHMEM_H
 #define REENGAGE_SHMEM_H
 
-#include "datatype/timestamp.h"
+#include "clocks.h"
 
 #include "wakes.h"
 
@@ -40,6 +40,7 @@ typedef struct WorkerSlot
 	int64		ended;			/* nudges, since the server started */
 	int			restarts;
 	char		message[WORKER_MESSAGE_SIZE];	/* what is wrong; empty: nothing */
+	Clocks		followed;		/* by these the pauses in its tables are right */
 } WorkerSlot;
 
 /* For _PG_init. */
@@ -58,7 +59,7 @@ extern void shmem_note_ended(int place);
 
 /* For the worker of a slot; also arranges that its end is noted. */
 extern void shmem_attach_worker(int place);
-extern void shmem_report(int place, WorkerPhase phase, int in_flight, int64 ended);
+extern void shmem_report(int place, WorkerPhase phase, int in_flight, int64 ended, Clocks followed);
 
 /* NULL or empty: all is well again. */
 extern void shmem_report_problem(int place, const char *message);

@@ -212,6 +212,9 @@ extern List *store_servers(void);
 extern void store_report_server(const char *server, const TroubleRow *trouble);
 extern TroubleRow store_server_trouble(const char *server);
 
+/* The clock was set back so far since pauses were written: they end as much earlier. */
+extern void store_follow_clock(int64 microseconds);
+
 /* What waits with WAITS_FOR_SERVER is due from now on; returns that time, or 0: nothing is. */
 extern TimestampTz store_release(const char *server);
 

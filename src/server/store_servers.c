@@ -93,6 +93,26 @@ store_release(const char *server)
 }
 
 void
+store_follow_clock(int64 microseconds)
+{
+	/* what waits for an hour or a day waits for the clock itself */
+	static Statement pauses = {
+		"UPDATE reengage.due SET due_at = due_at - $1 * interval '1 microsecond'"
+		" WHERE due_at > pg_catalog.now() AND waiting_for !~ '^(quiet hours|minimum gap)'",
+		1, {INT8OID}
+	};
+	/* a key must not be taken for good when the API has forgotten it */
+	static Statement keys = {
+		"UPDATE reengage.unresolved SET since = since - $1 * interval '1 microsecond'",
+		1, {INT8OID}
+	};
+	Datum		argument = Int64GetDatum(microseconds);
+
+	execute(&pauses, &argument, SPI_OK_UPDATE);
+	execute(&keys, &argument, SPI_OK_UPDATE);
+}
+
+void
 store_record_opt_outs(const OptOutRow *rows, int count)
 {
 	static Statement statement = {

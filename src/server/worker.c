@@ -61,7 +61,7 @@ report(int place, const Engine *engine, int64 *reported)
 	EngineState state = engine_state(engine);
 	int64		ended = ended_so_far(state.totals);
 
-	shmem_report(place, phase_of(state.condition), state.in_flight, ended - *reported);
+	shmem_report(place, phase_of(state.condition), state.in_flight, ended - *reported, state.followed);
 	*reported = ended;
 	/* the health view reads the fence itself */
 	shmem_report_problem(place, state.condition == ENGINE_FENCED ? NULL : state.problem);
@@ -149,6 +149,7 @@ reengage_worker_main(Datum arg)
 	pgstat_report_appname("reengage worker");
 
 	engine = engine_create(ENGINE_IN_WORKER);
+	engine_follow_from(engine, slot.followed);
 	manifest_init(&manifest);
 	while (!ShutdownRequestPending)
 	{
