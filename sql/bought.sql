@@ -84,6 +84,7 @@ SELECT * FROM reengage.cancel_thread('gone-knows');
 CREATE ROLE regress_app IN ROLE reengage_application;
 CREATE ROLE regress_other IN ROLE reengage_application;
 CREATE ROLE regress_chief IN ROLE reengage_operator;
+GRANT USAGE ON FOREIGN SERVER genesys TO reengage_application;
 SET ROLE regress_app;
 SELECT count(reengage.nudge('whose', 'hi', address => '+13175550175', channel => 'sms', due_at => now() + interval '1 day')) FROM generate_series(1, 2);
 SET ROLE regress_other;

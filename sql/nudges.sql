@@ -129,6 +129,18 @@ TRUNCATE reengage.lineage;
 CREATE ROLE regress_reengage_app IN ROLE reengage_application;
 CREATE ROLE regress_reengage_stranger;
 SET ROLE regress_reengage_app;
+INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('genesys', 'of-the-app', 'hi');
+RESET ROLE;
+-- as an operator needs no grant, and what runs as somebody asks as somebody
+CREATE FUNCTION pg_temp.asks_as_app() RETURNS uuid LANGUAGE sql SECURITY DEFINER AS $$SELECT reengage.nudge('of-the-app', 'hi', 'genesys')$$;
+ALTER FUNCTION pg_temp.asks_as_app() OWNER TO regress_reengage_app;
+SELECT pg_temp.asks_as_app();
+BEGIN;
+SET LOCAL ROLE reengage_operator;
+SELECT reengage.nudge('of-the-operator', 'hi', 'genesys') IS NOT NULL AS asked;
+ROLLBACK;
+GRANT USAGE ON FOREIGN SERVER genesys TO regress_reengage_app;
+SET ROLE regress_reengage_app;
 SELECT reengage.nudge('of-the-app', 'hi', 'genesys', campaign => 'app') IS NOT NULL AS asked;
 INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('genesys', 'of-the-app-2', 'hi');
 SELECT requested_conversation_id, campaign, state, reason, attempts, requested_by FROM reengage.nudge_status ORDER BY 1;

@@ -63,6 +63,7 @@ SELECT outcome, api_calls, generation, root_conversation_id FROM reengage.lineag
 CREATE ROLE regress_app IN ROLE reengage_application;
 CREATE ROLE regress_other IN ROLE reengage_application;
 CREATE ROLE regress_chief IN ROLE reengage_operator;
+GRANT USAGE ON FOREIGN SERVER genesys TO reengage_application;
 SET ROLE regress_app;
 SELECT reengage.nudge('live-app', 'hi', nudge_id => '00000000-0000-7000-8000-000000000003') IS NOT NULL AS asked;
 SELECT reengage.nudge('live-app', 'hi', nudge_id => '00000000-0000-7000-8000-000000000004') IS NOT NULL AS asked;

@@ -19,9 +19,9 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
-PG_FUNCTION_INFO_V1(reengage_cancel);
+#include "reengage.h"
 
-#define OPERATOR_ROLE "reengage_operator"
+PG_FUNCTION_INFO_V1(reengage_cancel);
 
 #define ARGUMENTS_MAX 8
 

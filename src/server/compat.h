@@ -17,6 +17,12 @@
 #define index_begin(table, index, snapshot, nkeys) index_beginscan(table, index, snapshot, nkeys, 0)
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define server_aclcheck(server, role, mode) object_aclcheck(ForeignServerRelationId, server, role, mode)
+#else
+#define server_aclcheck(server, role, mode) pg_foreign_server_aclcheck(server, role, mode)
+#endif
+
 #if PG_VERSION_NUM >= 170000
 
 #define create_wait_event_set(nevents) CreateWaitEventSet(NULL, nevents)

@@ -8,18 +8,23 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_foreign_server.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "address_form.h"
+#include "compat.h"
 #include "detail_length.h"
 #include "nudge.h"
 #include "options.h"
+#include "reengage.h"
 #include "rows.h"
 #include "sms_segments.h"
 #include "time_zones.h"
@@ -305,6 +310,29 @@ check_address(const Row *row, const ForeignServer *server)
 		   fault == ADDRESS_NOTHING ? from_utf8(address) : from_utf8(mask), address_fault_text(fault));
 }
 
+/*
+ * Whoever asks at a server sends in the name of its organisation, and learns
+ * where its customers are.  Operators may do both anyway.
+ */
+static void
+check_usage(const ForeignServer *server)
+{
+	Oid			asker = GetUserId();
+	Oid			operator = get_role_oid(OPERATOR_ROLE, true);
+	const char *name;
+
+	if (server_aclcheck(server->serverid, asker, ACL_USAGE) == ACLCHECK_OK ||
+		(OidIsValid(operator) && has_privs_of_role(asker, operator)))
+		return;
+	name = GetUserNameFromId(asker, false);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for server \"%s\" of a nudge", server->servername),
+			 errdetail("Role \"%s\" has no USAGE on it.", name),
+			 errhint("Its owner can grant it: GRANT USAGE ON FOREIGN SERVER %s TO %s;",
+					 quote_identifier(server->servername), quote_identifier(name))));
+}
+
 static const ForeignServer *
 check_server(const char *name)
 {
@@ -315,6 +343,7 @@ check_server(const char *name)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("server \"%s\" of a nudge does not exist", shown(shown_word(name))),
 				 errhint("Servers are made by CREATE SERVER ... FOREIGN DATA WRAPPER reengage.")));
+	check_usage(server);
 	return server;
 }
 

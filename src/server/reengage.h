@@ -21,4 +21,6 @@ typedef enum OnPromotion
 
 #define REENGAGE_EXTENSION "reengage"	/* also of its schema and its wrapper */
 
+#define OPERATOR_ROLE "reengage_operator"
+
 #endif

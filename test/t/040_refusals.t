@@ -134,7 +134,8 @@ my $secret = 'Dear Ms Ada, your blood test of Tuesday';
 $simulator->fault(verb => 'notify', id => 'live-echo', action => 'status', status => 403,
 	body => qq({"message":"cannot send: $secret"}));
 $log = log_size($node);
-sql(q{CREATE ROLE shop_a LOGIN IN ROLE reengage_application; CREATE ROLE shop_b LOGIN IN ROLE reengage_application});
+sql(q{CREATE ROLE shop_a LOGIN IN ROLE reengage_application; CREATE ROLE shop_b LOGIN IN ROLE reengage_application;
+	GRANT USAGE ON FOREIGN SERVER private TO reengage_application});
 sql(qq{SET ROLE shop_a; INSERT INTO reengage.nudges (server, conversation_id, message)
 	SELECT 'private', 'live-echo-' || n, '$secret' FROM generate_series(1, 2) n});
 wait_for(sub { health($node, 'server private') =~ /^blocked: .*\Q$secret\E/ }, 'an operator sees what the API said');

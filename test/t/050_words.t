@@ -14,7 +14,7 @@ my $node = new_node('main', conf => "log_statement = none\nlog_min_error_stateme
 $node->safe_psql('postgres', q{
 	CREATE EXTENSION reengage;
 	CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'http://127.0.0.1:1');
-	CREATE ROLE app LOGIN; CREATE ROLE "other app" LOGIN; GRANT reengage_application TO app, "other app";
+	CREATE ROLE app LOGIN; CREATE ROLE "other app" LOGIN; GRANT reengage_application TO app, "other app"; GRANT USAGE ON FOREIGN SERVER genesys TO reengage_application;
 	CREATE ROLE chief LOGIN; GRANT reengage_operator TO chief});
 
 sub ask { my ($role, $sql) = @_; return $node->safe_psql('postgres', "SET SESSION AUTHORIZATION \"$role\"; $sql"); }

@@ -11,7 +11,7 @@ use Test::More;
 my $simulator = start_simulator();
 my $node = new_node('main', preload => 1, conf => 'max_locks_per_transaction = 10');
 create_extension($node, $simulator);
-$node->safe_psql('postgres', 'CREATE ROLE shop LOGIN IN ROLE reengage_application');
+$node->safe_psql('postgres', 'CREATE ROLE shop LOGIN IN ROLE reengage_application; GRANT USAGE ON FOREIGN SERVER genesys TO shop');
 
 # As an application, in one session that goes on.
 sub session_of_shop
