@@ -60,6 +60,15 @@ wait_until_ended($node);
 is(scalar(grep { $_->{conversation_id} =~ /^live-late-/ && $_->{verb} eq 'notify' } $simulator->requests), 10,
 	'nudges that are committed behind the cursor are delivered');
 
+# ids may be chosen, so that one which comes later may have the smaller one
+my $same_time = $node->safe_psql('postgres', q{SELECT now()});
+for my $id ('ffffffff-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000001')
+{
+	nudge($node, "live-at-$id", nudge_id => "'$id'", due_at => "'$same_time'");
+	wait_until_ended($node);
+	is(outcome($node, "live-at-$id"), 'notified - notify', 'nudges of one and the same time are delivered, in whichever order they come');
+}
+
 # --- databases come and go with a reload -------------------------------------------------------
 
 create_extension($node, $simulator, database => 'other');
@@ -166,6 +175,7 @@ is(outcome($node, 'live-again'), 'notified - notify', 'the extension can be crea
 is($node->safe_psql('postgres', q{SELECT string_agg(requested_conversation_id, ' ') FROM reengage.lineage}),
 	'live-again', 'replies to calls of the dropped one are discarded');
 is(worker_pid($node), $worker, 'by the same worker');
+like(health($node, 'worker'), qr/ 0 in flight/, 'which has nothing in hand any more of what was dropped');
 cmp_ok(scalar log_lines($node, $offset, qr/ \[$worker\] /), '<=', 3, 'which says little about it');
 
 $node->safe_psql('postgres', 'DROP EXTENSION reengage CASCADE');

@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $simulator = start_simulator('--honour-keys');
-my $node = new_node('main', preload => 1);
+my $node = new_node('main', preload => 1, servers => [qw(genesys key_of_34 key_of_600)]);
 create_extension($node, $simulator,
 	server_options => q(timeout '5s', max_attempts '6', idempotency 'key', key_lifetime '1h'));
 
@@ -68,6 +68,23 @@ for my $action (sort keys %fates)
 	is(verbs("closed-$action"), 'check create create', "$action: one look, the same create");
 }
 ledger_matches_lineage($node, $simulator, 'each has its effect once', honours_keys => 1);
+
+# --- a key that may be forgotten before the repetition arrives ----------------------------------
+
+# a call may take five timeouts and ten seconds: the key is trusted for the rest of its life
+for my $lifetime (34, 600)
+{
+	my $server = "key_of_$lifetime";
+	$node->safe_psql('postgres', qq{CREATE SERVER $server FOREIGN DATA WRAPPER reengage
+		OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0', max_failures '0',
+			timeout '5s', max_attempts '6', idempotency 'key', key_lifetime '${lifetime}s')});
+	$simulator->fault(verb => 'notify', id => "live-$server", action => 'close_after', times => 1);
+	nudge($node, "live-$server", server => "'$server'");
+	wait_until_ended($node);
+	is(outcome($node, "live-$server") . ', ' . verbs("live-$server"),
+		$lifetime == 34 ? 'in_doubt connection_lost notify, check notify' : 'notified - notify, check notify notify',
+		"a key that lives for $lifetime s: " . ($lifetime == 34 ? 'it might be no longer known' : 'the same notify'));
+}
 
 # --- whoever dies meanwhile --------------------------------------------------------------------
 

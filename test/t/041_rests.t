@@ -89,5 +89,16 @@ is(outcome($node, 'live-tired'), 'notified - notify', 'it goes out when there is
 cmp_ok(sql(q{SELECT xact_commit FROM pg_stat_database WHERE datname = 'postgres'}) - $commits, '<=', 600,
 	'and meanwhile the worker did not spin');
 
+# --- a rest of a month -------------------------------------------------------------------------------
+
+$simulator->fault(verb => 'check', id => 'live-month', action => 'status', status => 429, retry_after => '2592000', times => 1);
+nudge($node, 'live-month');
+wait_for(sub { health($node, 'server genesys') =~ /^resting/ }, 'the API asks for a month');
+cmp_ok(sql(q{SELECT extract(epoch FROM until - now()) FROM reengage.server_state WHERE server = 'genesys'}), '<=', 86400, 'and gets a day');
+nudge($node, 'live-that-month');
+nudge($node, 'live-marker', server => q('one'));
+wait_until_ended($node, where => q(n.conversation_id = 'live-marker'));
+is($simulator->verbs('id=live-that-month'), '', 'but that it gets');
+
 $node->stop;
 done_testing();

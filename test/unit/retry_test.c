@@ -39,6 +39,8 @@ static const DelayCase delay_cases[] = {
 	{"Retry-After 7 s, jitter is added", 1, 7000, 0.5, 7500},
 	{"Retry-After is not doubled", 20, 7000, 0.0, 7000},
 	{"Retry-After may pass the cap", 1, DAY_MS, 0.0, DAY_MS},
+	{"but not a day", 1, DAY_MS + 1, 0.0, DAY_MS},
+	{"nor be a month", 1, 30 * DAY_MS, 0.5, DAY_MS + 500},
 	{"Retry-After below zero was not said", 1, -2, 0.5, 500},
 	{"Retry-After far below zero", 1, INT64_MIN, 0.5, 500},
 };
@@ -80,7 +82,8 @@ static void
 test_endless_retry_after(void)
 {
 	ok(retry_delay_ms(1, INT64_MAX - 1000, ALMOST_ONE) >= DAY_MS, "Retry-After just below the limit");
-	ok(retry_delay_ms(1, INT64_MAX, ALMOST_ONE) >= DAY_MS, "Retry-After INT64_MAX does not overflow");
+	is_number(retry_delay_ms(1, INT64_MAX, 0.0), DAY_MS, "Retry-After INT64_MAX is a day");
+	is_number(retry_delay_ms(1, INT64_MAX, ALMOST_ONE), DAY_MS + 999, "and does not overflow");
 }
 
 /* The pauses that do not depend on luck. */
