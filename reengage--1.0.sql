@@ -185,7 +185,8 @@ CREATE TABLE reengage.due (
 	autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off
 );
-CREATE UNIQUE INDEX due_order ON reengage.due (server, priority, requested_by, due_at, nudge_id);
+CREATE UNIQUE INDEX due_order ON reengage.due (server, priority, requested_by, due_at, nudge_id)
+	WHERE server IS NOT NULL;
 -- what is due to a customer, by the addresses that nudges name themselves
 CREATE INDEX due_customer ON reengage.due (address_hash) WHERE address_hash IS NOT NULL;
 COMMENT ON TABLE reengage.due IS
@@ -255,7 +256,8 @@ CREATE TABLE reengage.unresolved (
 	CONSTRAINT unresolved_pkey PRIMARY KEY (nudge_id),
 	CONSTRAINT unresolved_step_check CHECK (step IN ('notify', 'create'))
 );
-CREATE INDEX unresolved_conversation ON reengage.unresolved (server, conversation_id);
+CREATE INDEX unresolved_conversation ON reengage.unresolved (conversation_id, server)
+	WHERE conversation_id IS NOT NULL;
 COMMENT ON TABLE reengage.unresolved IS
 	'calls that may have had their effect, to an API that honours idempotency keys: the nudge''s next attempt makes the same call with the same key; a row ends with its nudge';
 COMMENT ON COLUMN reengage.unresolved.nudge_id IS 'the nudge';
@@ -401,15 +403,22 @@ COMMENT ON COLUMN reengage.lineage.schema_version IS 'version of the meaning of 
 COMMENT ON COLUMN reengage.lineage.xact_id IS 'the transaction that wrote the row, counted on across restores and promotions: a reader that remembers how far it has read orders lineage_settled by it, then by lineage_id';
 COMMENT ON COLUMN reengage.lineage.detail IS 'as the nudge said';
 
+--
+-- Of an index of several columns a planner may read the whole to find a later
+-- one, and does where the table was empty when it looked.  Only a query that asks
+-- for the first column can tell that it wants no row in which that is null, so
+-- such an index is one of the rows in which it is not, although all are.
+--
 -- P7: a dead conversation gets at most one successor
 CREATE UNIQUE INDEX lineage_successor ON reengage.lineage (server, previous_conversation_id)
 	WHERE previous_conversation_id IS NOT NULL;
 -- which thread a conversation belongs to that is not its root; not to be used
 -- for successors, whatever a planner makes of a table that is still empty
-CREATE INDEX lineage_conversation ON reengage.lineage (server, conversation_id)
+CREATE INDEX lineage_conversation ON reengage.lineage (conversation_id, server)
 	WHERE generation > 0;
 -- the tip of a thread, and its story
-CREATE INDEX lineage_thread ON reengage.lineage (root_conversation_id, server, generation);
+CREATE INDEX lineage_thread ON reengage.lineage (root_conversation_id, server, generation)
+	WHERE root_conversation_id IS NOT NULL;
 CREATE INDEX lineage_nudge ON reengage.lineage (nudge_id);
 -- a doubt is resolved once
 CREATE UNIQUE INDEX lineage_resolves ON reengage.lineage (resolves) WHERE resolves IS NOT NULL;
@@ -423,7 +432,8 @@ CREATE INDEX lineage_customer ON reengage.lineage (address_hash, occurred_at)
 CREATE UNIQUE INDEX lineage_imported ON reengage.lineage (server, conversation_id)
 	WHERE outcome = 'imported';
 -- what a reader has not read yet
-CREATE INDEX lineage_order ON reengage.lineage (xact_id, lineage_id);
+CREATE INDEX lineage_order ON reengage.lineage (xact_id, lineage_id)
+	WHERE xact_id IS NOT NULL;
 -- the rows of a day, in parts, and which days have rows at all
 CREATE INDEX lineage_recorded ON reengage.lineage (recorded_at);
 
@@ -785,9 +795,11 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 	WITH RECURSIVE step (conversation_id, generation) AS (
 		SELECT coalesce((
-			SELECT l.root_conversation_id FROM reengage.lineage l
-			WHERE l.server = $1 AND l.conversation_id = $2 AND l.generation > 0
-			  AND l.outcome NOT IN ('in_doubt', 'resolved_not_sent')
+			SELECT l.root_conversation_id FROM (
+				SELECT * FROM reengage.lineage l
+				WHERE l.server = $1 AND l.conversation_id = $2 AND l.generation > 0
+				  AND l.outcome NOT IN ('in_doubt', 'resolved_not_sent')
+				OFFSET 0) l
 			ORDER BY l.lineage_id LIMIT 1), $2), 0
 		UNION ALL
 		SELECT l.conversation_id, step.generation + 1
@@ -887,7 +899,8 @@ COMMENT ON FUNCTION reengage.cancel(uuid) IS
 
 CREATE FUNCTION reengage.cancel_campaign(campaign text, server text DEFAULT NULL,
 	OUT cancelled bigint, OUT too_late bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	of_server text := coalesce(cancel_campaign.server, reengage.default_server());
@@ -938,11 +951,13 @@ BEGIN
 	)
 	SELECT array_agg(DISTINCT o.nudge_id ORDER BY o.nudge_id) INTO older
 	FROM named c
-		JOIN reengage.nudges o ON o.conversation_id = c.conversation_id
-			AND o.server = c.server AND o.campaign IS NOT DISTINCT FROM c.campaign
-			-- as cancel() has it
-			AND (c.may_cancel_all OR o.requested_by = c.requested_by)
-		JOIN reengage.due d ON d.nudge_id = o.nudge_id
+		CROSS JOIN LATERAL (
+			SELECT o.nudge_id FROM reengage.nudges o
+			WHERE o.conversation_id = c.conversation_id
+			  AND o.server = c.server AND o.campaign IS NOT DISTINCT FROM c.campaign
+			  -- as cancel() has it
+			  AND (c.may_cancel_all OR o.requested_by = c.requested_by) OFFSET 0) o
+		CROSS JOIN LATERAL (SELECT FROM reengage.due d WHERE d.nudge_id = o.nudge_id OFFSET 0) d
 	WHERE o.nudge_id <> ALL (newer);
 	IF older IS NULL THEN
 		RETURN;
@@ -1085,6 +1100,7 @@ COMMENT ON FUNCTION reengage.require_channel(text) IS
 CREATE FUNCTION reengage.customer_readings(address text, channel text, server text)
 RETURNS TABLE (kind text, address_hash text, label text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -1113,6 +1129,7 @@ CREATE FUNCTION reengage.suppression_subject(address text, conversation_id text,
 	OUT address_hash text, OUT root_conversation_id text, OUT of_server text, OUT kind text, OUT label text)
 RETURNS SETOF record
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 BEGIN
 	IF num_nonnulls(suppression_subject.address, suppression_subject.conversation_id) <> 1 THEN
@@ -1166,6 +1183,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 DECLARE
 	conversations text[];
+	asked uuid[];
 BEGIN
 	IF NOT EXISTS (SELECT FROM reengage.intents) AND NOT EXISTS (SELECT FROM reengage.unresolved) THEN
 		RETURN;
@@ -1177,16 +1195,21 @@ BEGIN
 			SELECT l.conversation_id FROM reengage.lineage l
 			WHERE l.root_conversation_id = on_the_wire.root_conversation_id AND l.server = on_the_wire.server);
 	END IF;
+	asked := ARRAY(SELECT n.nudge_id FROM reengage.nudges n
+				   WHERE n.conversation_id = ANY (conversations) AND n.server = on_the_wire.server);
 	RETURN QUERY
 		SELECT c.nudge_id, c.step, min(c.since)
-		FROM (SELECT i.nudge_id, i.step, i.address_hash, n.recorded_at AS since
+		FROM (SELECT i.nudge_id, i.step, n.recorded_at AS since
 			  FROM reengage.intents n CROSS JOIN LATERAL ROWS FROM (
 				  unnest(n.nudge_ids), unnest(n.steps), unnest(n.address_hashes)) AS i (nudge_id, step, address_hash)
+			  WHERE i.address_hash = on_the_wire.address_hash OR i.nudge_id = ANY (asked)
 			  UNION ALL
-			  SELECT u.nudge_id, u.step, u.address_hash, u.since FROM reengage.unresolved u) c
-			JOIN reengage.nudges n ON n.nudge_id = c.nudge_id
-		WHERE (c.address_hash = on_the_wire.address_hash AND n.server = coalesce(on_the_wire.server, n.server))
-		   OR (n.server = on_the_wire.server AND n.conversation_id = ANY (conversations))
+			  SELECT u.nudge_id, u.step, u.since FROM reengage.unresolved u WHERE u.address_hash = on_the_wire.address_hash
+			  UNION ALL
+			  SELECT u.nudge_id, u.step, u.since FROM reengage.unresolved u WHERE u.nudge_id = ANY (asked)) c
+			CROSS JOIN LATERAL (
+				SELECT FROM reengage.nudges n
+				WHERE n.nudge_id = c.nudge_id AND n.server = coalesce(on_the_wire.server, n.server) OFFSET 0) n
 		GROUP BY c.nudge_id, c.step;
 END
 $$;
@@ -1215,7 +1238,8 @@ CREATE FUNCTION reengage.suppress(
 	until timestamptz DEFAULT NULL,
 	server text DEFAULT NULL
 ) RETURNS TABLE (nudge_id uuid, step text, since timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	of_channel text := reengage.require_channel(channel);
@@ -1257,6 +1281,7 @@ COMMENT ON FUNCTION reengage.suppress(text, text, text, text, timestamptz, text)
 CREATE FUNCTION reengage.record_opt_out(server text, channel text, address_hash text,
 	root_conversation_id text, label text, reason text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -1284,7 +1309,8 @@ CREATE FUNCTION reengage.unsuppress(
 	channel text DEFAULT NULL,
 	server text DEFAULT NULL
 ) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	of_channel text := reengage.require_channel(channel);
@@ -1318,7 +1344,8 @@ CREATE FUNCTION reengage.record_answer(
 	server text DEFAULT NULL,
 	channel text DEFAULT NULL
 ) RETURNS TABLE (nudge_id uuid, step text, since timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	subject record;
@@ -1362,8 +1389,10 @@ AS $$
 			UNION
 			SELECT l.conversation_id FROM reengage.lineage l
 			WHERE l.root_conversation_id = t.root AND l.server = t.server) c
-		JOIN reengage.nudges n ON n.conversation_id = c.conversation_id AND n.server = t.server
-		JOIN reengage.due d ON d.nudge_id = n.nudge_id
+		CROSS JOIN LATERAL (
+			SELECT n.nudge_id FROM reengage.nudges n
+			WHERE n.conversation_id = c.conversation_id AND n.server = t.server OFFSET 0) n
+		CROSS JOIN LATERAL (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id OFFSET 0) d
 $$;
 COMMENT ON FUNCTION reengage.due_in_threads(text[], text[]) IS
 	'the nudges that are due in threads, each named by its server and first conversation';
@@ -1391,7 +1420,8 @@ BEGIN
 	cancelled := reengage.cancel_locked(chosen, reason);
 	-- not what another session has cancelled meanwhile
 	too_late := (SELECT count(*) FROM unnest(chosen) AS c (nudge_id)
-				 WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = c.nudge_id AND l.outcome = 'cancelled'));
+				 WHERE NOT EXISTS (SELECT FROM reengage.lineage l
+								   WHERE l.nudge_id = c.nudge_id AND l.outcome = 'cancelled' OFFSET 0));
 END
 $$;
 COMMENT ON FUNCTION reengage.cancel_due(uuid[], text, text, text, boolean) IS
@@ -1400,6 +1430,7 @@ COMMENT ON FUNCTION reengage.cancel_due(uuid[], text, text, text, boolean) IS
 CREATE FUNCTION reengage.cancel_thread_for(conversation_id text, server text, campaign text, caller text, may_cancel_all boolean,
 	OUT cancelled bigint, OUT too_late bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	subjects record;
@@ -1426,8 +1457,8 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 DECLARE
 	own uuid[] := ARRAY(
-		SELECT d.nudge_id FROM reengage.due d
-		WHERE d.address_hash = ANY (hashes) AND d.server = coalesce(due_to_customer.server, d.server));
+		SELECT d.nudge_id FROM (SELECT * FROM reengage.due d WHERE d.address_hash = ANY (hashes) OFFSET 0) d
+		WHERE d.server = coalesce(due_to_customer.server, d.server));
 	threads record;
 BEGIN
 	SELECT array_agg(t.server) AS servers, array_agg(t.root_conversation_id) AS roots INTO threads
@@ -1442,6 +1473,7 @@ COMMENT ON FUNCTION reengage.due_to_customer(text[], text) IS
 CREATE FUNCTION reengage.cancel_customer_for(address text, campaign text, server text, channel text, caller text, may_cancel_all boolean,
 	OUT cancelled bigint, OUT too_late bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	hashes text[];
@@ -1814,7 +1846,8 @@ COMMENT ON PROCEDURE reengage.run(integer, integer) IS
 
 CREATE FUNCTION reengage.preview(nudge_id uuid)
 RETURNS TABLE (step text, condition text, method text, url text, headers text, body text, fault text)
-LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS 'MODULE_PATHNAME', 'reengage_preview';
 COMMENT ON FUNCTION reengage.preview(uuid) IS
 	'the requests that a nudge would make, byte for byte, and when each is made; {...} stands for what only the check of the conversation can tell, whose channel is that of lineage, or else of the nudge; fault is why it would be refused instead, null: it would be sent; nothing is sent';
@@ -2060,15 +2093,16 @@ COMMENT ON COLUMN reengage.threads.last_at IS 'when the last one did';
 
 CREATE FUNCTION reengage.find_threads(conversation_id text, server text)
 RETURNS TABLE (thread_server text, root_conversation_id text)
-LANGUAGE plpgsql STABLE ROWS 2 SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql STABLE ROWS 2 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 BEGIN
 	RETURN QUERY
-		SELECT DISTINCT l.server, l.root_conversation_id
-		FROM reengage.lineage l
-		WHERE (l.root_conversation_id = $1
-			   OR (l.conversation_id = $1 AND l.generation > 0))
-		  AND ($2 IS NULL OR l.server = $2);
+		SELECT l.server, l.root_conversation_id FROM reengage.lineage l
+		WHERE l.root_conversation_id = $1 AND ($2 IS NULL OR l.server = $2)
+		UNION
+		SELECT l.server, l.root_conversation_id FROM reengage.lineage l
+		WHERE l.conversation_id = $1 AND l.generation > 0 AND ($2 IS NULL OR l.server = $2);
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'conversation "%" is in no thread', left($1, 200)
 			USING ERRCODE = 'no_data_found',
@@ -2084,13 +2118,15 @@ CREATE FUNCTION reengage.thread(conversation_id text, server text DEFAULT NULL)
 RETURNS TABLE (server text, generation integer, occurred_at timestamptz, outcome text, reason text,
 			   conversation_id text, previous_conversation_id text, status_seen text,
 			   campaign text, api_calls integer, nudge_id uuid)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 	SELECT l.server, l.generation, l.occurred_at, l.outcome, l.reason,
 		   l.conversation_id, l.previous_conversation_id, l.status_seen,
 		   l.campaign, l.api_calls, l.nudge_id
-	FROM reengage.find_threads($1, $2) t JOIN reengage.lineage l
-		ON l.root_conversation_id = t.root_conversation_id AND l.server = t.thread_server
+	FROM reengage.find_threads($1, $2) t CROSS JOIN LATERAL (
+		SELECT * FROM reengage.lineage l
+		WHERE l.root_conversation_id = t.root_conversation_id AND l.server = t.thread_server OFFSET 0) l
 	ORDER BY l.server, l.occurred_at, l.lineage_id
 $$;
 COMMENT ON FUNCTION reengage.thread(text, text) IS
@@ -2114,7 +2150,8 @@ COMMENT ON FUNCTION reengage.diagram_text(text, text) IS 'words as they stand be
 
 CREATE FUNCTION reengage.thread_diagram(conversation_id text, format text DEFAULT 'mermaid', server text DEFAULT NULL)
 RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	mermaid boolean := format = 'mermaid';

@@ -6,8 +6,9 @@
  *
  * A plan may be made while a table is empty and used when it is large, so the
  * statements leave no choice that would then be wrong: "= ANY" of the batch
- * beside a join, OFFSET 0, which keeps a lookup a lookup, and partial indexes
- * of lineage of which each statement can use but one.
+ * beside a join, OFFSET 0, which keeps a lookup a lookup (an EXISTS, too, which
+ * else may read the whole table into a hash), and partial indexes of which each
+ * statement can use but one, as it does not say what they are of otherwise.
  */
 #include "postgres.h"
 
@@ -255,9 +256,16 @@ char *
 store_last_channel(const char *server, const char *path)
 {
 	static Statement statement = {
-		"SELECT l.channel FROM reengage.lineage l"
-		" WHERE l.server = $1 AND l.conversation_id = ANY (pg_catalog.string_to_array($2, ',')) AND l.channel IS NOT NULL"
-		" ORDER BY l.lineage_id DESC LIMIT 1",
+		/* of a thread's first conversation, which has no index of its own, and of the others */
+		"SELECT l.channel FROM ("
+		"   SELECT l.lineage_id, l.channel FROM reengage.lineage l"
+		"   WHERE l.root_conversation_id = ANY (pg_catalog.string_to_array($2, ',')) AND l.server = $1"
+		"     AND l.conversation_id = ANY (pg_catalog.string_to_array($2, ','))"
+		"   UNION ALL"
+		"   SELECT l.lineage_id, l.channel FROM reengage.lineage l"
+		"   WHERE l.conversation_id = ANY (pg_catalog.string_to_array($2, ',')) AND l.server = $1"
+		"     AND l.generation > 0) l"
+		" WHERE l.channel IS NOT NULL ORDER BY l.lineage_id DESC LIMIT 1",
 		2, {TEXTOID, TEXTOID}
 	};
 	Datum		arguments[] = {CStringGetTextDatum(server), CStringGetTextDatum(path)};
@@ -290,7 +298,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		" n.answered_since IS NULL,"
 		" EXISTS (SELECT FROM reengage.suppressions s"
 		"   WHERE s.server = n.server AND s.root_conversation_id = r.root"
-		"     AND s.channel IS NULL AND coalesce(s.until > pg_catalog.clock_timestamp(), true)),"
+		"     AND s.channel IS NULL AND coalesce(s.until > pg_catalog.clock_timestamp(), true) OFFSET 0),"
 		/* as far as the customer is known before a look: by the nudge's own address, and by the thread's lineage */
 		" CASE WHEN n.when_answered = 'skip' AND EXISTS (SELECT FROM reengage.answers) THEN"
 		"   greatest((SELECT a.answered_at FROM reengage.answers a"
@@ -298,16 +306,18 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"     (SELECT a.answered_at FROM reengage.answers a WHERE a.address_hash = d.address_hash),"
 		"     (SELECT pg_catalog.max((SELECT a.answered_at FROM reengage.answers a WHERE a.address_hash = l.address_hash))"
 		"       FROM reengage.lineage l"
-		"       WHERE l.root_conversation_id = r.root AND l.server = n.server AND l.address_hash IS NOT NULL))"
+		"       WHERE l.root_conversation_id = r.root AND l.server = n.server))"
 		" END, d.refusals::pg_catalog.int4, p.made_at"
 		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
-		" JOIN reengage.due d ON d.nudge_id = wanted.nudge_id"
-		" JOIN reengage.nudges n ON n.nudge_id = wanted.nudge_id"
+		" CROSS JOIN LATERAL (SELECT * FROM reengage.due d WHERE d.nudge_id = wanted.nudge_id OFFSET 0) d"
+		" CROSS JOIN LATERAL (SELECT * FROM reengage.nudges n WHERE n.nudge_id = wanted.nudge_id OFFSET 0) n"
 		" CROSS JOIN LATERAL (SELECT coalesce(("
-		"   SELECT l.root_conversation_id FROM reengage.lineage l"
-		"   WHERE l.server = n.server AND l.conversation_id = n.conversation_id"
-		"     AND l.generation > 0 AND l.outcome NOT IN ('in_doubt', 'resolved_not_sent')"
-		"   ORDER BY l.lineage_id LIMIT 1), n.conversation_id) AS root) r"
+		"   SELECT l.root_conversation_id FROM ("
+		"     SELECT * FROM reengage.lineage l"
+		"     WHERE l.server = n.server AND l.conversation_id = n.conversation_id"
+		"       AND l.generation > 0 AND l.outcome NOT IN ('in_doubt', 'resolved_not_sent')"
+		"     OFFSET 0) l"
+		"   ORDER BY l.lineage_id LIMIT 1), n.conversation_id) AS root OFFSET 0) r"
 		" CROSS JOIN LATERAL ("
 		"   WITH RECURSIVE step (conversation_id, generation, made_at) AS ("
 		"     SELECT r.root, 0, NULL::pg_catalog.timestamptz"
@@ -328,8 +338,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"     AS next_attempt"
 		"   FROM reengage.unresolved o WHERE o.server = n.server"
 		"     AND o.conversation_id = ANY (pg_catalog.string_to_array(p.path, ','))"
-		"     AND o.nudge_id <> n.nudge_id) others"
-		" WHERE d.nudge_id = ANY ($1) AND n.nudge_id = ANY ($1)",
+		"     AND o.nudge_id <> n.nudge_id) others",
 		1, {UUIDARRAYOID}
 	};
 	Datum		argument = uuid_array(nudge_ids, count);

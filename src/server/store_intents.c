@@ -15,23 +15,23 @@ void
 store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 {
 	static Statement statement = {
-		"SELECT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = c.nudge_id),"
+		"SELECT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = c.nudge_id OFFSET 0),"
 		" EXISTS (SELECT FROM reengage.lineage l"
-		"   WHERE l.server = c.server AND l.previous_conversation_id = c.conversation_id),"
+		"   WHERE l.server = c.server AND l.previous_conversation_id = c.conversation_id OFFSET 0),"
 		" c.step = 'create' AND EXISTS (SELECT FROM reengage.lineage l"
 		"   WHERE l.server = c.server AND l.conversation_id = c.conversation_id"
 		"     AND l.outcome = 'in_doubt' AND l.step = 'create'"
-		"     AND NOT EXISTS (SELECT FROM reengage.lineage r WHERE r.resolves = l.lineage_id)),"
+		"     AND NOT EXISTS (SELECT FROM reengage.lineage r WHERE r.resolves = l.lineage_id OFFSET 0) OFFSET 0),"
 		/* a channel that is not known may be the one */
 		" EXISTS (SELECT FROM reengage.suppressions s"
 		"   WHERE s.address_hash = ANY (ARRAY[c.address_hash, c.own_hash])"
 		"     AND coalesce(s.server = c.server, true)"
 		"     AND coalesce(s.channel = pg_catalog.lower(c.channel), true)"
-		"     AND coalesce(s.until > pg_catalog.clock_timestamp(), true))"
+		"     AND coalesce(s.until > pg_catalog.clock_timestamp(), true) OFFSET 0)"
 		" OR EXISTS (SELECT FROM reengage.suppressions s"
 		"   WHERE s.server = c.server AND s.root_conversation_id = c.root"
 		"     AND coalesce(s.channel = pg_catalog.lower(c.channel), true)"
-		"     AND coalesce(s.until > pg_catalog.clock_timestamp(), true)),"
+		"     AND coalesce(s.until > pg_catalog.clock_timestamp(), true) OFFSET 0),"
 		" greatest((SELECT pg_catalog.max(a.answered_at) FROM reengage.answers a"
 		"     WHERE a.address_hash = ANY (ARRAY[c.address_hash, c.own_hash])),"
 		"   (SELECT a.answered_at FROM reengage.answers a"
@@ -53,7 +53,7 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		"     AND l.outcome IN ('notified', 'session_created', 'session_continued')"
 		"     AND l.conversation_id <> ALL (pg_catalog.string_to_array(c.path, ','))"
 		"     AND NOT EXISTS (SELECT FROM reengage.lineage n"
-		"       WHERE n.server = l.server AND n.previous_conversation_id = l.conversation_id)"
+		"       WHERE n.server = l.server AND n.previous_conversation_id = l.conversation_id OFFSET 0)"
 		"   ORDER BY l.occurred_at DESC LIMIT 1) other ON true"
 		" ORDER BY c.place",
 		9, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,

@@ -60,13 +60,15 @@ wait_until_ended($node);
 is(scalar(grep { $_->{conversation_id} =~ /^live-late-/ && $_->{verb} eq 'notify' } $simulator->requests), 10,
 	'nudges that are committed behind the cursor are delivered');
 
-# ids may be chosen, so that one which comes later may have the smaller one
-my $same_time = $node->safe_psql('postgres', q{SELECT now()});
-for my $id ('ffffffff-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000001')
+# two transactions may begin in the same microsecond, and the smaller id come later
+my @same_time = map { nudge($node, "live-at-once-$_", nudge_id => "'$_'", due_at => q(now() + '1 h')) }
+  ('ffffffff-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000001');
+my $then = $node->safe_psql('postgres', 'SELECT now()');
+for my $id (@same_time)
 {
-	nudge($node, "live-at-$id", nudge_id => "'$id'", due_at => "'$same_time'");
-	wait_until_ended($node);
-	is(outcome($node, "live-at-$id"), 'notified - notify', 'nudges of one and the same time are delivered, in whichever order they come');
+	$node->safe_psql('postgres', "UPDATE reengage.due SET due_at = '$then' WHERE nudge_id = '$id'; SELECT reengage.wake('$then')");
+	wait_until_ended($node, where => "n.nudge_id = '$id'");
+	is(outcome($node, "live-at-once-$id"), 'notified - notify', 'nudges of one and the same time are delivered, in whichever order they come');
 }
 
 # --- databases come and go with a reload -------------------------------------------------------

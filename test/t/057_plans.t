@@ -1,0 +1,189 @@
+# No plan of ours degrades, whatever was known of the tables when it was made:
+# they were empty, and analysed or not, and have grown a thousandfold since.
+# Counted in blocks that a statement touches, not in time.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for worker_pid);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+chomp(my $extensions = `pg_config --sharedir` . '');
+plan skip_all => 'pg_stat_statements is not here' unless -e "$extensions/extension/pg_stat_statements.control";
+
+my $simulator = start_simulator();
+my %databases = (postgres => 'analysed while empty', other => 'never analysed');
+my $node = new_node('main', preload => 1, conf => q(
+shared_preload_libraries = 'pg_stat_statements, reengage'
+reengage.databases = 'postgres, other'
+pg_stat_statements.track = all
+pg_stat_statements.max = 10000
+autovacuum = off
+fsync = off));
+$node->safe_psql('template1', $_) for 'CREATE DATABASE other', 'CREATE ROLE application';
+
+# A session of each database, whose plans are kept from one round to the next.
+my %sessions;
+
+sub begin
+{
+	my ($database) = @_;
+
+	create_extension($node, $simulator, database => $database);
+	$node->safe_psql($database, q{CREATE EXTENSION pg_stat_statements; GRANT reengage_application TO application});
+	# one that asks how often a customer was spoken to
+	$node->safe_psql($database, q{INSERT INTO reengage.policies (server, cap, cap_interval) VALUES ('genesys', 100, '1 day')});
+	# and something that may be on the wire
+	$node->safe_psql($database, q{INSERT INTO reengage.unresolved (nudge_id, server, step, conversation_id, since)
+		VALUES (reengage.uuid_v7(), 'genesys', 'notify', 'nowhere', now())});
+	$node->safe_psql($database, 'ANALYZE') if $database eq 'postgres';
+	$sessions{$database} = $node->background_psql($database);
+	# what is called for the sixth time
+	$sessions{$database}->query_safe('SET plan_cache_mode = force_generic_plan; SET client_min_messages = warning');
+	return;
+}
+
+# What an application, an operator and the worker do with a few nudges, each time the same.
+my $round = 0;
+my $few = 20;
+
+sub work
+{
+	my ($database) = @_;
+	my $session = $sessions{$database};
+	my $name = "round-" . ++$round;
+	my @statements = (
+		"SELECT reengage.cancel(nudge_id) FROM reengage.nudges WHERE conversation_id = 'live-$name-later-1'",
+		"SELECT reengage.cancel_thread('live-$name-later-2')",
+		"SELECT reengage.cancel_customer('+1317555{n}03', channel => 'sms')",
+		"SELECT reengage.cancel_campaign('of $name')",
+		"SELECT reengage.nudge('live-$name-later-5', 'x', campaign => 'super', supersedes => true, due_at => now() + '1 h')",
+		"SELECT reengage.nudge('live-$name-later-5', 'x', campaign => 'super', supersedes => true, due_at => now() + '1 h')",
+		"SELECT reengage.suppress(address => '+1317555{n}06', channel => 'sms')",
+		"SELECT reengage.suppress(conversation_id => 'live-$name-later-7')",
+		"SELECT reengage.unsuppress(address => '+1317555{n}06', channel => 'sms')",
+		"SELECT reengage.unsuppress(conversation_id => 'live-$name-later-7')",
+		"SELECT reengage.record_answer(address => '+1317555{n}08', channel => 'sms')",
+		"SELECT reengage.record_answer('live-$name-later-9')",
+		"SELECT count(*) FROM reengage.thread('closed-$name-1')",
+		"SELECT count(*) FROM reengage.thread('closed-$name-1', 'genesys')",
+		"SELECT reengage.thread_diagram('closed-$name-1')",
+		"SELECT count(*) FROM reengage.threads WHERE root_conversation_id = 'closed-$name-1'",
+		"SET ROLE application",
+		"SELECT count(*) FROM reengage.nudge_status WHERE requested_conversation_id = 'live-$name-1'",
+		"RESET ROLE",
+		"SELECT count(*) FROM reengage.nudge_status WHERE requested_conversation_id = 'closed-$name-1'",
+		"SELECT count(*) FROM reengage.preview((SELECT max(nudge_id::text)::uuid FROM reengage.nudges WHERE conversation_id = 'live-$name-later-5'))",
+		"SELECT reengage.resolve(lineage_id, 'resend') FROM reengage.in_doubt WHERE conversation_id = 'closed-$name-doubt'",
+	);
+
+	$simulator->fault(verb => 'create', id => "closed-$name-doubt", action => 'close_after');
+	$session->query_safe(qq{INSERT INTO reengage.nudges (conversation_id, message, address, channel, campaign)
+		SELECT (ARRAY['live', 'closed'])[1 + n % 2] || '-$name-' || n, 'x', '+1317556' || lpad(($round * 100 + n)::text, 4, '0'), 'sms', 'now'
+		FROM generate_series(1, $few) n UNION ALL SELECT 'closed-$name-doubt', 'x', NULL, NULL, 'now'});
+	$session->query_safe(qq{INSERT INTO reengage.nudges (conversation_id, message, address, channel, campaign, due_at)
+		SELECT 'live-$name-later-' || n, 'x', '+1317555' || lpad(($round * 100 + n)::text, 4, '0'), 'sms', 'of $name', now() + '1 h'
+		FROM generate_series(1, $few) n});
+	wait_until_ended($node, database => $database, where => q(n.campaign = 'now'));
+	$session->query_safe(s/\{n\}/sprintf '%02d', $round/er) for @statements;
+	# what was held by the doubt, and the one that was asked for again
+	wait_until_ended($node, database => $database, where => q(n.campaign = 'now'));
+	return;
+}
+
+# Blocks that each statement of ours touched since the last time, by its beginning.
+sub touched
+{
+	my ($database) = @_;
+	my %blocks;
+
+	for (split /\n/, $node->safe_psql($database, q{
+		SELECT (userid = 'reengage_worker'::regrole) || '|' || sum(shared_blks_hit + shared_blks_read) || '|' ||
+			regexp_replace(query, '\s+', ' ', 'g')
+		FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid AND d.datname = current_database()
+		WHERE query ~ 'reengage' AND query !~ 'pg_stat_statements|^SELECT NOT EXISTS|cancel_campaign|generate_series'
+		GROUP BY userid, query}))
+	{
+		my ($worker, $count, $query) = split /\|/, $_, 3;
+		# some are there with their constants, as they were first seen before
+		$query =~ s/'[^']*'|\$\d+|\b(?:\d+|true|false|NULL(?=::))\b/?/g;
+		$blocks{ ($worker eq 'true' ? 'worker: ' : 'session: ') . $query } += $count;
+	}
+	$node->safe_psql($database, 'SELECT pg_stat_statements_reset()');
+	return \%blocks;
+}
+
+# Every table, a thousandfold, with nothing that is due now.
+sub grow
+{
+	my ($database) = @_;
+	my $many = $few * 1000;
+
+	$node->safe_psql($database, qq{
+		INSERT INTO reengage.nudges (conversation_id, message, address, channel, campaign, due_at)
+		SELECT 'grown-' || n, 'x', '+1646' || lpad(n::text, 7, '0'), 'sms', 'grown', now() + '1 day' FROM generate_series(1, $many) n;
+		SET session_replication_role = replica;
+		INSERT INTO reengage.lineage (nudge_id, server, outcome, step, requested_conversation_id, conversation_id,
+			previous_conversation_id, root_conversation_id, generation, address_hash, channel, attempts, api_calls, api_calls_saved,
+			requested_at, due_at, occurred_at, xact_id)
+		SELECT reengage.uuid_v7(), 'genesys', (ARRAY['notified', 'session_created', 'in_doubt'])[1 + n % 3], 'create', 'old-' || n,
+			CASE n % 3 WHEN 1 THEN 'new-' ELSE 'old-' END || n, CASE n % 3 WHEN 1 THEN 'old-' || n END, 'old-' || n,
+			(n % 3 = 1)::int, md5(n::text), 'sms', 1, 2, 0, now(), now(), now(), 1
+		FROM generate_series(1, $many) n;
+		INSERT INTO reengage.suppressions (server, channel, address_hash, label) SELECT 'genesys', 'sms', md5(n::text), 'x' FROM generate_series(1, $many) n;
+		INSERT INTO reengage.suppressions (server, channel, root_conversation_id, label) SELECT 'genesys', NULL, 'old-' || n, 'x' FROM generate_series(1, $many) n;
+		INSERT INTO reengage.answers (address_hash, answered_at) SELECT md5(n::text), now() FROM generate_series(1, $many) n;
+		INSERT INTO reengage.answers (root_conversation_id, server, answered_at) SELECT 'old-' || n, 'genesys', now() FROM generate_series(1, $many) n;
+		INSERT INTO reengage.unresolved (nudge_id, server, step, conversation_id, address_hash, since)
+		SELECT reengage.uuid_v7(), 'genesys', 'create', 'old-' || n, md5(n::text), now() FROM generate_series(1, $many) n});
+	return;
+}
+
+# An index has grown by a level or two; a table by hundreds of blocks.
+sub compare
+{
+	my ($before, $after, $what) = @_;
+	my @grown;
+	my ($all_before, $all_after) = (0, 0);
+
+	for my $query (sort keys %$after)
+	{
+		my $usual = $before->{$query} // 0;
+
+		$all_before += $usual if $query =~ /^worker/;
+		$all_after += $after->{$query} if $query =~ /^worker/;
+		push @grown, "$usual -> $after->{$query}: " . substr($query, 0, 300) if $after->{$query} > 3 * $usual + 100;
+	}
+	note "$what: $all_before blocks of the worker before, $all_after after";
+	is(join("\n", @grown), '', "$what: no statement touches more than some blocks more");
+	return;
+}
+
+for my $database (sort keys %databases)
+{
+	begin($database);
+	work($database);
+	touched($database);
+	work($database);
+	my $usual = touched($database);
+	grow($database);
+	touched($database);
+	work($database);
+	compare($usual, touched($database), "$databases{$database}, grown since");
+	# the same, planned now, with what is known from then
+	my $worker = worker_pid($node, $database);
+	$sessions{$database}->quit;
+	$sessions{$database} = $node->background_psql($database);
+	$sessions{$database}->query_safe('SET plan_cache_mode = force_generic_plan; SET client_min_messages = warning');
+	$node->safe_psql('template1', "SELECT pg_terminate_backend($worker)");
+	wait_for(sub { my $now = worker_pid($node, $database); $now ne '' && $now ne $worker }, 'another worker');
+	work($database);
+	touched($database);
+	work($database);
+	compare($usual, touched($database), "$databases{$database}, planned when they were large");
+	$sessions{$database}->quit;
+}
+
+$node->stop;
+done_testing();
