@@ -137,6 +137,21 @@ result_uuid(int row, int column)
 	return *DatumGetUUIDP(result(row, column, &isnull));
 }
 
+List *
+result_names(void)
+{
+	List	   *names = NIL;
+
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		char	   *name = result_text(row, 1);
+
+		if (name != NULL)
+			names = lappend(names, name);
+	}
+	return names;
+}
+
 bool
 result_bool(int row, int column)
 {

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 #include "utils/uuid.h"
 
 typedef enum ColumnType
@@ -41,6 +42,9 @@ extern int	result_integer(int row, int column);
 extern TimestampTz result_time(int row, int column, TimestampTz if_null);
 extern pg_uuid_t result_uuid(int row, int column);
 extern bool result_bool(int row, int column);
+
+/* The texts of the first column, without nulls. */
+extern List *result_names(void);
 
 /* The courier speaks UTF-8.  NULL: null, or it cannot be converted. */
 extern char *result_utf8(int row, int column);

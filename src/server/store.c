@@ -30,23 +30,7 @@
 /* Of a message and of a template: many times what INSERT lets pass. */
 #define TEXT_LOADED_MAX 65536
 
-/* --- the fence and the servers ---------------------------------------- */
-
-/* The names in the last result. */
-static List *
-result_names(void)
-{
-	List	   *names = NIL;
-
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		char	   *name = result_text(row, 1);
-
-		if (name != NULL)
-			names = lappend(names, name);
-	}
-	return names;
-}
+/* --- the fence ---------------------------------------------------------- */
 
 const char *
 store_fence_complaint(List **paused)
@@ -81,90 +65,6 @@ store_fence_complaint(List **paused)
 	execute(&armed, arguments, SPI_OK_SELECT);
 	*paused = result_names();
 	return NULL;
-}
-
-List *
-store_servers(void)
-{
-	static Statement statement = {
-		"SELECT s.srvname::pg_catalog.text FROM pg_catalog.pg_foreign_server s"
-		" JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw"
-		" WHERE w.fdwname = '" REENGAGE_EXTENSION "' ORDER BY s.srvname",
-		0, {0}
-	};
-
-	execute(&statement, NULL, SPI_OK_SELECT);
-	return result_names();
-}
-
-AddressKey
-store_address_key(void)
-{
-	static Statement statement = {
-		"SELECT key FROM reengage.address_key ORDER BY created_at, key LIMIT 1", 0, {0}
-	};
-	bool		isnull;
-	bytea	   *stored;
-	AddressKey	key = {NULL, 0};
-
-	execute(&statement, NULL, SPI_OK_SELECT);
-	if (SPI_processed == 0)
-		return key;
-	stored = DatumGetByteaPP(result(0, 1, &isnull));
-	key.length = VARSIZE_ANY_EXHDR(stored);
-	key.bytes = palloc(key.length);
-	memcpy(key.bytes, VARDATA_ANY(stored), key.length);
-	return key;
-}
-
-/* --- what is let go ----------------------------------------------------- */
-
-static Datum
-array_of_names(const List *names)
-{
-	Datum	   *values = palloc(sizeof(Datum) * list_length(names));
-	ListCell   *cell;
-
-	foreach(cell, names)
-		values[foreach_current_index(cell)] = CStringGetTextDatum(lfirst(cell));
-	return PointerGetDatum(construct_array(values, list_length(names),
-										TEXTOID, -1, false, TYPALIGN_INT));
-}
-
-List *
-store_take_releases(void)
-{
-	static Statement statement = {
-		"WITH taken AS (DELETE FROM reengage.releases RETURNING server)"
-		" SELECT DISTINCT t.server FROM taken t",
-		0, {0}
-	};
-
-	execute(&statement, NULL, SPI_OK_SELECT);
-	return result_names();
-}
-
-void
-store_release_held(const List *servers)
-{
-#define IS_HELD " d.server = ANY ($1) AND d.waiting_for ~ '^(quiet hours|minimum gap|an earlier create)'"
-
-	static Statement release = {
-		"UPDATE reengage.due SET due_at = pg_catalog.now(), waiting_for = NULL"
-		" WHERE nudge_id = ANY (ARRAY(SELECT d.nudge_id FROM reengage.due d"
-		"   WHERE" IS_HELD " FOR UPDATE SKIP LOCKED))",
-		1, {TEXTARRAYOID}
-	};
-	static Statement leave = {
-		"INSERT INTO reengage.releases (server)"
-		" SELECT s FROM pg_catalog.unnest($1) s WHERE EXISTS (SELECT FROM reengage.due d"
-		"   WHERE d.server = s AND" IS_HELD ")",
-		1, {TEXTARRAYOID}
-	};
-	Datum		argument = array_of_names(servers);
-
-	execute(&release, &argument, SPI_OK_UPDATE);
-	execute(&leave, &argument, SPI_OK_INSERT);
 }
 
 /* --- the schedule ------------------------------------------------------ */

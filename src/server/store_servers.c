@@ -1,16 +1,104 @@
 /*
- * store_servers.c: what is known against servers, and whom they named as opted
- * out, in SQL.
+ * store_servers.c: which servers there are, what is known against them, and whom
+ * they named as opted out, in SQL.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "reengage.h"
 #include "rows.h"
 #include "statement.h"
 #include "store.h"
+
+List *
+store_servers(void)
+{
+	static Statement statement = {
+		"SELECT s.srvname::pg_catalog.text FROM pg_catalog.pg_foreign_server s"
+		" JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw"
+		" WHERE w.fdwname = '" REENGAGE_EXTENSION "' ORDER BY s.srvname",
+		0, {0}
+	};
+
+	execute(&statement, NULL, SPI_OK_SELECT);
+	return result_names();
+}
+
+AddressKey
+store_address_key(void)
+{
+	static Statement statement = {
+		"SELECT key FROM reengage.address_key ORDER BY created_at, key LIMIT 1", 0, {0}
+	};
+	bool		isnull;
+	bytea	   *stored;
+	AddressKey	key = {NULL, 0};
+
+	execute(&statement, NULL, SPI_OK_SELECT);
+	if (SPI_processed == 0)
+		return key;
+	stored = DatumGetByteaPP(result(0, 1, &isnull));
+	key.length = VARSIZE_ANY_EXHDR(stored);
+	key.bytes = palloc(key.length);
+	memcpy(key.bytes, VARDATA_ANY(stored), key.length);
+	return key;
+}
+
+/* --- what is let go ----------------------------------------------------- */
+
+static Datum
+array_of_names(const List *names)
+{
+	Datum	   *values = palloc(sizeof(Datum) * list_length(names));
+	ListCell   *cell;
+
+	foreach(cell, names)
+		values[foreach_current_index(cell)] = CStringGetTextDatum(lfirst(cell));
+	return PointerGetDatum(construct_array(values, list_length(names),
+										TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+List *
+store_take_releases(void)
+{
+	static Statement statement = {
+		"WITH taken AS (DELETE FROM reengage.releases RETURNING server)"
+		" SELECT DISTINCT t.server FROM taken t",
+		0, {0}
+	};
+
+	execute(&statement, NULL, SPI_OK_SELECT);
+	return result_names();
+}
+
+void
+store_release_held(const List *servers)
+{
+#define IS_HELD " d.server = ANY ($1) AND d.waiting_for ~ '^(quiet hours|minimum gap|an earlier create)'"
+
+	static Statement release = {
+		"UPDATE reengage.due SET due_at = pg_catalog.now(), waiting_for = NULL"
+		" WHERE nudge_id = ANY (ARRAY(SELECT d.nudge_id FROM reengage.due d"
+		"   WHERE" IS_HELD " FOR UPDATE SKIP LOCKED))",
+		1, {TEXTARRAYOID}
+	};
+	static Statement leave = {
+		"INSERT INTO reengage.releases (server)"
+		" SELECT s FROM pg_catalog.unnest($1) s WHERE EXISTS (SELECT FROM reengage.due d"
+		"   WHERE d.server = s AND" IS_HELD ")",
+		1, {TEXTARRAYOID}
+	};
+	Datum		argument = array_of_names(servers);
+
+	execute(&release, &argument, SPI_OK_UPDATE);
+	execute(&leave, &argument, SPI_OK_INSERT);
+}
+
+/* --- what is known against servers ------------------------------------- */
 
 static Datum
 text_or_null(const char *text)
