@@ -152,14 +152,27 @@ set_safety(CURL *easy)
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
 }
 
+/* A TLS library that takes no bytes, or an old libcurl, reads the file once more. */
+static void
+set_authorities(CURL *easy, const HttpRoute *route)
+{
+#if LIBCURL_VERSION_NUM >= 0x074d00
+	struct curl_blob authorities = {route->authorities, route->authorities_length, CURL_BLOB_COPY};
+
+	if (route->authorities != NULL && curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &authorities) == CURLE_OK)
+		return;
+#endif
+	if (route->ca_file != NULL)
+		set_text(easy, CURLOPT_CAINFO, route->ca_file);
+}
+
 /* An empty proxy keeps libcurl from looking at the environment. */
 static void
 set_route(CURL *easy, const HttpRoute *route)
 {
 	set_text(easy, CURLOPT_PROXY, route->proxy != NULL ? route->proxy : "");
 	set_text(easy, CURLOPT_NOPROXY, "");
-	if (route->ca_file != NULL)
-		set_text(easy, CURLOPT_CAINFO, route->ca_file);
+	set_authorities(easy, route);
 	set_number(easy, CURLOPT_TIMEOUT_MS, route->timeout_ms);
 	set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, route->connect_timeout_ms);
 }

@@ -17,6 +17,8 @@
 typedef struct HttpRoute
 {
 	char	   *ca_file;		/* NULL: the system's authorities */
+	char	   *authorities;	/* what stands in it */
+	size_t		authorities_length;
 	char	   *proxy;			/* NULL: none, whatever the environment says */
 	char	   *private_hosts;	/* comma-separated: names that may lead to a private address */
 	size_t		max_reply;		/* bytes of a body; 0: as received.h has it */

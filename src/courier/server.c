@@ -207,7 +207,12 @@ refuse_hopeless(Server *server, int64_t now_ms)
 	Reading		reading;
 
 	if (fault != NULL)
+	{
+		Secrets		secrets = settings_secrets(server->settings, NULL);
+
 		reading_init(&reading, REPLY_BLOCKED, fault);
+		text_clean(reading.error_message, ERROR_MESSAGE_SIZE, server->settings->complaint, &secrets);
+	}
 	else if (held_ms > PATIENCE_MS || throttle_waits_since_ms(&server->throttle, now_ms) >= PATIENCE_MS)
 	{
 		reading_init(&reading, REPLY_BLOCKED, "rate_limited");

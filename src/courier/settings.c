@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca_file.h"
 #include "memory.h"
 
 /* The worker checks its options; these bounds keep its mistakes harmless. */
@@ -50,6 +51,9 @@ settings_new(const ServerMessage *message)
 	settings->basic = basic_credentials(message->client_id, message->client_secret);
 	settings->opt_out_words = copy_text(message->opt_out_words);
 	settings->route.ca_file = copy_text(message->ca_file);
+	if (message->ca_file != NULL)
+		settings->route.authorities = ca_file_read(message->ca_file, &settings->route.authorities_length,
+												   settings->complaint, sizeof(settings->complaint));
 	settings->route.proxy = copy_text(message->proxy);
 	settings->route.private_hosts = copy_text(message->private_hosts);
 	settings->route.max_reply = clamp(message->max_reply_bytes, REPLY_MAX_BYTES);
@@ -81,6 +85,7 @@ settings_release(Settings *settings)
 	forget_text(settings->basic);
 	free(settings->opt_out_words);
 	free(settings->route.ca_file);
+	free(settings->route.authorities);
 	free(settings->route.proxy);
 	free(settings->route.private_hosts);
 	free(settings);
@@ -93,6 +98,8 @@ settings_find_fault(const Settings *settings)
 		return "unknown_dialect";
 	if (settings->login_url != NULL && settings->basic == NULL)
 		return "no_credentials";
+	if (settings->complaint[0] != '\0')
+		return FAILURE_CERTIFICATE;
 	return NULL;
 }
 

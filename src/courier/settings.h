@@ -12,6 +12,7 @@
 #include "dialect.h"
 #include "http.h"
 #include "message.h"
+#include "reading.h"
 #include "text.h"
 
 typedef struct Settings
@@ -24,6 +25,7 @@ typedef struct Settings
 	char	   *client_secret;
 	char	   *basic;			/* base64 of id:secret; NULL without both */
 	HttpRoute	route;
+	char		complaint[ERROR_MESSAGE_SIZE];	/* of its ca_file; empty: there is none */
 	char	   *opt_out_words;	/* NULL: none but the usual ones */
 	int			max_in_flight;
 	int			max_requests_per_minute;	/* 0: no limit */

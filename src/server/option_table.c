@@ -18,12 +18,25 @@
 #include "rows.h"
 #include "url.h"
 
+/* Longer than any that can be meant, and all of them together fit what the courier takes. */
+#define VALUE_MAX 8192
+
+/* Values in messages are cut: they may be a megabyte. */
+#define SHOWN_MAX 200
+
+static const char *
+shown(const char *value)
+{
+	return strlen(value) <= SHOWN_MAX ? value :
+		psprintf("%.*s...", pg_mbcliplen(value, strlen(value), SHOWN_MAX), value);
+}
+
 static void
 refuse(const Option *option, const char *value, const char *complaint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, value),
+			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, shown(value)),
 			 errhint("%s", complaint)));
 }
 
@@ -271,6 +284,18 @@ static const Option all_options[] = {
 	{"tag_lineage", "off", check_flag},
 	{"timeout", "30s", check_number, 100, 10 * 60 * 1000, GUC_UNIT_MS},
 };
+
+void
+option_check(const Option *option, const char *value)
+{
+	size_t		length = strlen(value);
+
+	/* behind a user there may be a password */
+	if (length > VALUE_MAX)
+		refuse(option, strchr(value, '@') != NULL ? "..." : value,
+			   psprintf("It has %zu bytes, the most are %d.", length, VALUE_MAX));
+	option->check(option, value);
+}
 
 const Option *
 option_find(const char *name)

@@ -24,6 +24,9 @@ struct Option
 /* NULL: there is no option of that name. */
 extern const Option *option_find(const char *name);
 
+/* Raises what is wrong with a value. */
+extern void option_check(const Option *option, const char *value);
+
 /* All of them, for a hint; palloc'd. */
 extern const char *option_names(void);
 

@@ -281,7 +281,7 @@ reengage_fdw_validator(PG_FUNCTION_ARGS)
 
 		if (option == NULL || catalog != ForeignServerRelationId)
 			refuse_option(catalog, element->defname);
-		option->check(option, defGetString(element));
+		option_check(option, defGetString(element));
 	}
 	if (catalog == ForeignServerRelationId)
 	{

@@ -51,7 +51,8 @@ permission_complaint(const struct stat *status)
 static char *
 read_file(size_t *length, const char **complaint)
 {
-	int			file = OpenTransientFile(reengage_credentials_file, O_RDONLY | PG_BINARY);
+	/* a pipe would let the worker wait for whoever writes into it */
+	int			file = OpenTransientFile(reengage_credentials_file, O_RDONLY | O_NONBLOCK | PG_BINARY);
 	struct stat status;
 	char	   *text = NULL;
 	ssize_t		got;

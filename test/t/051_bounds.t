@@ -74,4 +74,48 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM reengage.lineage
 is(worker_pid($node) . ' ' . courier_pid(worker_pid($node)), "$worker $courier", 'nor worker and courier');
 $simulator->set(latency_ms => 0);
 
+# --- options and files of any size and kind --------------------------------------------------------
+
+my $folder = PostgreSQL::Test::Utils::tempdir();
+my (undef, undef, $said) = $node->psql('postgres',
+	q{DO $$ BEGIN EXECUTE format('CREATE SERVER long FOREIGN DATA WRAPPER reengage OPTIONS (api_url %L)', 'https://a.example/' || repeat('x', 1200000)); END $$});
+like($said, qr/invalid value for option "api_url": "https:\/\/a\.example\/x+\.\.\."\n.*HINT:  It has 1200018 bytes, the most are 8192\./s,
+	'an option of a megabyte is refused, and the message says what is too long');
+
+system('mkfifo', "$folder/fifo") == 0 or die 'could not make a pipe';
+open my $huge, '>', "$folder/huge" or die;
+truncate $huge, 3_000_000_000 or die;
+my %files = (fifo => "$folder/fifo", device => '/dev/zero', folder => $folder, huge => "$folder/huge", missing => "$folder/none");
+my %complaints = (huge => qr/it is larger than 1 MB/, missing => qr/No such file/);
+$node->safe_psql('postgres', qq{CREATE SERVER ${_}_ca FOREIGN DATA WRAPPER reengage
+	OPTIONS (api_url 'https://127.0.0.1:$simulator->{port}', auth 'none', ca_file '$files{$_}')}) for sort keys %files;
+nudge($node, "live-$_", server => "'${_}_ca'") for sort keys %files;
+wait_for(sub { health($node, "server ${_}_ca") =~ /^blocked/ }, "$_ is blocked") for sort keys %files;
+for my $kind (sort keys %files)
+{
+	my $complaint = $complaints{$kind} // qr/it is not a regular file/;
+
+	like(health($node, "server ${kind}_ca"), qr/certificate_refused.*ca_file \Q$files{$kind}\E: $complaint/, "ca_file, a $kind: health says so");
+}
+like($node->safe_psql('postgres', q{SELECT check_name || ': ' || detail FROM reengage.preflight('fifo_ca', 'live-1') WHERE state = 'failed'}),
+	qr/^tls: .*it is not a regular file/, 'and preflight()');
+nudge($node, 'live-with-them');
+wait_until_ended($node, where => q{n.server = 'genesys'});
+is(outcome($node, 'live-with-them'), 'notified - notify', 'other servers are called meanwhile');
+is(courier_pid(worker_pid($node)), $courier, 'by the same courier');
+
+# the credentials file is everybody's: nobody waits for it, and what is wrong with it is said
+for my $kind (qw(fifo folder huge))
+{
+	my $complaint = $kind eq 'huge' ? qr/is larger than/ : qr/is not a regular file/;
+
+	chmod 0600, $files{$kind} if $kind ne 'folder';
+	$node->append_conf('postgresql.conf', "reengage.credentials_file = '$files{$kind}'");
+	$node->reload;
+	# a server that is introduced anew reads it
+	$node->safe_psql('postgres', 'ALTER SERVER genesys OPTIONS (' . ($kind eq 'fifo' ? 'ADD' : 'SET') . " max_attempts '5" . length($kind) . "')");
+	nudge($node, "live-secret-$kind");
+	ok(wait_for(sub { health($node, 'server genesys') =~ $complaint }, 'health says it'), "credentials file, a $kind: health says so");
+}
+
 done_testing();
