@@ -213,7 +213,7 @@ SKIP:
 
 	skip 'the name of this machine is not one of 127.0.0.1', 2
 	  unless hostname() ne 'localhost' && defined $addresses[0] && inet_ntoa($addresses[0]) eq '127.0.0.1';
-	create_server('named', 'https://' . hostname() . ":$simulator->{tls_port}");
+	create_server('named', 'https://' . hostname() . ":$simulator->{tls_port}", more => q(auth 'none'));
 	nudge($node, 'live-named', server => q('named'));
 	wait_for_reason('live-named', 'address_refused', 'a name that resolves to 127.0.0.1 is refused');
 	is($simulator->verbs('id=live-named'), '', 'and nothing is sent there');
