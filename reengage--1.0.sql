@@ -720,7 +720,7 @@ CREATE FUNCTION reengage.nudge(
 	when_answered text DEFAULT 'skip',
 	answered_since timestamptz DEFAULT NULL
 ) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on SET jit = off
 AS $$
 DECLARE
 	id uuid := coalesce(nudge_id, reengage.uuid_v7());
@@ -1846,7 +1846,7 @@ COMMENT ON PROCEDURE reengage.run(integer, integer) IS
 
 CREATE FUNCTION reengage.preview(nudge_id uuid)
 RETURNS TABLE (step text, condition text, method text, url text, headers text, body text, fault text)
-LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS 'MODULE_PATHNAME', 'reengage_preview';
 COMMENT ON FUNCTION reengage.preview(uuid) IS
@@ -2782,7 +2782,12 @@ AS $$
 	UNION ALL
 	SELECT format('row-level security of %s', o.oid::regclass), 'somebody has enabled it: it hides rows, or keeps them from being written',
 		format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY;', o.oid::regclass)
-	FROM ours o WHERE o.relrowsecurity
+	FROM ours o WHERE o.relrowsecurity AND o.oid <> 'reengage.nudges'::regclass
+	UNION ALL
+	SELECT format('policy %I on %s', p.polname, p.polrelid::regclass), 'somebody has made it: it hides rows, or keeps them from being written',
+		format('DROP POLICY %I ON %s;', p.polname, p.polrelid::regclass)
+	FROM pg_policy p JOIN ours o ON o.oid = p.polrelid
+	WHERE o.oid <> 'reengage.nudges'::regclass OR p.polname NOT IN ('ask', 'own', 'every')
 	UNION ALL
 	SELECT format('foreign key %I of %s', k.conname, k.conrelid::regclass), format('it refers to %s: rows there that it names cannot be deleted', k.confrelid::regclass),
 		format('ALTER TABLE %s DROP CONSTRAINT %I;', k.conrelid::regclass, k.conname)
@@ -3757,7 +3762,7 @@ COMMENT ON FUNCTION reengage.keep_rejects(uuid, reengage.import_rejects[]) IS
 -- Anything that every nudge of the import would be refused for is an error
 -- before anything is read: one is asked for, and taken back.
 CREATE FUNCTION reengage.check_import(options jsonb, staging regclass) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on SET jit = off
 AS $$
 BEGIN
 	IF (options ->> 'file' IS NULL) = (staging IS NULL) THEN
@@ -3794,7 +3799,7 @@ COMMENT ON TYPE reengage.history_nudge IS 'for import_history(): a nudge to be a
 -- are asked for one by one then.  Records that became a nudge, or were refused.
 CREATE FUNCTION reengage.ask_history(import_id uuid, options jsonb, nudges reengage.history_nudge[])
 RETURNS TABLE (record_no bigint, reason text)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -3844,7 +3849,7 @@ COMMENT ON FUNCTION reengage.ask_history(uuid, jsonb, reengage.history_nudge[]) 
 
 -- Nudges that this campaign does not have yet, in the order of their index.
 CREATE FUNCTION reengage.fresh_history(options jsonb, nudges reengage.history_nudge[]) RETURNS reengage.history_nudge[]
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on
 -- lookups in nudges and lineage stay lookups, whatever their size was when a plan was made
 SET enable_seqscan = off SET jit = off
 AS $$
@@ -3880,7 +3885,7 @@ COMMENT ON FUNCTION reengage.count_reasons(text[]) IS 'for import_history(): how
 
 -- One chunk of an import: one transaction.  What each record became is counted.
 CREATE FUNCTION reengage.import_chunk(import_id uuid, first_no bigint, last_no bigint, options jsonb) RETURNS jsonb
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on
 SET enable_seqscan = off SET jit = off
 AS $$
 #variable_conflict use_column
@@ -4064,6 +4069,13 @@ $$;
 GRANT USAGE ON SCHEMA reengage
 	TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
 
+-- Whoever may insert a nudge may be told its id (RETURNING), and may name it in ON
+-- CONFLICT; of the others' nudges an application sees none.
+ALTER TABLE reengage.nudges ENABLE ROW LEVEL SECURITY;
+CREATE POLICY ask ON reengage.nudges FOR INSERT WITH CHECK (true);
+CREATE POLICY own ON reengage.nudges FOR SELECT USING (requested_by = current_user);
+CREATE POLICY every ON reengage.nudges FOR SELECT TO reengage_operator, reengage_worker USING (true);
+GRANT SELECT (nudge_id) ON reengage.nudges TO reengage_application;
 GRANT INSERT (nudge_id, server, conversation_id, message, address, channel, when_closed,
 			  priority, due_at, expires_at, time_zone, campaign, detail, supersedes,
 			  when_answered, answered_since)

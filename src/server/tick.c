@@ -95,6 +95,7 @@ pin_settings(void)
 		{"transaction_read_only", "off"},
 		{"search_path", "pg_catalog, pg_temp"},
 		{"session_replication_role", "origin"},
+		{"row_security", "on"},
 		{"statement_timeout", "0"},
 		/* a lock on our tables delays a tick; it must not delay a shutdown */
 		{"lock_timeout", "1s"},

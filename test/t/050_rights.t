@@ -83,7 +83,7 @@ my @traps = (
 	'CREATE TRIGGER trap BEFORE INSERT ON reengage.%s FOR EACH ROW EXECUTE FUNCTION trap()',
 	'CREATE CONSTRAINT TRIGGER trap AFTER DELETE ON reengage.%s DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION trap()',
 	'CREATE RULE trap AS ON DELETE TO reengage.%s DO INSTEAD NOTHING',
-	'CREATE POLICY trap ON reengage.%s USING (false)',
+	'CREATE POLICY trap ON reengage.%s AS RESTRICTIVE USING (false)',
 	'ALTER TABLE reengage.%s ENABLE ROW LEVEL SECURITY',
 	'CREATE TABLE public.child (nudge_id uuid REFERENCES reengage.%s)',
 	'CREATE INDEX ON reengage.%s ((1 / 0))',
@@ -106,11 +106,13 @@ $node->safe_psql('postgres', q{
 	RESET SESSION AUTHORIZATION;
 	CREATE RULE trap AS ON INSERT TO reengage.intents WHERE false DO INSTEAD NOTHING;
 	ALTER TABLE reengage.answers ENABLE ROW LEVEL SECURITY;
+	CREATE POLICY trap ON reengage.nudges FOR DELETE USING (false);
 	ALTER TABLE reengage.changes DISABLE TRIGGER append_only});
 like(health($node, 'trigger trap on reengage.due'), qr/^attention: somebody has made it: it runs public.trap\(\) .* deferred/, 'a trigger that was allowed is named');
 like(health($node, 'foreign key child_nudge_id_fkey of public.child'), qr/refers to reengage.due/, 'a foreign key');
 like(health($node, 'rule trap on reengage.intents'), qr/somebody has made it/, 'a rule');
 like(health($node, 'row-level security of reengage.answers'), qr/enabled/, 'row-level security');
+like(health($node, 'policy trap on reengage.nudges'), qr/hides rows/, 'a policy');
 like(health($node, 'trigger append_only on reengage.changes'), qr/disabled/, 'a trigger of ours that is disabled');
 like(health($node, 'privileges on reengage.due'), qr/landlord may .*\(REFERENCES, TRIGGER\)/, 'and the privilege');
 

@@ -113,5 +113,20 @@ is(state_of(), 'a1 superseded, a2 due, b1 superseded, b2 due, b3 due, c1 due', '
 ask('chief', "SELECT reengage.nudge('c-5', 'c2', campaign => 'cart', supersedes => true)");
 is(state_of(), 'a1 superseded, a2 superseded, b1 superseded, b2 superseded, b3 superseded, c1 superseded, c2 due', 'an operator of all');
 
+# ---- who sees what ---------------------------------------------------------------------
+
+my $id = ask('app', "INSERT INTO reengage.nudges (conversation_id, message) VALUES ('c-6', 'one') RETURNING nudge_id");
+like($id, qr/^[0-9a-f-]{36}$/, 'an application is told the id of its nudge');
+my $again = "INSERT INTO reengage.nudges (nudge_id, conversation_id, message) VALUES ('$id', 'c-6', 'two') ON CONFLICT (nudge_id) DO NOTHING RETURNING nudge_id";
+is(ask('app', $again), '', 'and may ask only once by naming it');
+is(ask('other app', $again), '', 'as may the other');
+is($node->safe_psql('postgres', "SELECT message FROM reengage.nudges WHERE nudge_id = '$id'"), 'one', 'the first one counts');
+is(ask('app', "SELECT count(*) FROM (SELECT nudge_id FROM reengage.nudges EXCEPT SELECT nudge_id FROM reengage.nudge_status) n"), 0, 'it sees the ids of its own');
+is(ask('other app', "SELECT count(nudge_id) FROM reengage.nudges WHERE nudge_id = '$id'"), 0, 'and not those of others');
+like(said('app', "SELECT $_ FROM reengage.nudges"), qr/permission denied for table nudges/, "no $_") for qw(message address requested_by);
+is(ask('chief', "SELECT count(*) FROM reengage.nudges"), $node->safe_psql('postgres', 'SELECT count(*) FROM reengage.nudges'), 'an operator sees all');
+like(ask('app', "SET row_security = off; SELECT reengage.nudge('c-6', 'three')"), qr/^[0-9a-f-]{36}$/, 'nudge() asks under any setting');
+like(said('app', "SET row_security = off; SELECT nudge_id FROM reengage.nudges"), qr/ERROR:  query would be affected by row-level security policy/, 'and no setting shows more');
+
 $node->stop('fast');
 done_testing();
