@@ -2884,6 +2884,15 @@ GROUP BY d.server
 UNION ALL
 SELECT h.subject, 'attention', h.detail, h.remedy FROM reengage.foreign_hands() h
 UNION ALL
+-- not EXISTS, which a planner may turn into a join with all of lineage
+SELECT 'schedule', 'attention',
+	pg_catalog.format('%s of the newest 1000 nudges are neither due nor ended: they were inserted while triggers were off, as by session_replication_role = replica', pg_catalog.count(*)),
+	'SELECT reengage.arm(); makes due what has no outcome.'
+FROM (SELECT n.nudge_id FROM reengage.nudges n ORDER BY n.nudge_id DESC LIMIT 1000) n
+WHERE (SELECT true FROM reengage.due d WHERE d.nudge_id = n.nudge_id LIMIT 1) IS NULL
+  AND (SELECT true FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id LIMIT 1) IS NULL
+HAVING pg_catalog.count(*) > 0
+UNION ALL
 SELECT 'doubt', 'attention',
 	pg_catalog.format('%s nudges ended in doubt: their call may or may not have taken effect', pg_catalog.count(*)),
 	'SELECT * FROM reengage.in_doubt; then settle each with reengage.resolve().'
