@@ -52,7 +52,7 @@ $$;
 -- Small functions that the tables need
 --
 CREATE FUNCTION reengage.uuid_v7() RETURNS uuid
-LANGUAGE C VOLATILE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE C VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'reengage_uuid_v7';
 COMMENT ON FUNCTION reengage.uuid_v7() IS
 	'a new UUID version 7 (RFC 9562): millisecond time, then a fraction that keeps the order within a session, then random bits';
@@ -64,7 +64,7 @@ COMMENT ON FUNCTION reengage.default_server() IS
 	'the setting reengage.default_server; an error when it is empty';
 
 CREATE FUNCTION reengage.wake(due_at timestamptz) RETURNS void
-LANGUAGE C VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+LANGUAGE C VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'reengage_wake';
 COMMENT ON FUNCTION reengage.wake(timestamptz) IS
 	'tells this database''s worker, when the transaction commits, that nudges became due from this time on, whoever asked for them';
@@ -76,19 +76,19 @@ COMMENT ON FUNCTION reengage.wake_lane(text, text, integer, timestamptz) IS
 	'likewise, that nudges became due which this role asked for';
 
 CREATE FUNCTION reengage.system_identifier() RETURNS bigint
-LANGUAGE C STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'reengage_system_identifier';
 COMMENT ON FUNCTION reengage.system_identifier() IS
 	'the system identifier of this cluster, a part of the fence';
 
 CREATE FUNCTION reengage.site() RETURNS text
-LANGUAGE C STABLE STRICT SET search_path = pg_catalog, pg_temp
+LANGUAGE C STABLE STRICT
 AS 'MODULE_PATHNAME', 'reengage_site';
 COMMENT ON FUNCTION reengage.site() IS
 	'the name of this site, a part of the fence: a hash of reengage.instance_key where it is set, else of the machine and the data directory';
 
 CREATE FUNCTION reengage.timeline() RETURNS integer
-LANGUAGE C STABLE STRICT SET search_path = pg_catalog, pg_temp
+LANGUAGE C STABLE STRICT
 AS 'MODULE_PATHNAME', 'reengage_timeline';
 COMMENT ON FUNCTION reengage.timeline() IS
 	'the timeline of this server, a part of the fence: a new one begins with each promotion and each point-in-time recovery';
@@ -746,46 +746,52 @@ COMMENT ON FUNCTION reengage.nudge(text, text, text, text, text, text, integer, 
 -- Not asking any more
 --
 CREATE FUNCTION reengage.lock_nudge(nudge_id uuid) RETURNS void
-LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock_nudge';
 COMMENT ON FUNCTION reengage.lock_nudge(uuid) IS
 	'until the end of the transaction, the worker begins no call for this nudge and writes no outcome';
 
 CREATE FUNCTION reengage.lock_campaign(server text, campaign text, shared boolean) RETURNS void
-LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock_campaign';
 COMMENT ON FUNCTION reengage.lock_campaign(text, text, boolean) IS
 	'likewise for all nudges of a campaign, or of none (''''); shared: together with others that lock single nudges of it';
 
 CREATE FUNCTION reengage.lock_superseding(server text, campaign text, part integer) RETURNS void
-LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock_superseding';
 COMMENT ON FUNCTION reengage.lock_superseding(text, text, integer) IS
 	'of two transactions whose nudges take the place of older ones in this part of a campaign''s threads, the second waits for the first, and sees its nudges';
 
 CREATE FUNCTION reengage.lock_thread(server text, root_conversation_id text) RETURNS void
-LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock_thread';
 COMMENT ON FUNCTION reengage.lock_thread(text, text) IS
 	'until unlock_thread(), the worker begins no call for this thread';
 
 CREATE FUNCTION reengage.unlock_thread(server text, root_conversation_id text) RETURNS void
-LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_unlock_thread';
 COMMENT ON FUNCTION reengage.unlock_thread(text, text) IS
 	'ends lock_thread(): what is written of the thread by now, the worker sees, and begins no call until the transaction has ended';
 
 CREATE FUNCTION reengage.lock_customer(address_hash text) RETURNS void
-LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock_customer';
 COMMENT ON FUNCTION reengage.lock_customer(text) IS
 	'until unlock_customer(), the worker begins no call to this customer';
 
 CREATE FUNCTION reengage.unlock_customer(address_hash text) RETURNS void
-LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_unlock_customer';
 COMMENT ON FUNCTION reengage.unlock_customer(text) IS
 	'ends lock_customer(): what is written of the customer by now, the worker sees, and begins no call until the transaction has ended';
+
+CREATE FUNCTION reengage.locked_by(locker xid, nudge_id uuid, server text, campaign text, conversation_id text, address_hash text) RETURNS text
+LANGUAGE C VOLATILE
+AS 'MODULE_PATHNAME', 'reengage_locked_by';
+COMMENT ON FUNCTION reengage.locked_by(xid, uuid, text, text, text, text) IS
+	'for nudge_status: what kind of transaction that has not ended keeps a due nudge back; null: none, as far as is known';
 
 CREATE FUNCTION reengage.locate(server text, conversation_id text,
 	OUT root text, OUT tip text, OUT generation integer)
@@ -980,13 +986,13 @@ COMMENT ON FUNCTION reengage.cancel_older(uuid[]) IS
 -- Whom not to write to
 --
 CREATE FUNCTION reengage.hash_addresses(key bytea, addresses text[]) RETURNS text[]
-LANGUAGE C STRICT IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE C STRICT IMMUTABLE
 AS 'MODULE_PATHNAME', 'reengage_hash_addresses';
 COMMENT ON FUNCTION reengage.hash_addresses(bytea, text[]) IS
 	'the keyed hashes of normal forms, byte for byte, as in lineage.address_hash; null of one that cannot be put into UTF-8';
 
 CREATE FUNCTION reengage.normal_addresses(addresses text[], channels text[], country_code text) RETURNS text[]
-LANGUAGE C IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE C IMMUTABLE
 AS 'MODULE_PATHNAME', 'reengage_normal_addresses';
 COMMENT ON FUNCTION reengage.normal_addresses(text[], text[], text) IS
 	'the forms in which addresses are compared, each on its channel: a telephone number in E.164, an e-mail address in lower case, any other id as it is; null of what is no address there, and of a national number without a country code (digits; null: not known); without a channel an address is what it looks like';
@@ -1862,7 +1868,8 @@ COMMENT ON FUNCTION reengage.preflight(text, text) IS
 CREATE FUNCTION reengage.worker_state(
 	OUT preloaded boolean, OUT listed boolean, OUT state text, OUT pid integer,
 	OUT since timestamptz, OUT in_flight integer, OUT ended bigint,
-	OUT restarts integer, OUT message text)
+	OUT restarts integer, OUT message text,
+	OUT outcomes_locked integer, OUT outcomes_refused integer, OUT outcomes_since timestamptz)
 LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_worker_state';
 COMMENT ON FUNCTION reengage.worker_state() IS
@@ -2036,6 +2043,7 @@ SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.c
 		WHEN d.nudge_id IS NULL THEN 'it is missing from the schedule: an operator can put it back by reengage.arm()'
 		WHEN d.waiting_for IS NOT NULL THEN d.waiting_for
 		WHEN d.due_at > pg_catalog.now() THEN 'its time'
+		ELSE reengage.locked_by(d.xmax, n.nudge_id, n.server, n.campaign, n.conversation_id, d.address_hash)
 	END AS reason,
 	CASE WHEN l.outcome IS NULL THEN d.due_at END AS next_attempt_at,
 	coalesce(l.attempts, d.attempt, 0) AS attempts,
@@ -2844,6 +2852,17 @@ SELECT 'worker',
 		WHEN w.message IS NOT NULL THEN 'The server log has the details; the worker keeps trying with growing pauses.'
 	END
 FROM worker w
+UNION ALL
+SELECT 'outcomes', 'waiting',
+	pg_catalog.format('%s outcomes wait to be written, the oldest since %s: %s', w.outcomes_locked + w.outcomes_refused, w.outcomes_since,
+		pg_catalog.concat_ws('; ',
+			CASE WHEN w.outcomes_locked > 0 THEN pg_catalog.format('%s for a transaction that has not ended and locks their rows', w.outcomes_locked) END,
+			CASE WHEN w.outcomes_refused > 0 THEN pg_catalog.format('%s are refused by a trigger or constraint on reengage.lineage', w.outcomes_refused) END)),
+	CASE WHEN w.outcomes_locked > 0
+		THEN 'End the transaction: pg_stat_activity has it, by its xact_start. '
+		ELSE '' END || 'After a crash their calls would be in doubt.'
+FROM worker w
+WHERE w.outcomes_locked + w.outcomes_refused > 0
 UNION ALL
 SELECT 'server ' || s.srvname,
 	CASE WHEN p.server IS NOT NULL THEN 'paused' ELSE coalesce(t.state, 'ok') END,
@@ -4095,6 +4114,7 @@ GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.default_server(), reengag
 	reengage.suppress(text, text, text, text, timestamptz, text), reengage.record_answer(text, text, timestamptz, text, text)
 	TO reengage_application, reengage_operator;
 GRANT SELECT ON reengage.nudge_status TO reengage_application, reengage_operator, reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage.locked_by(xid, uuid, text, text, text, text) TO reengage_application, reengage_operator, reengage_reader;
 
 GRANT SELECT ON reengage.nudges, reengage.due, reengage.intents, reengage.unresolved, reengage.lineage,
 	reengage.identity, reengage.server_state, reengage.pauses, reengage.suppressions, reengage.answers, reengage.threads, reengage.in_doubt, reengage.health

@@ -11,6 +11,7 @@
 #include "utils/timestamp.h"
 
 #include "claims.h"
+#include "gate_locks.h"
 #include "rotation.h"
 #include "store.h"
 #include "terms.h"
@@ -128,10 +129,12 @@ take_turn(Reading *reading, int place, Flights *flights, Server *server)
 	while (has_due(reading, place))
 	{
 		const DueRow *row = &reading->rows[reading->next[place]++];
-		Flight	   *flight = flights_take(flights, server, hand, row);
+		Flight	   *flight = row->locked ? NULL : flights_take(flights, server, hand, row);
 
 		lane->due_at = row->due_at;
 		lane->nudge_id = row->nudge_id;
+		if (row->locked)
+			server_lock_out(server, row->due_at);
 		if (flight == NULL)
 			continue;
 		reading->lanes->turn++;
@@ -221,6 +224,7 @@ depart(Flights *flights, Server *server, int room)
 	Flight	  **ready = flights_in(&flights->ready, &count);
 	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * (count + 1));
 	LoadedNudge *nudges;
+	OpenRows   *open;
 	int			nnudges;
 	int			wanted = 0;
 	int			departed = 0;
@@ -234,6 +238,7 @@ depart(Flights *flights, Server *server, int room)
 	if (wanted == 0)
 		return 0;
 	nnudges = store_load(ids, wanted, &nudges);
+	open = open_rows_begin();
 	for (int i = 0; i < wanted; i++)
 	{
 		const LoadedNudge *nudge = find_loaded(nudges, nnudges, ready[i]);
@@ -241,9 +246,16 @@ depart(Flights *flights, Server *server, int room)
 		/* it ended while it was parked, or moved and will be found there */
 		if (nudge == NULL)
 			flights_land(flights, ready[i]);
+		/* the look would be in vain */
+		else if (!gate_locks_are_free(server, nudge, open))
+		{
+			server_lock_out(server, nudge->due_at);
+			flights_land(flights, ready[i]);
+		}
 		else
 			departed += depart_or_wait(flights, ready[i], nudge);
 	}
+	open_rows_end(open);
 	return departed;
 }
 
@@ -261,6 +273,7 @@ claims_take(Flights *flights, const Policies *policies, dlist_head *servers, Lin
 
 		if (room <= 0 || !server_introduce(server, link, clocks->now))
 			continue;
+		server_look_again(server, clocks->now);
 		if (room > server->ready)
 			claim_from(flights, server, room - server->ready, clocks->wall);
 		departed += depart(flights, server, room);

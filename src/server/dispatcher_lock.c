@@ -38,6 +38,17 @@ dispatcher_lock_take(void)
 	return held;
 }
 
+VirtualTransactionId
+dispatcher_lock_holder(void)
+{
+	LOCKTAG		tag = dispatcher_tag();
+	int			count;
+	VirtualTransactionId *holders = GetLockConflicts(&tag, ExclusiveLock, &count);
+
+	/* the list has an invalid one at its end */
+	return holders[0];
+}
+
 void
 dispatcher_lock_release(void)
 {

@@ -25,6 +25,7 @@
 #include "engine.h"
 #include "flights.h"
 #include "intents.h"
+#include "landing.h"
 #include "outcomes.h"
 #include "policies.h"
 #include "reengage.h"
@@ -52,7 +53,7 @@
  */
 #define STANDBY_POLL_MS 2
 
-/* How often to ask whether a cancellation has ended that locks a nudge. */
+/* How often to ask whether a transaction has ended that keeps an outcome from being written. */
 #define UNLOCKING_MS 1000
 
 struct Engine
@@ -168,38 +169,13 @@ tick_body(void *argument)
 /* --- after its commit ----------------------------------------------------------- */
 
 static void
-land(Engine *engine, Flight *flight)
-{
-	if (flight->locked_out)
-	{
-		flights_move_to(flight, &engine->flights.locked_out);
-		engine->next_unlocking = monotonic_after(monotonic_now(), UNLOCKING_MS);
-		return;
-	}
-	if (!flight->written)
-	{
-		flights_move_to(flight, &engine->flights.unwritable);
-		return;
-	}
-	TEST_POINT(flight->end.kind == DECIDE_SETTLE ? "outcome_committed" : "retry_committed");
-	if (flight->end.kind == DECIDE_SETTLE)
-		engine->totals.ended[flight->end.outcome]++;
-	else
-	{
-		engine->totals.moved++;
-		lanes_rewind(&flight->server->lanes, flight->asker, flight->priority, flight->move_to);
-	}
-	intent_release(flight);
-	flights_land(&engine->flights, flight);
-}
-
-static void
 after_commit(Engine *engine)
 {
 	/* before the others land, which may be what one stands by for */
 	intents_committed(&engine->intents, XactLastCommitEnd, &engine->flights);
 	for (int i = 0; i < engine->nending; i++)
-		land(engine, engine->ending[i]);
+		if (!landing_land(&engine->flights, engine->ending[i], &engine->totals))
+			engine->next_unlocking = monotonic_after(monotonic_now(), UNLOCKING_MS);
 	releases_committed(engine->released, &engine->flights);
 	servers_say_states(&engine->servers, engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG);
 	engine->totals.started += engine->departed;
@@ -486,6 +462,9 @@ engine_state(const Engine *engine)
 		.problem = problem(engine),
 		.in_flight = engine->flights.under_way,
 		.posts_in_flight = flights_posting(&engine->flights),
+		.locked_out = flights_length(&engine->flights.locked_out),
+		.unwritable = flights_length(&engine->flights.unwritable),
+		.unwritten_since = Min(flights_oldest(&engine->flights.locked_out), flights_oldest(&engine->flights.unwritable)),
 		.tick_failures = engine->failures,
 		.courier_failures = engine->calls.failures,
 		.totals = &engine->totals,

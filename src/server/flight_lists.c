@@ -30,6 +30,17 @@ flights_length(const dlist_head *list)
 	return length;
 }
 
+TimestampTz
+flights_oldest(const dlist_head *list)
+{
+	dlist_iter	iter;
+	TimestampTz oldest = DT_NOEND;
+
+	dlist_foreach(iter, unconstify(dlist_head *, list))
+		oldest = Min(oldest, dlist_container(Flight, node, iter.cur)->occurred_at);
+	return oldest;
+}
+
 Flight **
 flights_in(dlist_head *list, int *count)
 {

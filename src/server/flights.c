@@ -18,6 +18,12 @@
 /* Likewise for those that wait for their customer: each holds a place in flight. */
 #define STANDING_BY_MAX 8
 
+/*
+ * So many outcomes may wait to be written without a place in flight: they are
+ * memory, and in doubt after a crash.
+ */
+#define SET_ASIDE_MAX 1000
+
 /* A customer of so many business sides has a session of its own with this one. */
 #define PASSED_OVER_MAX 3
 
@@ -151,6 +157,7 @@ keep_nudge(Flight *flight, const LoadedNudge *nudge)
 	flight->nudge.conversation_id = flight_keep(flight, nudge->conversation_id);
 	flight->nudge.message = flight_keep(flight, nudge->message);
 	flight->nudge.address = flight_keep(flight, nudge->address);
+	flight->nudge.own_customer = flight_keep(flight, nudge->own_customer);
 	flight->nudge.channel = flight_keep(flight, nudge->channel);
 	flight->nudge.template = flight_keep(flight, nudge->template);
 	flight->nudge.campaign = flight_keep(flight, nudge->campaign);
@@ -381,13 +388,33 @@ flights_land(Flights *flights, Flight *flight)
 		leave_thread(flights, flight->thread);
 	if (flight->memory != NULL)
 	{
-		flight->server->in_flight--;
+		if (flight->set_aside)
+			flights->nset_aside--;
+		else
+			flight->server->in_flight--;
 		flights->under_way--;
 		MemoryContextDelete(flight->memory);
 	}
 	else
 		flight->server->ready--;
 	hash_search(flights->by_nudge, &flight->nudge_id, HASH_REMOVE, NULL);
+}
+
+bool
+flight_has_called(const Flight *flight)
+{
+	return flight->intent != NULL || flight->nudge.unresolved;
+}
+
+void
+flights_set_aside(Flights *flights, Flight *flight, dlist_head *list)
+{
+	flights_move_to(flight, list);
+	if (flight->set_aside || flights->nset_aside >= SET_ASIDE_MAX)
+		return;
+	flight->set_aside = true;
+	flights->nset_aside++;
+	flight->server->in_flight--;
 }
 
 Flight *

@@ -89,6 +89,7 @@ typedef struct Flight
 	int			move_refusals;
 	bool		written;		/* in the tick that is being made */
 	bool		locked_out;		/* of it */
+	bool		set_aside;		/* it has lost its place in flight */
 } Flight;
 
 typedef struct Flights
@@ -106,9 +107,10 @@ typedef struct Flights
 	dlist_head	to_post;		/* its intent is recorded */
 	dlist_head	calling;		/* with the courier */
 	dlist_head	to_end;			/* to be settled or moved */
-	dlist_head	locked_out;		/* likewise, once a cancellation has ended */
+	dlist_head	locked_out;		/* likewise, of those that called, once somebody's transaction has ended */
 	dlist_head	unwritable;		/* their outcome is refused by the database */
 	int			nstanding_by;
+	int			nset_aside;
 	int			under_way;
 } Flights;
 
@@ -127,6 +129,15 @@ extern bool flights_depart(Flights *flights, Flight *flight, const LoadedNudge *
 
 /* Lets go of a nudge, and makes the next one of its thread ready. */
 extern void flights_land(Flights *flights, Flight *flight);
+
+/*
+ * Its outcome cannot be written now: it waits in the list, and leaves its place
+ * in flight to others, unless too many have done so.
+ */
+extern void flights_set_aside(Flights *flights, Flight *flight, dlist_head *list);
+
+/* Is more known of it than its row of the schedule says? */
+extern bool flight_has_called(const Flight *flight);
 
 extern Flight *flights_of_call(Flights *flights, int64 call_id);
 
@@ -171,6 +182,9 @@ extern void flights_move_to(Flight *flight, dlist_head *list);
 extern void flights_move_all(dlist_head *from, dlist_head *to);
 
 extern int	flights_length(const dlist_head *list);
+
+/* When the first of them to end did so; DT_NOEND: there is none. */
+extern TimestampTz flights_oldest(const dlist_head *list);
 
 /* The flights in a list, as an array in the current memory context. */
 extern Flight **flights_in(dlist_head *list, int *count);

@@ -6,14 +6,17 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
+#include "dispatcher_lock.h"
 #include "gate_locks.h"
 
 /* 3 is the dispatcher's. */
@@ -40,6 +43,7 @@ PG_FUNCTION_INFO_V1(reengage_lock_customer);
 PG_FUNCTION_INFO_V1(reengage_unlock_thread);
 PG_FUNCTION_INFO_V1(reengage_unlock_customer);
 PG_FUNCTION_INFO_V1(reengage_lock_superseding);
+PG_FUNCTION_INFO_V1(reengage_locked_by);
 
 static uint64
 hash_text(const char *text, uint64 seed)
@@ -82,6 +86,27 @@ static uint64
 server_hash(const char *server, const char *name)
 {
 	return hash_text(name, hash_text(server, 0));
+}
+
+static bool
+is_free(Kind kind, uint64 hash, LOCKMODE mode)
+{
+	if (!lock(kind, hash, mode, false))
+		return false;
+	/* one that the tick has taken before stays taken */
+	unlock(kind, hash, mode);
+	return true;
+}
+
+bool
+gate_locks_are_free(const Server *server, const LoadedNudge *nudge, OpenRows *open)
+{
+	const char *campaign = nudge->campaign ? nudge->campaign : "";
+
+	return is_free(KIND_CAMPAIGN, server_hash(server->name, campaign), ShareLock) &&
+		is_free(KIND_NUDGE, nudge_hash(&nudge->nudge_id), ExclusiveLock) &&
+		!open_rows_of_thread(open, nudge->root) &&
+		(nudge->own_customer == NULL || !open_rows_of_customer(open, nudge->own_customer));
 }
 
 bool
@@ -194,4 +219,55 @@ reengage_lock_superseding(PG_FUNCTION_ARGS)
 
 	lock(KIND_SUPERSEDING, campaign + PG_GETARG_INT32(2), ExclusiveLock, true);
 	PG_RETURN_VOID();
+}
+
+/* --- who is in the way ------------------------------------------------------ */
+
+/* Another transaction than the dispatcher's, which has its locks for a moment only. */
+static bool
+is_held(Kind kind, uint64 hash, LOCKMODE mode)
+{
+	LOCKTAG		tag = tag_of(kind, hash);
+	VirtualTransactionId dispatcher = dispatcher_lock_holder();
+	int			count;
+	VirtualTransactionId *holders = GetLockConflicts(&tag, mode, &count);
+	int			others = 0;
+
+	for (int i = 0; i < count; i++)
+		others += !VirtualTransactionIdEquals(holders[i], dispatcher);
+	pfree(holders);
+	return others > 0;
+}
+
+static const char *
+argument(FunctionCallInfo fcinfo, int place)
+{
+	return PG_ARGISNULL(place) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(place));
+}
+
+static bool
+is_being_recorded(FunctionCallInfo fcinfo, int root, int customer)
+{
+	OpenRows   *open = open_rows_begin();
+	bool		found = open_rows_of_thread(open, argument(fcinfo, root)) ||
+		(!PG_ARGISNULL(customer) && open_rows_of_customer(open, argument(fcinfo, customer)));
+
+	open_rows_end(open);
+	return found;
+}
+
+/* locked_by(locker, nudge_id, server, campaign, conversation_id, address_hash) */
+Datum
+reengage_locked_by(PG_FUNCTION_ARGS)
+{
+	TransactionId locker = DatumGetTransactionId(PG_GETARG_DATUM(0));
+
+	if (is_held(KIND_NUDGE, nudge_hash(PG_GETARG_UUID_P(1)), ExclusiveLock) ||
+		is_held(KIND_CAMPAIGN, server_hash(argument(fcinfo, 2), argument(fcinfo, 3)), ShareLock))
+		PG_RETURN_TEXT_P(cstring_to_text("a cancellation that has not been committed"));
+	if (is_being_recorded(fcinfo, 4, 5))
+		PG_RETURN_TEXT_P(cstring_to_text("an opt-out or an answer that has not been committed"));
+	if (TransactionIdIsNormal(locker) && TransactionIdIsInProgress(locker))
+		PG_RETURN_TEXT_P(cstring_to_text("a change of the schedule that has not been committed"));
+	PG_RETURN_NULL();
 }

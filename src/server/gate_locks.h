@@ -14,6 +14,9 @@
 #include "flights.h"
 #include "open_rows.h"
 
+/* Is nobody about to cancel it, or to record that its customer wants none?  Locks nothing. */
+extern bool gate_locks_are_free(const Server *server, const LoadedNudge *nudge, OpenRows *open);
+
 /* For a POST: its nudge, campaign, thread and customer. */
 extern bool gate_locks_try_post(const Flight *flight, OpenRows *open);
 

@@ -262,23 +262,32 @@ opt_out_is_open(const Flight *flight)
 /*
  * A nudge without a call on the wire may be cancelled meanwhile: whoever locks
  * it first decides.  Likewise for the opt-out that the API told us of, where
- * somebody records one.  Returns how many are left of the flights.
+ * somebody records one; and for rows of the schedule, which anybody may have
+ * locked who may write them.  Returns how many are left of the flights.
  */
 static int
 leave_out_locked(Flight **flights, int count)
 {
+	pg_uuid_t  *nudge_ids = palloc(sizeof(pg_uuid_t) * (count + 1));
+	bool	   *locked = palloc(sizeof(bool) * (count + 1));
 	int			left = 0;
 
 	for (int i = 0; i < count; i++)
 	{
 		Flight	   *flight = flights[i];
-		bool		may_be_cancelled = flight->intent == NULL && !flight->nudge.unresolved;
 
-		flight->locked_out = (may_be_cancelled && !gate_locks_try_end(flight)) ||
-			(flight->opted_out && opt_out_is_open(flight));
 		flight->written = false;
-		if (!flight->locked_out)
-			flights[left++] = flight;
+		flight->locked_out = (!flight_has_called(flight) && !gate_locks_try_end(flight)) ||
+			(flight->opted_out && opt_out_is_open(flight));
+		nudge_ids[i] = flight->nudge_id;
+	}
+	if (count > 0)
+		store_lock_due(nudge_ids, count, locked);
+	for (int i = 0; i < count; i++)
+	{
+		flights[i]->locked_out |= locked[i];
+		if (!flights[i]->locked_out)
+			flights[left++] = flights[i];
 	}
 	return left;
 }

@@ -129,6 +129,14 @@ result_time(int row, int column, TimestampTz if_null)
 	return isnull ? if_null : DatumGetTimestampTz(value);
 }
 
+TransactionId
+result_xid(int row, int column)
+{
+	bool		isnull;
+
+	return DatumGetTransactionId(result(row, column, &isnull));
+}
+
 pg_uuid_t
 result_uuid(int row, int column)
 {

@@ -40,6 +40,7 @@ extern Datum result(int row, int column, bool *isnull);
 extern char *result_text(int row, int column);	/* NULL: null */
 extern int	result_integer(int row, int column);
 extern TimestampTz result_time(int row, int column, TimestampTz if_null);
+extern TransactionId result_xid(int row, int column);
 extern pg_uuid_t result_uuid(int row, int column);
 extern bool result_bool(int row, int column);
 

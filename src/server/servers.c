@@ -313,6 +313,35 @@ servers_wake(dlist_head *servers, const Wakes *wakes)
 	}
 }
 
+/*
+ * Pauses before a look at what others have locked: one that finds all of it
+ * locked still takes some microseconds for each, a hundredth of the time at most.
+ */
+#define LOCKED_OUT_MS 1000
+#define LOCKED_OUT_MORE_MS 1
+#define LOCKED_OUT_MOST_MS (60 * 1000)
+
+void
+server_lock_out(Server *server, TimestampTz due_at)
+{
+	int64		pause_ms;
+
+	if (server->nlocked_out++ == 0)
+		server->locked_out_from = due_at;
+	server->locked_out_from = Min(server->locked_out_from, due_at);
+	pause_ms = LOCKED_OUT_MS + (int64) server->nlocked_out * LOCKED_OUT_MORE_MS;
+	server->look_again_at = monotonic_after(monotonic_now(), Min(pause_ms, LOCKED_OUT_MOST_MS));
+}
+
+void
+server_look_again(Server *server, Monotonic now)
+{
+	if (server->nlocked_out == 0 || !monotonic_is_reached(server->look_again_at, now))
+		return;
+	server->nlocked_out = 0;
+	lanes_rewind_everybody(&server->lanes, server->locked_out_from);
+}
+
 void
 servers_follow_clock(dlist_head *servers, const Clocks *before, const Clocks *now)
 {
@@ -331,14 +360,16 @@ next_look(const Server *server, const Clocks *clocks)
 {
 	TimestampTz due_at = server->ready > 0 ? DT_NOBEGIN : DT_NOEND;
 	bool		left_alone = trouble_is_left_alone(&server->trouble, clocks->now);
+	Monotonic	next;
 
 	/* a full server looks again when a nudge ends, which is an event */
 	if (!server->exists || server->paused || (!left_alone && server_capacity(server, clocks->now) <= 0))
 		return MONOTONIC_NEVER;
 	due_at = Min(due_at, server->lanes.next_due);
-	if (due_at == DT_NOEND || !left_alone)
-		return clocks_look_again(clocks, due_at);
-	return monotonic_later(clocks_look_again(clocks, due_at), server->trouble.until);
+	next = due_at == DT_NOEND ? MONOTONIC_NEVER : clocks_look_again(clocks, due_at);
+	if (server->nlocked_out > 0)
+		next = monotonic_earlier(next, server->look_again_at);
+	return left_alone && next.us != MONOTONIC_NEVER.us ? monotonic_later(next, server->trouble.until) : next;
 }
 
 Monotonic

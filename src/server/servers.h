@@ -30,6 +30,9 @@ typedef struct Server
 	Lanes		lanes;
 	int			ready;			/* nudges in hand that may be started */
 	int			in_flight;		/* nudges that were started and have not ended */
+	int			nlocked_out;	/* that somebody else has locked; they are still due: */
+	TimestampTz locked_out_from;	/* the earliest of them */
+	Monotonic	look_again_at;
 	bool		introduced;		/* this courier knows its options */
 
 	Trouble		trouble;		/* what keeps it from being called as usual */
@@ -82,6 +85,12 @@ extern void servers_wake(dlist_head *servers, const Wakes *wakes);
 
 /* Inside a tick: the pauses in the tables are those of a clock that was set back since, perhaps. */
 extern void servers_follow_clock(dlist_head *servers, const Clocks *before, const Clocks *now);
+
+/* A nudge that is due at this time is locked by somebody else, and left in the schedule. */
+extern void server_lock_out(Server *server, TimestampTz due_at);
+
+/* Reads again what was locked, where it is time to. */
+extern void server_look_again(Server *server, Monotonic now);
 
 /* The earliest time at which a lane, or a blocked server, wants a look. */
 extern Monotonic servers_next_look(const dlist_head *servers, const Clocks *clocks);

@@ -162,7 +162,7 @@ shmem_note_ended(int place)
 	set_phase(slot, WORKER_ABSENT, now);
 	slot->pid = 0;
 	slot->database_oid = InvalidOid;
-	slot->in_flight = 0;
+	slot->in_flight = slot->locked_out = slot->unwritable = 0;
 	slot->restarts++;
 	SpinLockRelease(&shared->mutex);
 }
@@ -200,6 +200,18 @@ shmem_report(int place, WorkerPhase phase, int in_flight, int64 ended, Clocks fo
 	slot->in_flight = in_flight;
 	slot->ended += ended;
 	slot->followed = followed;
+	SpinLockRelease(&shared->mutex);
+}
+
+void
+shmem_report_unwritten(int place, int locked_out, int unwritable, TimestampTz since)
+{
+	WorkerSlot *slot = &shared->slots[place];
+
+	SpinLockAcquire(&shared->mutex);
+	slot->locked_out = locked_out;
+	slot->unwritable = unwritable;
+	slot->unwritten_since = since;
 	SpinLockRelease(&shared->mutex);
 }
 
@@ -364,8 +376,8 @@ Datum
 reengage_worker_state(PG_FUNCTION_ARGS)
 {
 	TupleDesc	descriptor;
-	Datum		values[9];
-	bool		nulls[9] = {false};
+	Datum		values[12];
+	bool		nulls[12] = {false};
 	WorkerSlot	slot = slot_of_database(get_database_name(MyDatabaseId));
 	bool		listed = slot.database[0] != '\0';
 
@@ -383,5 +395,9 @@ reengage_worker_state(PG_FUNCTION_ARGS)
 	values[7] = Int32GetDatum(slot.restarts);
 	values[8] = CStringGetTextDatum(slot.message);
 	nulls[8] = slot.message[0] == '\0';
+	values[9] = Int32GetDatum(slot.locked_out);
+	values[10] = Int32GetDatum(slot.unwritable);
+	values[11] = TimestampTzGetDatum(slot.unwritten_since);
+	nulls[11] = slot.locked_out + slot.unwritable == 0;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
 }

@@ -38,6 +38,9 @@ typedef struct WorkerSlot
 	TimestampTz since;			/* start of the phase */
 	int			in_flight;
 	int64		ended;			/* nudges, since the server started */
+	int			locked_out;		/* outcomes that wait for somebody's transaction */
+	int			unwritable;		/* outcomes that the database refuses */
+	TimestampTz unwritten_since;	/* the oldest of both */
 	int			restarts;
 	char		message[WORKER_MESSAGE_SIZE];	/* what is wrong; empty: nothing */
 	Clocks		followed;		/* by these the pauses in its tables are right */
@@ -60,6 +63,8 @@ extern void shmem_note_ended(int place);
 /* For the worker of a slot; also arranges that its end is noted. */
 extern void shmem_attach_worker(int place);
 extern void shmem_report(int place, WorkerPhase phase, int in_flight, int64 ended, Clocks followed);
+
+extern void shmem_report_unwritten(int place, int locked_out, int unwritable, TimestampTz since);
 
 /* NULL or empty: all is well again. */
 extern void shmem_report_problem(int place, const char *message);

@@ -136,6 +136,7 @@ read_nudge(LoadedNudge *nudge, int row)
 	nudge->answered_at = result_time(row, 30, 0);
 	nudge->refusals = result_integer(row, 31);
 	nudge->made_at = result_time(row, 32, 0);
+	nudge->own_customer = result_text(row, 33);
 	nudge->skip_when_closed = result_bool(row, 9);
 	nudge->expires_at = result_time(row, 10, DT_NOEND);
 	nudge->attempt = result_integer(row, 11);
@@ -207,7 +208,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"     (SELECT pg_catalog.max((SELECT a.answered_at FROM reengage.answers a WHERE a.address_hash = l.address_hash))"
 		"       FROM reengage.lineage l"
 		"       WHERE l.root_conversation_id = r.root AND l.server = n.server))"
-		" END, d.refusals::pg_catalog.int4, p.made_at"
+		" END, d.refusals::pg_catalog.int4, p.made_at, d.address_hash"
 		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
 		" CROSS JOIN LATERAL (SELECT * FROM reengage.due d WHERE d.nudge_id = wanted.nudge_id OFFSET 0) d"
 		" CROSS JOIN LATERAL (SELECT * FROM reengage.nudges n WHERE n.nudge_id = wanted.nudge_id OFFSET 0) n"
@@ -277,6 +278,25 @@ store_move(const MoveRow *rows, int count)
 }
 
 /* --- outcomes ------------------------------------------------------------ */
+
+void
+store_lock_due(const pg_uuid_t *nudge_ids, int count, bool *locked)
+{
+	static Statement statement = {
+		"WITH ours AS MATERIALIZED ("
+		"  SELECT d.nudge_id FROM reengage.due d WHERE d.nudge_id = ANY ($1) FOR UPDATE SKIP LOCKED)"
+		/* what is not in the schedule any more is nobody's */
+		" SELECT w.nudge_id NOT IN (SELECT o.nudge_id FROM ours o)"
+		"   AND (SELECT true FROM reengage.due d WHERE d.nudge_id = w.nudge_id LIMIT 1) IS NOT NULL"
+		" FROM pg_catalog.unnest($1) WITH ORDINALITY AS w (nudge_id, place) ORDER BY w.place",
+		1, {UUIDARRAYOID}
+	};
+	Datum		argument = uuid_array(nudge_ids, count);
+
+	execute(&statement, &argument, SPI_OK_SELECT);
+	for (int row = 0; row < count; row++)
+		locked[row] = result_bool(row, 1);
+}
 
 /*
  * One statement takes nudges out of the schedule and gives them their outcome.

@@ -40,6 +40,7 @@ typedef struct DueRow
 	pg_uuid_t	nudge_id;
 	TimestampTz due_at;
 	int			place;			/* of its lane's cursor, from 0 */
+	bool		locked;			/* by a transaction that has not ended */
 } DueRow;
 
 /* A POST: what makes it the same call when it is made again.  Text is UTF-8. */
@@ -62,6 +63,7 @@ typedef struct LoadedNudge
 	const char *conversation_id;	/* as asked for */
 	const char *message;		/* NULL: it cannot be put into UTF-8 */
 	const char *address;
+	const char *own_customer;	/* its hash, if it was made when the nudge was */
 	const char *channel;
 	const char *template;		/* detail.template, as JSON; NULL: there is none */
 	bool		too_large;		/* to be sent; message and template were not loaded */
@@ -258,6 +260,12 @@ extern void store_keep_unresolved(const UnresolvedRow *rows, int count);
 
 /* Of a result row, from the column of its step on; "since" is left open. */
 extern Post read_post(int row, int column);
+
+/*
+ * Locks rows of the schedule that are to be written.  "locked" says of each
+ * whether somebody else was first; for them nobody waits.
+ */
+extern void store_lock_due(const pg_uuid_t *nudge_ids, int count, bool *locked);
 
 /* Ends the nudges.  "stored" says of each whether it had no outcome before. */
 extern void store_settle(const OutcomeRow *rows, int count, bool *stored);

@@ -3,7 +3,10 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "storage/procarray.h"
 #include "utils/builtins.h"
 
 #include "rows.h"
@@ -35,17 +38,28 @@ store_lanes(const char *server, LaneRow **rows)
 	return (int) SPI_processed;
 }
 
+/*
+ * Somebody's transaction other than ours.  Of a row that several share a lock
+ * of, this may be wrong: then its turn comes later, or its outcome finds out.
+ */
+static bool
+is_open(TransactionId xid)
+{
+	return TransactionIdIsNormal(xid) && !TransactionIdIsCurrentTransactionId(xid) &&
+		TransactionIdIsInProgress(xid);
+}
+
 int
 store_claim(const char *server, const Cursor *cursors, int ncursors, int limit, DueRow **rows)
 {
 	/* one index range scan for each lane: its cost does not depend on the backlog */
 	static Statement statement = {
-		"SELECT d.nudge_id, d.due_at, lane.place::pg_catalog.int4 - 1"
+		"SELECT d.nudge_id, d.due_at, lane.place::pg_catalog.int4 - 1, d.locker"
 		" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
 		"   pg_catalog.unnest($5)) WITH ORDINALITY"
 		"   AS lane (asker, priority, due_at, nudge_id, place)"
 		" CROSS JOIN LATERAL ("
-		"   SELECT * FROM reengage.due d"
+		"   SELECT d.nudge_id, d.due_at, d.xmax AS locker FROM reengage.due d"
 		"   WHERE d.server = $1 AND d.priority = lane.priority AND d.requested_by = lane.asker"
 		"     AND (d.due_at, d.nudge_id) > (lane.due_at, lane.nudge_id)"
 		"   ORDER BY d.due_at, d.nudge_id LIMIT $6) d"
@@ -70,6 +84,7 @@ store_claim(const char *server, const Cursor *cursors, int ncursors, int limit, 
 		(*rows)[row].nudge_id = result_uuid(row, 1);
 		(*rows)[row].due_at = result_time(row, 2, 0);
 		(*rows)[row].place = result_integer(row, 3);
+		(*rows)[row].locked = is_open(result_xid(row, 4));
 	}
 	return (int) SPI_processed;
 }

@@ -169,9 +169,10 @@ store_release(const char *server)
 	/* a range of each lane of the index, as they are put off for a minute at most */
 	static Statement statement = {
 		"UPDATE reengage.due SET due_at = pg_catalog.now(), waiting_for = NULL"
-		" WHERE server = $1 AND priority = ANY ('{0,1,2,3,4,5,6,7,8,9}')"
-		"   AND due_at > pg_catalog.now() AND due_at < pg_catalog.now() + interval '2 minutes'"
-		"   AND waiting_for = '" WAITS_FOR_SERVER "'",
+		" WHERE nudge_id = ANY (ARRAY(SELECT d.nudge_id FROM reengage.due d"
+		"   WHERE d.server = $1 AND d.priority = ANY ('{0,1,2,3,4,5,6,7,8,9}')"
+		"     AND d.due_at > pg_catalog.now() AND d.due_at < pg_catalog.now() + interval '2 minutes'"
+		"     AND d.waiting_for = '" WAITS_FOR_SERVER "' FOR UPDATE SKIP LOCKED))",
 		1, {TEXTOID}
 	};
 	Datum		argument = CStringGetTextDatum(server);
