@@ -61,7 +61,7 @@ terms_of_flight(const Flight *flight)
 {
 	Terms		terms = terms_of(&flight->nudge, &flight->server->options, &flight->post);
 
-	terms.turned = flight->turned;
+	terms.turned = flight->nposts > 1;
 	terms.second_look = flight->step == STEP_CHECK && flight_is_elsewhere(flight);
 	if (flight_is_elsewhere(flight))
 		terms.made_at = flight->other_made_at;
@@ -161,7 +161,6 @@ prepare_post(Flight *flight, Step step, const Facts *facts, const Terms *terms)
 		flights_pass_over(flight);
 	if (!looked_elsewhere || step == STEP_CREATE)
 		flight->target = flight->nudge.tip;
-	flight->turned = flight->step != STEP_CHECK;
 	flight->step = flight->post.step = step;
 	flight->post.conversation_id = flight->target;
 	flight->post.since = 0;
@@ -426,6 +425,7 @@ make_call(Calls *calls, Flight *flight)
 	if (flight->step != STEP_CHECK)
 	{
 		flight->posted = true;
+		flight->nposts++;
 		flight->last_post = flight->step;
 		if (flight->post.since == 0)
 			flight->post.since = GetCurrentTimestamp();

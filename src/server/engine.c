@@ -76,6 +76,7 @@ struct Engine
 	Monotonic	not_before;		/* of the next tick, after one failed */
 	int			pause_ms;
 	int			failures;		/* ticks in a row */
+	bool		one_by_one;		/* the last tick failed for a row: the ends are written apart */
 	Monotonic	last_sweep;
 	Monotonic	next_unlocking;
 	Clocks		followed;		/* by these the pauses in the tables are right */
@@ -143,13 +144,13 @@ tick_body(void *argument)
 	servers_pause(&engine->servers, paused);
 	if (engine->condition == ENGINE_DISPATCHING && !engine->recovered)
 	{
-		recovered = intents_recover(&engine->servers);
+		recovered = intents_recover(&engine->flights, &engine->servers);
 		if (recovered > 0)
 			ereport(LOG,
 					(errmsg("reengage: %d nudges are in doubt: their calls may have been on the wire when the engine before this one ended",
 							recovered)));
 	}
-	outcomes_write(engine->ending, engine->nending);
+	outcomes_write(engine->ending, engine->nending, engine->one_by_one);
 	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
 	{
 		/* after the ends, which may have been put off by another clock, or policies that are no more */
@@ -227,8 +228,6 @@ note_failure(Engine *engine, ErrorData *error)
 	engine->failures++;
 	engine->pause_ms = Min(Max(engine->pause_ms * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
 	engine->not_before = monotonic_after(monotonic_now(), engine->pause_ms);
-	/* what the failed tick read of the catalog is not to be trusted */
-	servers_forget_catalog();
 	/* a cancel that met the tick is for whoever called run() */
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && engine->host == ENGINE_IN_PROCEDURE)
 		QueryCancelPending = InterruptPending = true;
@@ -236,6 +235,21 @@ note_failure(Engine *engine, ErrorData *error)
 	else if (engine->problem == NULL || strcmp(engine->problem, error->message) != 0)
 		tick_log(error);
 	set_text(engine, &engine->problem, error->message);
+}
+
+/* Where it is about a row, the tick is made again at once, and finds out about which. */
+static void
+note_error(Engine *engine, ErrorData *error)
+{
+	bool		finds_out = !engine->one_by_one && engine->nending > 0 &&
+		tick_error_is_about_rows(error->sqlerrcode);
+
+	/* what the failed tick read of the catalog is not to be trusted */
+	servers_forget_catalog();
+	if (finds_out)
+		engine->one_by_one = true;
+	else
+		note_failure(engine, error);
 }
 
 static void
@@ -259,9 +273,10 @@ tick(Engine *engine)
 	SetLatch(MyLatch);
 	if (error != NULL)
 	{
-		note_failure(engine, error);
+		note_error(engine, error);
 		return;
 	}
+	engine->one_by_one = false;
 	engine->failures = 0;
 	engine->pause_ms = 0;
 	set_text(engine, &engine->problem, NULL);
@@ -429,9 +444,9 @@ bool
 engine_is_idle(const Engine *engine)
 {
 	Clocks		clocks = clocks_read();
+	int			unwritten = flights_length(&engine->flights.locked_out) + flights_length(&engine->flights.unwritable);
 
-	/* for what an open transaction has locked nobody waits */
-	if (engine->flights.under_way > flights_length(&engine->flights.locked_out) || engine->woken)
+	if (engine->flights.under_way > unwritten || engine->woken)
 		return false;
 	return engine->limit == 0 ||
 		(calls_can_be_made(&engine->calls) &&

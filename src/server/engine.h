@@ -83,7 +83,10 @@ extern void engine_limit(Engine *engine, int64 nudges);
 /* Begin no call any more: what wanted to goes back into the schedule. */
 extern void engine_close(Engine *engine);
 
-/* True when nothing is under way and nothing more can be started now. */
+/*
+ * True when nothing is under way, but for outcomes that cannot be written now,
+ * and nothing more can be started.
+ */
 extern bool engine_is_idle(const Engine *engine);
 
 extern EngineState engine_state(const Engine *engine);

@@ -5,6 +5,12 @@
 
 #include "flights.h"
 
+/*
+ * So many outcomes may wait to be written without a place in flight: they are
+ * memory, and in doubt after a crash.
+ */
+#define SET_ASIDE_MAX 1000
+
 void
 flights_move_to(Flight *flight, dlist_head *list)
 {
@@ -51,4 +57,32 @@ flights_in(dlist_head *list, int *count)
 	dlist_foreach(iter, list)
 		flights[(*count)++] = dlist_container(Flight, node, iter.cur);
 	return flights;
+}
+
+bool
+flight_has_called(const Flight *flight)
+{
+	return flight->intent != NULL || flight->nudge.unresolved;
+}
+
+void
+flights_set_aside(Flights *flights, Flight *flight, dlist_head *list)
+{
+	flights_move_to(flight, list);
+	if (flight->set_aside || flights->nset_aside >= SET_ASIDE_MAX)
+		return;
+	flight->set_aside = true;
+	flights->nset_aside++;
+	flight->server->in_flight--;
+}
+
+int
+flights_posting(const Flights *flights)
+{
+	int			count = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &flights->calling))
+		count += dlist_container(Flight, node, iter.cur)->step != STEP_CHECK;
+	return count;
 }

@@ -18,12 +18,6 @@
 /* Likewise for those that wait for their customer: each holds a place in flight. */
 #define STANDING_BY_MAX 8
 
-/*
- * So many outcomes may wait to be written without a place in flight: they are
- * memory, and in doubt after a crash.
- */
-#define SET_ASIDE_MAX 1000
-
 /* A customer of so many business sides has a session of its own with this one. */
 #define PASSED_OVER_MAX 3
 
@@ -97,21 +91,32 @@ make_ready(Flights *flights, Flight *flight)
 	dlist_push_tail(&flights->ready, &flight->node);
 }
 
-Flight *
-flights_take(Flights *flights, Server *server, const LaneInHand *lane, const DueRow *row)
+static Flight *
+take_in_hand(Flights *flights, Server *server, const char *asker, int priority,
+			 const pg_uuid_t *nudge_id, TimestampTz due_at)
 {
 	bool		found;
-	Flight	   *flight = hash_search(flights->by_nudge, &row->nudge_id, HASH_ENTER, &found);
+	Flight	   *flight = hash_search(flights->by_nudge, nudge_id, HASH_ENTER, &found);
 
 	if (found)
 		return NULL;
 	memset(flight, 0, sizeof(*flight));
-	flight->nudge_id = row->nudge_id;
+	flight->nudge_id = *nudge_id;
 	flight->server = server;
-	strlcpy(flight->asker, lane->asker->name, NAMEDATALEN);
-	flight->priority = flight->urgency = lane->priority;
-	flight->due_at = row->due_at;
-	make_ready(flights, flight);
+	strlcpy(flight->asker, asker, NAMEDATALEN);
+	flight->priority = flight->urgency = priority;
+	flight->due_at = due_at;
+	return flight;
+}
+
+Flight *
+flights_take(Flights *flights, Server *server, const LaneInHand *lane, const DueRow *row)
+{
+	Flight	   *flight = take_in_hand(flights, server, lane->asker->name, lane->priority,
+									  &row->nudge_id, row->due_at);
+
+	if (flight != NULL)
+		make_ready(flights, flight);
 	return flight;
 }
 
@@ -154,6 +159,7 @@ keep_nudge(Flight *flight, const LoadedNudge *nudge)
 {
 	flight->nudge = *nudge;
 	flight->nudge.server = flight->server->name;
+	flight->nudge.asker = flight->asker;
 	flight->nudge.conversation_id = flight_keep(flight, nudge->conversation_id);
 	flight->nudge.message = flight_keep(flight, nudge->message);
 	flight->nudge.address = flight_keep(flight, nudge->address);
@@ -238,13 +244,9 @@ take_thread(Flights *flights, Flight *flight, const char *tip)
 	return !taken;
 }
 
-bool
-flights_depart(Flights *flights, Flight *flight, const LoadedNudge *nudge)
+static void
+put_under_way(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 {
-	dlist_delete(&flight->node);
-	flight->server->ready--;
-	if (!take_thread(flights, flight, nudge->tip))
-		return false;
 	flight->memory = AllocSetContextCreate(flights->context, "reengage flight",
 										   ALLOCSET_SMALL_SIZES);
 	keep_nudge(flight, nudge);
@@ -253,7 +255,36 @@ flights_depart(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 	flight->server->in_flight++;
 	flights->under_way++;
 	dlist_push_tail(nudge->unresolved ? &flights->to_intend : &flights->to_start, &flight->node);
+}
+
+bool
+flights_depart(Flights *flights, Flight *flight, const LoadedNudge *nudge)
+{
+	dlist_delete(&flight->node);
+	flight->server->ready--;
+	if (!take_thread(flights, flight, nudge->tip))
+		return false;
+	put_under_way(flights, flight, nudge);
 	return true;
+}
+
+Flight *
+flights_inherit(Flights *flights, Server *server, const LoadedNudge *nudge)
+{
+	Flight	   *flight = take_in_hand(flights, server, nudge->asker, nudge->priority,
+									  &nudge->nudge_id, nudge->due_at);
+	Thread	   *thread;
+	bool		taken;
+
+	if (flight == NULL)
+		return NULL;
+	/* another one may have it that was in flight, too, if the API has led them together */
+	thread = find_thread(flights, server, nudge->tip, &taken);
+	flight->thread = taken ? NULL : thread;
+	put_under_way(flights, flight, nudge);
+	flight->called = true;
+	(void) flights_take_customer(flights, flight);
+	return flight;
 }
 
 /* Passes the thread on to the one that waited longest. */
@@ -400,23 +431,6 @@ flights_land(Flights *flights, Flight *flight)
 	hash_search(flights->by_nudge, &flight->nudge_id, HASH_REMOVE, NULL);
 }
 
-bool
-flight_has_called(const Flight *flight)
-{
-	return flight->intent != NULL || flight->nudge.unresolved;
-}
-
-void
-flights_set_aside(Flights *flights, Flight *flight, dlist_head *list)
-{
-	flights_move_to(flight, list);
-	if (flight->set_aside || flights->nset_aside >= SET_ASIDE_MAX)
-		return;
-	flight->set_aside = true;
-	flights->nset_aside++;
-	flight->server->in_flight--;
-}
-
 Flight *
 flights_of_call(Flights *flights, int64 call_id)
 {
@@ -441,17 +455,6 @@ flights_call_ended(Flights *flights, Flight *flight)
 {
 	hash_search(flights->by_call, &flight->call_id, HASH_REMOVE, NULL);
 	flight->call_id = 0;
-}
-
-int
-flights_posting(const Flights *flights)
-{
-	int			count = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, unconstify(dlist_head *, &flights->calling))
-		count += dlist_container(Flight, node, iter.cur)->step != STEP_CHECK;
-	return count;
 }
 
 void

@@ -59,7 +59,7 @@ typedef struct Flight
 	const char *passed_over;	/* those that turned out to be of others, comma-separated; NULL: none */
 	int			npassed_over;
 	TimestampTz other_made_at;	/* when we made that one; 0: we did not */
-	bool		turned;			/* the POST before it was refused: see decide.h */
+	int			nposts;			/* that were made in this attempt */
 	const char *own_customer;	/* hash of the nudge's own address, NULL: it has none */
 	bool		has_customer;	/* and nobody else speaks to post.customer */
 
@@ -89,6 +89,7 @@ typedef struct Flight
 	int			move_refusals;
 	bool		written;		/* in the tick that is being made */
 	bool		locked_out;		/* of it */
+	bool		refused;		/* the database does not take its end, in no form */
 	bool		set_aside;		/* it has lost its place in flight */
 } Flight;
 
@@ -126,6 +127,13 @@ extern Flight *flights_take(Flights *flights, Server *server, const LaneInHand *
  * behind that one.
  */
 extern bool flights_depart(Flights *flights, Flight *flight, const LoadedNudge *nudge);
+
+/*
+ * Takes in hand a nudge whose unresolved call another engine made.  It keeps
+ * others of its thread and customer waiting, as if it were under way.  NULL: it
+ * is in hand already.
+ */
+extern Flight *flights_inherit(Flights *flights, Server *server, const LoadedNudge *nudge);
 
 /* Lets go of a nudge, and makes the next one of its thread ready. */
 extern void flights_land(Flights *flights, Flight *flight);

@@ -162,16 +162,6 @@ intents_committed(const IntentBatch *batch, XLogRecPtr committed_at, Flights *fl
 
 /* --- what dead engines left ------------------------------------------------ */
 
-/* What becomes of their nudges. */
-typedef struct Inheritance
-{
-	OutcomeRow *outcomes;
-	int			noutcomes;
-	MoveRow    *moves;
-	UnresolvedRow *unresolved;
-	int			nmoves;
-} Inheritance;
-
 /*
  * Of a dead engine's call nobody knows more than of one that was not answered.
  * What was unresolved before stays so.
@@ -187,48 +177,36 @@ decide_left(const LoadedNudge *nudge, const Post *post, const Server *server)
 	return decide(post->step, &facts, &terms);
 }
 
-static OutcomeRow
-outcome_of_left(const LoadedNudge *nudge, const Post *post, const Decision *end)
+/*
+ * The nudge flies under the dead engine's intent until its end is written, as
+ * if this engine had made the call and missed the answer.  Returns whether it
+ * ends in doubt.
+ */
+static bool
+inherit(Flights *flights, Server *server, const LoadedNudge *nudge, const Post *post, Intent *intent)
 {
-	OutcomeRow	row = {
-		.nudge_id = nudge->nudge_id,
-		.outcome = outcome_name(end->outcome),
-		.reason = end->reason,
-		.step = step_name(post->step),
-		.conversation_id = post->conversation_id,
-		.root_conversation_id = nudge->root,
-		.generation = nudge->generation,
-		.address_hash = post->customer,
-		.attempts = nudge->attempt + 1,
-		.api_calls = nudge->api_calls,
-		.occurred_at = GetCurrentTimestamp(),
-	};
+	LoadedNudge left = *nudge;
+	Decision	end;
+	Flight	   *flight;
 
-	return row;
-}
-
-static void
-repeat_left(Inheritance *left, const LoadedNudge *nudge, const Post *post, const Decision *end)
-{
-	left->moves[left->nmoves] = (MoveRow) {nudge->nudge_id, end->retry_at, nudge->attempt + 1,
-		nudge->refusals, nudge->api_calls, move_reason(end, post->step)};
-	left->unresolved[left->nmoves++] = (UnresolvedRow) {nudge->nudge_id, nudge->server,
-		step_name(post->step), post->conversation_id,
-		{from_utf8(post->recipient.to_address), from_utf8(post->recipient.from_address),
-		post->recipient.channel}, post->customer, post->since};
-}
-
-static void
-inherit(Inheritance *left, const LoadedNudge *nudge, const Post *post, dlist_head *servers)
-{
+	left.unresolved = true;
 	/* the first time counts: that was in a call before this one */
-	const Post *first = nudge->unresolved ? &nudge->post : post;
-	Decision	end = decide_left(nudge, first, servers_find(servers, nudge->server));
+	if (!nudge->unresolved)
+		left.post = *post;
+	end = decide_left(nudge, &left.post, server);
+	flight = flights_inherit(flights, server, &left);
+	if (flight == NULL)
+		return false;
+	flight->intent = intent;
+	intent->open++;
+	flights_end(flights, flight, end);
+	return end.kind == DECIDE_SETTLE;
+}
 
-	if (end.kind == DECIDE_RETRY)
-		repeat_left(left, nudge, first, &end);
-	else
-		left->outcomes[left->noutcomes++] = outcome_of_left(nudge, first, &end);
+static bool
+is_same(const pg_uuid_t *one, const pg_uuid_t *other)
+{
+	return memcmp(one, other, sizeof(pg_uuid_t)) == 0;
 }
 
 /* A later intent of the same nudge says what was on the wire last. */
@@ -236,47 +214,88 @@ static bool
 is_superseded(const LeftIntent *left, int place, int count)
 {
 	for (int i = place + 1; i < count; i++)
-		if (memcmp(&left[i].nudge_id, &left[place].nudge_id, sizeof(pg_uuid_t)) == 0)
+		if (is_same(&left[i].nudge_id, &left[place].nudge_id))
 			return true;
 	return false;
 }
 
+/*
+ * The nudge of a call that may have had its effect, or NULL.  No longer due: it
+ * has its outcome.  A later round: this call is known to have had no effect.
+ * An earlier one: the schedule was made anew, and nothing is known.
+ */
+static LoadedNudge *
+load_left(const LeftIntent *left, int place, int count)
+{
+	LoadedNudge *nudge;
+
+	if (is_superseded(left, place, count) || store_load(&left[place].nudge_id, 1, &nudge) == 0)
+		return NULL;
+	return nudge->round <= left[place].round ? nudge : NULL;
+}
+
+/* Behind the last call of the intent that this one is of. */
+static int
+end_of_intent(const LeftIntent *left, int place, int count)
+{
+	int			end = place + 1;
+
+	while (end < count && is_same(&left[end].intent_id, &left[place].intent_id))
+		end++;
+	return end;
+}
+
+/* All of it that has not ended is taken over at once: one row stands for it. */
+static int
+inherit_intent(Flights *flights, dlist_head *servers, const LeftIntent *left, LoadedNudge **nudges, int count)
+{
+	Intent	   *intent = MemoryContextAllocZero(flights->context, sizeof(Intent));
+	int			in_doubt = 0;
+
+	intent->intent_id = left[0].intent_id;
+	for (int i = 0; i < count; i++)
+		if (nudges[i] != NULL)
+			in_doubt += inherit(flights, servers_find(servers, nudges[i]->server), nudges[i],
+								&left[i].post, intent);
+	if (intent->open == 0)
+		pfree(intent);
+	return in_doubt;
+}
+
 int
-intents_recover(dlist_head *servers)
+intents_recover(Flights *flights, dlist_head *servers)
 {
 	LeftIntent *left;
 	int			count = store_left_intents(&left);
-	pg_uuid_t  *intent_ids = palloc(sizeof(pg_uuid_t) * (count + 1));
-	Inheritance inheritance = {
-		.outcomes = palloc(sizeof(OutcomeRow) * (count + 1)),
-		.moves = palloc(sizeof(MoveRow) * (count + 1)),
-		.unresolved = palloc(sizeof(UnresolvedRow) * (count + 1)),
-	};
+	LoadedNudge **nudges = palloc(sizeof(LoadedNudge *) * (count + 1));
+	pg_uuid_t  *settled = palloc(sizeof(pg_uuid_t) * (count + 1));
+	int			nsettled = 0;
+	int			in_doubt = 0;
 
-	for (int i = 0; i < count; i++)
+	/* what may fail comes first */
+	for (int i = 0, end; i < count; i = end)
 	{
-		LoadedNudge *nudge;
+		bool		is_open = false;
 
-		intent_ids[i] = left[i].intent_id;
-		/*
-		 * No longer due: it has its outcome.  A later round: this call is
-		 * known to have had no effect.  An earlier one: the schedule was
-		 * made anew, and nothing is known.
-		 */
-		if (!is_superseded(left, i, count) &&
-			store_load(&left[i].nudge_id, 1, &nudge) > 0 &&
-			nudge->round <= left[i].round)
-			inherit(&inheritance, nudge, &left[i].post, servers);
+		end = end_of_intent(left, i, count);
+		for (int place = i; place < end; place++)
+		{
+			nudges[place] = load_left(left, place, count);
+			if (nudges[place] == NULL)
+				continue;
+			is_open = true;
+			servers_need(servers, nudges[place]->server, flights->context);
+		}
+		if (!is_open)
+			settled[nsettled++] = left[i].intent_id;
 	}
-	if (inheritance.noutcomes > 0)
-		store_settle(inheritance.outcomes, inheritance.noutcomes, palloc(sizeof(bool) * count));
-	if (inheritance.nmoves > 0)
+	if (nsettled > 0)
+		store_delete_intents(settled, nsettled);
+	for (int i = 0, end; i < count; i = end)
 	{
-		store_move(inheritance.moves, inheritance.nmoves);
-		store_keep_unresolved(inheritance.unresolved, inheritance.nmoves);
+		end = end_of_intent(left, i, count);
+		in_doubt += inherit_intent(flights, servers, &left[i], &nudges[i], end - i);
 	}
-	if (count > 0)
-		store_delete_intents(intent_ids, count);
 	TEST_POINT("recovered");
-	return inheritance.noutcomes;
+	return in_doubt;
 }

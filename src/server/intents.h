@@ -42,10 +42,11 @@ extern void intents_committed(const IntentBatch *batch, XLogRecPtr committed_at,
 extern void intent_release(Flight *flight);
 
 /*
- * Takes over what engines before this one may have had on the wire (P5): it is
- * made again where the API honours keys, and in doubt elsewhere.  Returns the
- * number of nudges in doubt.
+ * Inside a tick: takes over what engines before this one may
+ * have had on the wire (P5).  It is made again where the API honours keys, and
+ * in doubt elsewhere, once the ends of these flights are written.  What was
+ * taken over before stays as it is.  Returns the number of nudges in doubt.
  */
-extern int	intents_recover(dlist_head *servers);
+extern int	intents_recover(Flights *flights, dlist_head *servers);
 
 #endif

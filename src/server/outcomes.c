@@ -102,9 +102,8 @@ opt_out_row(const Flight *flight)
 }
 
 static void
-write_batch(void *argument)
+write_outcomes(const Batch *batch)
 {
-	Batch	   *batch = argument;
 	OutcomeRow *rows = palloc(sizeof(OutcomeRow) * batch->count);
 	OptOutRow  *opt_outs = palloc(sizeof(OptOutRow) * batch->count);
 	bool	   *stored = palloc(sizeof(bool) * batch->count);
@@ -120,12 +119,9 @@ write_batch(void *argument)
 	if (nopt_outs > 0)
 		store_record_opt_outs(opt_outs, nopt_outs);
 	for (int i = 0; i < batch->count; i++)
-	{
-		batch->flights[i]->written = true;
 		/* it was cancelled meanwhile, and ended so */
 		if (!stored[i])
 			batch->flights[i]->end = (Decision) {.kind = DECIDE_BLOCK};
-	}
 }
 
 /* What can always be stored, and still says all that is known. */
@@ -147,44 +143,6 @@ make_harmless(Flight *flight, int sqlstate)
 	flight->customer_address = NULL;
 	memset(&flight->post.recipient, 0, sizeof(Recipient));
 	MemoryContextSwitchTo(old);
-}
-
-/* A row that is refused even so stays unwritten, and its nudge in hand. */
-static void
-store_harmless(Batch batch, int sqlstate)
-{
-	Flight	   *flight = batch.flights[0];
-
-	make_harmless(flight, sqlstate);
-	if (tick_try(write_batch, &batch) != 0)
-		ereport(LOG,
-				(errcode(sqlstate),
-				 errmsg("the outcome of a nudge cannot be stored and is kept in memory; SQLSTATE %s",
-						unpack_sql_state(sqlstate)),
-				 errhint("A trigger or constraint on table \"reengage.lineage\" refuses it.")));
-	else
-		ereport(LOG,
-				(errcode(sqlstate),
-				 errmsg("the outcome of a nudge could not be stored as it was, and was stored as %s with the reason %s",
-						outcome_name(flight->end.outcome), flight->end.reason)));
-}
-
-/* Halves the batch until a row that cannot be stored is alone. */
-static void
-settle_in_halves(Batch batch)
-{
-	int			sqlstate = tick_try(write_batch, &batch);
-	int			half = batch.count / 2;
-
-	if (sqlstate == 0)
-		return;
-	if (batch.count == 1)
-	{
-		store_harmless(batch, sqlstate);
-		return;
-	}
-	settle_in_halves((Batch) {batch.flights, half, batch.key});
-	settle_in_halves((Batch) {batch.flights + half, batch.count - half, batch.key});
 }
 
 const char *
@@ -292,30 +250,70 @@ leave_out_locked(Flight **flights, int count)
 	return left;
 }
 
-void
-outcomes_write(Flight **ending, int nending)
+static void
+write_all(void *argument)
 {
-	Flight	  **flights = memcpy(palloc(sizeof(Flight *) * (nending + 1)), ending, sizeof(Flight *) * nending);
-	int			count = leave_out_locked(flights, nending);
-	Batch		batch = {palloc(sizeof(Flight *) * (count + 1)), 0};
-	Flight	  **moving = palloc(sizeof(Flight *) * (count + 1));
+	Batch	   *batch = argument;
+	Batch		settling = {palloc(sizeof(Flight *) * (batch->count + 1)), 0, batch->key};
+	Flight	  **moving = palloc(sizeof(Flight *) * (batch->count + 1));
 	int			nmoving = 0;
 
-	for (int i = 0; i < count; i++)
-	{
-		Flight	   *flight = flights[i];
-
-		flight->written = flight->end.kind != DECIDE_SETTLE;
-		if (flight->end.kind == DECIDE_SETTLE)
-			batch.flights[batch.count++] = flight;
+	for (int i = 0; i < batch->count; i++)
+		if (batch->flights[i]->end.kind == DECIDE_SETTLE)
+			settling.flights[settling.count++] = batch->flights[i];
 		else
-			moving[nmoving++] = flight;
-	}
-	if (batch.count > 0)
+			moving[nmoving++] = batch->flights[i];
+	if (settling.count > 0)
 	{
-		batch.key = store_address_key();
-		settle_in_halves(batch);
+		write_outcomes(&settling);
 		TEST_POINT("outcome_inserted");
 	}
 	write_moves(moving, nmoving);
+	for (int i = 0; i < batch->count; i++)
+		batch->flights[i]->written = true;
+}
+
+/* In a subtransaction of its own.  What the database refuses even so stays unwritten. */
+static void
+write_one(Flight *flight, AddressKey key)
+{
+	Batch		batch = {&flight, 1, key};
+	int			sqlstate = tick_try(write_all, &batch);
+
+	flight->locked_out = sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+	if (sqlstate == 0 || flight->locked_out)
+		return;
+	if (flight->end.kind == DECIDE_SETTLE)
+		make_harmless(flight, sqlstate);
+	if (flight->end.kind == DECIDE_SETTLE && tick_try(write_all, &batch) == 0)
+		ereport(LOG,
+				(errcode(sqlstate),
+				 errmsg("the outcome of a nudge could not be stored as it was, and was stored as %s with the reason %s",
+						outcome_name(flight->end.outcome), flight->end.reason)));
+	else if (!flight->refused)
+		ereport(LOG,
+				(errcode(sqlstate),
+				 errmsg("the outcome of a nudge cannot be stored and is kept in memory; SQLSTATE %s",
+						unpack_sql_state(sqlstate)),
+				 errhint("A trigger or constraint on table \"reengage.lineage\" refuses it.")));
+	flight->refused = !flight->written;
+}
+
+void
+outcomes_write(Flight **ending, int nending, bool one_by_one)
+{
+	Flight	  **flights = memcpy(palloc(sizeof(Flight *) * (nending + 1)), ending, sizeof(Flight *) * nending);
+	Batch		batch = {flights, leave_out_locked(flights, nending)};
+
+	if (batch.count == 0)
+		return;
+	batch.key = store_address_key();
+	if (!one_by_one)
+	{
+		write_all(&batch);
+		return;
+	}
+	tick_wait_less();
+	for (int i = 0; i < batch.count; i++)
+		write_one(flights[i], batch.key);
 }

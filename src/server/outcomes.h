@@ -8,13 +8,15 @@
 
 /*
  * Writes the ends of the flights: lineage rows for those that settle, new
- * times for those that move.  A row that the database refuses is found by
- * halving and ends on its own, as in doubt or refused, with the SQLSTATE as
- * its reason; "end" of its flight is changed accordingly.  "written" says of
- * each flight whether that succeeded, "locked_out" whether it is to be tried
- * again because its nudge is being cancelled.
+ * times for those that move.  "written" says of each flight whether that
+ * succeeded, "locked_out" whether somebody else's transaction was in the way.
+ *
+ * A row that the database refuses is an error, which says nothing of the
+ * others.  One by one, each is written in a subtransaction of its own; one that
+ * is refused ends as in doubt or refused, with the SQLSTATE as its reason, and
+ * "end" of its flight is changed accordingly.
  */
-extern void outcomes_write(Flight **ending, int nending);
+extern void outcomes_write(Flight **ending, int nending, bool one_by_one);
 
 /* Attempts that the nudge has used up once it has ended so. */
 extern int	flight_attempts(const Flight *flight);

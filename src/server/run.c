@@ -14,6 +14,8 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/guc.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
 
 #include "clocks.h"
 #include "engine.h"
@@ -28,16 +30,34 @@ PG_FUNCTION_INFO_V1(reengage_run);
 #define COURIER_FAILURES_MAX 3
 #define TICK_FAILURES_MAX 4
 
+/*
+ * No nudge is started in the second half of what statement_timeout leaves, or
+ * in its last ten seconds: most that were started before have ended by then.
+ */
+#define TIMEOUT_RESERVE_MS (10 * 1000)
+
 typedef struct Limits
 {
 	Monotonic	deadline;		/* no nudge is started after it */
 	int64		nudges;
 } Limits;
 
+/* When the statement that calls us may be cancelled by its timeout, less the reserve. */
+static Monotonic
+deadline_of_timeout(void)
+{
+	int64		left_ms;
+
+	if (!get_timeout_active(STATEMENT_TIMEOUT))
+		return MONOTONIC_NEVER;
+	left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), get_timeout_finish_time(STATEMENT_TIMEOUT));
+	return monotonic_after(monotonic_now(), left_ms - Min(left_ms / 2, TIMEOUT_RESERVE_MS));
+}
+
 static Limits
 read_limits(FunctionCallInfo fcinfo)
 {
-	Limits		limits = {MONOTONIC_NEVER, PG_INT64_MAX};
+	Limits		limits = {deadline_of_timeout(), PG_INT64_MAX};
 
 	if (!PG_ARGISNULL(0))
 	{
@@ -45,7 +65,8 @@ read_limits(FunctionCallInfo fcinfo)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("max_seconds must not be negative: %d", PG_GETARG_INT32(0))));
-		limits.deadline = monotonic_after(monotonic_now(), PG_GETARG_INT32(0) * INT64CONST(1000));
+		limits.deadline = monotonic_earlier(limits.deadline,
+											monotonic_after(monotonic_now(), PG_GETARG_INT32(0) * INT64CONST(1000)));
 	}
 	if (!PG_ARGISNULL(1))
 	{
@@ -148,8 +169,9 @@ static void
 finish_posts(Engine *engine)
 {
 	Monotonic	deadline = monotonic_after(monotonic_now(), CANCEL_GRACE_MS);
+	bool		dies = ProcDiePending;
 
-	QueryCancelPending = false;
+	QueryCancelPending = ProcDiePending = false;
 	engine_close(engine);
 	for (;;)
 	{
@@ -161,7 +183,8 @@ finish_posts(Engine *engine)
 	}
 	/* what the last replies said is still to be written */
 	turn(engine);
-	QueryCancelPending = true;
+	QueryCancelPending = !dies;
+	ProcDiePending |= dies;
 	InterruptPending = true;
 }
 
@@ -174,14 +197,16 @@ run(Engine *engine, Limits limits)
 	engine_limit(engine, limits.nudges);
 	for (;;)
 	{
+		bool		late = monotonic_is_reached(limits.deadline, monotonic_now());
 		long		timeout;
 
-		if (monotonic_is_reached(limits.deadline, monotonic_now()))
+		if (late)
 			engine_limit(engine, 0);
 		timeout = turn(engine);
 		if (engine_state(engine).condition == ENGINE_NOT_ALONE)
 			return;
-		if (!engine_is_idle(engine))
+		/* what somebody has locked is waited for, as it would be in doubt; but not for ever */
+		if (!engine_is_idle(engine) || (engine_state(engine).locked_out > 0 && !late))
 			wait_at_most(engine, timeout, 1000);
 		else if (engine_state(engine).totals->started == started_before_sweep)
 			return;
@@ -191,10 +216,25 @@ run(Engine *engine, Limits limits)
 			started_before_sweep = engine_state(engine).totals->started;
 			engine_wake(engine, &wake_everybody);
 		}
-		if (QueryCancelPending)
+		if (QueryCancelPending || ProcDiePending)
 			finish_posts(engine);
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+static void
+say_what_is_unwritten(const Engine *engine)
+{
+	EngineState state = engine_state(engine);
+	int			count = state.locked_out + state.unwritable;
+
+	if (count > 0)
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_plural("the outcome of %d nudge could not be written", "the outcomes of %d nudges could not be written", count, count),
+				 errdetail("%d are of rows that a transaction has locked which has not ended; %d are refused by a trigger or constraint on table \"reengage.lineage\".",
+						   state.locked_out, state.unwritable),
+				 errhint("If a call was made, the next run says that it is in doubt.")));
 }
 
 static void
@@ -241,6 +281,7 @@ reengage_run(PG_FUNCTION_ARGS)
 	{
 		run(engine, limits);
 		say_what_happened(engine);
+		say_what_is_unwritten(engine);
 	}
 	PG_FINALLY();
 	{

@@ -90,6 +90,18 @@ read_options(Server *server)
 }
 
 void
+servers_need(dlist_head *servers, const char *name, MemoryContext context)
+{
+	MemoryContext old;
+
+	if (servers_find(servers, name) != NULL)
+		return;
+	old = MemoryContextSwitchTo(context);
+	add_server(servers, name);
+	MemoryContextSwitchTo(old);
+}
+
+void
 servers_refresh(dlist_head *servers, MemoryContext context)
 {
 	List	   *names;
@@ -102,15 +114,7 @@ servers_refresh(dlist_head *servers, MemoryContext context)
 	catalog_changed = false;
 	names = store_servers();
 	foreach(cell, names)
-	{
-		if (servers_find(servers, lfirst(cell)) == NULL)
-		{
-			MemoryContext old = MemoryContextSwitchTo(context);
-
-			add_server(servers, lfirst(cell));
-			MemoryContextSwitchTo(old);
-		}
-	}
+		servers_need(servers, lfirst(cell), context);
 	dlist_foreach(iter, servers)
 		read_options(dlist_container(Server, node, iter.cur));
 }

@@ -44,6 +44,9 @@ extern void servers_refresh(dlist_head *servers, MemoryContext context);
 /* These are paused, by their names, and no others. */
 extern void servers_pause(dlist_head *servers, List *names);
 
+/* Inside a tick: makes one of this name known, which may have been dropped. */
+extern void servers_need(dlist_head *servers, const char *name, MemoryContext context);
+
 extern Server *servers_find(dlist_head *servers, const char *name);
 
 /* What the courier is told of a server, without its credentials. */

@@ -58,6 +58,7 @@ typedef struct LoadedNudge
 {
 	pg_uuid_t	nudge_id;
 	TimestampTz due_at;			/* in the schedule */
+	const char *asker;			/* the role that asked */
 	int			priority;
 	const char *server;
 	const char *conversation_id;	/* as asked for */

@@ -282,16 +282,23 @@ tick_confirmed_up_to(void)
 	return confirmed;
 }
 
-/* Errors of these classes are about a row; all others are about the server. */
-static bool
-is_about_data(int sqlstate)
+bool
+tick_error_is_about_rows(int sqlstate)
 {
 	int			class = ERRCODE_TO_CATEGORY(sqlstate);
 
-	return class == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) ||
+	return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ||
+		class == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) ||
 		class == ERRCODE_TO_CATEGORY(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION) ||
 		class == ERRCODE_TO_CATEGORY(ERRCODE_RAISE_EXCEPTION) ||
 		class == ERRCODE_TO_CATEGORY(ERRCODE_PROGRAM_LIMIT_EXCEEDED);
+}
+
+void
+tick_wait_less(void)
+{
+	(void) set_config_option("lock_timeout", "100ms", PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
 }
 
 int
@@ -317,7 +324,7 @@ tick_try(TickBody body, void *argument)
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		sqlstate = error->sqlerrcode;
-		if (!is_about_data(sqlstate))
+		if (!tick_error_is_about_rows(sqlstate))
 			ReThrowError(error);
 	}
 	PG_END_TRY();

@@ -42,8 +42,17 @@ extern void tick_cancel(void);
 extern XLogRecPtr tick_confirmed_up_to(void);
 
 /*
+ * Is this error about rows that were to be written, what they say or who has
+ * locked them?  All others are about the server.
+ */
+extern bool tick_error_is_about_rows(int sqlstate);
+
+/* From here on the tick waits less for locks: it may meet one for each row. */
+extern void tick_wait_less(void);
+
+/*
  * Runs "body" in a subtransaction.  Returns 0, or the SQLSTATE of an error
- * that is about the data; all other errors are passed on.
+ * that is about rows; all other errors are passed on.
  */
 extern int	tick_try(TickBody body, void *argument);
 

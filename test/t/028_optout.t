@@ -74,8 +74,8 @@ nudge($node, 'live-locked', campaign => "'spring'");
 nudge($node, $_, $_ eq 'live-summer' ? (campaign => "'summer'") : ()) for qw(live-free closed-free live-summer);
 wait_until_ended($node, where => q(n.conversation_id IN ('live-free', 'closed-free', 'live-summer')));
 ok($node->poll_query_until('postgres', q{
-	SELECT waiting_for = 'an opt-out, an answer or a cancellation is being recorded' FROM reengage.due d JOIN reengage.nudges n USING (nudge_id)
-	WHERE n.conversation_id = 'gone-locked'}), 'its nudge says what it waits for');
+	SELECT reason = 'an opt-out or an answer that has not been committed' FROM reengage.nudge_status
+	WHERE requested_conversation_id = 'gone-locked'}), 'its nudge says what it waits for');
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'}), 'without a lock that is waited for');
 $open->query_safe('COMMIT');
 $open->quit;

@@ -5,7 +5,8 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib $FindBin::RealBin;
 use Reengage qw(:DEFAULT start_simulator new_node create_extension wait_for nudge poll_until wait_until_ended
-  outcome due_row health lasts promise ledger_matches_lineage log_size log_lines worker_pid);
+  outcome health lasts promise ledger_matches_lineage log_size log_lines worker_pid
+  psql_stderr start_psql finish_psql);
 use Test::More;
 
 my $simulator = start_simulator();
@@ -16,6 +17,7 @@ $node->safe_psql('postgres', qq{
 	CREATE SERVER other FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0', max_failures '0');
 	CREATE ROLE shop LOGIN;
 	GRANT reengage_application TO shop;
+	GRANT USAGE ON FOREIGN SERVER genesys TO shop;
 });
 
 # Many nudges by one statement.
@@ -24,10 +26,14 @@ sub ask
 	my ($campaign, $count, %options) = @_;
 
 	$node->safe_psql('postgres', ($options{role} ? "SET ROLE $options{role};" : '') . qq{
-		INSERT INTO reengage.nudges (conversation_id, message, campaign, priority, due_at)
-		SELECT 'live-$campaign-' || i, 'hi', '$campaign', @{[ $options{priority} // 5 ]}, @{[ $options{due_at} // 'now()' ]}
+		INSERT INTO reengage.nudges (conversation_id, message, campaign, priority)
+		SELECT 'live-$campaign-' || i, 'hi', '$campaign', @{[ $options{priority} // 5 ]}
 		FROM generate_series(1, $count) i});
 }
+
+# They are due, but not before somebody has locked them.
+sub pause_it { $node->safe_psql('postgres', "SELECT reengage.pause('genesys')"); return; }
+sub resume_it { $node->safe_psql('postgres', "SELECT reengage.resume('genesys')"); return; }
 
 # What the nudges of a campaign wait for.
 sub reasons
@@ -51,11 +57,12 @@ sub others_go_out
 
 my $shop = $node->background_psql('postgres');
 $shop->query_safe('SET ROLE shop');
-ask('spring', 64, role => 'shop', due_at => "now() + '2 s'");
+pause_it();
+ask('spring', 64, role => 'shop');
 $shop->query_safe('BEGIN');
 is($shop->query_safe("SELECT count(reengage.cancel(nudge_id)) FROM reengage.nudge_status WHERE campaign = 'spring'"),
 	64, 'an application cancels 64 nudges, and leaves its transaction open');
-poll_until($node, 'postgres', "SELECT bool_and(due_at < now()) FROM reengage.due");
+resume_it();
 others_go_out('urgent', 'others go out meanwhile');
 is(reasons('spring'), 'due: a cancellation that has not been committed', 'nudge_status says what they wait for');
 is(scalar(grep { $_->{verb} ne 'token' } $simulator->requests), 40, 'nothing is looked at that is being cancelled');
@@ -81,11 +88,12 @@ is(reasons('looked'), 'cancelled: -', 'as cancelled');
 # --- a campaign of many, some of them of others ------------------------------------
 
 $shop->query_safe('RESET ROLE');
-ask('summer', 300, due_at => "now() + '2 s'");
+pause_it();
+ask('summer', 300);
 $shop->query_safe('BEGIN');
 $shop->query_safe("SELECT * FROM reengage.cancel_campaign('summer')");
-ask('summer', 1, due_at => "now() + '2 s'");
-poll_until($node, 'postgres', "SELECT bool_and(due_at < now()) FROM reengage.due");
+ask('summer', 1);
+resume_it();
 others_go_out('autumn', 'an open cancel_campaign() is in nobody else\'s way');
 is(reasons('summer'), 'due: a cancellation that has not been committed', 'nudge_status says so of its nudges');
 $shop->query_safe('ROLLBACK');
@@ -115,10 +123,11 @@ is(health($node, 'outcomes'), '', 'health is silent again');
 
 # --- the same at the beginning of a nudge --------------------------------------------------
 
-ask('winter', 64, due_at => "now() + '1 s'");
+pause_it();
+ask('winter', 64);
 $shop->query_safe('BEGIN');
 $shop->query_safe("UPDATE reengage.due SET waiting_for = NULL");
-poll_until($node, 'postgres', "SELECT bool_and(due_at < now()) FROM reengage.due");
+resume_it();
 others_go_out('snow', 'rows that are due and locked are in nobody else\'s way');
 is(reasons('winter'), 'due: a change of the schedule that has not been committed', 'nudge_status says so');
 $shop->query_safe('COMMIT');
@@ -126,4 +135,79 @@ promise(lasts(sub { wait_until_ended($node) }), 3, 'they go out afterwards');
 ledger_matches_lineage($node, $simulator, 'the ledger matches');
 
 $shop->quit;
+
+# --- outcomes that the database refuses ------------------------------------------------
+
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+		$$BEGIN IF NEW.campaign = 'refused' THEN RAISE 'not these'; END IF; RETURN NEW; END$$;
+	CREATE TRIGGER refuse BEFORE INSERT ON reengage.lineage FOR EACH ROW EXECUTE FUNCTION refuse()});
+$log = log_size($node);
+ask('refused', 3);
+others_go_out('taken', 'rows that a trigger refuses stop nobody else');
+poll_until($node, 'postgres', q{SELECT detail ~ '3 are refused by a trigger' FROM reengage.health WHERE subject = 'outcomes'});
+like(health($node, 'outcomes'), qr/^waiting: 3 outcomes wait to be written, the oldest since .*: 3 are refused by a trigger/,
+	'health says how many');
+is(scalar(() = log_lines($node, $log, qr/cannot be stored and is kept in memory/)), 3, 'the log says it once for each');
+
+# --- a dead engine's calls, some of which cannot be written, or not yet ----------------
+
+$simulator->fault(verb => 'notify', action => 'hang', times => 3);
+ask('left', 3);
+$simulator->wait_hanging(3);
+my $session = $node->background_psql('postgres');
+$session->query_safe('BEGIN');
+$session->query_safe(q{SELECT * FROM reengage.due d JOIN reengage.nudges n USING (nudge_id)
+	WHERE n.conversation_id = 'live-left-1' FOR UPDATE OF d});
+my $worker = worker_pid($node);
+kill 'KILL', Reengage::courier_pid($worker);
+$node->safe_psql('postgres', "SELECT pg_terminate_backend($worker)");
+$simulator->clear_faults;
+promise(lasts(sub { wait_until_ended($node, where => q(n.conversation_id IN ('live-left-2', 'live-left-3'))) }), 5,
+	'what can be written of them is');
+others_go_out('later', 'and others go out');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM reengage.intents i, unnest(i.nudge_ids) o (nudge_id)
+	JOIN reengage.nudges n ON n.nudge_id = o.nudge_id WHERE n.campaign IN ('refused', 'left') AND NOT EXISTS (
+		SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)}), 4, 'the others keep their intents');
+$session->query_safe('ROLLBACK');
+$session->quit;
+wait_until_ended($node, where => "n.campaign = 'left'");
+is($node->safe_psql('postgres', q{SELECT DISTINCT outcome FROM reengage.lineage WHERE campaign = 'left'}), 'in_doubt', 'in doubt');
+
+# --- run(), with an outcome that cannot be written ----------------------------------------
+
+$node->safe_psql('postgres', q{DROP TRIGGER refuse ON reengage.lineage});
+$node->append_conf('postgresql.conf', "reengage.databases = ''");
+$node->reload;
+wait_for(sub { worker_pid($node) eq '' }, 'no worker');
+like(psql_stderr($node, 'CALL reengage.run()'), qr/NOTICE:  \d nudges? ended/, 'what the trigger refused is written once it is gone');
+wait_until_ended($node);
+
+my $holder = $node->background_psql('postgres');
+my $mine = nudge($node, 'live-mine');
+$simulator->fault(verb => 'notify', action => 'hang', times => 1);
+my $run = start_psql($node, 'CALL reengage.run(max_seconds => 3)');
+$simulator->wait_hanging(1);
+$holder->query_safe('BEGIN');
+$holder->query_safe("SELECT FROM reengage.due WHERE nudge_id = '$mine' FOR UPDATE");
+$simulator->clear_faults;
+my $said;
+promise(lasts(sub { $said = finish_psql($run) }), 4, 'run() keeps its time with an outcome that cannot be written');
+like($said, qr/WARNING:  the outcome of 1 nudge could not be written/, 'and says so');
+$holder->query_safe('ROLLBACK');
+psql_stderr($node, 'CALL reengage.run()');
+is(outcome($node, 'live-mine'), 'in_doubt interrupted notify', 'its call is in doubt');
+
+# --- run(), within statement_timeout --------------------------------------------------------
+
+$simulator->set(latency_ms => 300);
+ask('many', 200);
+$said = psql_stderr($node, q{SET statement_timeout = '4s'; CALL reengage.run()});
+unlike($said, qr/statement timeout/, 'run() ends before its time is over');
+like($said, qr/NOTICE:  \d+ nudges ended/, 'and says what it did');
+cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM reengage.due'), '>', 0, 'the rest is due');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM reengage.intents'), 0, 'and nothing is in doubt');
+$simulator->set(latency_ms => 0);
+
+$holder->quit;
 done_testing();
