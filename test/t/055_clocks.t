@@ -51,29 +51,33 @@ sub wait_for_worker
 }
 
 my %worker = map { $_ => wait_for_worker($_) } @databases;
+# what has just begun is watched
+for my $database (@databases)
+{
+	nudge($node, 'live-first', database => $database);
+	wait_until_ended($node, database => $database);
+}
 my %courier = map { $_ => courier_pid($worker{$_}) } @databases;
 
 # --- forward ------------------------------------------------------------------------------------
 
-# for the time until it is missed see the end
-nudge($node, 'live-warm', database => 'hung');
-wait_until_ended($node, database => 'hung');
-kill 'STOP', $courier{hung};
-nudge($node, 'live-unheard', database => 'hung');
-
 $simulator{postgres}->fault(verb => $_, action => 'delay', ms => 2000) for qw(notify create);
 nudge($node, "live-$_"), nudge($node, "closed-$_") for 1 .. 3;
 nudge($node, 'live-later', database => 'asleep', due_at => q(pg_catalog.clock_timestamp() + '10 min'));
-wait_for(sub { my $counts = $simulator{postgres}->counts; $counts->{notify} + $counts->{create} == 6 }, 'six POSTs are on the wire');
+wait_for(sub { my $counts = $simulator{postgres}->counts; $counts->{notify} + $counts->{create} == 7 }, 'six more POSTs are on the wire');
 set_clock(3600);
 promise(lasts(sub { wait_until_ended($node, database => 'asleep') }), 5, 'an hour ahead: what is due now leaves within seconds');
 wait_until_ended($node);
-is(outcomes('postgres'), 'notified notified notified session_created session_created session_created',
+is(outcomes('postgres'), 'notified notified notified notified session_created session_created session_created',
 	'what is on the wire is waited for as ever');
 is(courier_pid($worker{postgres}), $courier{postgres}, 'by the same courier');
 $simulator{postgres}->clear_faults;
 
 # --- back ---------------------------------------------------------------------------------------
+
+# for the time until it is missed see the end
+kill 'STOP', $courier{hung};
+nudge($node, 'live-unheard', database => 'hung');
 
 # a server that is blocked, one that asked for a rest, and a nudge that is to be tried again
 my $blocked = start_simulator();

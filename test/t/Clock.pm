@@ -1,5 +1,6 @@
 # A server whose clock the test sets while it runs, by libfaketime.  Durations are
-# measured as ever: of the real clock, too, only the wall one can be set.
+# measured as ever: of the real clock, too, only the wall one can be set.  It is
+# another matter for a server that was stopped meanwhile.
 package Clock;
 
 use strict;
@@ -48,11 +49,14 @@ sub prepare_clock
 	return;
 }
 
+# "monotonic": its processes, but for the couriers, take what is set for time that
+# has passed.
 sub start_with_clock
 {
-	my ($node) = @_;
+	my ($node, %options) = @_;
 	local %ENV = (%ENV, environment());
 
+	delete $ENV{FAKETIME_DONT_FAKE_MONOTONIC} if $options{monotonic};
 	return $node->start;
 }
 
