@@ -1962,11 +1962,21 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 
-	-- an API may have continued an older conversation of the thread: no ring
+	-- an API may have continued an older conversation of the thread, or one that
+	-- leads to it by now: no ring
 	created := created AND conversation_id <> doubt.root_conversation_id AND NOT EXISTS (
 		SELECT FROM reengage.lineage l
 		WHERE l.server = doubt.server AND l.root_conversation_id = doubt.root_conversation_id
-		  AND l.conversation_id = resolve.conversation_id);
+		  AND l.conversation_id = resolve.conversation_id)
+		AND NOT EXISTS (
+		WITH RECURSIVE later (id) AS (
+			SELECT resolve.conversation_id
+			UNION
+			SELECT s.id FROM later CROSS JOIN LATERAL (
+				SELECT l.conversation_id AS id FROM reengage.lineage l
+				WHERE l.server = doubt.server AND l.previous_conversation_id = later.id
+				OFFSET 0) s)
+		SELECT FROM later WHERE later.id = doubt.conversation_id);
 
 	INSERT INTO reengage.lineage
 		(lineage_id, nudge_id, server, outcome, reason, step, requested_conversation_id, conversation_id,

@@ -199,6 +199,13 @@ depart_or_wait(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 
 	if (!flights_depart(flights, flight, nudge))
 		return false;
+	if (nudge->in_circles)
+	{
+		trouble_notice(&flight->server->trouble, STEP_CHECK, "a thread leads back into itself: its nudges end as refused",
+					   psprintf("conversation %s; somebody wrote a ring into reengage.lineage", nudge->conversation_id));
+		flights_settle(flights, flight, nudge->unresolved ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED, "thread_in_circles");
+		return false;
+	}
 	if (nudge->suppressed && !nudge->unresolved)
 	{
 		flights_settle(flights, flight, OUTCOME_SUPPRESSED, "opted_out");

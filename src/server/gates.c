@@ -49,9 +49,10 @@ pass(Flights *in_hand, Flight *flight, const GateFacts *facts)
 {
 	if (flight->server->paused || !facts->due)
 		return (Passage) {.gate = GATE_SHUT};
-	/* what was looked at is not the tip any more */
+	/* what was looked at is not the tip any more; each look at the next one costs a request */
 	if (facts->superseded)
-		return flight->nudge.unresolved ? left_in_doubt("superseded") : (Passage) {.gate = GATE_SHUT};
+		return flight->nudge.unresolved ? left_in_doubt("superseded") :
+			held(GATE_HELD, TURN_MS, "another conversation follows this one by now");
 	if (facts->suppressed)
 		return flight->nudge.unresolved ? left_in_doubt("suppressed") :
 			ended(OUTCOME_SUPPRESSED, "opted_out");

@@ -101,6 +101,35 @@ opt_out_row(const Flight *flight)
 	return row;
 }
 
+/*
+ * A session that the API has created may be one that leads here by now: while
+ * the answer was under way, another nudge was led from it to this conversation.
+ * Then it does not follow, or the thread would have no end.
+ */
+static void
+rule_out_rings(const Batch *batch)
+{
+	Flight	  **created = palloc(sizeof(Flight *) * batch->count);
+	OutcomeRow *rows = palloc(sizeof(OutcomeRow) * batch->count);
+	const char **servers = palloc(sizeof(char *) * batch->count);
+	bool	   *rings = palloc(sizeof(bool) * batch->count);
+	int			count = 0;
+
+	for (int i = 0; i < batch->count; i++)
+		if (batch->flights[i]->end.outcome == OUTCOME_SESSION_CREATED)
+		{
+			rows[count] = outcome_row(batch->flights[i], &batch->key);
+			servers[count] = batch->flights[i]->server->name;
+			created[count++] = batch->flights[i];
+		}
+	if (count == 0)
+		return;
+	store_find_rings(rows, count, servers, rings);
+	for (int i = 0; i < count; i++)
+		if (rings[i])
+			created[i]->end.outcome = OUTCOME_SESSION_CONTINUED;
+}
+
 static void
 write_outcomes(const Batch *batch)
 {
@@ -109,6 +138,7 @@ write_outcomes(const Batch *batch)
 	bool	   *stored = palloc(sizeof(bool) * batch->count);
 	int			nopt_outs = 0;
 
+	rule_out_rings(batch);
 	for (int i = 0; i < batch->count; i++)
 	{
 		rows[i] = outcome_row(batch->flights[i], &batch->key);
@@ -250,6 +280,29 @@ leave_out_locked(Flight **flights, int count)
 	return left;
 }
 
+/* Is a session of it the conversation that another one of it follows? */
+static bool
+leads_into_itself(const Batch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+		for (int j = 0; j < batch->count && batch->flights[i]->end.outcome == OUTCOME_SESSION_CREATED; j++)
+			if (batch->flights[j]->end.outcome == OUTCOME_SESSION_CREATED &&
+				strcmp(batch->flights[i]->new_conversation_id, batch->flights[j]->nudge.tip) == 0)
+				return true;
+	return false;
+}
+
+static void
+settle(const Batch *batch)
+{
+	if (!leads_into_itself(batch))
+		write_outcomes(batch);
+	else
+		/* each can see what was written before it */
+		for (int i = 0; i < batch->count; i++)
+			write_outcomes(&(Batch) {batch->flights + i, 1, batch->key});
+}
+
 static void
 write_all(void *argument)
 {
@@ -265,7 +318,7 @@ write_all(void *argument)
 			moving[nmoving++] = batch->flights[i];
 	if (settling.count > 0)
 	{
-		write_outcomes(&settling);
+		settle(&settling);
 		TEST_POINT("outcome_inserted");
 	}
 	write_moves(moving, nmoving);

@@ -137,6 +137,7 @@ read_nudge(LoadedNudge *nudge, int row)
 	nudge->made_at = result_time(row, 32, 0);
 	nudge->own_customer = result_text(row, 33);
 	nudge->asker = result_text(row, 34);
+	nudge->in_circles = result_bool(row, 35);
 	nudge->skip_when_closed = result_bool(row, 9);
 	nudge->expires_at = result_time(row, 10, DT_NOEND);
 	nudge->attempt = result_integer(row, 11);
@@ -208,7 +209,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"     (SELECT pg_catalog.max((SELECT a.answered_at FROM reengage.answers a WHERE a.address_hash = l.address_hash))"
 		"       FROM reengage.lineage l"
 		"       WHERE l.root_conversation_id = r.root AND l.server = n.server))"
-		" END, d.refusals::pg_catalog.int4, p.made_at, d.address_hash, d.requested_by"
+		" END, d.refusals::pg_catalog.int4, p.made_at, d.address_hash, d.requested_by, p.in_circles"
 		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
 		" CROSS JOIN LATERAL (SELECT * FROM reengage.due d WHERE d.nudge_id = wanted.nudge_id OFFSET 0) d"
 		" CROSS JOIN LATERAL (SELECT * FROM reengage.nudges n WHERE n.nudge_id = wanted.nudge_id OFFSET 0) n"
@@ -229,9 +230,11 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"       WHERE l.server = n.server AND l.previous_conversation_id = step.conversation_id"
 		"       OFFSET 0) l)"
 		"     CYCLE conversation_id SET is_cycle USING visited"
-		"   SELECT pg_catalog.string_agg(step.conversation_id, ',' ORDER BY step.generation) AS path,"
-		"     (pg_catalog.array_agg(step.made_at ORDER BY step.generation DESC))[1] AS made_at"
-		"   FROM step WHERE NOT is_cycle) p"
+		"   SELECT pg_catalog.string_agg(step.conversation_id, ',' ORDER BY step.generation)"
+		"       FILTER (WHERE NOT step.is_cycle) AS path,"
+		"     (pg_catalog.array_agg(step.made_at ORDER BY step.generation DESC))[1] AS made_at,"
+		"     pg_catalog.bool_or(step.is_cycle) AS in_circles"
+		"   FROM step) p"
 		" LEFT JOIN LATERAL ("
 		"   SELECT * FROM reengage.unresolved u WHERE u.nudge_id = n.nudge_id OFFSET 0) u ON true"
 		" CROSS JOIN LATERAL ("

@@ -83,6 +83,7 @@ typedef struct LoadedNudge
 	const char *tip;			/* in "path" */
 	int			generation;		/* of the tip */
 	TimestampTz made_at;		/* when we made the tip; 0: we did not */
+	bool		in_circles;		/* the thread has no tip: somebody wrote a ring into lineage */
 	bool		suppressed;		/* the thread is */
 	TimestampTz answered_at;	/* as the newest answer of thread or customer was recorded; 0: there is none */
 	bool		unresolved;		/* "post" may have had its effect, and is to be made again */
@@ -267,6 +268,9 @@ extern Post read_post(int row, int column);
  * whether somebody else was first; for them nobody waits.
  */
 extern void store_lock_due(const pg_uuid_t *nudge_ids, int count, bool *locked);
+
+/* Which of these sessions lead, by what is in lineage, to the conversation that they are to follow. */
+extern void store_find_rings(const OutcomeRow *rows, int count, const char *const *servers, bool *rings);
 
 /* Ends the nudges.  "stored" says of each whether it had no outcome before. */
 extern void store_settle(const OutcomeRow *rows, int count, bool *stored);

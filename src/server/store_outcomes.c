@@ -29,6 +29,36 @@ store_lock_due(const pg_uuid_t *nudge_ids, int count, bool *locked)
 		locked[row] = result_bool(row, 1);
 }
 
+void
+store_find_rings(const OutcomeRow *rows, int count, const char *const *servers, bool *rings)
+{
+	static Statement statement = {
+		"WITH RECURSIVE later (place, server, previous, conversation_id) AS ("
+		"   SELECT c.place, c.server, c.previous, c.conversation_id"
+		"   FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))"
+		"     WITH ORDINALITY AS c (server, previous, conversation_id, place)"
+		"   UNION"
+		"   SELECT later.place, later.server, later.previous, l.conversation_id"
+		"   FROM later CROSS JOIN LATERAL (SELECT * FROM reengage.lineage l"
+		"     WHERE l.server = later.server AND l.previous_conversation_id = later.conversation_id OFFSET 0) l)"
+		" SELECT pg_catalog.bool_or(later.conversation_id = later.previous) FROM later"
+		" GROUP BY later.place ORDER BY later.place",
+		3, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+	};
+	static const Column columns[] = {
+		{COLUMN_TEXT, offsetof(OutcomeRow, previous_conversation_id)},
+		{COLUMN_TEXT, offsetof(OutcomeRow, conversation_id)},
+	};
+	static const Column of_server = {COLUMN_TEXT, 0};
+	Datum		arguments[3];
+
+	make_arguments(arguments, &of_server, 1, servers, sizeof(*servers), count);
+	make_arguments(arguments + 1, columns, lengthof(columns), rows, sizeof(OutcomeRow), count);
+	execute(&statement, arguments, SPI_OK_SELECT);
+	for (int row = 0; row < count; row++)
+		rings[row] = result_bool(row, 1);
+}
+
 /*
  * One statement takes nudges out of the schedule and gives them their outcome.
  * One that has an outcome already, as it was cancelled, gets no other; one that

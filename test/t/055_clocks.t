@@ -5,9 +5,10 @@ use warnings FATAL => 'all';
 
 use Clock qw(clock_is_missing prepare_clock start_with_clock set_clock);
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for lasts promise
-  lineage outcome due_row health worker_pid courier_pid process_is_alive log_lines);
+  lineage outcome due_row health worker_pid courier_pid process_is_alive log_size log_lines);
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
 
 if (my $why = clock_is_missing())
 {
@@ -61,9 +62,16 @@ my %courier = map { $_ => courier_pid($worker{$_}) } @databases;
 
 # --- forward ------------------------------------------------------------------------------------
 
+# each tick is followed by a last signal of a timer, a second later
+nudge($node, 'live-later', database => 'asleep', due_at => q(pg_catalog.clock_timestamp() + '10 min'));
+my ($wakeups, $since) = (-1, 0);
+wait_for(sub {
+	my ($now) = slurp_file("/proc/$worker{asleep}/status") =~ /^voluntary_ctxt_switches:\s*(\d+)/m;
+	($wakeups, $since) = ($now, time) if $now != $wakeups;
+	return time - $since > 1.5;
+}, 'a worker is asleep');
 $simulator{postgres}->fault(verb => $_, action => 'delay', ms => 2000) for qw(notify create);
 nudge($node, "live-$_"), nudge($node, "closed-$_") for 1 .. 3;
-nudge($node, 'live-later', database => 'asleep', due_at => q(pg_catalog.clock_timestamp() + '10 min'));
 wait_for(sub { my $counts = $simulator{postgres}->counts; $counts->{notify} + $counts->{create} == 7 }, 'six more POSTs are on the wire');
 set_clock(3600);
 promise(lasts(sub { wait_until_ended($node, database => 'asleep') }), 5, 'an hour ahead: what is due now leaves within seconds');
@@ -77,6 +85,7 @@ $simulator{postgres}->clear_faults;
 
 # for the time until it is missed see the end
 kill 'STOP', $courier{hung};
+my $log = log_size($node);
 nudge($node, 'live-unheard', database => 'hung');
 
 # a server that is blocked, one that asked for a rest, and a nudge that is to be tried again
@@ -109,7 +118,7 @@ is(join(', ', map { outcome($node, "live-$_") } qw(told again blocked)), join(',
 # --- a courier that hangs -------------------------------------------------------------------------
 
 # five times the timeout, and ten seconds
-promise(lasts(sub { wait_for(sub { log_lines($node, 0, qr/the courier did not answer in time/) }, 'a courier is given up') }),
+promise(lasts(sub { wait_for(sub { log_lines($node, $log, qr/the courier did not answer in time/) }, 'a courier is given up') }),
 	15, 'one that hangs is missed as ever');
 wait_until_ended($node, database => 'hung');
 is(outcomes('hung'), 'notified notified', 'its nudge is sent by another');
