@@ -6,17 +6,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "customers.h"
 #include "flights.h"
 #include "nudge.h"
-
-/*
- * How many may wait behind one nudge: the rest waits in the schedule, so that
- * a thousand nudges of one conversation cost a megabyte and a million no more.
- */
-#define PARKED_MAX 1024
-
-/* Likewise for those that wait for their customer: each holds a place in flight. */
-#define STANDING_BY_MAX 8
 
 /* A customer of so many business sides has a session of its own with this one. */
 #define PASSED_OVER_MAX 3
@@ -35,19 +27,6 @@ struct Thread
 	int			nparked;
 	bool		overflowed;		/* and some more wait in the schedule */
 };
-
-/* Padded with zeros, as it is hashed whole. */
-typedef struct CustomerKey
-{
-	Server	   *server;
-	char		hash[ADDRESS_HASH_LENGTH];
-} CustomerKey;
-
-typedef struct CustomerEntry
-{
-	CustomerKey key;
-	Flight	   *flight;
-} CustomerEntry;
 
 typedef struct CallEntry
 {
@@ -71,7 +50,7 @@ flights_init(Flights *flights, MemoryContext context)
 	flights->by_nudge = make_table("reengage flights", sizeof(pg_uuid_t), sizeof(Flight), context);
 	flights->by_call = make_table("reengage calls", sizeof(int64), sizeof(CallEntry), context);
 	flights->threads = make_table("reengage threads", sizeof(ThreadKey), sizeof(Thread), context);
-	flights->customers = make_table("reengage customers", sizeof(CustomerKey), sizeof(CustomerEntry), context);
+	flights->customers = customers_make_table(context);
 	dlist_init(&flights->ready);
 	dlist_init(&flights->to_start);
 	dlist_init(&flights->to_intend);
@@ -84,8 +63,8 @@ flights_init(Flights *flights, MemoryContext context)
 	dlist_init(&flights->unwritable);
 }
 
-static void
-make_ready(Flights *flights, Flight *flight)
+void
+flights_make_ready(Flights *flights, Flight *flight)
 {
 	flight->server->ready++;
 	dlist_push_tail(&flights->ready, &flight->node);
@@ -116,7 +95,7 @@ flights_take(Flights *flights, Server *server, const LaneInHand *lane, const Due
 									  &row->nudge_id, row->due_at);
 
 	if (flight != NULL)
-		make_ready(flights, flight);
+		flights_make_ready(flights, flight);
 	return flight;
 }
 
@@ -173,7 +152,7 @@ keep_nudge(Flight *flight, const LoadedNudge *nudge)
 	flight->nudge.tip = flight->nudge.path + (nudge->tip - nudge->path);
 	flight->target = flight->nudge.tip;
 	flight->nudge.post = (Post) {STEP_CHECK};
-	flight->api_calls = nudge->api_calls;
+	flight->api_calls = nudge->api_calls + flight->calls_before;
 }
 
 /* The call that may have had its effect is made again as it was. */
@@ -252,20 +231,11 @@ put_under_way(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 	keep_nudge(flight, nudge);
 	if (nudge->unresolved)
 		keep_unresolved(flight, &nudge->post);
+	else if (flight->customer != NULL)
+		flight->post.customer = flight_keep(flight, flight_customer_hash(flight));
 	flight->server->in_flight++;
 	flights->under_way++;
 	dlist_push_tail(nudge->unresolved ? &flights->to_intend : &flights->to_start, &flight->node);
-}
-
-bool
-flights_depart(Flights *flights, Flight *flight, const LoadedNudge *nudge)
-{
-	dlist_delete(&flight->node);
-	flight->server->ready--;
-	if (!take_thread(flights, flight, nudge->tip))
-		return false;
-	put_under_way(flights, flight, nudge);
-	return true;
 }
 
 Flight *
@@ -303,10 +273,30 @@ leave_thread(Flights *flights, Thread *thread)
 	next = dlist_container(Flight, node, dlist_pop_head_node(&thread->parked));
 	thread->nparked--;
 	next->thread = thread;
-	make_ready(flights, next);
+	flights_make_ready(flights, next);
 }
 
-/* --- one customer, one conversation at a time ------------------------------- */
+bool
+flights_depart(Flights *flights, Flight *flight, const LoadedNudge *nudge)
+{
+	dlist_delete(&flight->node);
+	flight->server->ready--;
+	if (!take_thread(flights, flight, nudge->tip))
+		return false;
+	switch (flights_take_own_customer(flights, flight, nudge))
+	{
+		case OWN_CUSTOMER_TAKEN:
+			break;
+		case OWN_CUSTOMER_PARKED:
+			return false;
+		case OWN_CUSTOMER_CROWDED:
+			flights_make_ready(flights, flight);
+			flights_land(flights, flight);
+			return false;
+	}
+	put_under_way(flights, flight, nudge);
+	return true;
+}
 
 const char *
 flight_channel(const Flight *flight)
@@ -314,59 +304,6 @@ flight_channel(const Flight *flight)
 	if (flight->post.recipient.channel != NULL)
 		return flight->post.recipient.channel;
 	return flight->channel != NULL ? flight->channel : flight->nudge.channel;
-}
-
-static CustomerKey
-customer_key(const Flight *flight)
-{
-	CustomerKey key;
-
-	memset(&key, 0, sizeof(key));
-	key.server = flight->server;
-	strncpy(key.hash, flight->post.customer, sizeof(key.hash));
-	return key;
-}
-
-static void
-leave_customer(Flights *flights, Flight *flight)
-{
-	CustomerKey key = customer_key(flight);
-
-	flight->has_customer = false;
-	hash_search(flights->customers, &key, HASH_REMOVE, NULL);
-	/* they are few: whoever waits asks again */
-	flights_move_all(&flights->standing_by, &flights->to_intend);
-	flights->nstanding_by = 0;
-}
-
-void
-flights_name_customer(Flights *flights, Flight *flight, const char *hash)
-{
-	const char *named = flight->post.customer;
-
-	if (hash == named || (hash != NULL && named != NULL && strcmp(hash, named) == 0))
-		return;
-	if (flight->has_customer)
-		leave_customer(flights, flight);
-	flight->post.customer = flight_keep(flight, hash);
-}
-
-bool
-flights_take_customer(Flights *flights, Flight *flight)
-{
-	CustomerKey key;
-	CustomerEntry *entry;
-	bool		found;
-
-	if (flight->post.customer == NULL || flight->has_customer)
-		return true;
-	key = customer_key(flight);
-	entry = hash_search(flights->customers, &key, HASH_ENTER, &found);
-	if (found)
-		return false;
-	entry->flight = flight;
-	flight->has_customer = true;
-	return true;
 }
 
 void
@@ -397,22 +334,12 @@ flight_is_elsewhere(const Flight *flight)
 	return flight->target != flight->nudge.tip;
 }
 
-bool
-flights_stand_by(Flights *flights, Flight *flight)
-{
-	if (flights->nstanding_by >= STANDING_BY_MAX)
-		return false;
-	flights_move_to(flight, &flights->standing_by);
-	flights->nstanding_by++;
-	return true;
-}
-
 void
 flights_land(Flights *flights, Flight *flight)
 {
 	dlist_delete(&flight->node);
-	if (flight->has_customer)
-		leave_customer(flights, flight);
+	if (flight->customer != NULL)
+		flights_leave_customer(flights, flight);
 	if (flight->call_id != 0)
 		hash_search(flights->by_call, &flight->call_id, HASH_REMOVE, NULL);
 	if (flight->thread != NULL)

@@ -1,8 +1,8 @@
 /*
  * flights.h: the nudges that the engine has in its hands, and their threads.
  *
- * A nudge is in exactly one place: parked behind another nudge of its thread,
- * ready to be loaded, or under way.  Two of one thread are never under way
+ * A nudge is in exactly one place: parked behind another nudge of its thread or
+ * to its customer, ready to be loaded, or under way.  Two of one thread are never under way
  * together (P7).
  */
 #ifndef REENGAGE_FLIGHTS_H
@@ -18,6 +18,12 @@
 #include "servers.h"
 #include "store.h"
 
+/*
+ * How many may wait behind one nudge: the rest waits in the schedule, so that
+ * a thousand nudges of one conversation cost a megabyte and a million no more.
+ */
+#define PARKED_MAX 1024
+
 /* How long after another nudge's turn it is ours. */
 #define TURN_MS 1000
 
@@ -31,6 +37,7 @@ typedef struct Intent
 } Intent;
 
 typedef struct Thread Thread;
+typedef struct Customer Customer;
 
 typedef struct Flight
 {
@@ -41,6 +48,8 @@ typedef struct Flight
 	int			priority;
 	int			urgency;		/* of its calls: the priority whose turn it got */
 	TimestampTz due_at;			/* its place in the schedule */
+	Customer   *customer;		/* whom nobody else speaks to; NULL: it has none yet */
+	int			calls_before;	/* made before it was parked */
 
 	/* from here on: once it is under way, in "memory" */
 	MemoryContext memory;
@@ -61,7 +70,6 @@ typedef struct Flight
 	TimestampTz other_made_at;	/* when we made that one; 0: we did not */
 	int			nposts;			/* that were made in this attempt */
 	const char *own_customer;	/* hash of the nudge's own address, NULL: it has none */
-	bool		has_customer;	/* and nobody else speaks to post.customer */
 
 	/* what the check found; kept for the steps that follow */
 	const char *status_seen;
@@ -166,8 +174,14 @@ extern bool flight_is_elsewhere(const Flight *flight);
  */
 extern bool flights_take_customer(Flights *flights, Flight *flight);
 
-/* Waits for that other one.  False: too many wait already. */
+/*
+ * Waits for that other one: with what its look has found, or, if too many do,
+ * parked, which costs nothing but another look later.  False: it can do neither.
+ */
 extern bool flights_stand_by(Flights *flights, Flight *flight);
+
+/* It may be loaded. */
+extern void flights_make_ready(Flights *flights, Flight *flight);
 
 extern const char *flight_channel(const Flight *flight);
 

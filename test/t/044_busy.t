@@ -5,7 +5,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for lineage
-  outcome due_row ledger_matches_lineage);
+  outcome due_row count_due ledger_matches_lineage);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -55,6 +55,33 @@ look_again();
 wait_until_ended($node);
 is(outcome($node, 'in-an-endless-call') . ' ' . $simulator->verbs('id=in-an-endless-call'), 'refused busy - check check',
 	'ends with the attempts, where nothing else ends it');
+
+# --- many nudges to one customer -------------------------------------------------------------------
+
+sql(q{ALTER SERVER genesys OPTIONS (DROP max_attempts, ADD max_in_flight '16')});
+sub looks { my ($id) = @_; return scalar grep { $_->{verb} eq 'check' && $_->{conversation_id} =~ /^\Q$id\E/ } $simulator->requests; }
+
+# So many at once, each about another conversation of the same customer.
+sub ask_often
+{
+	my ($name, $address, $columns, $values) = @_;
+
+	$simulator->control('POST', 'conversations', { id => "$name-$_", status => 'active', media => 'messages', address => $address }) for 1 .. 60;
+	sql(qq{INSERT INTO reengage.nudges (conversation_id, message$columns) SELECT '$name-' || n, 'x'$values FROM generate_series(1, 60) n});
+	return;
+}
+
+$simulator->fault(verb => 'notify', action => 'delay', ms => 50);
+ask_often('named', '+13175550412', ', address, channel', q(, '+13175550412', 'sms'));
+nudge($node, 'live-meanwhile');
+wait_until_ended($node, where => q(n.conversation_id = 'live-meanwhile'));
+cmp_ok(count_due($node), '>', 20, 'others do not wait for a customer with many nudges');
+wait_until_ended($node);
+is(looks('named-'), 60, 'who is known to be spoken to is not looked at before it is over');
+ask_often('unnamed', '+13175550413', '', '');
+wait_until_ended($node);
+cmp_ok(looks('unnamed-'), '<=', 120, 'one whom only the look tells costs one look more');
+is(sql(q{SELECT sum(api_calls) FROM reengage.lineage WHERE requested_conversation_id LIKE 'unnamed-%'}), looks('unnamed-') + 60, 'api_calls is true to the call');
 
 ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree, nudge by nudge');
 $node->stop;
