@@ -388,8 +388,8 @@ COMMENT ON COLUMN reengage.lineage.attempts IS 'attempts made, the last one incl
 COMMENT ON COLUMN reengage.lineage.api_calls IS 'requests made to the API, tokens excluded';
 COMMENT ON COLUMN reengage.lineage.api_calls_saved IS 'checks of conversations that were known to be dead and therefore not made; none where the nudge ended before any look, because the customer had opted out or answered';
 COMMENT ON COLUMN reengage.lineage.http_status IS 'of the last answer; null: there was none';
-COMMENT ON COLUMN reengage.lineage.api_error_code IS 'the API''s own code; printable ASCII';
-COMMENT ON COLUMN reengage.lineage.api_error_message IS 'the API''s own words, cut and cleaned; printable ASCII';
+COMMENT ON COLUMN reengage.lineage.api_error_code IS 'the API''s own code, masked like its words; printable ASCII';
+COMMENT ON COLUMN reengage.lineage.api_error_message IS 'the API''s own words, cut, without what they repeat of the request (***) and without addresses; printable ASCII';
 COMMENT ON COLUMN reengage.lineage.correlation_id IS 'the API''s name for the call, for its support';
 COMMENT ON COLUMN reengage.lineage.message_id IS 'the API''s own id of the message, which its receipts name; printable ASCII, at most 128 characters; null: it told none';
 COMMENT ON COLUMN reengage.lineage.requested_at IS 'when the nudge was asked for';

@@ -137,6 +137,24 @@ call_note_attempt(Call *call, const HttpResponse *response)
 		call->called_at = response->sent_at;
 }
 
+/* All that the API, or whoever stands before it, could repeat. */
+static Secrets
+secrets_of(const Call *call)
+{
+	const CallMessage *message = &call->message;
+	Secrets		secrets = settings_secrets(call->settings, call->token);
+	Told	   *told = &secrets.told;
+
+	told->texts[0] = message->text;
+	told->texts[1] = message->to_address;
+	told->texts[2] = message->from_address;
+	told->texts[3] = message->template;
+	told->ids[0] = message->conversation_id;
+	told->ids[1] = message->nudge_id;
+	told->ids[2] = message->root;
+	return secrets;
+}
+
 static const char *
 text_or_null(const char *text)
 {
@@ -209,8 +227,20 @@ read_mistaken_identity(const Call *call, Reading *reading)
 static void
 read_certificate(const HttpCertificate *certificate, const Secrets *secrets, Reading *reading)
 {
-	text_clean(reading->certificate_issuer, ISSUER_SIZE, certificate->issuer, secrets);
+	text_clean_id(reading->certificate_issuer, ISSUER_SIZE, certificate->issuer, secrets);
 	reading->certificate_expires_at = certificate->expires_at;
+}
+
+/* An API makes ids of ids, but not of what it is to deliver. */
+static void
+read_message_id(Secrets secrets, Reading *reading)
+{
+	char		clean[MESSAGE_ID_SIZE];
+
+	memset(secrets.told.ids, 0, sizeof(secrets.told.ids));
+	text_clean_id(clean, sizeof(clean), reading->message_id, &secrets);
+	if (strcmp(clean, reading->message_id) != 0)
+		reading->message_id[0] = '\0';
 }
 
 static void
@@ -240,7 +270,7 @@ compose_tag(const Call *call, const Reading *reading, HttpRequest *request)
 int
 call_end(Call *call, const HttpResponse *response)
 {
-	Secrets		secrets = settings_secrets(call->settings, call->token);
+	Secrets		secrets = secrets_of(call);
 	Reading		reading;
 	HttpRequest tag;
 	Settings   *settings = settings_hold(call->settings);
@@ -251,6 +281,7 @@ call_end(Call *call, const HttpResponse *response)
 	read_conflict(call, &reading);
 	read_mistaken_identity(call, &reading);
 	read_certificate(&response->certificate, &secrets, &reading);
+	read_message_id(secrets, &reading);
 	tags = compose_tag(call, &reading, &tag);
 	call_end_with(call, &reading);
 	if (tags)

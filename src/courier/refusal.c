@@ -238,12 +238,22 @@ read_failure(const JsonObject *body, const HttpResponse *response,
 {
 	Complaint	complaint = find_complaint(body, response);
 
-	text_clean(reading->error_code, WORD_SIZE, complaint.code, secrets);
+	if (complaint.code != NULL && is_short_number(complaint.code))
+		text_clean_id(reading->error_code, WORD_SIZE, complaint.code, secrets);
+	else
+		text_clean(reading->error_code, WORD_SIZE, complaint.code, secrets);
 	read_message(complaint.message, body, response, secrets, reading);
 	add_permissions(response, secrets, reading);
-	text_hide_addresses(reading->error_message);
-	if (!is_short_number(reading->error_code))
-		text_hide_addresses(reading->error_code);
+}
+
+/* Of other characters there are words, or an address. */
+static bool
+is_id(const char *text)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:/=-";
+
+	return text[strspn(text, alphabet)] == '\0';
 }
 
 static void
@@ -251,13 +261,15 @@ read_correlation(const JsonObject *body, const HttpResponse *response,
 				 const Secrets *secrets, Reading *reading)
 {
 	char		value[CORRELATION_ID_SIZE];
+	const char *id = value;
 
-	if (headers_find(response->headers, response->headers_length,
-					 "ININ-Correlation-Id", value, sizeof(value)))
-		text_clean(reading->correlation_id, CORRELATION_ID_SIZE, value, secrets);
+	if (!headers_find(response->headers, response->headers_length,
+					  "ININ-Correlation-Id", value, sizeof(value)))
+		id = json_member_text(body, "contextId");
+	if (id != NULL && is_id(id))
+		text_clean_id(reading->correlation_id, CORRELATION_ID_SIZE, id, secrets);
 	else
-		text_clean(reading->correlation_id, CORRELATION_ID_SIZE,
-				   json_member_text(body, "contextId"), secrets);
+		text_clean(reading->correlation_id, CORRELATION_ID_SIZE, id, secrets);
 }
 
 void

@@ -122,5 +122,5 @@ settings_share_login(const Settings *one, const Settings *other)
 Secrets
 settings_secrets(const Settings *settings, const char *token)
 {
-	return (Secrets) {{settings->client_secret, settings->basic, token}};
+	return (Secrets) {.words = {settings->client_secret, settings->basic, token}};
 }

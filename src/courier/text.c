@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "contact.h"
 #include "memory.h"
 
 static bool
@@ -44,36 +45,75 @@ secret_at(const char *from, size_t length, const Secrets *secrets)
 	return longest;
 }
 
+/* However short they are, as they are. */
+static void
+mark_secrets(const char *from, size_t length, const Secrets *secrets, bool *marks)
+{
+	for (size_t i = 0; i < length; i++)
+		memset(marks + i, true, secret_at(from + i, length - i, secrets));
+}
+
+static void
+mark_told(const char *from, size_t length, const Secrets *secrets, bool *marks)
+{
+	Told		told = secrets->told;
+
+	/* they have no place of their own there, as only some calls carry them */
+	for (int i = 0; i < SECRET_COUNT; i++)
+		told.texts[TOLD_MAX - SECRET_COUNT + i] = secrets->words[i];
+	echo_mark(from, length, &told, marks);
+}
+
 /*
- * Every character leaves at least one behind, so that cleaning cannot put a
- * secret together out of pieces.
+ * Every character leaves at least one behind, so that cleaning cannot put
+ * together again what was taken apart.
  */
-void
-text_clean_bytes(char *to, size_t size, const char *from, size_t length,
-				 const Secrets *secrets)
+static void
+render(char *to, size_t size, const char *from, size_t length, const bool *marks)
 {
 	size_t		used = 0;
 
-	for (size_t i = 0; i < length && used + 1 < size;)
+	for (size_t i = 0; i < length && used + 1 < size; i++)
 	{
-		size_t		secret = secret_at(from + i, length - i, secrets);
-
-		if (secret > 0)
+		if (marks[i])
 		{
 			for (int star = 0; star < 3 && used + 1 < size; star++)
 				to[used++] = '*';
-			i += secret;
-			continue;
+			while (i + 1 < length && marks[i + 1])
+				i++;
 		}
-		if (is_printable(from[i]))
+		else if (is_printable(from[i]))
 			to[used++] = from[i];
 		else if (is_space(from[i]))
 			to[used++] = ' ';
 		else if (!is_continuation(from[i]) || i == 0 || (from[i - 1] & 0x80) == 0)
 			to[used++] = '?';
-		i++;
 	}
 	to[used] = '\0';
+}
+
+static void
+clean(char *to, size_t size, const char *from, size_t length, const Secrets *secrets, bool addresses)
+{
+	bool		marks[SAID_MAX] = {false};
+
+	if (length > SAID_MAX)
+		length = SAID_MAX;
+	if (length > 0)
+	{
+		mark_secrets(from, length, secrets, marks);
+		mark_told(from, length, secrets, marks);
+		if (addresses)
+			contact_mark(from, length, marks);
+	}
+	render(to, size, from, length, marks);
+}
+
+void
+text_clean_bytes(char *to, size_t size, const char *from, size_t length,
+				 const Secrets *secrets)
+{
+	clean(to, size, from, length, secrets, true);
 }
 
 void
@@ -82,69 +122,10 @@ text_clean(char *to, size_t size, const char *from, const Secrets *secrets)
 	text_clean_bytes(to, size, from, from != NULL ? strlen(from) : 0, secrets);
 }
 
-/* The digits from here on that belong together, and in *end what is behind them. */
-static int
-count_digits(const char *from, const char *between, const char **end)
-{
-	int			digits = 0;
-
-	*end = from;
-	for (; *from != '\0' && (strchr("0123456789", *from) || strchr(between, *from)); from++)
-		if (*from >= '0' && *from <= '9')
-		{
-			digits++;
-			*end = from + 1;
-		}
-	return digits;
-}
-
-static void
-star_out(char *from, const char *end)
-{
-	for (; from < end; from++)
-		if (*from != ' ')
-			*from = '*';
-}
-
-static void
-hide_numbers(char *text)
-{
-	/* national numbers have 7 digits or more; years, codes and ports have less */
-	const int	shortest = 7;
-
-	while (*text != '\0')
-	{
-		const char *end;
-		bool		international = *text == '+';
-		int			digits = count_digits(text + international, international ? " -().": "", &end);
-
-		if (digits >= shortest)
-			star_out(text, end);
-		text = (char *) (end > text ? end : text + 1);
-	}
-}
-
-static void
-hide_mail_addresses(char *text)
-{
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+-";
-
-	for (char *at = strchr(text, '@'); at != NULL; at = strchr(at + 1, '@'))
-	{
-		char	   *start = at;
-
-		while (start > text && strchr(alphabet, start[-1]) != NULL)
-			start--;
-		star_out(start, at + 1 + strspn(at + 1, alphabet));
-	}
-}
-
 void
-text_hide_addresses(char *text)
+text_clean_id(char *to, size_t size, const char *from, const Secrets *secrets)
 {
-	hide_mail_addresses(text);
-	hide_numbers(text);
+	clean(to, size, from, from != NULL ? strlen(from) : 0, secrets, false);
 }
 
 bool

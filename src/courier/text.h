@@ -3,7 +3,8 @@
  *
  * What an API says ends up in a table, in every database encoding, and in
  * front of people.  It leaves the courier as printable ASCII of a known
- * length that repeats none of our secrets, or not at all.
+ * length that repeats nothing of what we told the API, and no address, or not
+ * at all.
  */
 #ifndef COURIER_TEXT_H
 #define COURIER_TEXT_H
@@ -11,16 +12,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "echo.h"
+
 #define SECRET_COUNT 3
 
 /* What must not be repeated: NULL and empty entries are ignored. */
 typedef struct Secrets
 {
 	const char *words[SECRET_COUNT];
+	Told		told;			/* its last SECRET_COUNT texts stay free */
 } Secrets;
 
 /*
- * Copies at most "size" - 1 characters and a NUL: secrets become "***", white
+ * Copies at most "size" - 1 characters and a NUL: each run of what must not be
+ * repeated, or may be a customer's address, becomes "***" (see echo.h), white
  * space becomes a space, any other unprintable character becomes "?".
  */
 extern void text_clean_bytes(char *to, size_t size, const char *from, size_t length,
@@ -29,12 +34,8 @@ extern void text_clean_bytes(char *to, size_t size, const char *from, size_t len
 /* The same for a text, of which NULL is an empty one. */
 extern void text_clean(char *to, size_t size, const char *from, const Secrets *secrets);
 
-/*
- * Makes unreadable, in place, what may be a customer's address: the digits of
- * a number of 7 or more, written together or as an international one, and the
- * letters of an e-mail address.
- */
-extern void text_hide_addresses(char *text);
+/* The same for an id or a code, whose digits are no telephone number. */
+extern void text_clean_id(char *to, size_t size, const char *from, const Secrets *secrets);
 
 /*
  * Copies a word, lower-cased.  False, and an empty copy, unless it is 1 to

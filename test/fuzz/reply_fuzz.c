@@ -9,9 +9,10 @@
  *     -fno-sanitize-recover=all -Isrc/common -Isrc/courier
  *     test/fuzz/reply_fuzz.c src/common/*.c
  *     src/courier/{dialect*,refusal,complaint,opt_out,reading,exchange,oauth}.c
- *     src/courier/{json,skim,text,headers,memory,exit}.c -ljson-c
+ *     src/courier/{json,skim,text,echo,contact,unescape,headers,memory,exit}.c -ljson-c
  */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,10 @@ typedef struct Input
 	HttpResponse response;
 } Input;
 
-static const Secrets secrets = {{"s3cret", "aWQ6czNjcmV0", "token-1"}};
+#define MESSAGE "Penthesilea Zwkq, 77310452"
+#define ESSENCE "penthesileazwkq77310452"
+
+static const Secrets secrets = {.words = {"s3cret", "aWQ6czNjcmV0", "token-1"}, .told.texts = {MESSAGE}};
 
 static void
 check(bool holds)
@@ -88,6 +92,27 @@ check_no_secret(const char *text)
 		check(strstr(text, secrets.words[i]) == NULL);
 }
 
+/* No six letters or digits in a row that were told are left between the stars. */
+static void
+check_no_echo(const char *text)
+{
+	char		run[7] = "";
+	size_t		length = 0;
+
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '*')
+			length = 0;
+		if (!isalnum((unsigned char) *text))
+			continue;
+		if (length == 6)
+			memmove(run, run + 1, --length);
+		run[length++] = (char) tolower((unsigned char) *text);
+		run[length] = '\0';
+		check(length < 6 || strstr(ESSENCE, run) == NULL);
+	}
+}
+
 static void
 check_word(const char *text, size_t size)
 {
@@ -116,6 +141,9 @@ check_failure(const Reading *reading)
 	check_no_secret(reading->error_code);
 	check_no_secret(reading->error_message);
 	check_no_secret(reading->correlation_id);
+	check_no_echo(reading->error_code);
+	check_no_echo(reading->error_message);
+	check_no_echo(reading->correlation_id);
 }
 
 /* The promises that the rest of reengage builds on. */

@@ -5,7 +5,7 @@
 
 #include "tap.h"
 
-static const Secrets secrets = {{"s3cret", NULL, NULL}};
+static const Secrets secrets = {.words = {"s3cret", NULL, NULL}};
 
 static Reading
 read_response(Step step, const HttpResponse *response)

@@ -8,7 +8,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const Secrets secrets = {{"s3cret", NULL, NULL}};
+static const Secrets secrets = {.words = {"s3cret", NULL, NULL}};
 
 /* A whole answer without headers of interest. */
 static Reading

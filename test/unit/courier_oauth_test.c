@@ -94,7 +94,7 @@ answer(int status, const char *body)
 static void
 test_tokens(void)
 {
-	Secrets		secrets = {{NULL}};
+	Secrets		secrets = {.words = {NULL}};
 
 	for (size_t i = 0; i < sizeof(token_cases) / sizeof(token_cases[0]); i++)
 	{
@@ -127,7 +127,7 @@ test_tokens(void)
 static void
 test_failures(void)
 {
-	Secrets		secrets = {{"s3cret", "aWQ6czNjcmV0", NULL}};
+	Secrets		secrets = {.words = {"s3cret", "aWQ6czNjcmV0", NULL}};
 	HttpResponse response = answer(401, "{\"error\":\"invalid_client\","
 								   "\"error_description\":\"s3cret or aWQ6czNjcmV0?\"}");
 	Token		token = {0};

@@ -8,7 +8,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const Secrets secrets = {{"s3cret", NULL, NULL}};
+static const Secrets secrets = {.words = {"s3cret", NULL, NULL}};
 
 static Reading
 read_answer(const Dialect *dialect, Step step, int status, const char *body, const char *opt_out_words)
@@ -62,8 +62,8 @@ static const ShapeCase shapes[] = {
 	{"[\"Of texts\"]", "", "Of texts"},
 	{"{\"error\":{\"error\":{\"error\":{\"error\":{\"message\":\"too deep\"}}}}}", "", ""},
 	{"{\"message\":\"call +1 (317) 555-0142 or ann@example.com\",\"code\":\"s3cret\"}", "***",
-	"call ** ***** ******** or ***************"},
-	{"{\"code\":\"+13175550142\",\"message\":\"x\"}", "************", "x"},
+	"call *** or ***"},
+	{"{\"code\":\"+13175550142\",\"message\":\"x\"}", "***", "x"},
 	{"{\"code\":\"a\\u0000b\",\"message\":\"a\\tb\"}", "", "a b"},
 	{"Service down", "", "Service down"},
 	{"[1,2]", "", ""},
