@@ -6,7 +6,8 @@
  * A POST must not be sent twice.  libcurl by itself sends one again when a
  * reused connection dies before the reply, if it can rewind the body.  So
  * bodies are given by a read callback that cannot seek: then such a transfer
- * ends with CURLE_SEND_FAIL_REWIND instead.
+ * ends with CURLE_SEND_FAIL_REWIND instead.  One that dies before any of the
+ * body was given ends by http_reuse.c.
  *
  * Tokens are overwritten in our memory when they are done with; the copies
  * inside of libcurl and its TLS library are out of reach.
@@ -41,6 +42,7 @@ typedef struct Transfer
 	size_t		body_given;		/* bytes of the request's body */
 	Received	received;
 	HttpTarget	target;
+	Reuse		reuse;
 	bool		address_refused;
 	bool		tunnelled;		/* by CONNECT, through a proxy */
 	int64_t		started_at;
@@ -331,7 +333,7 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	set_deadline(transfer->easy, &transfer->request, route);
 	set_callbacks(transfer->easy, transfer);
 	set_url(transfer->easy, transfer->request.url);
-	reuse_watch(transfer->easy);
+	reuse_watch(&transfer->reuse, transfer->easy, transfer->request.body != NULL);
 	set_headers(transfer);
 	if (transfer->request.body != NULL)
 		set_body(transfer);
@@ -369,18 +371,19 @@ has_no_tunnel(const Transfer *transfer)
 }
 
 /*
- * The size of the request is 0 until libcurl gave some of it to the network,
- * but it counts the CONNECT for a tunnel, too; as libcurl 8.7 forgets to count,
- * the body's own count is asked as well.
+ * Of a POST the body counts: nobody acts on a head that promises one.  The size
+ * of the request is 0 until libcurl gave some of it to the network, but it
+ * counts the CONNECT for a tunnel, too.
  */
 static bool
 was_sent(const Transfer *transfer, int status)
 {
 	long		request_size = 0;
 
+	if (transfer->request.body != NULL)
+		return transfer->body_given > 0 || status > 0;
 	curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request_size);
-	return (request_size > 0 && !has_no_tunnel(transfer)) ||
-		transfer->body_given > 0 || status > 0;
+	return (request_size > 0 && !has_no_tunnel(transfer)) || status > 0;
 }
 
 static int64_t
@@ -414,7 +417,8 @@ fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 	response->status = final_status(transfer);
 	response->sent = was_sent(transfer, response->status);
 	/* to libcurl an answer that ends in its headers is one without a body */
-	response->complete = code == CURLE_OK && response->status > 0 && transfer->received.headers_end;
+	response->complete = code == CURLE_OK && response->status > 0 && transfer->received.headers_end &&
+		!received_seems_cut(&transfer->received);
 	if (!response->complete)
 		response->failure = failure_word(transfer, code, response->sent);
 	response->detail = transfer->error;
@@ -448,7 +452,7 @@ finish(CURL *easy, CURLcode code)
 	if (code == CURLE_OK)
 		reuse_remember(easy);
 	curl_multi_remove_handle(multi, easy);
-	if (reuse_was_refused(code) && !response.sent)
+	if (reuse_was_refused(&transfer->reuse, code))
 	{
 		set_number(easy, CURLOPT_FRESH_CONNECT, 1);
 		require(curl_multi_add_handle(multi, easy) == CURLM_OK);

@@ -5,6 +5,10 @@
  * nevertheless, a second answer for instance, the next call would take that for
  * its own.  Not every libcurl looks: 7.88 does not.  The end of a TLS session
  * is such bytes, too: a call that is made after it is in doubt for nothing.
+ *
+ * When a connection that was used again is cut behind the head of a request,
+ * libcurl sends that head again on another one, without being asked.  Of a POST
+ * it must not.
  */
 #include "http_reuse.h"
 
@@ -38,35 +42,41 @@ has_input(curl_socket_t socket)
 
 #if LIBCURL_VERSION_NUM >= 0x075000
 static int
-on_connection(void *easy, char *remote, char *local, int remote_port, int local_port)
+on_connection(void *argument, char *remote, char *local, int remote_port, int local_port)
 {
+	Reuse	   *reuse = argument;
 	curl_socket_t socket = *place_of(remote, remote_port, local_port);
 	long		new_connections = 0;
 
 	(void) local;
-	curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &new_connections);
-	return new_connections == 0 && socket > 0 && has_input(socket) ?
-		CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+	curl_easy_getinfo(reuse->easy, CURLINFO_NUM_CONNECTS, &new_connections);
+	if ((reuse->once && reuse->begun) || (new_connections == 0 && socket > 0 && has_input(socket)))
+		return CURL_PREREQFUNC_ABORT;
+	reuse->begun = true;
+	return CURL_PREREQFUNC_OK;
 }
 
 void
-reuse_watch(CURL *easy)
+reuse_watch(Reuse *reuse, CURL *easy, bool once)
 {
+	*reuse = (Reuse) {easy, once, false};
 	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connection);
-	curl_easy_setopt(easy, CURLOPT_PREREQDATA, easy);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, reuse);
 }
 #else
+/* Of a connection that is never used again nothing is sent again either. */
 void
-reuse_watch(CURL *easy)
+reuse_watch(Reuse *reuse, CURL *easy, bool once)
 {
-	(void) easy;
+	*reuse = (Reuse) {easy, once, true};
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) once);
 }
 #endif
 
 bool
-reuse_was_refused(CURLcode code)
+reuse_was_refused(const Reuse *reuse, CURLcode code)
 {
-	return code == CURLE_ABORTED_BY_CALLBACK;
+	return code == CURLE_ABORTED_BY_CALLBACK && !reuse->begun;
 }
 
 /* An HTTP/2 server may say something at any time, and says what it is about. */

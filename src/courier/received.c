@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "headers.h"
+
 /* APIs have a few kB of them; more is not read. */
 #define HEADERS_MAX (64 * 1024)
 
@@ -60,6 +62,30 @@ received_body(Received *received, const char *data, size_t size)
 		return false;
 	bodies_length += size;
 	return true;
+}
+
+/* HTTP/2 says itself where a body ends. */
+static bool
+has_length(const char *headers, size_t length)
+{
+	char		value[64];
+
+	return length < 7 || memcmp(headers, "HTTP/1.", 7) != 0 ||
+		headers_find(headers, length, "Content-Length", value, sizeof(value)) ||
+		headers_find(headers, length, "Transfer-Encoding", value, sizeof(value));
+}
+
+bool
+received_seems_cut(const Received *received)
+{
+	const char *body = received_text(&received->body);
+	size_t		length = received->body.length;
+
+	while (length > 0 && strchr(" \t\r\n", body[length - 1]) != NULL)
+		length--;
+	if (length == 0 || memchr("{[", body[0], 2) == NULL || has_length(received_text(&received->headers), received->headers.length))
+		return false;
+	return body[length - 1] != (body[0] == '{' ? '}' : ']');
 }
 
 const char *

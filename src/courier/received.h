@@ -30,6 +30,12 @@ typedef struct Received
 extern bool received_header(Received *received, const char *line, size_t size);
 extern bool received_body(Received *received, const char *data, size_t size);
 
+/*
+ * True if the end of the connection was that of the body, which is JSON and
+ * does not end like that: whoever cut it, the rest is missing.
+ */
+extern bool received_seems_cut(const Received *received);
+
 /* What was kept; never NULL, so that nobody has to ask. */
 extern const char *received_text(const FrameBuffer *buffer);
 

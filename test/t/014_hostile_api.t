@@ -109,6 +109,13 @@ $plays{refusal_cut} = sub {
 	return 0;
 };
 
+$plays{refusal_open} = sub {
+	my ($client) = @_;
+
+	print $client "HTTP/1.0 400 Bad Request\r\nContent-Type: application/json\r\n\r\n{\"message\": \"Cannot send notification to clo";
+	return 0;
+};
+
 # --- an answer that nobody asked for, once the test says so -----------------------------------
 
 pipe my $read_told, my $write_told or die "pipe: $!";
@@ -315,12 +322,15 @@ for my $case ([ 'check', 'dead_before_reading', 'check' ], [ 'notify', 'dead_bef
 	is($simulator->verbs("id=$id"), $verbs, 'and not sent again');
 }
 
-for my $verb ('notify', 'create')
+for my $play ('refusal_cut', 'refusal_open')
 {
-	my $id = id_of($verb, 'refusal_cut');
+	for my $verb ('notify', 'create')
+	{
+		my $id = id_of($verb, $play);
 
-	nudge_and_wait($id);
-	is(outcome($node, $id), "exhausted reply_cut $verb", "a $verb refused in headers that were cut: refused by nobody yet");
+		nudge_and_wait($id);
+		is(outcome($node, $id), "exhausted reply_cut $verb", "$play: a $verb refused in words that were cut: refused by nobody yet");
+	}
 }
 
 # --- silence: what is asked, what is told ------------------------------------------------------------------

@@ -82,6 +82,40 @@ test_headers_end(void)
 	received_free(&received);
 }
 
+/* Where only the end of the connection tells the end of the body, JSON has to tell. */
+static void
+test_seems_cut(void)
+{
+	static const struct
+	{
+		const char *head;
+		const char *body;
+		bool		cut;
+	}			cases[] = {
+		{"HTTP/1.1 400 Bad Request\r\n\r\n", "{\"message\": \"conv", true},
+		{"HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\n", "{", true},
+		{"HTTP/1.1 400 -\r\n\r\n", "[{\"message\": \"x\"}", true},
+		{"HTTP/1.1 400 -\r\n\r\n", "{\"message\": \"x\"}", false},
+		{"HTTP/1.1 400 -\r\n\r\n", "{\"message\": \"x\"} \r\n", false},
+		{"HTTP/1.1 400 -\r\n\r\n", "<html>not JS", false},
+		{"HTTP/1.1 400 -\r\n\r\n", "", false},
+		{"HTTP/1.1 400 -\r\n\r\n", " \n", false},
+		{"HTTP/1.1 400 -\r\ncontent-length: 5\r\n\r\n", "{\"a\":", false},
+		{"HTTP/1.1 400 -\r\nTransfer-Encoding: chunked\r\n\r\n", "{\"a\":", false},
+		{"HTTP/2 400\r\n\r\n", "{\"a\":", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		Received	received = {0};
+
+		received_header(&received, cases[i].head, strlen(cases[i].head));
+		received_body(&received, cases[i].body, strlen(cases[i].body));
+		ok(received_seems_cut(&received) == cases[i].cut, "\"%s\" is %scut", cases[i].body, cases[i].cut ? "" : "not ");
+		received_free(&received);
+	}
+}
+
 static void
 test_interim(void)
 {
@@ -107,5 +141,6 @@ main(void)
 	test_interim();
 	test_all_together();
 	test_headers_end();
+	test_seems_cut();
 	return done_testing();
 }

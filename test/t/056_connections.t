@@ -1,0 +1,133 @@
+# The connections of a POST: one that is cut behind its head is not begun again
+# by anybody but us (P4), and none is used that was idle for long.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Reengage qw(start_simulator new_node own_courier create_extension nudge wait_until_ended lineage outcome);
+use Listener qw(start_listener);
+use Socket qw(SOL_SOCKET SO_LINGER);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# --- an API whose connections are told apart -------------------------------------------------------
+
+my $ledger = PostgreSQL::Test::Utils::tempdir() . '/ledger';
+
+sub note_down
+{
+	my ($line) = @_;
+	open my $handle, '>>', $ledger or die "could not write $ledger: $!";
+	syswrite $handle, "$line\n";
+	close $handle;
+	return;
+}
+
+sub noted { my ($pattern) = @_; return -e $ledger ? grep { /$pattern/ } split /\n/, slurp_file($ledger) : (); }
+
+# Answers everything well, but cuts the first connection on which a notification
+# of a conversation "live-cut..." begins, behind its head.
+my ($port) = start_listener(converse => sub {
+	my ($client) = @_;
+	my $bytes = '';
+
+	while (1)
+	{
+		until ($bytes =~ /\r\n\r\n/) { sysread $client, $bytes, 65536, length $bytes or return; }
+		$bytes =~ s/\A(.*?)\r\n\r\n//s;
+		my $head = $1;
+		my ($method, $id) = $head =~ m{^(GET|POST) /api/v2/conversations/messaging/([^/ ]+)} or return;
+		my ($length) = $head =~ /^Content-Length: (\d+)/mi;
+
+		if ($method eq 'POST' && $id =~ /^live-cut/ && !noted("POST $id"))
+		{
+			note_down("$$ POST $id");
+			setsockopt $client, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0) if $id =~ /reset/;
+			close $client;
+			return;
+		}
+		note_down("$$ $method $id");
+		while (length $bytes < ($length // 0)) { sysread $client, $bytes, 65536, length $bytes or return; }
+		note_down("$$ BODY $id") if substr $bytes, 0, $length // 0, '';
+		my $body = $method eq 'GET' ? qq({"id": "$id", "status": "active", "channel": "sms"}) : qq({"id": "message-of-$id"});
+		print $client "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " . length($body) . "\r\n\r\n$body";
+		$client->flush;
+	}
+});
+
+# --- a head, and then the end -----------------------------------------------------------------------
+
+# Between a head and its body there are microseconds.  A library that is loaded
+# into the courier waits there until the API has ended the connection.
+my $waits = PostgreSQL::Test::Utils::tempdir() . '/waits';
+open my $source, '>', "$waits.c" or die "could not write $waits.c: $!";
+print $source <<'END';
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+ssize_t
+send(int fd, const void *data, size_t size, int flags)
+{
+	static ssize_t (*real) (int, const void *, size_t, int);
+	struct pollfd watched = {fd, POLLIN, 0};
+	ssize_t		sent;
+
+	if (real == NULL)
+		*(void **) &real = dlsym(RTLD_NEXT, "send");
+	sent = real(fd, data, size, flags);
+	if (size > 5 && memcmp(data, "POST ", 5) == 0 && memmem(data, size, "/live-cut", 9) != NULL)
+		poll(&watched, 1, 1000);
+	return sent;
+}
+END
+close $source;
+
+my $courier = own_courier();
+my $loaded = defined $courier && system("cc -shared -fPIC -o $waits.so $waits.c -ldl") == 0;
+if ($loaded)
+{
+	rename $courier, "$courier.real" or die "could not rename $courier: $!";
+	open my $script, '>', $courier or die "could not write $courier: $!";
+	print $script "#!/bin/sh\nLD_PRELOAD=$waits.so exec $courier.real\n";
+	close $script;
+	chmod 0755, $courier;
+}
+my $node = new_node('main', preload => 1);
+create_extension($node, { url => "http://127.0.0.1:$port" }, server_options => q(auth 'none', max_attempts '3'));
+
+SKIP:
+{
+	skip 'there is no compiler, or no place, for a courier that waits', 6 unless $loaded;
+	nudge($node, 'live-cut-reset');
+	nudge($node, 'live-cut-end');
+	wait_until_ended($node);
+	my ($row) = lineage($node, q(l.requested_conversation_id = 'live-cut-reset'));
+	is(outcome($node, 'live-cut-reset'), 'notified - notify', 'a connection that is reset behind a head: nothing is in doubt without a body');
+	is($row->{attempts}, 2, 'and the message goes out with an attempt of ours, and an intent of its own');
+	is(scalar(noted('POST live-cut-reset')), 2, 'in two heads');
+	is(scalar(noted('BODY live-cut-reset')), 1, 'and one body');
+	# the body leaves, though nobody is there any more
+	is(outcome($node, 'live-cut-end'), 'in_doubt connection_lost notify', 'one that is ended takes a body: that is in doubt');
+	is(scalar(noted('POST live-cut-end')), 1, 'and begun once');
+}
+
+# --- a connection that is idle ------------------------------------------------------------------------
+
+# so that the POST has its turn four seconds after the look; libcurl counts whole ones
+$node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (SET max_requests_per_minute '15')});
+nudge($node, 'live-idle');
+wait_until_ended($node);
+is(outcome($node, 'live-idle'), 'notified - notify', 'a slow pace');
+my %connection = map { reverse split / /, $_, 2 } noted('(GET|POST) live-idle');
+isnt($connection{'POST live-idle'}, $connection{'GET live-idle'}, 'a POST takes no connection that was idle for long');
+$node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (SET max_requests_per_minute '0')});
+nudge($node, 'live-quick');
+wait_until_ended($node);
+%connection = map { reverse split / /, $_, 2 } noted('(GET|POST) live-quick');
+is($connection{'POST live-quick'}, $connection{'GET live-quick'}, 'but the one of the look, if that was just now');
+
+$node->stop;
+done_testing();
