@@ -45,6 +45,7 @@ PG_CFLAGS = -std=gnu99 -Wextra -Wno-declaration-after-statement -Wno-unused-para
 override with_llvm = no
 
 PG_CONFIG ?= pg_config
+comma := ,
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(wildcard $(PGXS)),)
 include $(PGXS)
@@ -54,14 +55,18 @@ all install clean:
 	@echo "PostgreSQL's server headers are missing: make deps installs them" >&2; exit 1
 endif
 
-# The courier knows nothing of PostgreSQL: neither its headers nor its flags.
+# The courier knows nothing of PostgreSQL, not even its headers, but it reads
+# what strangers send: it is hardened as the distribution has hardened the server.
 # It takes its part of common/ with it, compiled as plain C.
-PLAIN_CFLAGS = -std=gnu99 -O2 -g -Wall -Wextra $(WERROR)
+HARDENING_CFLAGS := $(filter -f%,$(shell $(PG_CONFIG) --cflags 2>/dev/null)) \
+	$(filter -D_FORTIFY_SOURCE% -U_FORTIFY_SOURCE,$(shell $(PG_CONFIG) --cppflags 2>/dev/null))
+HARDENING_LDFLAGS := $(filter -Wl$(comma)-z% -pie,$(shell $(PG_CONFIG) --ldflags 2>/dev/null))
+PLAIN_CFLAGS = $(HARDENING_CFLAGS) -std=gnu99 -O2 -g -Wall -Wextra $(WERROR)
 %.plain.o: %.c $(ALL_HEADERS)
 	$(CC) $(PLAIN_CFLAGS) -Isrc/common -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"' $(DEFINE_TEST_POINTS) -c -o $@ $<
 
 reengage-courier: $(COURIER_OBJS)
-	$(CC) $(PLAIN_CFLAGS) -o $@ $^ -lcurl -ljson-c
+	$(CC) $(PLAIN_CFLAGS) $(HARDENING_LDFLAGS) -o $@ $^ -lcurl -ljson-c
 
 $(OBJS): $(ALL_HEADERS)
 all: reengage-courier

@@ -62,6 +62,21 @@ tap_of_server() { # title, file
 run_house() {
   simple "house rules" "$top/test/house_rules"
   simple "the build has no test points" has_no_test_points "$stage/root"
+  if command -v readelf >/dev/null; then
+    simple "the courier is hardened as the server is" is_hardened "$stage/root$("$pg_config" --pkglibdir)/reengage-courier"
+  else
+    skip "the courier is hardened as the server is" "readelf is not here"
+  fi
+}
+
+# Of what PostgreSQL's own flags ask for, it has all.
+is_hardened() { # program
+  local flags
+  flags="$("$pg_config" --cflags) $("$pg_config" --cppflags) $("$pg_config" --ldflags)"
+  [[ $flags != *-fstack-protector* ]] || readelf -W --dyn-syms "$1" | grep __stack_chk_fail >/dev/null || { echo "no stack protector"; return 1; }
+  [[ $flags != *-D_FORTIFY_SOURCE* ]] || readelf -W --dyn-syms "$1" | grep _chk@ >/dev/null || { echo "not fortified"; return 1; }
+  [[ $flags != *-z,now* ]] || readelf -W -d "$1" | grep -E 'BIND_NOW|NOW' >/dev/null || { echo "not bound at once"; return 1; }
+  [[ $flags != *-z,relro* ]] || readelf -W -l "$1" | grep GNU_RELRO >/dev/null || { echo "relocations are writable"; return 1; }
 }
 
 has_no_test_points() { # what was installed
