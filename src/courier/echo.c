@@ -253,7 +253,7 @@ note_all_told(const Told *told, Table *table)
 
 		if (text != NULL && text[0] != '\0')
 		{
-			read_each_way(text, strlen(text), note_windows_told, table);
+			read_each_way(text, strlen(text), told->only_runs ? note_id_told : note_windows_told, table);
 			note_base64_told(text, table);
 		}
 		if (id != NULL && id[0] != '\0')
@@ -306,23 +306,35 @@ is_own_word(const Unescaped *reading, size_t first, size_t end)
 	return false;
 }
 
+/* Is this letter in the word of the one before?  In "ConversationBlocked" there are two. */
+static bool
+goes_on(const Unescaped *reading, size_t at)
+{
+	unsigned char c = reading->letters[at].c;
+	unsigned char before = at > 0 ? reading->letters[at - 1].c : ' ';
+
+	return is_in_word(c) && is_in_word(before) &&
+		!(c >= 'A' && c <= 'Z' && before >= 'a' && before <= 'z');
+}
+
 /* Are all words that these letters are of the API's own, and only a few? */
 static bool
 are_own_words(const Unescaped *reading, size_t first, size_t last)
 {
 	int			words = 0;
 
-	while (first > 0 && is_in_word(reading->letters[first - 1].c))
+	while (first > 0 && goes_on(reading, first))
 		first--;
 	while (first <= last)
 	{
 		size_t		end = first;
 
-		while (end < reading->count && is_in_word(reading->letters[end].c))
-			end++;
+		if (is_in_word(reading->letters[first].c))
+			for (end++; end < reading->count && goes_on(reading, end);)
+				end++;
 		if (end > first && (++words > OWN_WORDS_MAX || !is_own_word(reading, first, end)))
 			return false;
-		first = end + 1;
+		first = end > first ? end : first + 1;
 	}
 	return true;
 }

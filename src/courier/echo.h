@@ -22,7 +22,8 @@
 typedef struct Told
 {
 	const char *texts[TOLD_MAX];
-	const char *ids[TOLD_MAX];	/* whose digits say nothing of anybody */
+	const char *ids[TOLD_MAX];	/* of which only runs of six are looked for */
+	bool		only_runs;		/* of the texts, too */
 } Told;
 
 /*

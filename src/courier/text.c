@@ -54,10 +54,11 @@ mark_secrets(const char *from, size_t length, const Secrets *secrets, bool *mark
 }
 
 static void
-mark_told(const char *from, size_t length, const Secrets *secrets, bool *marks)
+mark_told(const char *from, size_t length, const Secrets *secrets, bool is_id, bool *marks)
 {
 	Told		told = secrets->told;
 
+	told.only_runs = is_id;
 	/* they have no place of their own there, as only some calls carry them */
 	for (int i = 0; i < SECRET_COUNT; i++)
 		told.texts[TOLD_MAX - SECRET_COUNT + i] = secrets->words[i];
@@ -93,7 +94,7 @@ render(char *to, size_t size, const char *from, size_t length, const bool *marks
 }
 
 static void
-clean(char *to, size_t size, const char *from, size_t length, const Secrets *secrets, bool addresses)
+clean(char *to, size_t size, const char *from, size_t length, const Secrets *secrets, bool is_id)
 {
 	bool		marks[SAID_MAX] = {false};
 
@@ -102,8 +103,8 @@ clean(char *to, size_t size, const char *from, size_t length, const Secrets *sec
 	if (length > 0)
 	{
 		mark_secrets(from, length, secrets, marks);
-		mark_told(from, length, secrets, marks);
-		if (addresses)
+		mark_told(from, length, secrets, is_id, marks);
+		if (!is_id)
 			contact_mark(from, length, marks);
 	}
 	render(to, size, from, length, marks);
@@ -113,7 +114,7 @@ void
 text_clean_bytes(char *to, size_t size, const char *from, size_t length,
 				 const Secrets *secrets)
 {
-	clean(to, size, from, length, secrets, true);
+	clean(to, size, from, length, secrets, false);
 }
 
 void
@@ -125,7 +126,7 @@ text_clean(char *to, size_t size, const char *from, const Secrets *secrets)
 void
 text_clean_id(char *to, size_t size, const char *from, const Secrets *secrets)
 {
-	clean(to, size, from, from != NULL ? strlen(from) : 0, secrets, false);
+	clean(to, size, from, from != NULL ? strlen(from) : 0, secrets, true);
 }
 
 bool

@@ -34,7 +34,10 @@ extern void text_clean_bytes(char *to, size_t size, const char *from, size_t len
 /* The same for a text, of which NULL is an empty one. */
 extern void text_clean(char *to, size_t size, const char *from, const Secrets *secrets);
 
-/* The same for an id or a code, whose digits are no telephone number. */
+/*
+ * The same for an id or a code: its digits are no telephone number, and four of
+ * them are those of what was told by chance.
+ */
 extern void text_clean_id(char *to, size_t size, const char *from, const Secrets *secrets);
 
 /*

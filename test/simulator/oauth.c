@@ -4,6 +4,7 @@
 #include "oauth.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -79,12 +80,26 @@ asks_for_client_credentials(const Request *request)
 	return false;
 }
 
+/* No part of it is one of an id, as it would be in no API. */
+static void
+make_text(char text[IDENTIFIER_SIZE])
+{
+	char		identifier[IDENTIFIER_SIZE];
+	uint64_t	half;
+
+	identifier_make(identifier);
+	half = identifier_hash(identifier);
+	identifier[0] ^= 1;
+	snprintf(text, IDENTIFIER_SIZE, "%016llx%016llx", (unsigned long long) half,
+			 (unsigned long long) identifier_hash(identifier));
+}
+
 static const Token *
 issue_token(int64_t now_us)
 {
 	Token	   *token = allocated(malloc(sizeof(Token)));
 
-	identifier_make(token->text);
+	make_text(token->text);
 	token->expires_us = now_us + settings.token_lifetime * 1000000;
 	token->calls_left = settings.token_calls;
 	if (tokens == NULL)

@@ -39,6 +39,7 @@ static const SaidCase cases[] = {
 	{"Attempt to send to unsubscribed recipient", "Attempt to send to unsubscribed recipient"},
 	{"Failed to connect to 127.0.0.1 port 4712 after 0 ms: Couldn't connect to server", "Failed to connect to 127.0.0.1 port 4712 after 0 ms: Couldn't connect to server"},
 	{"authorised missing conversation:message:create", "authorised missing conversation:message:create"},
+	{"ConversationBlockedByUser", "ConversationBlockedByUser"},
 	{"", ""},
 
 	/* the message */
