@@ -95,6 +95,7 @@ for my $wrapping (sort keys %wrappings)
 		(api_url '$box->{url}', auth 'none', max_attempts '1', max_failures '0', max_requests_per_minute '0')});
 }
 $node->safe_psql('postgres', q{CREATE ROLE shop_a; CREATE ROLE shop_b; GRANT reengage_application TO shop_a, shop_b});
+$node->safe_psql('postgres', "GRANT USAGE ON FOREIGN SERVER $_ TO shop_a, shop_b") for 'genesys', sort keys %wrappings;
 
 # What an application says is its own to log.
 my $quiet = 'SET auto_explain.log_min_duration = -1; SET log_min_messages = panic;';
