@@ -631,10 +631,11 @@ BEGIN
 		SELECT d.nudge_id, s.server, s.requested_by, d.priority, d.due_at, d.address_hash
 		FROM (SELECT n.server, n.requested_by::name::text AS requested_by, array_agg(n.nudge_id) AS nudge_ids, array_agg(n.priority) AS priorities,
 				array_agg(greatest(n.due_at, now())) AS times, array_agg(n.address) AS addresses, array_agg(n.channel) AS channels
-			  FROM new_nudges n
+			  -- in parts: arrays of all rows of a restore would not fit into memory
+			  FROM (SELECT *, row_number() OVER () / 10000 AS part FROM new_nudges) n
 			  WHERE n.requested_at = now()
 				 OR NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
-			  GROUP BY 1, 2) s
+			  GROUP BY 1, 2, n.part) s
 			CROSS JOIN LATERAL unnest(s.nudge_ids, s.priorities, s.times, reengage.own_customers(s.server, s.addresses, s.channels))
 				AS d (nudge_id, priority, due_at, address_hash)
 		RETURNING server, requested_by, priority, due_at
@@ -799,24 +800,25 @@ LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
-	WITH RECURSIVE step (conversation_id, generation) AS (
+	WITH RECURSIVE step (conversation_id) AS (
 		SELECT coalesce((
 			SELECT l.root_conversation_id FROM (
 				SELECT * FROM reengage.lineage l
 				WHERE l.server = $1 AND l.conversation_id = $2 AND l.generation > 0
 				  AND l.outcome NOT IN ('in_doubt', 'resolved_not_sent')
 				OFFSET 0) l
-			ORDER BY l.lineage_id LIMIT 1), $2), 0
-		UNION ALL
-		SELECT l.conversation_id, step.generation + 1
+			ORDER BY l.lineage_id LIMIT 1), $2)
+		-- not UNION ALL: it ends in a ring, without a list in each row of what was visited
+		UNION
+		SELECT l.conversation_id
 		FROM step CROSS JOIN LATERAL (
 			SELECT * FROM reengage.lineage l
 			WHERE l.server = $1 AND l.previous_conversation_id = step.conversation_id
 			OFFSET 0) l
-	) CYCLE conversation_id SET is_cycle USING visited
-	SELECT min(step.conversation_id) FILTER (WHERE step.generation = 0),
-		   (array_agg(step.conversation_id ORDER BY step.generation DESC))[1], max(step.generation)
-	FROM step WHERE NOT is_cycle
+	)
+	-- in the order in which they were found
+	SELECT w.conversations[1], w.conversations[cardinality(w.conversations)], cardinality(w.conversations) - 1
+	FROM (SELECT array_agg(step.conversation_id) AS conversations FROM step) w
 $$;
 COMMENT ON FUNCTION reengage.locate(text, text) IS
 	'the thread that a conversation belongs to: its first conversation, its newest, and how many sessions lie between';
@@ -2138,6 +2140,8 @@ RETURNS TABLE (server text, generation integer, occurred_at timestamptz, outcome
 			   campaign text, api_calls integer, nudge_id uuid)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+-- thread_diagram() turns it off, which is for what it does itself
+SET enable_nestloop = on
 AS $$
 	SELECT l.server, l.generation, l.occurred_at, l.outcome, l.reason,
 		   l.conversation_id, l.previous_conversation_id, l.status_seen,
@@ -2154,8 +2158,9 @@ CREATE FUNCTION reengage.diagram_text(words text, format text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 	-- In Mermaid anything may mean something: what is not plain becomes an entity.
-	SELECT CASE format
-		WHEN 'mermaid' THEN (
+	SELECT CASE
+		WHEN format = 'mermaid' AND words ~ '^([A-Za-z0-9 ._~:+/,()-]|[^\x01-\x7f])*$' THEN words
+		WHEN format = 'mermaid' THEN (
 			SELECT string_agg(CASE WHEN c ~ '[A-Za-z0-9 ._~:+/,()-]' OR c !~ '[\x01-\x7f]' THEN c
 								   WHEN c ~ '[\x01-\x1f]' THEN ' '
 								   ELSE '#' || ascii(c) || ';' END, '' ORDER BY n)
@@ -2169,7 +2174,8 @@ COMMENT ON FUNCTION reengage.diagram_text(text, text) IS 'words as they stand be
 CREATE FUNCTION reengage.thread_diagram(conversation_id text, format text DEFAULT 'mermaid', server text DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+-- the tables are read by thread(); a loop over the parts of a long story is quadratic
+SET enable_nestloop = off SET jit = off
 AS $$
 DECLARE
 	mermaid boolean := format = 'mermaid';
@@ -2208,11 +2214,12 @@ BEGIN
 			s.what || CASE WHEN count(*) > 1 THEN format(' %s times, last ', count(*)) ELSE ', ' END || max(s.at) AS line
 		FROM story s WHERE s.previous IS NULL GROUP BY s.server, s.id, s.what
 	), boxes AS (
-		SELECT c.server, c.n, reengage.diagram_text(c.id, $2) || coalesce((
-			SELECT string_agg(line_break || reengage.diagram_text(o.line, $2), '' ORDER BY o.place, o.line COLLATE "C")
+		SELECT c.server, c.n, reengage.diagram_text(c.id, $2) || coalesce(o.text, '') AS label
+		FROM conversations c LEFT JOIN (
+			SELECT o.server, o.id,
+				string_agg(line_break || reengage.diagram_text(o.line, $2), '' ORDER BY o.place, o.line COLLATE "C") AS text
 			FROM (TABLE lines UNION ALL TABLE endings) o
-			WHERE o.server = c.server AND o.id = c.id), '') AS label
-		FROM conversations c
+			GROUP BY o.server, o.id) o ON o.server = c.server AND o.id = c.id
 	), frames AS (
 		SELECT reengage.diagram_text(b.server || ', times in UTC', $2) AS label, min(b.n) AS first, string_agg(
 			format(CASE WHEN mermaid THEN E'    n%s["%s"]\n' ELSE E'    n%s [label="%s"];\n' END, b.n, b.label),

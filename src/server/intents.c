@@ -31,8 +31,9 @@ intent_row(const Flight *flight)
 		.own_customer = flight->own_customer,
 		.channel = flight_channel(flight),
 		.root = flight->nudge.root,
-		.path = flight->passed_over == NULL ? flight->nudge.path :
-			psprintf("%s,%s", flight->nudge.path, flight->passed_over),
+		/* what else the thread has been through has a successor */
+		.passed_over = flight->passed_over == NULL ? flight->nudge.tip :
+			psprintf("%s,%s", flight->nudge.tip, flight->passed_over),
 	};
 
 	return row;

@@ -154,7 +154,7 @@ typedef struct IntentRow
 	const char *own_customer;	/* and of the nudge's own */
 	const char *channel;
 	const char *root;			/* of the thread */
-	const char *path;
+	const char *passed_over;		/* conversations that are not to be joined, comma-separated */
 } IntentRow;
 
 /* A call that may have had its effect, and is to be made again. */

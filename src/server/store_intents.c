@@ -43,7 +43,7 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
 		"   pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6),"
 		"   pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9)) WITH ORDINALITY"
-		"   AS c (nudge_id, step, conversation_id, server, address_hash, own_hash, channel, root, path,"
+		"   AS c (nudge_id, step, conversation_id, server, address_hash, own_hash, channel, root, passed_over,"
 		"     place)"
 		" LEFT JOIN LATERAL (SELECT l.conversation_id,"
 		"     CASE l.outcome WHEN 'session_created' THEN coalesce(l.called_at, l.occurred_at) END AS made_at"
@@ -51,7 +51,7 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		"   WHERE c.step = 'create'"
 		"     AND l.address_hash = c.address_hash AND l.server = c.server AND l.channel = c.channel"
 		"     AND l.outcome IN ('notified', 'session_created', 'session_continued')"
-		"     AND l.conversation_id <> ALL (pg_catalog.string_to_array(c.path, ','))"
+		"     AND l.conversation_id <> ALL (pg_catalog.string_to_array(c.passed_over, ','))"
 		"     AND NOT EXISTS (SELECT FROM reengage.lineage n"
 		"       WHERE n.server = l.server AND n.previous_conversation_id = l.conversation_id OFFSET 0)"
 		"   ORDER BY l.occurred_at DESC LIMIT 1) other ON true"
@@ -68,7 +68,7 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		{COLUMN_TEXT, offsetof(IntentRow, own_customer)},
 		{COLUMN_TEXT, offsetof(IntentRow, channel)},
 		{COLUMN_TEXT, offsetof(IntentRow, root)},
-		{COLUMN_TEXT, offsetof(IntentRow, path)},
+		{COLUMN_TEXT, offsetof(IntentRow, passed_over)},
 	};
 	Datum		arguments[lengthof(columns)];
 

@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $simulator = start_simulator();
-my $node = new_node('main', preload => 1, conf => 'max_locks_per_transaction = 10');
+my $node = new_node('main', preload => 1, conf => "max_locks_per_transaction = 10\nshared_buffers = '8MB'");
 create_extension($node, $simulator);
 $node->safe_psql('postgres', 'CREATE ROLE shop LOGIN IN ROLE reengage_application; GRANT USAGE ON FOREIGN SERVER genesys TO shop');
 
@@ -74,6 +74,86 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM reengage.lineage
 is(worker_pid($node) . ' ' . courier_pid(worker_pid($node)), "$worker $courier", 'nor worker and courier');
 $simulator->set(latency_ms => 0);
 
+# --- what a thread and a bulk take ------------------------------------------------------------------
+
+# The most memory, in MB, that a process has had so far; undef: nobody tells.
+sub peak
+{
+	my ($pid) = @_;
+	my $status = eval { PostgreSQL::Test::Utils::slurp_file("/proc/$pid/status") } // return undef;
+	return $status =~ /^VmHWM:\s+(\d+) kB/m ? $1 / 1024 : undef;
+}
+
+# By how much a statement raises it in a session, once a small one has filled the caches.
+sub growth
+{
+	my ($warm_up, $statement) = @_;
+	my $session = $node->background_psql('postgres', on_error_stop => 1);
+	my $pid = $session->query_safe('SELECT pg_backend_pid()');
+
+	$session->query_safe($warm_up);
+	my $before = peak($pid);
+	$session->query_safe($statement);
+	my $after = peak($pid);
+	$session->quit;
+	return defined $before ? $after - $before : undef;
+}
+
+my $long = 4000;
+$node->safe_psql('postgres', qq{
+	INSERT INTO reengage.lineage (nudge_id, server, outcome, requested_conversation_id, conversation_id, previous_conversation_id,
+		root_conversation_id, generation, attempts, api_calls, api_calls_saved, requested_at, due_at, occurred_at)
+	SELECT gen_random_uuid(), 'genesys', 'session_created', 'live-long-0', 'live-long-' || n, 'live-long-' || n - 1, 'live-long-0', n, 1, 2, 0, now(), now(), now()
+	FROM generate_series(1, $long) n;
+	INSERT INTO reengage.lineage (nudge_id, server, outcome, requested_conversation_id, conversation_id, previous_conversation_id,
+		root_conversation_id, generation, attempts, api_calls, api_calls_saved, requested_at, due_at, occurred_at)
+	SELECT gen_random_uuid(), 'genesys', 'session_created', 'short-0', 'short-' || n, 'short-' || n - 1, 'short-0', n, 1, 2, 0, now(), now(), now()
+	FROM generate_series(1, 3) n});
+SKIP:
+{
+	skip 'nobody tells how much memory a process has had', 5 unless defined peak($$);
+
+	my %statements = (
+		locate => q{SELECT * FROM reengage.locate('genesys', '%s')},
+		'thread()' => q{SELECT count(*) FROM reengage.thread('%s', 'genesys')},
+		'thread_diagram()' => q{SELECT length(reengage.thread_diagram('%s', 'mermaid', 'genesys'))},
+		'the view threads' => q{SELECT * FROM reengage.threads WHERE root_conversation_id = '%s'});
+	for my $name (sort keys %statements)
+	{
+		my $growth = growth(map { sprintf $statements{$name}, $_ } 'short-0', 'live-long-0');
+
+		cmp_ok($growth, '<', 40, sprintf '%s: %.1f MB for a thread of %d conversations', $name, $growth, $long);
+	}
+	my $before = peak(worker_pid($node));
+	nudge($node, 'live-long-0');
+	nudge($node, "live-long-$long");
+	wait_until_ended($node, where => q{n.conversation_id IN ('live-long-0', 'live-long-4000')});
+	cmp_ok(peak(worker_pid($node)) - $before, '<', 40, 'and for the worker');
+}
+is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT outcome || ' ' || conversation_id || ' ' || generation, ', ')
+	FROM reengage.lineage WHERE root_conversation_id = 'live-long-0' AND previous_conversation_id IS NULL}),
+	"notified live-long-$long $long", 'both of its ends lead to the tip');
+# as many steps, each of them as far
+my %steps;
+for my $conversation ('short-0', 'live-long-0')
+{
+	my $plan = join "\n", $node->safe_psql('postgres', "EXPLAIN (ANALYZE, BUFFERS, TIMING off) SELECT reengage.locate('genesys', '$conversation')");
+
+	($steps{$conversation}) = $plan =~ /shared hit=(\d+)/;
+}
+cmp_ok($steps{'live-long-0'}, '<', 12 * $long, "a few pages for each conversation: $steps{'live-long-0'} in all");
+
+SKIP:
+{
+	skip 'nobody tells how much memory a process has had', 1 unless defined peak($$);
+
+	my $insert = q{INSERT INTO reengage.nudges (conversation_id, message, address, channel, due_at)
+		SELECT 'bulk-' || n, 'hi', '+1317555' || lpad((n %% 10000)::text, 4, '0'), 'sms', now() + interval '1 day' FROM generate_series(1, %d) n};
+	my $growth = growth(map { sprintf "SET work_mem = '1MB'; $insert", $_ } 12000, 120000);
+
+	cmp_ok($growth, '<', 25, sprintf 'an INSERT or COPY of 120,000 nudges takes %.1f MB more than one of a tenth', $growth);
+}
+
 # --- options and files of any size and kind --------------------------------------------------------
 
 my $folder = PostgreSQL::Test::Utils::tempdir();
@@ -100,7 +180,7 @@ for my $kind (sort keys %files)
 like($node->safe_psql('postgres', q{SELECT check_name || ': ' || detail FROM reengage.preflight('fifo_ca', 'live-1') WHERE state = 'failed'}),
 	qr/^tls: .*it is not a regular file/, 'and preflight()');
 nudge($node, 'live-with-them');
-wait_until_ended($node, where => q{n.server = 'genesys'});
+wait_until_ended($node, where => q{n.conversation_id = 'live-with-them'});
 is(outcome($node, 'live-with-them'), 'notified - notify', 'other servers are called meanwhile');
 is(courier_pid(worker_pid($node)), $courier, 'by the same courier');
 
