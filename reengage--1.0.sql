@@ -607,6 +607,33 @@ AS 'MODULE_PATHNAME', 'reengage_nudges_validate';
 COMMENT ON FUNCTION reengage.nudges_validate() IS
 	'refuses a nudge that can never be sent, naming the value';
 
+CREATE FUNCTION reengage.check_max_due(server text, asker text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+	most bigint := (SELECT min(p.max_due) FROM reengage.policies p WHERE p.server = check_max_due.server);
+	-- no more of them are read than decide it
+	due bigint := (SELECT count(*) FROM (
+		SELECT FROM generate_series(0, 9) AS priorities (priority)
+			CROSS JOIN LATERAL (
+				SELECT FROM reengage.due d
+				WHERE most IS NOT NULL AND d.server = check_max_due.server AND d.priority = priorities.priority
+				  AND d.requested_by = check_max_due.asker
+				LIMIT most + 1) d
+		LIMIT most + 1) d);
+BEGIN
+	IF due > most THEN
+		RAISE EXCEPTION 'role "%" would have more than % nudges due at server "%"', asker, most, server
+			USING ERRCODE = 'configuration_limit_exceeded',
+				  DETAIL = format('A policy (max_due) allows each role %s there, scheduled ones included.', most),
+				  HINT = 'Ask for fewer, or again when some have ended; an operator can raise max_due in reengage.policies.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage.check_max_due(text, text) IS
+	'an error if a role has more nudges due at a server than its policies allow, as far as the snapshot shows them';
+
 CREATE FUNCTION reengage.nudges_schedule() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -643,6 +670,11 @@ BEGIN
 	SELECT count(reengage.wake_lane(l.server, l.requested_by, l.priority, l.due_at)) INTO lanes
 	FROM (SELECT s.server, s.requested_by, s.priority, min(s.due_at) AS due_at
 		  FROM scheduled s GROUP BY 1, 2, 3) l;
+	IF EXISTS (SELECT FROM reengage.policies p WHERE p.max_due IS NOT NULL) THEN
+		PERFORM reengage.check_max_due(a.server, a.asker)
+		FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker
+			  FROM new_nudges n WHERE n.requested_at = now()) a;
+	END IF;
 	RETURN NULL;
 END
 $$;
@@ -1740,6 +1772,7 @@ CREATE TABLE reengage.policies (
 	holdout_percent numeric,
 	holdout_salt text NOT NULL DEFAULT '',
 	max_length integer,
+	max_due integer,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	CONSTRAINT policies_pkey PRIMARY KEY (policy_id),
 	CONSTRAINT policies_scope UNIQUE NULLS NOT DISTINCT (server, campaign, channel)
@@ -1759,6 +1792,7 @@ COMMENT ON COLUMN reengage.policies.minimum_gap IS 'the shortest time between tw
 COMMENT ON COLUMN reengage.policies.holdout_percent IS 'the share of customers, 0 to 100, who get nothing, so that their fate can be compared; null: nobody';
 COMMENT ON COLUMN reengage.policies.holdout_salt IS 'chooses whom; policies with the same salt choose the same customers';
 COMMENT ON COLUMN reengage.policies.max_length IS 'the most characters of a message; null: as many as a nudge may have';
+COMMENT ON COLUMN reengage.policies.max_due IS 'how many nudges one role may have due at the server, scheduled ones included; null: any number';
 COMMENT ON COLUMN reengage.policies.created_at IS 'when it was inserted';
 SELECT pg_catalog.pg_extension_config_dump('reengage.policies', '');
 
@@ -1813,6 +1847,12 @@ BEGIN
 	END IF;
 	IF NEW.max_length < 1 THEN
 		PERFORM reengage.refuse_policy('max_length', NEW.max_length::text, 'It must be 1 or more.');
+	END IF;
+	IF NOT NEW.max_due BETWEEN 1 AND 1000000 THEN
+		PERFORM reengage.refuse_policy('max_due', NEW.max_due::text, 'It must be from 1 to 1000000.');
+	END IF;
+	IF NEW.max_due IS NOT NULL AND (NEW.campaign IS NOT NULL OR NEW.channel IS NOT NULL) THEN
+		PERFORM reengage.refuse_policy('max_due', NEW.max_due::text, 'It is about a server: campaign and channel must be null.');
 	END IF;
 	RETURN NEW;
 END
@@ -4144,9 +4184,9 @@ GRANT EXECUTE ON FUNCTION reengage.arm(), reengage.disarm(), reengage.preview(uu
 GRANT EXECUTE ON PROCEDURE reengage.run(integer, integer) TO reengage_operator;
 GRANT SELECT, DELETE,
 	INSERT (server, campaign, channel, quiet_hours, time_zone, cap, cap_interval, minimum_gap,
-			holdout_percent, holdout_salt, max_length),
+			holdout_percent, holdout_salt, max_length, max_due),
 	UPDATE (server, campaign, channel, quiet_hours, time_zone, cap, cap_interval, minimum_gap,
-			holdout_percent, holdout_salt, max_length)
+			holdout_percent, holdout_salt, max_length, max_due)
 	ON reengage.policies TO reengage_operator;
 GRANT SELECT ON reengage.changes TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.permitted_at(timestamptz, text[], text)

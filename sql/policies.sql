@@ -28,6 +28,8 @@ INSERT INTO reengage.policies (minimum_gap) VALUES ('-1 day');
 INSERT INTO reengage.policies (holdout_percent) VALUES (130);
 INSERT INTO reengage.policies (holdout_percent) VALUES ('NaN');
 INSERT INTO reengage.policies (max_length) VALUES (0);
+INSERT INTO reengage.policies (max_due) VALUES (0);
+INSERT INTO reengage.policies (campaign, max_due) VALUES ('spring', 5);
 INSERT INTO reengage.policies (channel, cap, cap_interval) VALUES ('sms', 1, '1 day'), ('email', 1, '-1 day');
 SELECT count(*) AS none FROM reengage.policies;
 SELECT count(*) AS none FROM reengage.changes;
@@ -64,6 +66,26 @@ INSERT INTO reengage.policies (created_at) VALUES ('2026-01-01');
 UPDATE reengage.policies SET created_at = '2026-01-01';
 INSERT INTO reengage.changes (table_name, new) VALUES ('policies', '{}');
 RESET ROLE;
+
+-- how many nudges a role may have due at a server, of any priority and time
+BEGIN;
+INSERT INTO reengage.policies (server, max_due) VALUES ('other', 3);
+SET LOCAL ROLE reengage_operator;
+INSERT INTO reengage.nudges (server, conversation_id, message, priority, due_at)
+SELECT 'other', 'quota-' || n, 'x', n, now() + interval '1 day' FROM generate_series(1, 3) n;
+SAVEPOINT before_quota;
+SELECT reengage.nudge('quota-4', 'x', 'other');
+ROLLBACK TO before_quota;
+INSERT INTO reengage.nudges (server, conversation_id, message)
+SELECT 'genesys', 'no-quota-' || n, 'x' FROM generate_series(1, 4) n;
+RESET ROLE;
+SELECT reengage.nudge('quota-of-another', 'x', 'other') IS NOT NULL AS another_role;
+UPDATE reengage.policies SET max_due = 4;
+SET LOCAL ROLE reengage_operator;
+SELECT reengage.nudge('quota-4', 'x', 'other') IS NOT NULL AS raised;
+INSERT INTO reengage.nudges (server, conversation_id, message)
+SELECT 'other', 'quota-many-' || n, 'x' FROM generate_series(1, 1000) n;
+ROLLBACK;
 
 -- a nudge in quiet hours waits until they end, without a look; the customer's own time zone counts
 INSERT INTO reengage.policies (campaign, quiet_hours, time_zone)
