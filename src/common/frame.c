@@ -12,6 +12,9 @@
 #define FIELD_HEADER 5
 #define NUMBER_LENGTH 8
 
+/* An empty buffer that was larger, for a burst, is given back. */
+#define KEPT_MAX (1024 * 1024)
+
 static void
 write_uint32(uint8_t *to, uint32_t value)
 {
@@ -71,6 +74,8 @@ frame_buffer_discard(FrameBuffer *buffer, size_t count)
 	if (buffer->data != NULL)
 		wipe(buffer->data + rest, count);
 	buffer->length = rest;
+	if (rest == 0 && buffer->capacity > KEPT_MAX)
+		frame_buffer_free(buffer);
 }
 
 void
