@@ -38,8 +38,7 @@ my $held = q{SELECT string_agg(s.requested_conversation_id || ': ' || s.reason, 
 	FROM (SELECT n.conversation_id AS requested_conversation_id, d.waiting_for AS reason
 		  FROM reengage.due d JOIN reengage.nudges n USING (nudge_id)) s};
 my $recorded = 'an opt-out, an answer or a cancellation is being recorded';
-poll_until($node, 'postgres', $held, "gone-answered: $recorded; gone-told: $recorded; told-1400: $recorded");
-is($node->safe_psql('postgres', $held), "gone-answered: $recorded; gone-told: $recorded; told-1400: $recorded",
+ok(poll_until($node, 'postgres', $held, "gone-answered: $recorded; gone-told: $recorded; told-1400: $recorded"),
 	'who is in one is held, and told for what');
 $shop->query_safe('COMMIT');
 $shop->quit;
