@@ -12,6 +12,7 @@
 #   make fuzz     fuzz the parsers, SECONDS=60 each
 #   make torture  kill everything at random, N=2000 nudges, KILLS=20, SEED=1;
 #                 KEYS=1: at an API that honours idempotency keys
+#   make hostile  a day of 20 applications, five of them hostile, MINUTES=10, SEED=1
 
 EXTENSION = reengage
 MODULE_big = reengage
@@ -99,5 +100,7 @@ fuzz:
 	test/fuzz/run $(or $(SECONDS),60)
 torture: deps
 	N=$(or $(N),2000) KILLS=$(or $(KILLS),20) SEED=$(or $(SEED),1) KEYS=$(KEYS) test/faults/run
+hostile: deps
+	MINUTES=$(or $(MINUTES),10) SEED=$(or $(SEED),1) test/run tap 058_hostile_day
 
-.PHONY: deps demo test test-quick lint-sql bench fuzz torture install-courier uninstall-courier clean-simulator
+.PHONY: deps demo test test-quick lint-sql bench fuzz torture hostile install-courier uninstall-courier clean-simulator

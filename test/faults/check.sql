@@ -151,6 +151,16 @@ SELECT 'POST unmentioned', p.nudge_id, format('%s %s, but step %s, outcome %s', 
 FROM faults.posts p JOIN faults.outcomes o ON o.nudge_id = p.nudge_id
 WHERE NOT p.certainly_refused AND o.step IS DISTINCT FROM p.verb
 UNION ALL
+-- a courier that is stopped sends what it has in hand when it goes on
+SELECT 'P16 spoken to after an opt-out', e.nudge_id, format('%s of %s %s after %s had opted out', e.effect, e.conversation_id,
+	to_timestamp(e.happened_us / 1e6) - pg_xact_commit_timestamp(s.xmin), s.label)
+FROM reengage.suppressions s
+	JOIN faults.outcomes o ON o.address_hash = s.address_hash OR o.root_conversation_id = s.root_conversation_id
+	JOIN faults.effects e ON e.nudge_id = o.nudge_id
+WHERE to_timestamp(e.happened_us / 1e6) > pg_xact_commit_timestamp(s.xmin) + interval '1 s'
+	+ coalesce((SELECT sum(k.ended - k.begun) FROM faults.kills k
+		WHERE k.kind = 'courier stopped' AND to_timestamp(e.happened_us / 1e6) BETWEEN k.begun AND k.ended + interval '1 s'), '0')
+UNION ALL
 SELECT 'wrong key', p.nudge_id, format('%s %s with key %s', p.verb, p.sequence, p.key)
 FROM faults.posts p
 WHERE p.key IS DISTINCT FROM p.nudge_id || '-' || p.verb

@@ -36,4 +36,7 @@ CREATE TABLE faults.effects (
 	request bigint, happened_us bigint, verb text, effect text, conversation_id text, previous_id text, address text,
 	key text, nudge_id uuid, message text);
 
+-- for whoever changes it
+INSERT INTO reengage.policies (server, max_length) VALUES ('genesys', 4000);
+
 SELECT reengage.arm();

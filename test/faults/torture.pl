@@ -3,6 +3,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use HTTP::Tiny;
+use IO::Handle;
 use JSON::PP ();
 use POSIX ();
 use Time::HiRes qw(time sleep);
@@ -490,6 +491,94 @@ sub resolve_doubts
 	return;
 }
 
+# ---- people who take their time ------------------------------------------------------------
+
+# Transactions of applications and operators that stay open for a while, and what
+# they hold back meanwhile.
+my $any_due = '(SELECT d.nudge_id FROM reengage.due d ORDER BY random() LIMIT %d)';
+my %open_transactions = (
+	'cancel()' => sub { 'SELECT reengage.cancel(n.nudge_id) FROM ' . sprintf($any_due, between(1, 4)) . ' n' },
+	'cancel_thread()' => sub { 'SELECT reengage.cancel_thread(' . conversation() . ')' },
+	'supersedes' => sub {
+		'INSERT INTO reengage.nudges (conversation_id, message, campaign, supersedes) VALUES ('
+		  . conversation() . q{, 'Are you still there?', 'torture', true)}
+	},
+	'UPDATE policies' => sub { 'UPDATE reengage.policies SET max_length = ' . between(100, 4000) },
+	'locked due rows' => sub { 'SELECT FROM reengage.due WHERE nudge_id IN ' . sprintf($any_due, between(1, 5)) . ' FOR UPDATE' });
+
+# What would not be true, or not of this run, if it were committed.
+my %taken_back = (
+	'suppress(), taken back' => sub { 'SELECT * FROM reengage.suppress(conversation_id => ' . conversation() . ')' },
+	'resolve(), taken back' => sub { q{SELECT reengage.resolve(lineage_id, 'not_sent') FROM reengage.in_doubt LIMIT 1} });
+
+# An opt-out holds for the rest of the run: a few of them, each of a thread or of
+# somebody who was spoken to.
+my $opt_outs_left = $keys ? 0 : 2 + int($n / 200);
+
+sub opt_out
+{
+	my $nudge_id = try_sql(q{SELECT nudge_id FROM reengage.lineage WHERE outcome IN ('notified', 'session_created') ORDER BY random() LIMIT 1});
+	my $report = $nudge_id && rand() < 0.8 ? eval { JSON::PP::decode_json(simulator('GET', "effects?nudge=$nudge_id")) } : undef;
+	my ($effect) = $report ? @{ ref $report eq 'HASH' ? $report->{effects} : $report } : ();
+
+	$opt_outs_left--;
+	return 'SELECT * FROM reengage.suppress(conversation_id => ' . conversation() . ')' if !$effect || !$effect->{address};
+	return "SELECT * FROM reengage.suppress(address => '$effect->{address}', channel => 'sms')";
+}
+
+# One transaction; with keys, what was called once is to be known in the end, so
+# nothing is decided that ends a nudge whose call is to be made again.
+sub keep_open
+{
+	my ($kind) = @_;
+	my $end = $taken_back{$kind} || rand() < 0.3 ? 'ROLLBACK' : 'COMMIT';
+	my $what = $kind eq 'opt-out' ? opt_out() : ($open_transactions{$kind} // $taken_back{$kind})->();
+
+	$end = 'COMMIT' if $kind eq 'opt-out';
+	return sprintf "BEGIN;\n%s;\nSELECT pg_sleep(%.3f);\n%s;\n", $what, rand() ** 2 * 1.5, $end;
+}
+
+# A child does this until it is told to stop; what it did is in a file.
+sub start_meddling
+{
+	my $parent = $$;
+	my $pid = fork() // die "could not fork: $!";
+	my @kinds = ((sort keys %open_transactions), sort keys %taken_back);
+
+	return $pid if $pid != 0;
+	srand $seed + 1;
+	open my $log, '>>', "$work/meddling" or POSIX::_exit(1);
+	$log->autoflush(1);
+	while (getppid() == $parent && !-e "$work/meddled")
+	{
+		my $kind = $opt_outs_left > 0 && rand() < 0.4 ? 'opt-out' : pick(@kinds);
+		my $done = defined try_sql(keep_open($kind));
+
+		print $log "$kind\n" if $done;
+		# what is killed is lost, and what is gone is gone
+		print $log "ERROR $kind: $sql_error" =~ s/\n.*//sr, "\n"
+		  if !$done && $sql_error !~ /connect|starting up|shutting down|terminat|recovery|FATAL|deadlock|not in doubt|was resolved before/;
+		sleep rand() * 0.05;
+	}
+	POSIX::_exit(0);
+}
+
+my %meddled;
+
+sub end_meddling
+{
+	my ($pid) = @_;
+
+	spit("$work/meddled", '');
+	waitpid $pid, 0;
+	for (split /\n/, slurp("$work/meddling"))
+	{
+		if (/^ERROR (.*)/) { break_off('meddling', $1) }
+		else { $meddled{$_}++ }
+	}
+	return;
+}
+
 # ---- what is seen on the way -----------------------------------------------------------------
 
 # Also P6, in the middle of it all: a nudge is due or has an outcome, not
@@ -580,7 +669,9 @@ sub drain
 	my $sick;
 	for (1 .. 100)
 	{
-		$sick = sql(q{SELECT subject || ' ' || state || ': ' || detail FROM reengage.health WHERE state <> 'ok'});
+		# the trigger is ours: see prepare.sql
+		$sick = sql(q{SELECT subject || ' ' || state || ': ' || detail FROM reengage.health
+			WHERE state <> 'ok' AND subject <> 'trigger remember on reengage.intents'});
 		last if $sick eq '';
 		sleep 0.1;
 	}
@@ -650,6 +741,7 @@ sub show_table
 	row('kills', $kills_done);
 	row("  $_", $kills_by_kind{$_}) for sort keys %kills_by_kind;
 	row("    $_", $points_met{$_}) for sort keys %points_met;
+	row("kept open: $_", $meddled{$_}) for sort keys %meddled;
 	row('longest wait for a worker', sprintf '%.1f s', $longest_absence);
 	rows('requests:', q{SELECT verb, count(*) FROM faults.requests GROUP BY verb ORDER BY verb});
 	rows('faults:', q{SELECT fault, count(*) FROM faults.requests WHERE fault <> 'latency' GROUP BY fault ORDER BY fault});
@@ -673,7 +765,9 @@ print "torture: N=$n KILLS=$kills SEED=$seed", ($keys ? ' KEYS=1' : ''), "\n";
 sql(slurp("$stage/prepare.sql"), '-v', "url=$simulator", '-v', "keys=$keys");
 wait_for_senders('start', 0, 0);
 simulator('POST', 'faults', fault_rules());
+my $meddler = start_meddling();
 torture();
+end_meddling($meddler);
 drain();
 check();
 show_violations();
