@@ -208,6 +208,9 @@ CREATE INDEX due_held ON reengage.due (server)
 	WHERE waiting_for ~ '^(quiet hours|minimum gap|an earlier create)';
 
 CREATE TABLE reengage.releases (server text NOT NULL);
+-- it has no key, as two who decide wait for nobody; a publication of all tables
+-- must not keep the worker from deleting its rows
+ALTER TABLE reengage.releases REPLICA IDENTITY FULL;
 COMMENT ON TABLE reengage.releases IS
 	'servers of which something was decided that may let go of nudges that are held: a policy has changed, a doubt was resolved; the worker takes the rows, and looks at those nudges again';
 COMMENT ON COLUMN reengage.releases.server IS 'the foreign server';
