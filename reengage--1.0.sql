@@ -799,6 +799,12 @@ AS 'MODULE_PATHNAME', 'reengage_lock_superseding';
 COMMENT ON FUNCTION reengage.lock_superseding(text, text, integer) IS
 	'of two transactions whose nudges take the place of older ones in this part of a campaign''s threads, the second waits for the first, and sees its nudges';
 
+CREATE FUNCTION reengage.lock_server(server text) RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_lock_server';
+COMMENT ON FUNCTION reengage.lock_server(text) IS
+	'until the end of the transaction, the worker begins no nudge of this server and records no call';
+
 CREATE FUNCTION reengage.lock_thread(server text, root_conversation_id text) RETURNS void
 LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock_thread';
@@ -1671,22 +1677,59 @@ $$;
 COMMENT ON FUNCTION reengage.require_server(text) IS
 	'an error if there is no such server of the wrapper reengage';
 
+CREATE FUNCTION reengage.await_silence() RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_await_silence';
+COMMENT ON FUNCTION reengage.await_silence() IS
+	'waits a second: then no message leaves any more whose intent was recorded before';
+
+CREATE FUNCTION reengage.unanswered(server text) RETURNS uuid[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+	SELECT coalesce(array_agg(d.nudge_id ORDER BY d.nudge_id), '{}')
+	FROM reengage.intents i
+		CROSS JOIN LATERAL ROWS FROM (unnest(i.nudge_ids), unnest(i.rounds)) c (nudge_id, round)
+		JOIN reengage.due d ON d.nudge_id = c.nudge_id AND d.round = c.round
+	WHERE d.server = unanswered.server
+$$;
+COMMENT ON FUNCTION reengage.unanswered(text) IS
+	'nudges of a server whose messages may be on the wire: an intent is recorded, and no answer';
+
 CREATE FUNCTION reengage.pause(server text, reason text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
+DECLARE
+	waited_for uuid[];
 BEGIN
 	PERFORM reengage.require_server(server);
+	-- from here on nothing is begun; what was allowed before leaves within a second
+	PERFORM reengage.lock_server(server);
 	INSERT INTO reengage.pauses (server, reason)
 	VALUES (pause.server, reengage.require_reason(pause.reason))
 	ON CONFLICT DO NOTHING;
 	IF NOT FOUND THEN
 		RAISE NOTICE 'server "%" is paused already', server;
 	END IF;
+	-- where nobody dispatches, there is nobody to wait for
+	IF cardinality(reengage.unanswered(server)) > 0
+		OR EXISTS (SELECT FROM pg_locks k
+				   WHERE k.locktype = 'advisory' AND k.objsubid = 3
+					 AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) THEN
+		PERFORM reengage.await_silence();
+	END IF;
+	waited_for := reengage.unanswered(server);
+	IF cardinality(waited_for) > 0 THEN
+		RAISE NOTICE 'server "%": % on the wire, whose answers are awaited', server,
+			CASE cardinality(waited_for) WHEN 1 THEN '1 message is' ELSE cardinality(waited_for) || ' messages are' END
+			USING DETAIL = 'Of nudges ' || array_to_string(waited_for[1:20], ', ')
+				|| CASE WHEN cardinality(waited_for) > 20 THEN ', ...' ELSE '.' END;
+	END IF;
 	PERFORM reengage.wake('-infinity');
 END
 $$;
 COMMENT ON FUNCTION reengage.pause(text, text) IS
-	'pauses a server until resume(): after the commit no nudge of it is begun and no call made; its nudges stay due; what is on the wire is settled';
+	'pauses a server until resume(); returns, within about a second, when no message of it can leave any more, and says which are on the wire: these are settled; its nudges stay due; until the end of the transaction, nothing of this server is begun even if it rolls back then';
 
 CREATE FUNCTION reengage.resume(server text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off

@@ -35,6 +35,7 @@ ALTER SERVER good OPTIONS (SET max_in_flight '0');
 ALTER SERVER good OPTIONS (SET max_in_flight 'many');
 ALTER SERVER good OPTIONS (SET max_attempts '101');
 ALTER SERVER good OPTIONS (ADD max_requests_per_minute '-1');
+ALTER SERVER good OPTIONS (ADD max_requests_per_minute '2');
 ALTER SERVER good OPTIONS (ADD max_failures '1001');
 ALTER SERVER good OPTIONS (ADD max_requests_per_minute '0', ADD max_failures '0');
 ALTER SERVER good OPTIONS (SET timeout '0');

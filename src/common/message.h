@@ -17,7 +17,7 @@
 #include "nudge.h"
 
 /* Raised whenever a message changes; the two programs must agree on it. */
-#define PROTOCOL_VERSION 9
+#define PROTOCOL_VERSION 10
 
 typedef enum MessageKind
 {
@@ -67,6 +67,7 @@ typedef struct CallMessage
 	int64_t		repeats;		/* 1: a POST that was made before, with the same key */
 	int64_t		examines;		/* 1: of the API's certificate, too */
 	int64_t		time_left_ms;	/* it is not begun after that; 0: it has all the time */
+	int64_t		leave_by_ms;	/* nor after this, by the machine's monotonic clock; 0: whenever */
 	const char *server;
 	const char *conversation_id;	/* the tip: checked, notified or followed */
 	const char *nudge_id;
@@ -87,6 +88,8 @@ typedef struct ReplyMessage
 	int64_t		retry_after_ms; /* -1: the API did not say */
 	int64_t		api_calls;		/* HTTP requests made for it, tokens excluded */
 	int64_t		called_at;		/* first byte out, microseconds since 1970; 0: none */
+	int64_t		too_late;		/* 1: not begun in time, and so not at all; reason: "turn", "connection" */
+	int64_t		answered_ms;	/* when the API's answer was here, by the machine's monotonic clock */
 	const char *reason;			/* one ASCII word: "timeout", "unreadable", ... */
 	/* what a check found out */
 	int64_t		live;			/* 1: it may be notified */

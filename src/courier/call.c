@@ -26,6 +26,7 @@ call_new(const Frame *frame)
 	{
 		call->begin_by_ms = call->message.time_left_ms > 0 ?
 			clock_monotonic_ms() + call->message.time_left_ms : INT64_MAX;
+		call->leave_by_ms = call->message.leave_by_ms > 0 ? call->message.leave_by_ms : INT64_MAX;
 		return call;
 	}
 	call_free(call);
@@ -112,6 +113,9 @@ compose(const Call *call, const Settings *settings, const char *token,
 
 		request->begin_within_ms = left_ms > 0 ? left_ms : 1;
 	}
+	/* a look may take its time to connect, and opens the way for the message */
+	if (call->message.step != STEP_CHECK)
+		request->leave_by_ms = call->message.leave_by_ms;
 	request->headers = compose_headers(&call->message, call->message.step == STEP_CHECK ?
 									   NULL : step_name((Step) call->message.step), token);
 }
@@ -161,8 +165,8 @@ text_or_null(const char *text)
 	return text[0] != '\0' ? text : NULL;
 }
 
-void
-call_end_with(Call *call, const Reading *reading)
+static void
+answer(Call *call, const Reading *reading, bool too_late)
 {
 	ReplyMessage reply = {
 		.call_id = call->message.call_id,
@@ -171,6 +175,8 @@ call_end_with(Call *call, const Reading *reading)
 		.retry_after_ms = reading->retry_after_ms,
 		.api_calls = call->requests_sent,
 		.called_at = call->called_at,
+		.too_late = too_late,
+		.answered_ms = clock_monotonic_ms(),
 		.reason = text_or_null(reading->reason),
 		.live = reading->live,
 		.busy = reading->busy,
@@ -192,6 +198,21 @@ call_end_with(Call *call, const Reading *reading)
 	TEST_POINT(call->message.step == STEP_CHECK ? "courier_check_unreported" : "courier_post_unreported");
 	link_send_reply(&reply);
 	call_free(call);
+}
+
+void
+call_end_with(Call *call, const Reading *reading)
+{
+	answer(call, reading, false);
+}
+
+void
+call_give_back(Call *call, const char *reason)
+{
+	Reading		reading;
+
+	reading_init(&reading, REPLY_NOT_APPLIED, reason);
+	answer(call, &reading, true);
 }
 
 /*

@@ -22,7 +22,8 @@ typedef struct Call
 	struct Server *server;
 	CallMessage message;
 	uint8_t    *fields;			/* what the message's texts point into */
-	int64_t		begin_by_ms;	/* on the monotonic clock; INT64_MAX: whenever */
+	int64_t		begin_by_ms;	/* on the monotonic clock, as its nudge expires; INT64_MAX: whenever */
+	int64_t		leave_by_ms;	/* likewise, as what allowed it grows old */
 
 	/* the attempt that is, or was last, on the wire */
 	Settings   *settings;
@@ -57,6 +58,9 @@ extern int	call_end(Call *call, const HttpResponse *response);
 
 /* Answers with that reading, and frees the call. */
 extern void call_end_with(Call *call, const Reading *reading);
+
+/* Answers that it was not begun in time, as a word for what it waited for, and frees the call. */
+extern void call_give_back(Call *call, const char *reason);
 
 /* Answers with a class and a reason, and frees the call. */
 extern void call_refuse(Call *call, ReplyClass class, const char *reason);

@@ -19,6 +19,7 @@ typedef struct HttpRequest
 	bool		puts;			/* rather a PUT */
 	bool		examines;		/* wants to know the server's certificate */
 	int64_t		begin_within_ms;	/* it is late after that; 0: it never is */
+	int64_t		leave_by_ms;	/* by clock_monotonic_ms(): no byte of it leaves from then on; 0: whenever */
 } HttpRequest;
 
 /*
@@ -40,6 +41,7 @@ typedef struct HttpResponse
 {
 	int			status;			/* 0: there was no answer */
 	bool		sent;			/* some of the request went out, or may have */
+	bool		too_late;		/* nothing did, as the time by which it had to was over */
 	bool		complete;		/* the answer arrived whole */
 	const char *failure;		/* one word why not; NULL if complete */
 	const char *detail;			/* the network's words for it; may be empty */

@@ -26,6 +26,7 @@
 #include "headers.h"
 #include "http_certificate.h"
 #include "http_failure.h"
+#include "http_headers.h"
 #include "http_reuse.h"
 #include "http_target.h"
 #include "memory.h"
@@ -44,6 +45,8 @@ typedef struct Transfer
 	HttpTarget	target;
 	Reuse		reuse;
 	bool		address_refused;
+	bool		too_late;		/* nothing was sent */
+	bool		hurries;		/* to connect in time to leave */
 	bool		tunnelled;		/* by CONNECT, through a proxy */
 	int64_t		started_at;
 	char		error[CURL_ERROR_SIZE];
@@ -176,15 +179,24 @@ set_route(CURL *easy, const HttpRoute *route)
 	set_text(easy, CURLOPT_NOPROXY, "");
 	set_authorities(easy, route);
 	set_number(easy, CURLOPT_TIMEOUT_MS, route->timeout_ms);
-	set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, route->connect_timeout_ms);
 }
 
 /* What has begun is waited for: only its answer tells what became of it. */
 static void
-set_deadline(CURL *easy, const HttpRequest *request, const HttpRoute *route)
+set_deadline(Transfer *transfer, const HttpRoute *route)
 {
-	if (request->begin_within_ms > 0 && request->begin_within_ms < route->connect_timeout_ms)
-		set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) request->begin_within_ms);
+	const HttpRequest *request = &transfer->request;
+	int64_t		within_ms = route->connect_timeout_ms;
+
+	if (request->begin_within_ms > 0 && request->begin_within_ms < within_ms)
+		within_ms = request->begin_within_ms;
+	if (request->leave_by_ms > 0 && request->leave_by_ms - clock_monotonic_ms() < within_ms)
+	{
+		within_ms = request->leave_by_ms - clock_monotonic_ms();
+		transfer->hurries = true;
+	}
+	/* 0 would mean that there is no limit */
+	set_number(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, within_ms > 1 ? (long) within_ms : 1);
 }
 
 /*
@@ -210,30 +222,6 @@ set_callbacks(CURL *easy, Transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
-}
-
-static void
-add_header(Transfer *transfer, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(transfer->header_list, line);
-
-	require(longer != NULL);
-	transfer->header_list = longer;
-}
-
-static void
-set_headers(Transfer *transfer)
-{
-	char	   *lines = copy_text(transfer->request.headers);
-	char	   *rest = lines;
-	char	   *line;
-
-	while ((line = strsep(&rest, "\n")) != NULL)
-		add_header(transfer, line);
-	forget_text(lines);
-	if (transfer->request.body != NULL)
-		add_header(transfer, "Expect:");	/* send the body at once */
-	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->header_list);
 }
 
 /*
@@ -273,40 +261,13 @@ take_transfer(void)
 	return transfer;
 }
 
-/* The tokens in a list of headers are overwritten as it is freed. */
-static void
-free_headers(struct curl_slist *list)
-{
-	for (struct curl_slist *line = list; line != NULL; line = line->next)
-		explicit_bzero(line->data, strlen(line->data));
-	curl_slist_free_all(list);
-}
-
-/*
- * A handle whose transfer failed is not used again: libcurl 8.14 remembers
- * beyond a reset that it could not rewind, and fails the next transfer.
- */
-static CURL *
-renew_handle(CURL *easy, CURLcode code)
-{
-	if (code == CURLE_OK)
-	{
-		curl_easy_reset(easy);
-		return easy;
-	}
-	curl_easy_cleanup(easy);
-	easy = curl_easy_init();
-	require(easy != NULL);
-	return easy;
-}
-
 static void
 return_transfer(Transfer *transfer, CURLcode code)
 {
-	CURL	   *easy = renew_handle(transfer->easy, code);
+	CURL	   *easy = reuse_handle(transfer->easy, code);
 
 	http_request_free(&transfer->request);
-	free_headers(transfer->header_list);
+	header_list_free(transfer->header_list);
 	received_free(&transfer->received);
 	memset(transfer, 0, sizeof(*transfer));
 	transfer->easy = easy;
@@ -330,11 +291,12 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 
 	set_safety(transfer->easy);
 	set_route(transfer->easy, route);
-	set_deadline(transfer->easy, &transfer->request, route);
+	set_deadline(transfer, route);
 	set_callbacks(transfer->easy, transfer);
 	set_url(transfer->easy, transfer->request.url);
-	reuse_watch(&transfer->reuse, transfer->easy, transfer->request.body != NULL);
-	set_headers(transfer);
+	reuse_watch(&transfer->reuse, transfer->easy, transfer->request.body != NULL, transfer->request.leave_by_ms);
+	transfer->header_list = header_list_make(transfer->request.headers, transfer->request.body != NULL);
+	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->header_list);
 	if (transfer->request.body != NULL)
 		set_body(transfer);
 	if (transfer->request.examines)
@@ -348,6 +310,8 @@ failure_word(const Transfer *transfer, CURLcode code, bool sent)
 {
 	long		proxy_status = 0;
 
+	if (transfer->too_late)
+		return "connection";
 	if (transfer->received.oversized)
 		return "oversized";
 	if (transfer->address_refused && !sent)
@@ -416,6 +380,9 @@ fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 {
 	response->status = final_status(transfer);
 	response->sent = was_sent(transfer, response->status);
+	transfer->too_late = !response->sent &&
+		(transfer->reuse.too_late || (transfer->hurries && code == CURLE_OPERATION_TIMEDOUT));
+	response->too_late = transfer->too_late;
 	/* to libcurl an answer that ends in its headers is one without a body */
 	response->complete = code == CURLE_OK && response->status > 0 && transfer->received.headers_end &&
 		!received_seems_cut(&transfer->received);

@@ -1,5 +1,5 @@
 /*
- * http_reuse.c: which connections may not be used again.
+ * http_reuse.c: which connections, and handles, may not be used again.
  *
  * Between two calls an HTTP/1 server has nothing to say.  If it says something
  * nevertheless, a second answer for instance, the next call would take that for
@@ -14,6 +14,9 @@
 
 #include <stddef.h>
 #include <sys/socket.h>
+
+#include "clock.h"
+#include "exit.h"
 
 #define PLACES 65536
 
@@ -52,23 +55,28 @@ on_connection(void *argument, char *remote, char *local, int remote_port, int lo
 	curl_easy_getinfo(reuse->easy, CURLINFO_NUM_CONNECTS, &new_connections);
 	if ((reuse->once && reuse->begun) || (new_connections == 0 && socket > 0 && has_input(socket)))
 		return CURL_PREREQFUNC_ABORT;
+	/* the last moment before any of the request is sent: connection, proxy and TLS are there */
+	reuse->too_late = reuse->leave_by_ms > 0 && clock_monotonic_ms() >= reuse->leave_by_ms;
+	if (reuse->too_late)
+		return CURL_PREREQFUNC_ABORT;
 	reuse->begun = true;
 	return CURL_PREREQFUNC_OK;
 }
 
 void
-reuse_watch(Reuse *reuse, CURL *easy, bool once)
+reuse_watch(Reuse *reuse, CURL *easy, bool once, int64_t leave_by_ms)
 {
-	*reuse = (Reuse) {easy, once, false};
+	*reuse = (Reuse) {.easy = easy, .once = once, .leave_by_ms = leave_by_ms};
 	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connection);
 	curl_easy_setopt(easy, CURLOPT_PREREQDATA, reuse);
 }
 #else
 /* Of a connection that is never used again nothing is sent again either. */
 void
-reuse_watch(Reuse *reuse, CURL *easy, bool once)
+reuse_watch(Reuse *reuse, CURL *easy, bool once, int64_t leave_by_ms)
 {
-	*reuse = (Reuse) {easy, once, true};
+	/* the time to connect is all that such a libcurl knows of */
+	*reuse = (Reuse) {.easy = easy, .once = once, .begun = true, .leave_by_ms = leave_by_ms};
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) once);
 }
 #endif
@@ -76,7 +84,7 @@ reuse_watch(Reuse *reuse, CURL *easy, bool once)
 bool
 reuse_was_refused(const Reuse *reuse, CURLcode code)
 {
-	return code == CURLE_ABORTED_BY_CALLBACK && !reuse->begun;
+	return code == CURLE_ABORTED_BY_CALLBACK && !reuse->begun && !reuse->too_late;
 }
 
 /* An HTTP/2 server may say something at any time, and says what it is about. */
@@ -97,4 +105,22 @@ reuse_remember(CURL *easy)
 	if (remote != NULL)
 		*place_of(remote, remote_port, local_port) =
 			version <= CURL_HTTP_VERSION_1_1 && socket > 0 ? socket : 0;
+}
+
+/*
+ * A handle whose transfer failed is not used again: libcurl 8.14 remembers
+ * beyond a reset that it could not rewind, and fails the next transfer.
+ */
+CURL *
+reuse_handle(CURL *easy, CURLcode code)
+{
+	if (code == CURLE_OK)
+	{
+		curl_easy_reset(easy);
+		return easy;
+	}
+	curl_easy_cleanup(easy);
+	easy = curl_easy_init();
+	require(easy != NULL);
+	return easy;
 }

@@ -21,6 +21,9 @@
 /* Calls wait in the courier for so long; if it takes longer, in the schedule. */
 #define PATIENCE_MS 5000
 
+/* A message follows its look within so long, or not at all. */
+#define EXPECTED_MS 1000
+
 typedef struct Server
 {
 	struct Server *next;
@@ -30,11 +33,15 @@ typedef struct Server
 	Throttle	throttle;
 	Call	   *first;			/* the calls that wait, in order */
 	int			in_flight;
+	int			looks;			/* of these, looks */
+	int			expected;		/* messages that may follow looks, on the wire or just answered */
+	int64_t		answered_at_ms;	/* the last look was */
 } Server;
 
 static Server *servers;
 
 static void start_calls(Server *server);
+static void give_back_waiting(Server *server);
 static void on_login(void *owner);
 
 static Server *
@@ -77,6 +84,8 @@ servers_configure(const ServerMessage *message)
 
 	if (server == NULL)
 		server = add_server(message->name);
+	else if (strcmp(server->settings->api_url, settings->api_url) != 0)
+		give_back_waiting(server);
 	login_set(&server->login, settings, clock_monotonic_ms());
 	settings_release(server->settings);
 	server->settings = settings;
@@ -87,13 +96,23 @@ servers_configure(const ServerMessage *message)
 	start_calls(server);
 }
 
+/* What allowed a message, and its look, grow old: it goes before all looks. */
+static bool
+goes_before(const Call *one, const Call *other)
+{
+	bool		looks = one->message.step == STEP_CHECK;
+	bool		other_looks = other->message.step == STEP_CHECK;
+
+	return looks != other_looks ? other_looks : one->message.priority < other->message.priority;
+}
+
 /* Behind all that are as urgent. */
 static void
 put_in_order(Server *server, Call *call)
 {
 	Call	  **place = &server->first;
 
-	while (*place != NULL && (*place)->message.priority <= call->message.priority)
+	while (*place != NULL && !goes_before(call, *place))
 		place = &(*place)->next;
 	call->next = *place;
 	*place = call;
@@ -128,6 +147,15 @@ refuse_waiting(Server *server, const Reading *reading)
 {
 	while (server->first != NULL)
 		call_end_with(take_first(server), reading);
+}
+
+/* The API that was looked at is not the one that would hear of it now. */
+static void
+give_back_waiting(Server *server)
+{
+	for (Call *call = server->first; call != NULL; call = call->next)
+		if (call->leave_by_ms != INT64_MAX)
+			call->leave_by_ms = 0;
 }
 
 static void
@@ -173,7 +201,9 @@ note_welcome(Server *server, const Call *call, const HttpResponse *response)
 {
 	Welcome		welcome = response->status == 0 ? WELCOME_UNKNOWN : WELCOME;
 
-	if (response->status == 429 || (response->status == 503 && response->retry_after_ms >= 0))
+	if (response->too_late)
+		welcome = WELCOME_UNASKED;
+	else if (response->status == 429 || (response->status == 503 && response->retry_after_ms >= 0))
 		welcome = response->retry_after_ms < 0 || response->retry_in_words ?
 			WELCOME_NOT_SOON : WELCOME_NOT_NOW;
 	throttle_end(&server->throttle, call->round, welcome, response->retry_after_ms,
@@ -187,10 +217,17 @@ on_response(void *owner, const HttpResponse *response)
 	Server	   *server = call->server;
 
 	server->in_flight--;
+	if (call->message.step == STEP_CHECK)
+	{
+		server->looks--;
+		server->answered_at_ms = clock_monotonic_ms();
+	}
 	note_welcome(server, call, response);
 	call_note_attempt(call, response);
 	note_token(call, response);
-	if (deserves_another_token(call, response))
+	if (response->too_late)
+		call_give_back(call, response->failure);
+	else if (deserves_another_token(call, response))
 		put_again(server, call);
 	else if (call_end(call, response) > 0)
 		throttle_count(&server->throttle, clock_monotonic_ms());
@@ -225,7 +262,30 @@ refuse_hopeless(Server *server, int64_t now_ms)
 	refuse_waiting(server, &reading);
 }
 
-/* Those whose nudge expired while they waited for their turn. */
+/* A look that waits for another token has time. */
+static int64_t
+late_at_ms(const Call *call)
+{
+	bool		has_time = call->message.step == STEP_CHECK && call->requests_sent > 0;
+
+	return has_time || call->begin_by_ms < call->leave_by_ms ? call->begin_by_ms : call->leave_by_ms;
+}
+
+/* Its token was good for nothing, and another one did not come in time. */
+static void
+refuse_unauthorised(Call *call)
+{
+	Reading		reading;
+
+	reading_init(&reading, REPLY_BLOCKED, "unauthorized");
+	reading.http_status = 401;
+	call_end_with(call, &reading);
+}
+
+/*
+ * Those whose nudge expired while they waited for their turn, and those that
+ * waited for too long since somebody asked whether they may go.
+ */
 static void
 refuse_late(Server *server, int64_t now_ms)
 {
@@ -235,13 +295,46 @@ refuse_late(Server *server, int64_t now_ms)
 	{
 		Call	   *call = *next;
 
-		if (call->begin_by_ms > now_ms)
+		if (late_at_ms(call) > now_ms)
 		{
 			next = &call->next;
 			continue;
 		}
 		*next = call->next;
-		call_refuse(call, REPLY_NOT_APPLIED, "expired");
+		if (call->begin_by_ms <= now_ms)
+			call_refuse(call, REPLY_NOT_APPLIED, "expired");
+		else if (call->requests_sent > 0 && call->token_number > server->login.worked)
+			refuse_unauthorised(call);
+		else
+			call_give_back(call, "turn");
+	}
+}
+
+/*
+ * A look goes when there is room for the message that may follow it, too, and
+ * for those that may follow the looks before it: what they see does not keep.
+ */
+static int
+requests_of(const Server *server, const Call *call, int64_t now_ms)
+{
+	bool		is_over = server->looks == 0 && now_ms - server->answered_at_ms >= EXPECTED_MS;
+
+	if (call->message.step != STEP_CHECK || call->requests_sent > 0)
+		return 1;
+	return REQUESTS_OF_NUDGE + (is_over ? 0 : server->expected);
+}
+
+static void
+note_begun(Server *server, const Call *call)
+{
+	server->in_flight++;
+	if (call->message.step != STEP_CHECK)
+		server->expected -= server->expected > 0;
+	else
+	{
+		if (server->looks++ == 0 && clock_monotonic_ms() - server->answered_at_ms >= EXPECTED_MS)
+			server->expected = 0;
+		server->expected++;
 	}
 }
 
@@ -255,11 +348,12 @@ start_calls(Server *server)
 	while (server->first != NULL &&
 		   server->in_flight < server->settings->max_in_flight &&
 		   login_permits(&server->login, now_ms) &&
-		   throttle_has_room(&server->throttle) && throttle_wait_ms(&server->throttle, now_ms) == 0)
+		   throttle_has_room(&server->throttle) &&
+		   throttle_wait_ms(&server->throttle, requests_of(server, server->first, now_ms), now_ms) == 0)
 	{
 		Call	   *call = take_first(server);
 
-		server->in_flight++;
+		note_begun(server, call);
 		call->round = throttle_begin(&server->throttle, now_ms);
 		call->token_number = server->login.number;
 		call_send(call, server->settings, server->login.token.value, on_response);
@@ -298,6 +392,17 @@ servers_accept(Call *call)
 	}
 }
 
+/* When one of those that wait has waited for too long. */
+static int64_t
+next_late_ms(const Server *server)
+{
+	int64_t		next_ms = INT64_MAX;
+
+	for (const Call *call = server->first; call != NULL; call = call->next)
+		next_ms = late_at_ms(call) < next_ms ? late_at_ms(call) : next_ms;
+	return next_ms;
+}
+
 /* When calls can go out that only wait for their time; INT64_MAX: none does. */
 static int64_t
 next_start_ms(const Server *server, int64_t now_ms)
@@ -311,28 +416,37 @@ next_start_ms(const Server *server, int64_t now_ms)
 		return server->login.ask_again_at_ms;
 	if (!throttle_has_room(&server->throttle))
 		return now_ms + PATIENCE_MS - throttle_waits_since_ms(&server->throttle, now_ms);
-	return now_ms + throttle_wait_ms(&server->throttle, now_ms);
+	return now_ms + throttle_wait_ms(&server->throttle, requests_of(server, server->first, now_ms), now_ms);
+}
+
+static int64_t
+next_ms(const Server *server, int64_t now_ms)
+{
+	int64_t		start_ms = next_start_ms(server, now_ms);
+	int64_t		late_ms = next_late_ms(server);
+
+	return start_ms < late_ms ? start_ms : late_ms;
 }
 
 void
 servers_run(int64_t now_ms)
 {
 	for (Server *server = servers; server != NULL; server = server->next)
-		if (next_start_ms(server, now_ms) <= now_ms)
+		if (next_ms(server, now_ms) <= now_ms)
 			start_calls(server);
 }
 
 int
 servers_wait_ms(int64_t now_ms, int limit_ms)
 {
-	int64_t		next_ms = now_ms + limit_ms;
+	int64_t		earliest_ms = now_ms + limit_ms;
 
 	for (Server *server = servers; server != NULL; server = server->next)
 	{
-		int64_t		start_ms = next_start_ms(server, now_ms);
+		int64_t		server_ms = next_ms(server, now_ms);
 
-		if (start_ms < next_ms)
-			next_ms = start_ms;
+		if (server_ms < earliest_ms)
+			earliest_ms = server_ms;
 	}
-	return next_ms > now_ms ? (int) (next_ms - now_ms) : 0;
+	return earliest_ms > now_ms ? (int) (earliest_ms - now_ms) : 0;
 }

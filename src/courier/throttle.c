@@ -35,9 +35,27 @@ interval_ms(const Throttle *throttle, int64_t now_ms)
 static double
 tolerance_ms(const Throttle *throttle, int64_t now_ms)
 {
-	double		tolerance = BURST_MS - interval_ms(throttle, now_ms);
+	double		interval = interval_ms(throttle, now_ms);
+	double		tolerance = BURST_MS - interval;
+	double		least = (REQUESTS_OF_NUDGE - 1) * interval;
 
-	return tolerance > 0 ? tolerance : 0;
+	return tolerance > least ? tolerance : least;
+}
+
+/*
+ * A bucket that must be full lets tokens go to waste while somebody wakes up,
+ * so that only a small one is asked for all that it has.
+ */
+static int
+most_at_once(const Throttle *throttle, int count, int64_t now_ms)
+{
+	double		most = tolerance_ms(throttle, now_ms) / interval_ms(throttle, now_ms) - 1;
+
+	if (most < REQUESTS_OF_NUDGE)
+		most = REQUESTS_OF_NUDGE;
+	if (most > throttle->per_minute)
+		most = throttle->per_minute;
+	return count < most ? count : (int) most;
 }
 
 static int64_t
@@ -66,7 +84,8 @@ throttle_set(Throttle *throttle, int per_minute, int64_t now_ms)
 	throttle->next = 0;
 	throttle->per_minute = per_minute;
 	if (per_minute > 0)
-		throttle->next_token_ms = now_ms + tolerance_ms(throttle, now_ms);
+		throttle->next_token_ms = now_ms + tolerance_ms(throttle, now_ms) -
+			(REQUESTS_OF_NUDGE - 1) * interval_ms(throttle, now_ms);
 }
 
 /* Never too early. */
@@ -79,14 +98,18 @@ rounded_up(double ms)
 }
 
 int64_t
-throttle_wait_ms(const Throttle *throttle, int64_t now_ms)
+throttle_wait_ms(const Throttle *throttle, int count, int64_t now_ms)
 {
 	int64_t		may_at_ms = throttle_rests_until_ms(throttle);
 
 	if (throttle->per_minute > 0)
 	{
-		may_at_ms = latest(may_at_ms, rounded_up(throttle->next_token_ms - tolerance_ms(throttle, now_ms)));
-		may_at_ms = latest(may_at_ms, throttle->sent_at_ms[throttle->next] + MINUTE_MS);
+		int			others = most_at_once(throttle, count, now_ms) - 1;
+		int			last = (throttle->next + others) % throttle->per_minute;
+
+		may_at_ms = latest(may_at_ms, rounded_up(throttle->next_token_ms + others * interval_ms(throttle, now_ms) -
+												 tolerance_ms(throttle, now_ms)));
+		may_at_ms = latest(may_at_ms, throttle->sent_at_ms[last] + MINUTE_MS);
 	}
 	return latest(may_at_ms - now_ms, 0);
 }
@@ -193,7 +216,7 @@ throttle_end(Throttle *throttle, int round, Welcome welcome, int64_t pause_ms,
 		meet_limit(throttle, is_current, &throttle->paused_until_ms, pause_ms, now_ms);
 	else if (is_current && welcome == WELCOME)
 		allow_another(throttle, most);
-	else if (is_current)
+	else if (is_current && welcome == WELCOME_UNKNOWN)
 		/* it is in trouble of another kind, in which nobody counts */
 		throttle->allowed = 0;
 }

@@ -2,8 +2,8 @@
  * throttle.h: how often a server may be called.
  *
  * Two rules at once: a bucket of tokens spreads the requests evenly, with a
- * burst of two seconds' worth after a rest, and no minute, wherever it begins,
- * has more than the limit.
+ * burst of two seconds' worth after a rest, or of what one nudge may need, and
+ * no minute, wherever it begins, has more than the limit.
  *
  * An API that answers "too many" has a limit that we do not know.  It is left
  * alone for as long as it says, or for pauses that grow.  Then one call goes
@@ -18,6 +18,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* What one nudge may need within seconds: a look, a second one, and its message. */
+#define REQUESTS_OF_NUDGE 3
 
 typedef struct Throttle
 {
@@ -42,10 +45,11 @@ typedef enum Welcome
 	WELCOME,
 	WELCOME_NOT_NOW,			/* too many, for as long as a header says */
 	WELCOME_NOT_SOON,			/* too many, for as long as its words say, or who knows */
-	WELCOME_UNKNOWN				/* there was no answer */
+	WELCOME_UNKNOWN,			/* there was no answer */
+	WELCOME_UNASKED				/* nothing was sent */
 } Welcome;
 
-/* Changes the limit; what was sent before still counts.  Begins without a burst. */
+/* Changes the limit; what was sent before still counts.  Begins with what one nudge may need. */
 extern void throttle_set(Throttle *throttle, int per_minute, int64_t now_ms);
 
 /*
@@ -57,8 +61,11 @@ extern void throttle_end_pause(Throttle *throttle);
 /* Until when nothing goes out, but for the pace. */
 extern int64_t throttle_rests_until_ms(const Throttle *throttle);
 
-/* How long until a request may go out; 0: now. */
-extern int64_t throttle_wait_ms(const Throttle *throttle, int64_t now_ms);
+/*
+ * How long until so many requests may go out at once; 0: now.  As many as a
+ * burst never has are taken for what it has, or nearly.
+ */
+extern int64_t throttle_wait_ms(const Throttle *throttle, int count, int64_t now_ms);
 
 /* False: others have to be answered before another one may go out. */
 extern bool throttle_has_room(const Throttle *throttle);

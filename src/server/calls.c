@@ -10,6 +10,7 @@
 
 #include "calls.h"
 #include "flight_addresses.h"
+#include "last_word.h"
 #include "message.h"
 #include "rows.h"
 #include "terms.h"
@@ -100,6 +101,8 @@ from_unix_time(int64 microseconds)
 static void
 note_reply(Flight *flight, const ReplyMessage *reply)
 {
+	/* a refused message is a look, too: it says what has become of the conversation */
+	flight->looked_at = (Monotonic) {reply->answered_ms * 1000};
 	flight->api_calls += (int) reply->api_calls;
 	flight->http_status = (int) reply->http_status;
 	flight->message_id = keep_message_id(flight, reply->message_id);
@@ -234,12 +237,30 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply, Verdict verd
 	}
 }
 
+/*
+ * It waited for its turn until what allowed it was too old: that is asked again.
+ * What was sent nevertheless, and refused unread for its token, counts as sent.
+ */
+static void
+take_back(Calls *calls, Flight *flight, const ReplyMessage *reply)
+{
+	flight->api_calls += (int) reply->api_calls;
+	if (reply->reason != NULL && strcmp(reply->reason, "connection") == 0)
+		flights_put_back(calls->flights, flight,
+						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CONNECT_MS << Min(flight->nudge.round, CONNECT_DOUBLINGS)),
+						 "a connection to the API takes longer than a message may wait");
+	else
+		flights_move_to(flight, flight->step == STEP_CHECK ? &calls->flights->to_start : &calls->flights->to_intend);
+}
+
 /* A call of which nobody will tell us: the courier is gone, or never got it. */
 static void
 miss_reply(Calls *calls, Flight *flight, bool handed_over)
 {
 	ReplyMessage reply = {.class = REPLY_NOT_APPLIED, .retry_after_ms = -1, .reason = "courier_lost"};
 
+	if (handed_over)
+		flight_note_made(flight);
 	if (handed_over && flight->step != STEP_CHECK)
 		reply.class = REPLY_AMBIGUOUS;
 	reply.api_calls = handed_over ? 1 : 0;
@@ -321,6 +342,12 @@ calls_take_replies(Calls *calls, Monotonic now)
 					break;
 				flights_call_ended(calls->flights, flight);
 				TEST_POINT(flight->step == STEP_CHECK ? "check_answered" : "reply_read");
+				if (reply.too_late)
+				{
+					take_back(calls, flight, &reply);
+					break;
+				}
+				flight_note_made(flight);
 				take_reply(calls, flight, &reply, verdict_of(flight, &reply, now));
 				break;
 			case LINK_LOST:
@@ -421,15 +448,10 @@ make_call(Calls *calls, Flight *flight)
 		return;
 	}
 	call.call_id = ++calls->last_call_id;
-	flight->called = true;
-	if (flight->step != STEP_CHECK)
-	{
-		flight->posted = true;
-		flight->nposts++;
-		flight->last_post = flight->step;
-		if (flight->post.since == 0)
-			flight->post.since = GetCurrentTimestamp();
-	}
+	call.leave_by_ms = flight->leave_by.us / 1000;
+	flight->handed_at = GetCurrentTimestamp();
+	if (flight->step == STEP_CHECK)
+		flight->looked_under = flight->server->version;
 	flight->answer_by_ms = calls->watched_ms + longest_call_ms(&flight->server->options);
 	flights_call_begins(calls->flights, flight, call.call_id);
 	TEST_POINT(flight->step == STEP_CHECK ? "claimed" : "post_queued");
@@ -437,26 +459,41 @@ make_call(Calls *calls, Flight *flight)
 }
 
 void
-calls_make(Calls *calls, dlist_head *list)
+calls_make_checks(Calls *calls, Monotonic leave_by)
 {
 	int			count;
-	Flight	  **flights = flights_in(list, &count);
-
-	for (int i = 0; i < count; i++)
-		make_call(calls, flights[i]);
-}
-
-void
-calls_make_posts(Calls *calls, XLogRecPtr safe_up_to, bool may)
-{
-	int			count;
-	Flight	  **flights = flights_in(&calls->flights->to_post, &count);
+	Flight	  **flights = flights_in(&calls->flights->to_start, &count);
 
 	for (int i = 0; i < count; i++)
 	{
-		if (!may || flights[i]->server->paused)
+		flights[i]->leave_by = leave_by;
+		if (flights[i]->server->exists && !flights[i]->server->paused)
+			make_call(calls, flights[i]);
+		else
 			flights_put_back(calls->flights, flights[i], flights[i]->due_at, NULL);
-		else if (flights[i]->intent->committed_at <= safe_up_to)
+	}
+}
+
+void
+calls_make_posts(Calls *calls, Standby *standby, bool may)
+{
+	int			count;
+	Flight	  **flights = flights_in(&calls->flights->to_post, &count);
+	XLogRecPtr	safe_up_to = count > 0 ? standby_confirmed_up_to() : 0;
+	Monotonic	now = monotonic_now();
+
+	for (int i = 0; i < count; i++)
+	{
+		XLogRecPtr	committed_at = flights[i]->intent->committed_at;
+		bool		late = monotonic_is_reached(flights[i]->leave_by, now);
+		bool		in_vain = may && late && committed_at > safe_up_to;
+
+		if (in_vain)
+			standby_missed(standby, committed_at);
+		if (!may || late || !flight_may_post(flights[i]))
+			flights_put_back(calls->flights, flights[i], flights[i]->due_at, in_vain ? WAITS_FOR_STANDBY : NULL);
+		else if (committed_at <= safe_up_to)
 			make_call(calls, flights[i]);
 	}
+	standby_watch(standby);
 }

@@ -8,6 +8,7 @@
 #include "clocks.h"
 #include "flights.h"
 #include "link.h"
+#include "standby.h"
 
 typedef struct Calls
 {
@@ -52,14 +53,14 @@ extern void calls_watch(Calls *calls, Monotonic now);
 /* When a courier is to be started, if one is wanted, or to be watched. */
 extern Monotonic calls_next_watch(const Calls *calls, bool wanted, Monotonic now);
 
-/* Makes the next call of every flight in the list. */
-extern void calls_make(Calls *calls, dlist_head *list);
+/* Makes the checks of all flights that are to start; they are begun by that time, or come back. */
+extern void calls_make_checks(Calls *calls, Monotonic leave_by);
 
 /*
- * Makes the POSTs whose intent was committed at or before "safe_up_to" in the
- * WAL; the others wait.  If none "may" leave any more, all go back into the
- * schedule.
+ * P3: makes the POSTs whose intent is safe, on the synchronous standby, too; the
+ * others wait.  What has waited for too long goes back into the schedule, as do
+ * all if none "may" leave any more.
  */
-extern void calls_make_posts(Calls *calls, XLogRecPtr safe_up_to, bool may);
+extern void calls_make_posts(Calls *calls, Standby *standby, bool may);
 
 #endif

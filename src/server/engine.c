@@ -16,6 +16,7 @@
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -26,12 +27,13 @@
 #include "flights.h"
 #include "intents.h"
 #include "landing.h"
+#include "last_word.h"
 #include "outcomes.h"
 #include "policies.h"
 #include "reengage.h"
 #include "releases.h"
-#include "secrets.h"
 #include "servers.h"
+#include "standby.h"
 #include "store.h"
 #include "test_point.h"
 #include "tick.h"
@@ -53,7 +55,10 @@
  */
 #define STANDBY_POLL_MS 2
 
-/* How often to ask whether a transaction has ended that keeps an outcome from being written. */
+/* Likewise, while it is away. */
+#define STANDBY_WATCH_MS 100
+
+/* How often to ask whether a transaction has ended that keeps an outcome from being written, or a server from being called. */
 #define UNLOCKING_MS 1000
 
 struct Engine
@@ -80,13 +85,15 @@ struct Engine
 	Monotonic	last_sweep;
 	Monotonic	next_unlocking;
 	Clocks		followed;		/* by these the pauses in the tables are right */
-	uint64		secrets_stamp;
+	Standby		standby;
 	EngineTotals totals;
 
 	/* the tick that is being made */
 	Flight	  **ending;
 	int			nending;
 	IntentBatch intents;
+	Monotonic	asked_at;		/* before anything was asked that allows a call */
+	List	   *paused;			/* names of servers */
 	int			departed;
 	List	   *released;		/* servers of which something was decided */
 	Clocks		clocks;
@@ -115,33 +122,38 @@ find_condition(Engine *engine, List **paused)
 	return dispatcher_lock_take() ? ENGINE_DISPATCHING : ENGINE_NOT_ALONE;
 }
 
+/* What allows calls is asked here, and no earlier, options included: it is to be young. */
 static void
-refresh_servers(Engine *engine)
+begin_calls(Engine *engine)
 {
-	uint64		stamp = secrets_stamp();
-
-	servers_refresh(&engine->servers, engine->flights.context);
-	if (stamp != engine->secrets_stamp)
-		servers_credentials_changed(&engine->servers);
-	engine->secrets_stamp = stamp;
+	engine->asked_at = monotonic_now();
+	AcceptInvalidationMessages();
+	servers_refresh(&engine->servers, engine->paused, engine->flights.context);
+	servers_follow_clock(&engine->servers, &engine->followed, &engine->clocks);
+	engine->released = releases_take(&engine->servers, &engine->policies, engine->turn_context);
+	policies_know(&engine->policies);
+	intents_record(&engine->intents, &engine->policies, &engine->flights, engine->epoch, engine->asked_at);
+	if (calls_can_be_made(&engine->calls) && engine->limit > 0 && !standby_is_away(&engine->standby))
+		engine->departed = claims_take(&engine->flights, &engine->policies, &engine->servers,
+									   engine->calls.link, &engine->clocks,
+									   (int) Min(engine->limit, PG_INT32_MAX));
 }
 
 static void
 tick_body(void *argument)
 {
 	Engine	   *engine = argument;
-	List	   *paused;
 	int			recovered;
 
 	engine->clocks = clocks_read();
-	engine->condition = find_condition(engine, &paused);
+	servers_lock(&engine->servers, &engine->clocks);
+	engine->condition = find_condition(engine, &engine->paused);
 	/* whoever else dispatches is told of changes in our place */
 	if (engine->condition != ENGINE_DISPATCHING)
 		policies_forget(&engine->policies);
 	if (engine->condition == ENGINE_NOT_ALONE)
 		return;
-	refresh_servers(engine);
-	servers_pause(&engine->servers, paused);
+	servers_refresh(&engine->servers, engine->paused, engine->flights.context);
 	if (engine->condition == ENGINE_DISPATCHING && !engine->recovered)
 	{
 		recovered = intents_recover(&engine->flights, &engine->servers);
@@ -151,18 +163,9 @@ tick_body(void *argument)
 							recovered)));
 	}
 	outcomes_write(engine->ending, engine->nending, engine->one_by_one);
+	/* after the ends, which may have been put off by another clock, or policies that are no more */
 	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
-	{
-		/* after the ends, which may have been put off by another clock, or policies that are no more */
-		servers_follow_clock(&engine->servers, &engine->followed, &engine->clocks);
-		engine->released = releases_take(&engine->servers, &engine->policies, engine->turn_context);
-		policies_know(&engine->policies);
-		intents_record(&engine->intents, &engine->policies, &engine->flights, engine->epoch);
-		if (calls_can_be_made(&engine->calls) && engine->limit > 0)
-			engine->departed = claims_take(&engine->flights, &engine->policies, &engine->servers,
-										   engine->calls.link, &engine->clocks,
-										   (int) Min(engine->limit, PG_INT32_MAX));
-	}
+		begin_calls(engine);
 	intents_close(&engine->intents, engine->ending, engine->nending);
 	servers_write_states(&engine->servers);
 }
@@ -186,19 +189,16 @@ after_commit(Engine *engine)
 		engine->recovered = true;
 		if (!engine->closing)
 			engine->followed = engine->clocks;
-		calls_make(&engine->calls, &engine->flights.to_start);
+		calls_make_checks(&engine->calls, monotonic_after(engine->asked_at, LEAVE_WITHIN_MS));
 	}
+	if (servers_are_held(&engine->servers))
+		engine->next_unlocking = monotonic_after(monotonic_now(), UNLOCKING_MS);
 }
 
-/* P3: a POST leaves when its intent is safe, on the synchronous standby too. */
-static void
-make_posts(Engine *engine)
+static bool
+may_begin(const Engine *engine)
 {
-	bool		may = engine->condition == ENGINE_DISPATCHING && !engine->closing;
-
-	policies_judge_posts(&engine->policies, &engine->flights);
-	if (!dlist_is_empty(&engine->flights.to_post))
-		calls_make_posts(&engine->calls, may ? tick_confirmed_up_to() : InvalidXLogRecPtr, may);
+	return engine->condition == ENGINE_DISPATCHING && !engine->closing;
 }
 
 /* The extension was dropped: nothing is left to write to. */
@@ -213,8 +213,7 @@ forget_everything(Engine *engine)
 				(errmsg("reengage: the extension was dropped with %d nudges under way; their replies are discarded",
 						in_flight)));
 	MemoryContextReset(engine->flights.context);
-	dlist_init(&engine->servers);
-	servers_forget_catalog();
+	servers_init(&engine->servers);
 	flights_init(&engine->flights, engine->flights.context);
 	policies_forget(&engine->policies);
 	engine->recovered = false;
@@ -299,13 +298,13 @@ next_tick(Engine *engine, const Clocks *clocks)
 	Monotonic	next = MONOTONIC_NEVER;
 
 	if (engine->woken || !dlist_is_empty(&engine->flights.to_end) ||
-		!dlist_is_empty(&engine->flights.to_intend) ||
+		!dlist_is_empty(&engine->flights.to_intend) || !dlist_is_empty(&engine->flights.to_start) ||
 		engine->condition == ENGINE_NOT_ALONE)
 		next = clocks->now;
-	else if (engine->condition == ENGINE_DISPATCHING && engine->limit > 0 &&
-			 !engine->closing && calls_can_be_made(&engine->calls))
+	else if (may_begin(engine) && engine->limit > 0 && !standby_is_away(&engine->standby) &&
+			 calls_can_be_made(&engine->calls))
 		next = servers_next_look(&engine->servers, clocks);
-	if (!dlist_is_empty(&engine->flights.locked_out))
+	if (!dlist_is_empty(&engine->flights.locked_out) || servers_are_held(&engine->servers))
 		next = monotonic_earlier(next, engine->next_unlocking);
 	return monotonic_later(next, engine->not_before);
 }
@@ -350,6 +349,8 @@ next_turn(Engine *engine, const Clocks *clocks)
 	next = monotonic_earlier(next, calls_next_watch(&engine->calls, wants_courier, now));
 	if (!dlist_is_empty(&engine->flights.to_post))
 		next = monotonic_earlier(next, monotonic_after(now, STANDBY_POLL_MS));
+	if (standby_is_away(&engine->standby))
+		next = monotonic_earlier(next, monotonic_after(now, STANDBY_WATCH_MS));
 	if (watches_secrets(engine))
 		next = monotonic_earlier(next, monotonic_after(now, SECRETS_WATCH_MS));
 	return next;
@@ -364,15 +365,17 @@ engine_turn(Engine *engine)
 
 	calls_take_replies(&engine->calls, clocks.now);
 	calls_watch(&engine->calls, clocks.now);
-	turns_sort(&engine->flights, clocks.now, engine->closing || engine->condition != ENGINE_DISPATCHING);
+	turns_sort(&engine->flights, clocks.now, !may_begin(engine));
+	if (!may_begin(engine) || standby_is_away(&engine->standby))
+		turns_give_up(&engine->flights, may_begin(engine) ? WAITS_FOR_STANDBY : NULL);
 	if (monotonic_is_reached(next_sweep(engine), clocks.now))
 		sweep(engine, clocks.now);
-	if ((watches_secrets(engine) && secrets_stamp() != engine->secrets_stamp) ||
+	if ((watches_secrets(engine) && servers_credentials_have_changed()) ||
 		clocks_set_back(&engine->followed, &clocks) > 0)
 		engine->woken = true;
 	if (monotonic_is_reached(next_tick(engine, &clocks), clocks.now))
 		tick(engine);
-	make_posts(engine);
+	calls_make_posts(&engine->calls, &engine->standby, may_begin(engine));
 	clocks = clocks_read();
 	if (engine->condition == ENGINE_DISPATCHING && engine->recovered && !engine->closing)
 		calls_keep_link(&engine->calls, clocks.now);
@@ -405,8 +408,7 @@ engine_create(EngineHost host)
 	engine->epoch = GetCurrentTimestamp();
 	engine->woken = true;
 	engine->limit = PG_INT64_MAX;
-	dlist_init(&engine->servers);
-	servers_forget_catalog();
+	servers_init(&engine->servers);
 	policies_init(&engine->policies, context);
 	flights_init(&engine->flights, state);
 	calls_init(&engine->calls, context, &engine->flights, &engine->servers);
@@ -466,6 +468,8 @@ problem(const Engine *engine)
 		return engine->problem;
 	if (engine->condition == ENGINE_FENCED)
 		return engine->complaint;
+	if (standby_is_away(&engine->standby))
+		return STANDBY_IS_AWAY;
 	return engine->calls.problem;
 }
 

@@ -59,6 +59,29 @@ flights_in(dlist_head *list, int *count)
 	return flights;
 }
 
+void
+flight_note_made(Flight *flight)
+{
+	flight->called = true;
+	if (flight->step == STEP_CHECK)
+		return;
+	flight->posted = true;
+	flight->nposts++;
+	flight->last_post = flight->step;
+	if (flight->post.since == 0)
+		flight->post.since = flight->handed_at;
+}
+
+bool
+flight_may_post(const Flight *flight)
+{
+	const Server *server = flight->server;
+
+	/* a call that is made again follows from no look */
+	return server->exists && !server->paused &&
+		(flight->nudge.unresolved || flight->looked_under == server->version);
+}
+
 bool
 flight_has_called(const Flight *flight)
 {

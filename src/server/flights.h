@@ -14,6 +14,7 @@
 #include "lib/ilist.h"
 #include "utils/hsearch.h"
 
+#include "clocks.h"
 #include "decide.h"
 #include "servers.h"
 #include "store.h"
@@ -58,6 +59,8 @@ typedef struct Flight
 	Step		step;			/* that is made, or is to be made */
 	int64		call_id;		/* 0: no call is outstanding */
 	int64		answer_by_ms;	/* of that call, see Calls.watched_ms; later means that the courier hangs */
+	Monotonic	leave_by;		/* no byte of that call leaves from then on; of a check: it is not begun */
+	TimestampTz handed_at;		/* to the courier */
 	Intent	   *intent;			/* of its last POST; NULL: none */
 	bool		called;			/* this attempt has made a call */
 	bool		posted;			/* a POST was made, in this attempt or unresolved: */
@@ -77,6 +80,8 @@ typedef struct Flight
 	const char *customer_address;
 	const char *business_address;
 	TimestampTz checked_at;
+	Monotonic	looked_at;		/* when the API's answer was here that led to the POST */
+	int			looked_under;	/* the server's "version" at the check */
 
 	/* what the last call brought */
 	int			api_calls;		/* in all, over all attempts */
@@ -195,6 +200,15 @@ extern int	flights_posting(const Flights *flights);
 /* It ends as decided: settled, or due again later with an attempt used up. */
 extern void flights_end(Flights *flights, Flight *flight, Decision end);
 extern void flights_settle(Flights *flights, Flight *flight, Outcome outcome, const char *reason);
+
+/* The call that was handed over was made, or may have been. */
+extern void flight_note_made(Flight *flight);
+
+/*
+ * May a POST still be made by what was looked at?  Not on a server that is
+ * paused, gone, or another one by now.
+ */
+extern bool flight_may_post(const Flight *flight);
 
 /* It goes back into the schedule, without an attempt used up. */
 extern void flights_put_back(Flights *flights, Flight *flight, TimestampTz due_at,

@@ -26,7 +26,8 @@ typedef enum Kind
 	KIND_CAMPAIGN,				/* by server and name; exclusive: all its nudges at once */
 	KIND_THREAD,				/* by server and root */
 	KIND_CUSTOMER,				/* by the hash of the address */
-	KIND_SUPERSEDING			/* by campaign and a part of the threads; not the worker's concern */
+	KIND_SUPERSEDING,			/* by campaign and a part of the threads; not the worker's concern */
+	KIND_SERVER					/* by its name; exclusive: nothing of it is begun */
 } Kind;
 
 /*
@@ -44,6 +45,7 @@ PG_FUNCTION_INFO_V1(reengage_unlock_thread);
 PG_FUNCTION_INFO_V1(reengage_unlock_customer);
 PG_FUNCTION_INFO_V1(reengage_lock_superseding);
 PG_FUNCTION_INFO_V1(reengage_locked_by);
+PG_FUNCTION_INFO_V1(reengage_lock_server);
 
 static uint64
 hash_text(const char *text, uint64 seed)
@@ -145,6 +147,12 @@ gate_locks_try_post(const Flight *flight, OpenRows *open)
 }
 
 bool
+gate_locks_try_server(const char *server)
+{
+	return lock(KIND_SERVER, hash_text(server, 0), ShareLock, false);
+}
+
+bool
 gate_locks_try_opt_out(const Flight *flight, OpenRows *open)
 {
 	if (flight->post.customer != NULL)
@@ -208,6 +216,13 @@ Datum
 reengage_unlock_customer(PG_FUNCTION_ARGS)
 {
 	unlock(KIND_CUSTOMER, customer_argument(fcinfo), APPLICATIONS_MODE);
+	PG_RETURN_VOID();
+}
+
+Datum
+reengage_lock_server(PG_FUNCTION_ARGS)
+{
+	lock(KIND_SERVER, hash_text(text_to_cstring(PG_GETARG_TEXT_PP(0)), 0), ExclusiveLock, true);
 	PG_RETURN_VOID();
 }
 

@@ -1,8 +1,8 @@
 /*
  * gate_locks.h: who decides first, the worker or an application.
  *
- * A cancellation locks what it is about until its transaction ends, however
- * long that takes.  An opt-out and an answer do so only until their row is
+ * A cancellation and a pause lock what they are about until their transaction
+ * ends, however long that takes.  An opt-out and an answer do so only until their row is
  * written: from then on the worker sees that.  The worker locks what it is about
  * to record for the few milliseconds of a tick, but never waits: what it cannot
  * lock, or somebody is recording, it leaves for later.  So whichever commits
@@ -22,6 +22,9 @@ extern bool gate_locks_try_post(const Flight *flight, OpenRows *open);
 
 /* For an outcome, or a move, without a POST: its nudge and campaign. */
 extern bool gate_locks_try_end(const Flight *flight);
+
+/* For anything that is begun: its server. */
+extern bool gate_locks_try_server(const char *server);
 
 /* For an opt-out that the API told of: whom it is about. */
 extern bool gate_locks_try_opt_out(const Flight *flight, OpenRows *open);

@@ -8,6 +8,7 @@
 #include "flight_addresses.h"
 #include "gate_locks.h"
 #include "gates.h"
+#include "last_word.h"
 #include "policies.h"
 #include "terms.h"
 
@@ -44,10 +45,18 @@ left_in_doubt(const char *reason)
 	return ended(OUTCOME_IN_DOUBT, reason);
 }
 
-static Passage
-pass(Flights *in_hand, Flight *flight, const GateFacts *facts)
+/* Then it looks again.  A call that is made again follows from no look. */
+static bool
+look_is_old(const Flight *flight, Monotonic now)
 {
-	if (flight->server->paused || !facts->due)
+	return !flight->nudge.unresolved &&
+		monotonic_is_reached(monotonic_after(flight->looked_at, LOOK_IS_YOUNG_MS), now);
+}
+
+static Passage
+pass(Flights *in_hand, Flight *flight, const GateFacts *facts, Monotonic now)
+{
+	if (!flight_may_post(flight) || !facts->due || look_is_old(flight, now))
 		return (Passage) {.gate = GATE_SHUT};
 	/* what was looked at is not the tip any more; each look at the next one costs a request */
 	if (facts->superseded)
@@ -106,7 +115,7 @@ gates_name_customers(Flights *in_hand, Flight **flights, int count)
 
 void
 gates_ask(const Policies *policies, Flights *in_hand, Flight **flights, const IntentRow *rows,
-		  int count, Passage *passages)
+		  int count, Monotonic now, Passage *passages)
 {
 	GateFacts  *facts = palloc(sizeof(GateFacts) * count);
 	bool	   *locked = palloc(sizeof(bool) * count);
@@ -118,7 +127,7 @@ gates_ask(const Policies *policies, Flights *in_hand, Flight **flights, const In
 	open_rows_end(open);
 	store_check_gates(rows, count, facts);
 	for (int i = 0; i < count; i++)
-		passages[i] = locked[i] ? pass(in_hand, flights[i], &facts[i]) :
+		passages[i] = locked[i] ? pass(in_hand, flights[i], &facts[i], now) :
 			held(GATE_HELD, BUSY_MS, "an opt-out, an answer or a cancellation is being recorded");
 	/* nobody else speaks to these customers, so that what is counted is all there is */
 	policies_judge(policies, flights, count, passages);

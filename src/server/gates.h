@@ -36,6 +36,6 @@ extern void gates_name_customers(Flights *in_hand, Flight **flights, int count);
  * the answers rest on holds until the transaction ends.
  */
 extern void gates_ask(const struct Policies *policies, Flights *in_hand, Flight **flights,
-					  const IntentRow *rows, int count, Passage *passages);
+					  const IntentRow *rows, int count, Monotonic now, Passage *passages);
 
 #endif

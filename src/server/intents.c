@@ -10,6 +10,7 @@
 #include "utils/timestamp.h"
 
 #include "intents.h"
+#include "last_word.h"
 #include "outcomes.h"
 #include "rows.h"
 #include "store.h"
@@ -40,7 +41,8 @@ intent_row(const Flight *flight)
 }
 
 void
-intents_record(IntentBatch *batch, const Policies *policies, Flights *flights, TimestampTz epoch)
+intents_record(IntentBatch *batch, const Policies *policies, Flights *flights, TimestampTz epoch,
+			   Monotonic now)
 {
 	IntentRow  *rows = palloc(sizeof(IntentRow) * (batch->count + 1));
 
@@ -49,10 +51,13 @@ intents_record(IntentBatch *batch, const Policies *policies, Flights *flights, T
 	gates_name_customers(flights, batch->flights, batch->count);
 	for (int i = 0; i < batch->count; i++)
 		rows[i] = intent_row(batch->flights[i]);
-	gates_ask(policies, flights, batch->flights, rows, batch->count, batch->passages);
+	gates_ask(policies, flights, batch->flights, rows, batch->count, now, batch->passages);
 	for (int i = 0; i < batch->count; i++)
+	{
+		batch->flights[i]->leave_by = monotonic_after(now, LEAVE_WITHIN_MS);
 		if (batch->passages[i].gate == GATE_OPEN)
 			rows[batch->nopen++] = rows[i];
+	}
 	if (batch->nopen == 0)
 		return;
 	uuid_v7_generate(&batch->intent_id);

@@ -21,9 +21,12 @@ typedef struct IntentBatch
 	int			nopen;
 } IntentBatch;
 
-/* Records one intent for all flights whose gate is open. */
+/*
+ * Records one intent for all flights whose gate is open.  "now" is a time at
+ * which nothing was asked yet.
+ */
 extern void intents_record(IntentBatch *batch, const Policies *policies, Flights *flights,
-						   TimestampTz epoch);
+						   TimestampTz epoch, Monotonic now);
 
 /*
  * Deletes the intents that settle altogether now that "ending" end and those

@@ -254,6 +254,19 @@ check_number(const Option *option, const char *value)
 	(void) option_number(option, value);
 }
 
+/* A nudge may need two looks and a message, which follow each other within seconds. */
+#define PACE_LEAST 3
+
+static void
+check_pace(const Option *option, const char *value)
+{
+	int			number = option_number(option, value);
+
+	if (number > 0 && number < PACE_LEAST)
+		refuse(option, value,
+			   psprintf("A nudge may need %d requests within seconds: it must be so many, or 0 for no limit.", PACE_LEAST));
+}
+
 /* In alphabetical order, as the hint lists them. */
 static const Option all_options[] = {
 	{"allow_private_address", NULL, check_hosts},
@@ -275,7 +288,7 @@ static const Option all_options[] = {
 	{"max_in_flight", "64", check_number, 1, 900},
 	{"max_reply_size", "4MB", check_number, 64, 64 * 1024, GUC_UNIT_KB},
 	/* the default is that of Genesys Cloud for one client */
-	{"max_requests_per_minute", "300", check_number, 0, REQUESTS_PER_MINUTE_MAX},
+	{"max_requests_per_minute", "300", check_pace, 0, REQUESTS_PER_MINUTE_MAX},
 	{"opt_out_words", NULL, check_opt_out_words},
 	/* NULL: what the dialect can initiate */
 	{"proactive_channels", NULL, check_channels},

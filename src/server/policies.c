@@ -417,24 +417,3 @@ policies_judge_starts(const Policies *policies, Flights *flights)
 	}
 	return stopped;
 }
-
-void
-policies_judge_posts(const Policies *policies, Flights *flights)
-{
-	int			count;
-	Flight	  **waiting;
-
-	if (policies->count == 0)
-		return;
-	waiting = flights_in(&flights->to_post, &count);
-	for (int i = 0; i < count; i++)
-	{
-		Terms		terms = terms_of_flight(waiting[i]);
-		Decision	end;
-		Passage		passage = {.gate = GATE_OPEN};
-
-		if (may_call(&terms, &end))
-			passage = judge_time(policies, matches, waiting[i], &terms);
-		stop(flights, waiting[i], &passage);
-	}
-}

@@ -34,10 +34,4 @@ extern int	policies_judge_starts(const Policies *policies, Flights *flights);
 extern void policies_judge(const Policies *policies, Flight **flights, int count,
 						   Passage *passages);
 
-/*
- * Asks for the time of day once more, where an intent had to wait for the
- * standby: what may not be called any more is put back.
- */
-extern void policies_judge_posts(const Policies *policies, Flights *flights);
-
 #endif

@@ -8,12 +8,16 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "gate_locks.h"
 #include "rows.h"
 #include "secrets.h"
 #include "servers.h"
 
 /* Set by the invalidation callback; true at first, as nothing was read. */
 static bool catalog_changed = true;
+
+/* Of the credentials file, as it was last read. */
+static uint64 credentials_stamp = 0;
 
 static void
 on_catalog_change(Datum arg, int cache, uint32 hash)
@@ -77,6 +81,7 @@ read_options(Server *server)
 	if (foreign == NULL || (existed && equal(server->definition, foreign->options)))
 		return;
 	server->introduced = false;
+	server->version++;
 	MemoryContextReset(server->options_context);
 	server->definition = NIL;
 	old = MemoryContextSwitchTo(server->options_context);
@@ -101,8 +106,8 @@ servers_need(dlist_head *servers, const char *name, MemoryContext context)
 	MemoryContextSwitchTo(old);
 }
 
-void
-servers_refresh(dlist_head *servers, MemoryContext context)
+static void
+read_catalog(dlist_head *servers, MemoryContext context)
 {
 	List	   *names;
 	ListCell   *cell;
@@ -119,8 +124,8 @@ servers_refresh(dlist_head *servers, MemoryContext context)
 		read_options(dlist_container(Server, node, iter.cur));
 }
 
-void
-servers_pause(dlist_head *servers, List *names)
+static void
+pause_servers(dlist_head *servers, List *names)
 {
 	dlist_iter	iter;
 
@@ -128,8 +133,68 @@ servers_pause(dlist_head *servers, List *names)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
 
-		server->paused = list_contains_name(names, server->name);
+		server->paused = server->held || list_contains_name(names, server->name);
 	}
+}
+
+bool
+servers_credentials_have_changed(void)
+{
+	return secrets_stamp() != credentials_stamp;
+}
+
+/* They are to be sent again, and may be the cure of a blocked server. */
+static void
+note_credentials(dlist_head *servers)
+{
+	dlist_iter	iter;
+
+	if (!servers_credentials_have_changed())
+		return;
+	credentials_stamp = secrets_stamp();
+	servers_forget_introductions(servers);
+	dlist_foreach(iter, servers)
+		trouble_try_again(&dlist_container(Server, node, iter.cur)->trouble);
+}
+
+void
+servers_refresh(dlist_head *servers, List *paused, MemoryContext context)
+{
+	read_catalog(servers, context);
+	pause_servers(servers, paused);
+	note_credentials(servers);
+}
+
+/* Has it something under way, or to begin? */
+static bool
+is_wanted(const Server *server, TimestampTz now)
+{
+	return server->exists &&
+		(server->in_flight > 0 || server->ready > 0 || server->lanes.next_due <= now);
+}
+
+void
+servers_lock(dlist_head *servers, const Clocks *clocks)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, servers)
+	{
+		Server	   *server = dlist_container(Server, node, iter.cur);
+
+		server->held = is_wanted(server, clocks->wall) && !gate_locks_try_server(server->name);
+	}
+}
+
+bool
+servers_are_held(const dlist_head *servers)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, servers))
+		if (dlist_container(Server, node, iter.cur)->held)
+			return true;
+	return false;
 }
 
 Server *
@@ -198,19 +263,17 @@ server_introduce(Server *server, Link *link, Monotonic now)
 }
 
 void
-servers_forget_catalog(void)
+servers_init(dlist_head *servers)
 {
-	catalog_changed = true;
+	dlist_init(servers);
+	credentials_stamp = 0;
+	servers_forget_catalog();
 }
 
 void
-servers_credentials_changed(dlist_head *servers)
+servers_forget_catalog(void)
 {
-	dlist_iter	iter;
-
-	servers_forget_introductions(servers);
-	dlist_foreach(iter, servers)
-		trouble_try_again(&dlist_container(Server, node, iter.cur)->trouble);
+	catalog_changed = true;
 }
 
 bool

@@ -24,6 +24,8 @@ typedef struct Server
 	char		name[NAMEDATALEN];
 	bool		exists;			/* false: it was dropped */
 	bool		paused;			/* by an operator: nothing is begun */
+	bool		held;			/* somebody is about to pause it: likewise */
+	int			version;		/* of the options; grows with each change */
 	List	   *definition;		/* the options as they were written */
 	ServerOptions options;
 	MemoryContext options_context;
@@ -38,11 +40,20 @@ typedef struct Server
 	Trouble		trouble;		/* what keeps it from being called as usual */
 } Server;
 
-/* Reads names and options anew where the catalog changed; inside a tick. */
-extern void servers_refresh(dlist_head *servers, MemoryContext context);
+/*
+ * Inside a tick: reads names, options and credentials anew where they changed.
+ * Those "paused", by their names, and those held are paused, and no others.
+ */
+extern void servers_refresh(dlist_head *servers, List *paused, MemoryContext context);
 
-/* These are paused, by their names, and no others. */
-extern void servers_pause(dlist_head *servers, List *names);
+/*
+ * Inside a tick, before it reads who is paused: keeps pause() waiting until the
+ * tick has ended, but where pause() came first.
+ */
+extern void servers_lock(dlist_head *servers, const Clocks *clocks);
+
+/* True if there is one for which somebody else came first. */
+extern bool servers_are_held(const dlist_head *servers);
 
 /* Inside a tick: makes one of this name known, which may have been dropped. */
 extern void servers_need(dlist_head *servers, const char *name, MemoryContext context);
@@ -58,14 +69,17 @@ extern ServerMessage server_message(const char *name, const ServerOptions *optio
  */
 extern bool server_introduce(Server *server, Link *link, Monotonic now);
 
-/* The list was emptied: everything is to be read again. */
+/* An empty list: everything is to be read. */
+extern void servers_init(dlist_head *servers);
+
+/* What was read of the catalog is not to be trusted. */
 extern void servers_forget_catalog(void);
 
 /* A new courier knows nothing of them. */
 extern void servers_forget_introductions(dlist_head *servers);
 
-/* They are to be sent again, and may be the cure of a blocked server. */
-extern void servers_credentials_changed(dlist_head *servers);
+/* Their file is another one than the last tick knew. */
+extern bool servers_credentials_have_changed(void);
 
 /* Is one of them blocked for what other credentials may be the cure of? */
 extern bool servers_want_credentials(const dlist_head *servers);

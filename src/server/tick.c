@@ -9,12 +9,8 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
-#include "replication/syncrep.h"
-#include "replication/walsender.h"
-#include "replication/walsender_private.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
-#include "storage/lwlock.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -259,27 +255,6 @@ tick_log(ErrorData *error)
 	error_context_stack = NULL;
 	ThrowErrorData(error);
 	error_context_stack = callbacks;
-}
-
-/* The level that the intents are to reach: flushed there, or even applied. */
-static int
-standby_mode(void)
-{
-	return synchronous_commit == SYNCHRONOUS_COMMIT_REMOTE_APPLY ?
-		SYNC_REP_WAIT_APPLY : SYNC_REP_WAIT_FLUSH;
-}
-
-XLogRecPtr
-tick_confirmed_up_to(void)
-{
-	XLogRecPtr	confirmed;
-
-	if (max_wal_senders == 0 || SyncRepStandbyNames == NULL || SyncRepStandbyNames[0] == '\0')
-		return PG_UINT64_MAX;
-	LWLockAcquire(SyncRepLock, LW_SHARED);
-	confirmed = WalSndCtl->lsn[standby_mode()];
-	LWLockRelease(SyncRepLock);
-	return confirmed;
 }
 
 bool

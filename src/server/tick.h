@@ -5,8 +5,6 @@
 #ifndef REENGAGE_TICK_H
 #define REENGAGE_TICK_H
 
-#include "access/xlogdefs.h"
-
 #include "engine.h"
 
 typedef void (*TickBody) (void *argument);
@@ -34,12 +32,6 @@ extern void tick_log(ErrorData *error);
  * For signal handlers.
  */
 extern void tick_cancel(void);
-
-/*
- * How far the WAL is safe (P3): commits that end here or before are confirmed
- * by the synchronous standby, or none is configured.
- */
-extern XLogRecPtr tick_confirmed_up_to(void);
 
 /*
  * Is this error about rows that were to be written, what they say or who has

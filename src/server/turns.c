@@ -5,10 +5,8 @@
 
 #include "utils/timestamp.h"
 
+#include "last_word.h"
 #include "turns.h"
-
-/* A look is good for so long. */
-#define PATIENCE_MS 5000
 
 static int
 count_of(const dlist_head *list, const Server *server)
@@ -40,7 +38,16 @@ static bool
 may_wait(const Flight *flight, Monotonic now)
 {
 	return flight->intent == NULL &&
-		monotonic_ms_until(flight->server->trouble.until, now) <= PATIENCE_MS;
+		monotonic_ms_until(flight->server->trouble.until, now) <= LOOK_IS_YOUNG_MS;
+}
+
+static void
+rest(Flights *flights, Flight *flight)
+{
+	if (flight->intent == NULL)
+		flights_move_to(flight, &flights->resting);
+	else
+		flights_put_back(flights, flight, flight->due_at, NULL);
 }
 
 /* Has one before this place been let go to the same server? */
@@ -75,7 +82,7 @@ turns_sort(Flights *flights, Monotonic now, bool closing)
 		if (alone && !may_wait(wanting[i], now))
 			flights_put_back(flights, wanting[i], wanting[i]->due_at, NULL);
 		else if (alone || is_tried(flights, server) || has_gone(wanting, goes, i))
-			flights_move_to(wanting[i], &flights->resting);
+			rest(flights, wanting[i]);
 		else
 			goes[i] = true;
 	}
@@ -97,4 +104,16 @@ turns_next(const Flights *flights, Monotonic now)
 			next = monotonic_earlier(next, now);
 	}
 	return next;
+}
+
+void
+turns_give_up(Flights *flights, const char *waiting_for)
+{
+	int			count;
+	Flight	  **waiting;
+
+	flights_move_all(&flights->to_start, &flights->to_intend);
+	waiting = flights_in(&flights->to_intend, &count);
+	for (int i = 0; i < count; i++)
+		flights_put_back(flights, waiting[i], waiting[i]->due_at, waiting_for);
 }

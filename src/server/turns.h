@@ -17,4 +17,10 @@ extern void turns_sort(Flights *flights, Monotonic now, bool closing);
 /* When they are to be sorted again, if nothing happens; MONOTONIC_NEVER: there is no need. */
 extern Monotonic turns_next(const Flights *flights, Monotonic now);
 
+/*
+ * Nothing is begun: what waits to be goes back into the schedule, least of all
+ * leaving an intent behind, which would put in doubt what was never sent.
+ */
+extern void turns_give_up(Flights *flights, const char *waiting_for);
+
 #endif

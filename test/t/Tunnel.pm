@@ -26,8 +26,8 @@ sub start_tunnel
 	return $self;
 }
 
-# What becomes of connections from now on: "" (forwarded), "hang", "close" or,
-# of a proxy, the status line that it answers.  With "once", only of the next one.
+# What becomes of connections from now on: "" (forwarded), "slow" (forwarded two
+# seconds later), "hang", "close" or, of a proxy, the status line that it answers.  With "once", only of the next one.
 sub set_mode
 {
 	my ($self, $mode, %options) = @_;
@@ -61,10 +61,18 @@ sub converse
 	return if $mode eq 'close';
 	# until the client has left
 	return read_all($client) if $mode eq 'hang';
-	return print $client "HTTP/1.1 $mode\r\nContent-Length: 0\r\n\r\n" if $mode;
+	# the time that a proxy far away takes is what it is to play
+	wait_two_seconds() if $mode eq 'slow';
+	return print $client "HTTP/1.1 $mode\r\nContent-Length: 0\r\n\r\n" if $mode && $mode ne 'slow';
 	my $server = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{to} // $port) or return;
 	print $client "HTTP/1.1 200 Connection established\r\n\r\n" unless $self->{to};
 	return forward($client, $server);
+}
+
+sub wait_two_seconds
+{
+	pipe my $silent, my $writer or die "could not make a pipe: $!";
+	return IO::Select->new($silent)->can_read(2);
 }
 
 # Byte by byte, so that nothing of what follows is taken.

@@ -101,23 +101,30 @@ sends(int place, const char *text)
 		 strstr(sent[place].request.url, text) != NULL);
 }
 
+static int	max_requests_per_minute;
+static const char *api_url = "https://api";
+
 static void
 configure(const char *name, const char *login_url, const char *secret, int max_in_flight)
 {
 	ServerMessage message = {
-		.name = name, .dialect = "messaging", .api_url = "https://api",
+		.name = name, .dialect = "messaging", .api_url = api_url,
 		.login_url = login_url, .client_id = "id", .client_secret = secret,
 		.timeout_ms = 1000, .connect_timeout_ms = 1000, .max_in_flight = max_in_flight,
+		.max_requests_per_minute = max_requests_per_minute,
 	};
 
 	servers_configure(&message);
 }
 
+/* Of the calls that are made; 0: whenever. */
+static int64_t leave_by_ms;
+
 static void
 call_with(const char *server, Step step, const char *id, bool render_only)
 {
 	CallMessage message = {
-		.call_id = 7, .step = step, .render_only = render_only, .server = server,
+		.call_id = 7, .step = step, .render_only = render_only, .server = server, .leave_by_ms = leave_by_ms,
 		.conversation_id = id, .nudge_id = "n-1", .text = "Hi",
 	};
 	FrameBuffer buffer = {0};
@@ -500,6 +507,80 @@ test_render(void)
 	is_number(sent_count, 0, "nothing is sent");
 }
 
+/* The courier has not sent it, and says so. */
+static bool
+came_back(int count)
+{
+	return replies == count && last_reply.too_late == 1 && last_reply.api_calls == 0 && last_reply.called_at == 0;
+}
+
+static void
+test_last_word(void)
+{
+	replies = 0;
+	configure("near", NULL, NULL, 1);
+	call("near", "on-the-wire");
+	leave_by_ms = now_ms + 900;
+	call("near", "look");
+	call_with("near", STEP_NOTIFY, "message", false);
+	is_number(servers_wait_ms(now_ms, 60000), 900, "what has to leave is looked at in time");
+	now_ms += 899;
+	servers_run(now_ms);
+	is_number(replies, 0, "until then it waits for its turn");
+	now_ms += 1;
+	servers_run(now_ms);
+	ok(came_back(2), "and then it comes back, unsent");
+	is_number(last_reply.class, REPLY_NOT_APPLIED, "without an effect");
+	leave_by_ms = now_ms + 900;
+	call("near", "look");
+	call_with("near", STEP_NOTIFY, "message", false);
+	answer(200, FOUND);
+	ok(sends(0, "/message"), "a message goes before all looks");
+	is_number(sent[0].request.leave_by_ms, leave_by_ms, "and is told until when");
+	answer(200, FOUND);
+	is_number(sent[0].request.leave_by_ms, 0, "a look that is begun may take its time");
+	answer(200, FOUND);
+
+	call("near", "on-the-wire");
+	replies = 0;
+	call_with("near", STEP_NOTIFY, "message", false);
+	api_url = "https://elsewhere";
+	configure("near", NULL, NULL, 1);
+	ok(came_back(1), "what was allowed at one API is not sent to another");
+	api_url = "https://api";
+	answer(200, FOUND);
+	leave_by_ms = 0;
+}
+
+/* 60 a minute: three at first, then one a second. */
+static void
+test_room_for_message(void)
+{
+	max_requests_per_minute = 60;
+	configure("paced", NULL, NULL, 8);
+	max_requests_per_minute = 0;
+	replies = 0;
+	for (int i = 0; i < 4; i++)
+		call("paced", (const char *[]) {"a", "b", "c", "d"}[i]);
+	is_number(sent_count, 1, "one look goes, although there is room for three requests");
+	answer(200, FOUND);
+	call_with("paced", STEP_NOTIFY, "a", false);
+	ok(sent_count == 1 && sends(0, "/a/"), "so that its message need not wait");
+	answer(200, FOUND);
+	now_ms += 2100;
+	servers_run(now_ms);
+	ok(sent_count == 1 && sends(0, "/b"), "the next look has to");
+	answer(200, FOUND);
+	for (int i = 0; i < 30 && replies < 5; i++)
+	{
+		now_ms += 1010;
+		servers_run(now_ms);
+		while (sent_count > 0)
+			answer(200, FOUND);
+	}
+	is_number(replies, 5, "looks that no message follows hold up nobody for long");
+}
+
 int
 main(void)
 {
@@ -515,5 +596,7 @@ main(void)
 	test_unknown_dialect();
 	test_identity();
 	test_render();
+	test_last_word();
+	test_room_for_message();
 	return done_testing();
 }

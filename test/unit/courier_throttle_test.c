@@ -15,7 +15,7 @@ send_all(Throttle *throttle, int64_t now, int count, int64_t *sent)
 {
 	for (int i = 0; i < count; i++)
 	{
-		now += throttle_wait_ms(throttle, now);
+		now += throttle_wait_ms(throttle, 1, now);
 		throttle_count(throttle, now);
 		sent[i] = now;
 	}
@@ -52,8 +52,8 @@ test_limit(int per_minute, int64_t rest)
 	end = send_all(&throttle, begin, count, sent);
 	ok(busiest_minute(sent, count) <= per_minute, "%d a minute, after %d ms of rest: no minute has more",
 	   per_minute, (int) rest);
-	/* the first one goes at once, which at a few a minute is a large part */
-	ok(end - begin <= ideal * 1.01 && end - begin >= ideal * 0.99 - 2000 - MINUTE / per_minute,
+	/* three go at once, which at a few a minute is a large part */
+	ok(end - begin <= ideal * 1.01 && end - begin >= ideal * 0.99 - 2000 - 3 * MINUTE / per_minute,
 	   "%d a minute, after %d ms of rest: five minutes' worth takes five minutes", per_minute, (int) rest);
 	throttle_set(&throttle, 0, end);
 	free(sent);
@@ -66,12 +66,33 @@ test_burst(void)
 	int64_t		sent[300];
 
 	throttle_set(&throttle, 300, 0);
-	send_all(&throttle, 0, 2, sent);
-	ok(sent[1] > 0, "it begins without a burst");
+	send_all(&throttle, 0, 4, sent);
+	ok(sent[2] <= 1 && sent[3] > 100, "it begins with what one nudge may need");
 	send_all(&throttle, 10000, 20, sent);
 	/* 300 in a minute of 60.2 s: nine are 1.8 s, a tenth would be beyond two */
 	is_number(sent[8], 10000, "after a rest, two seconds' worth go out at once");
 	ok(sent[9] > 10000, "and no more");
+	throttle_set(&throttle, 0, 0);
+}
+
+static void
+test_several(void)
+{
+	Throttle	throttle = {0};
+	int64_t		sent[10];
+
+	throttle_set(&throttle, 10, 0);
+	is_number(throttle_wait_ms(&throttle, 3, 0), 0, "a look and its message go together, however slow the pace is");
+	throttle_count(&throttle, 0);
+	is_number(throttle_wait_ms(&throttle, 2, 0), 0, "so that the message does not wait when the look is made");
+	is_number(throttle_wait_ms(&throttle, 3, 0), 6020, "and the next look does");
+	is_number(throttle_wait_ms(&throttle, 99, 0), 6020, "more than there ever are is as many as there may be");
+	send_all(&throttle, 0, 9, sent);
+	ok(throttle_wait_ms(&throttle, 3, sent[8]) + sent[8] >= 60200 + sent[1], "no minute has more than the limit for it");
+	throttle_set(&throttle, 300, 100000);
+	is_number(throttle_wait_ms(&throttle, 99, 200000), 0, "after a rest nothing waits");
+	throttle_count(&throttle, 200000);
+	is_number(throttle_wait_ms(&throttle, 99, 200000), 0, "and a bucket that is full enough is enough");
 	throttle_set(&throttle, 0, 0);
 }
 
@@ -82,16 +103,16 @@ test_change(void)
 	int64_t		sent[100];
 	int64_t		now;
 
-	is_number(throttle_wait_ms(&throttle, 5), 0, "without a limit nothing waits");
+	is_number(throttle_wait_ms(&throttle, 1, 5), 0, "without a limit nothing waits");
 	throttle_count(&throttle, 5);
 	throttle_set(&throttle, 100, 0);
 	now = send_all(&throttle, 1000, 50, sent);
 	throttle_set(&throttle, 10, now);
-	ok(throttle_wait_ms(&throttle, now) > 50000, "a lower limit counts what was sent under the higher one");
+	ok(throttle_wait_ms(&throttle, 1, now) > 50000, "a lower limit counts what was sent under the higher one");
 	throttle_set(&throttle, 200, now);
-	ok(throttle_wait_ms(&throttle, now) <= 301, "a higher one allows more at once");
+	ok(throttle_wait_ms(&throttle, 1, now) <= 301, "a higher one allows more at once");
 	throttle_set(&throttle, 0, now);
-	is_number(throttle_wait_ms(&throttle, now), 0, "none again");
+	is_number(throttle_wait_ms(&throttle, 1, now), 0, "none again");
 }
 
 /* A limit is met by one that was sent just now. */
@@ -111,11 +132,11 @@ test_hold(void)
 
 	throttle_end(&throttle, first, WELCOME_NOT_NOW, 5000, 64, 0);
 	throttle_end(&throttle, second, WELCOME_NOT_NOW, 3000, 64, 0);
-	is_number(throttle_wait_ms(&throttle, 1000), 4000, "the longer hold counts");
+	is_number(throttle_wait_ms(&throttle, 1, 1000), 4000, "the longer hold counts");
 	throttle_end(&throttle, third, WELCOME_NOT_SOON, -1, 64, 4500);
-	is_number(throttle_wait_ms(&throttle, 5000), 0, "and others of its round do not prolong it");
+	is_number(throttle_wait_ms(&throttle, 1, 5000), 0, "and others of its round do not prolong it");
 	throttle_set(&throttle, 60, 1000);
-	ok(throttle_wait_ms(&throttle, 1000) >= 4000, "a limit does not shorten it");
+	ok(throttle_wait_ms(&throttle, 1, 1000) >= 4000, "a limit does not shorten it");
 	throttle_set(&throttle, 0, 0);
 }
 
@@ -130,7 +151,7 @@ test_slow_start(void)
 
 	ok(throttle_has_room(&throttle), "without a limit there is room");
 	meet(&throttle, 2000, 0);
-	is_number(throttle_wait_ms(&throttle, 0), 2000, "the pause that is asked for");
+	is_number(throttle_wait_ms(&throttle, 1, 0), 2000, "the pause that is asked for");
 	for (int round = 0; round < 8; round++)
 	{
 		at_once[round] = 0;
@@ -157,13 +178,13 @@ test_rounds(void)
 		old[i] = throttle_begin(&throttle, 0);
 	for (int i = 0; i < 9; i++)
 		throttle_end(&throttle, old[i], WELCOME_NOT_SOON, -1, 64, 0);
-	is_number(throttle_wait_ms(&throttle, 0), 1000, "nine limited answers at once are one limit");
+	is_number(throttle_wait_ms(&throttle, 1, 0), 1000, "nine limited answers at once are one limit");
 	throttle_end(&throttle, old[9], WELCOME, -1, 64, 500);
 	probe = throttle_begin(&throttle, 1000);
 	ok(!throttle_has_room(&throttle), "an answer from before allows nothing");
 	is_number(throttle_waits_since_ms(&throttle, 1700), 700, "the one that goes first is waited for");
 	throttle_end(&throttle, probe, WELCOME_NOT_SOON, -1, 64, 1700);
-	is_number(throttle_wait_ms(&throttle, 1700), 2000, "the next pause is longer");
+	is_number(throttle_wait_ms(&throttle, 1, 1700), 2000, "the next pause is longer");
 	ok(throttle_has_room(&throttle), "and another one may go first");
 	is_number(throttle_waits_since_ms(&throttle, 9999), 0, "for which nobody waits yet");
 	probe = throttle_begin(&throttle, 3700);
@@ -181,23 +202,23 @@ test_pauses(void)
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 	{
 		meet(&throttle, -1, now);
-		is_number(throttle_wait_ms(&throttle, now), wanted[i], "pauses grow up to a minute");
-		now += throttle_wait_ms(&throttle, now);
+		is_number(throttle_wait_ms(&throttle, 1, now), wanted[i], "pauses grow up to a minute");
+		now += throttle_wait_ms(&throttle, 1, now);
 	}
 	/* what works now and then is no recovery */
 	throttle_end(&throttle, throttle_begin(&throttle, now), WELCOME, -1, 64, now);
 	meet(&throttle, -1, now);
-	is_number(throttle_wait_ms(&throttle, now), 60200, "one answer between does not shorten them");
+	is_number(throttle_wait_ms(&throttle, 1, now), 60200, "one answer between does not shorten them");
 	now += 60200;
 	for (int i = 0; i < 64; i++)
 		throttle_end(&throttle, throttle_begin(&throttle, now), WELCOME, -1, 64, now);
 	meet(&throttle, -1, now);
-	is_number(throttle_wait_ms(&throttle, now), 1000, "a recovery does");
+	is_number(throttle_wait_ms(&throttle, 1, now), 1000, "a recovery does");
 	now += 1000 + 60200;
 	meet(&throttle, -1, now);
-	is_number(throttle_wait_ms(&throttle, now), 1000, "and so does a minute without");
+	is_number(throttle_wait_ms(&throttle, 1, now), 1000, "and so does a minute without");
 	meet(&throttle, 7000, now);
-	is_number(throttle_wait_ms(&throttle, now), 7000, "and the API's own word counts");
+	is_number(throttle_wait_ms(&throttle, 1, now), 7000, "and the API's own word counts");
 }
 
 static void
@@ -207,12 +228,12 @@ test_end_pause(void)
 
 	meet(&throttle, 30000, 0);
 	throttle_end_pause(&throttle);
-	is_number(throttle_wait_ms(&throttle, 0), 0, "a pause can be ended");
+	is_number(throttle_wait_ms(&throttle, 1, 0), 0, "a pause can be ended");
 	throttle_begin(&throttle, 0);
 	ok(!throttle_has_room(&throttle), "but one still goes first");
 	throttle_end(&throttle, throttle.round, WELCOME_NOT_NOW, 20000, 64, 0);
 	throttle_end_pause(&throttle);
-	is_number(throttle_wait_ms(&throttle, 0), 20000, "one that a header asks for cannot");
+	is_number(throttle_wait_ms(&throttle, 1, 0), 20000, "one that a header asks for cannot");
 }
 
 /* 600 a minute are 10 a second. */
@@ -255,6 +276,7 @@ main(void)
 		test_limit(limits[i], 100000);
 	}
 	test_burst();
+	test_several();
 	test_change();
 	test_hold();
 	test_slow_start();
