@@ -34,11 +34,9 @@ nudge($node, 'told-1400');
 wait_until_ended($node, where => q{n.conversation_id LIKE 'live-other-%'});
 is($node->safe_psql('postgres', q{SELECT count(*) FROM reengage.lineage WHERE outcome = 'notified'}), 5,
 	'who is in none of the opt-outs of an open transaction gets a message meanwhile');
-my $held = q{SELECT string_agg(s.requested_conversation_id || ': ' || s.reason, '; ' ORDER BY s.requested_conversation_id)
-	FROM (SELECT n.conversation_id AS requested_conversation_id, d.waiting_for AS reason
-		  FROM reengage.due d JOIN reengage.nudges n USING (nudge_id)) s};
-my $recorded = 'an opt-out, an answer or a cancellation is being recorded';
-ok(poll_until($node, 'postgres', $held, "gone-answered: $recorded; gone-told: $recorded; told-1400: $recorded"),
+my $held = q{SELECT string_agg(requested_conversation_id || ': ' || reason, '; ' ORDER BY requested_conversation_id)
+	FROM reengage.nudge_status WHERE state = 'due'};
+ok(poll_until($node, 'postgres', $held, join '; ', map { "$_: an opt-out or an answer that has not been committed" } qw(gone-answered gone-told told-1400)),
 	'who is in one is held, and told for what');
 $shop->query_safe('COMMIT');
 $shop->quit;
