@@ -1819,6 +1819,7 @@ CREATE TABLE reengage.policies (
 	holdout_salt text NOT NULL DEFAULT '',
 	max_length integer,
 	max_due integer,
+	max_per_minute integer,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	CONSTRAINT policies_pkey PRIMARY KEY (policy_id),
 	CONSTRAINT policies_scope UNIQUE NULLS NOT DISTINCT (server, campaign, channel)
@@ -1839,6 +1840,7 @@ COMMENT ON COLUMN reengage.policies.holdout_percent IS 'the share of customers, 
 COMMENT ON COLUMN reengage.policies.holdout_salt IS 'chooses whom; policies with the same salt choose the same customers';
 COMMENT ON COLUMN reengage.policies.max_length IS 'the most characters of a message; null: as many as a nudge may have';
 COMMENT ON COLUMN reengage.policies.max_due IS 'how many nudges one role may have due at the server, scheduled ones included; null: any number';
+COMMENT ON COLUMN reengage.policies.max_per_minute IS 'how many nudges of one role are started a minute at the server; null: any number';
 COMMENT ON COLUMN reengage.policies.created_at IS 'when it was inserted';
 SELECT pg_catalog.pg_extension_config_dump('reengage.policies', '');
 
@@ -1899,6 +1901,12 @@ BEGIN
 	END IF;
 	IF NEW.max_due IS NOT NULL AND (NEW.campaign IS NOT NULL OR NEW.channel IS NOT NULL) THEN
 		PERFORM reengage.refuse_policy('max_due', NEW.max_due::text, 'It is about a server: campaign and channel must be null.');
+	END IF;
+	IF NOT NEW.max_per_minute BETWEEN 1 AND 1000000 THEN
+		PERFORM reengage.refuse_policy('max_per_minute', NEW.max_per_minute::text, 'It must be from 1 to 1000000.');
+	END IF;
+	IF NEW.max_per_minute IS NOT NULL AND (NEW.campaign IS NOT NULL OR NEW.channel IS NOT NULL) THEN
+		PERFORM reengage.refuse_policy('max_per_minute', NEW.max_per_minute::text, 'It is about a server: campaign and channel must be null.');
 	END IF;
 	RETURN NEW;
 END
@@ -2141,7 +2149,11 @@ SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.c
 		WHEN d.nudge_id IS NULL THEN 'it is missing from the schedule: an operator can put it back by reengage.arm()'
 		WHEN d.waiting_for IS NOT NULL THEN d.waiting_for
 		WHEN d.due_at > pg_catalog.now() THEN 'its time'
-		ELSE reengage.locked_by(d.xmax, n.nudge_id, n.server, n.campaign, n.conversation_id, d.address_hash)
+		ELSE coalesce(
+			reengage.locked_by(d.xmax, n.nudge_id, n.server, n.campaign, n.conversation_id, d.address_hash),
+			(SELECT pg_catalog.format('its role''s turn: a policy (max_per_minute) lets it start %s a minute', pg_catalog.min(q.max_per_minute))
+			 FROM reengage.policies q WHERE q.server = n.server
+			 HAVING pg_catalog.min(q.max_per_minute) IS NOT NULL))
 	END AS reason,
 	CASE WHEN l.outcome IS NULL THEN d.due_at END AS next_attempt_at,
 	coalesce(l.attempts, d.attempt, 0) AS attempts,
@@ -4230,9 +4242,9 @@ GRANT EXECUTE ON FUNCTION reengage.arm(), reengage.disarm(), reengage.preview(uu
 GRANT EXECUTE ON PROCEDURE reengage.run(integer, integer) TO reengage_operator;
 GRANT SELECT, DELETE,
 	INSERT (server, campaign, channel, quiet_hours, time_zone, cap, cap_interval, minimum_gap,
-			holdout_percent, holdout_salt, max_length, max_due),
+			holdout_percent, holdout_salt, max_length, max_due, max_per_minute),
 	UPDATE (server, campaign, channel, quiet_hours, time_zone, cap, cap_interval, minimum_gap,
-			holdout_percent, holdout_salt, max_length, max_due)
+			holdout_percent, holdout_salt, max_length, max_due, max_per_minute)
 	ON reengage.policies TO reengage_operator;
 GRANT SELECT ON reengage.changes TO reengage_operator;
 GRANT EXECUTE ON FUNCTION reengage.permitted_at(timestamptz, text[], text)

@@ -30,6 +30,8 @@ INSERT INTO reengage.policies (holdout_percent) VALUES ('NaN');
 INSERT INTO reengage.policies (max_length) VALUES (0);
 INSERT INTO reengage.policies (max_due) VALUES (0);
 INSERT INTO reengage.policies (campaign, max_due) VALUES ('spring', 5);
+INSERT INTO reengage.policies (max_per_minute) VALUES (0);
+INSERT INTO reengage.policies (channel, max_per_minute) VALUES ('sms', 5);
 INSERT INTO reengage.policies (channel, cap, cap_interval) VALUES ('sms', 1, '1 day'), ('email', 1, '-1 day');
 SELECT count(*) AS none FROM reengage.policies;
 SELECT count(*) AS none FROM reengage.changes;

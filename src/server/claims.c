@@ -34,14 +34,14 @@ typedef struct Reading
 	int		   *next;			/* the first row that is left, of each lane */
 	int		   *end;			/* behind its last one */
 	Contender  *contenders;
-	TimestampTz now;
+	const Clocks *clocks;
 } Reading;
 
 static bool
 has_due(const Reading *reading, int place)
 {
 	return reading->next[place] < reading->end[place] &&
-		reading->rows[reading->next[place]].due_at <= reading->now;
+		reading->rows[reading->next[place]].due_at <= reading->clocks->wall;
 }
 
 /* There may be more behind the last row that was asked for. */
@@ -93,8 +93,9 @@ choose_lane(const Reading *reading)
 		const LaneInHand *hand = &reading->hands[place];
 
 		reading->contenders[place] = (Contender) {
-			.contends = has_due(reading, place) ||
-				(is_cut(reading, place) && reading->next[place] == reading->end[place]),
+			.contends = lanes_have_room(reading->lanes, hand->asker, reading->clocks->now) &&
+				(has_due(reading, place) ||
+				 (is_cut(reading, place) && reading->next[place] == reading->end[place])),
 			.priority = hand->priority,
 			.lane_turn = lane_in_hand(hand)->turn,
 			.role_turn = hand->asker->turn,
@@ -119,6 +120,16 @@ urgency(const Reading *reading)
 	return most;
 }
 
+/* Now, so that those who wait for one another count too; see flights_land(). */
+static void
+count_start(const Reading *reading, Asker *asker, Flight *flight)
+{
+	if (reading->lanes->per_minute == 0)
+		return;
+	flight->counted_at = reading->clocks->now;
+	pace_count(&asker->pace, flight->counted_at);
+}
+
 /* Takes the next row of a lane that is not in hand already.  False: there is none. */
 static bool
 take_turn(Reading *reading, int place, Flights *flights, Server *server)
@@ -139,6 +150,7 @@ take_turn(Reading *reading, int place, Flights *flights, Server *server)
 			continue;
 		reading->lanes->turn++;
 		hand->asker->turn = lane->turn = reading->lanes->turn;
+		count_start(reading, hand->asker, flight);
 		if (rotation_is_equal(reading->lanes->turn))
 			flight->urgency = urgency(reading);
 		return true;
@@ -152,19 +164,19 @@ next_look(const Reading *reading, int place)
 {
 	if (reading->next[place] < reading->end[place])
 		return reading->rows[reading->next[place]].due_at;
-	return is_cut(reading, place) ? reading->now : DT_NOEND;
+	return is_cut(reading, place) ? reading->clocks->wall : DT_NOEND;
 }
 
 static void
-claim_from(Flights *flights, Server *server, int room, TimestampTz now)
+claim_from(Flights *flights, Server *server, int room, const Clocks *clocks)
 {
-	Reading		reading = {.lanes = &server->lanes, .now = now};
+	Reading		reading = {.lanes = &server->lanes, .clocks = clocks};
 	int			place;
 
-	if (server->lanes.next_due > now)
+	if (!lanes_want_look(&server->lanes, clocks))
 		return;
-	lanes_find_askers(&server->lanes, server->name);
-	reading.count = lanes_awake(&server->lanes, now, room, &reading.hands, &reading.left_out);
+	lanes_find_askers(&server->lanes, server->name, clocks->now);
+	reading.count = lanes_awake(&server->lanes, clocks, room, &reading.hands, &reading.left_out);
 	if (reading.count > 0)
 	{
 		reading.limit = Max(Min(room, READ_AHEAD * room / reading.count), 1);
@@ -175,7 +187,7 @@ claim_from(Flights *flights, Server *server, int room, TimestampTz now)
 		room -= take_turn(&reading, place, flights, server);
 	for (place = 0; place < reading.count; place++)
 		lane_in_hand(&reading.hands[place])->next_due = next_look(&reading, place);
-	lanes_were_read(&server->lanes);
+	lanes_were_read(&server->lanes, clocks->now);
 }
 
 /* The loaded nudge with this id, if it is still due at the same time. */
@@ -281,8 +293,9 @@ claims_take(Flights *flights, const Policies *policies, dlist_head *servers, Lin
 		if (room <= 0 || !server_introduce(server, link, clocks->now))
 			continue;
 		server_look_again(server, clocks->now);
+		server->lanes.per_minute = policies_max_per_minute(policies, server->name);
 		if (room > server->ready)
-			claim_from(flights, server, room - server->ready, clocks->wall);
+			claim_from(flights, server, room - server->ready, clocks);
 		departed += depart(flights, server, room);
 	}
 	return Max(departed - policies_judge_starts(policies, flights), 0);

@@ -162,6 +162,7 @@ forget_attempt(Flights *flights, Flight *flight)
 		.urgency = flight->urgency,
 		.due_at = flight->due_at,
 		.calls_before = flight->api_calls - flight->nudge.api_calls,
+		.counted_at = flight->counted_at,
 		.thread = flight->thread,
 	};
 

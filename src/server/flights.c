@@ -338,6 +338,8 @@ void
 flights_land(Flights *flights, Flight *flight)
 {
 	dlist_delete(&flight->node);
+	if (flight->counted_at.us != 0 && !flight->called && flight->calls_before == 0)
+		lanes_take_back(&flight->server->lanes, flight->asker, flight->counted_at);
 	if (flight->customer != NULL)
 		flights_leave_customer(flights, flight);
 	if (flight->call_id != 0)

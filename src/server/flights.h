@@ -51,6 +51,7 @@ typedef struct Flight
 	TimestampTz due_at;			/* its place in the schedule */
 	Customer   *customer;		/* whom nobody else speaks to; NULL: it has none yet */
 	int			calls_before;	/* made before it was parked */
+	Monotonic	counted_at;		/* in the pace of its role; zero: it was not */
 
 	/* from here on: once it is under way, in "memory" */
 	MemoryContext memory;

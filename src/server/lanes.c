@@ -18,6 +18,7 @@ lanes_init(Lanes *lanes, MemoryContext context)
 	lanes->askers = hash_create("reengage askers", 16, &control,
 								HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	lanes->next_due = DT_NOEND;
+	lanes->opens_at = MONOTONIC_NEVER;
 }
 
 Lane *
@@ -35,6 +36,7 @@ find_asker(Lanes *lanes, const char *name)
 	if (found)
 		return asker;
 	asker->turn = 0;
+	memset(&asker->pace, 0, sizeof(Pace));
 	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
 		asker->lanes[priority] = (Lane) {.due_at = DT_NOBEGIN, .next_due = DT_NOEND};
 	return asker;
@@ -81,16 +83,42 @@ lanes_rewind_everybody(Lanes *lanes, TimestampTz due_at)
 	lanes->next_due = Min(lanes->next_due, due_at);
 }
 
-/* Whoever has nothing due any more is forgotten, or roles would add up for ever. */
+/* --- the pace of roles ------------------------------------------------------------ */
+
+bool
+lanes_have_room(const Lanes *lanes, Asker *asker, Monotonic now)
+{
+	return lanes->per_minute == 0 || pace_room(&asker->pace, lanes->per_minute, now) > 0;
+}
+
+void
+lanes_take_back(Lanes *lanes, const char *name, Monotonic counted_at)
+{
+	Asker	   *asker = hash_search(lanes->askers, name, HASH_FIND, NULL);
+
+	if (asker == NULL)
+		return;
+	pace_take_back(&asker->pace, counted_at);
+	/* it may be this one that waits: the next look finds out */
+	if (lanes->opens_at.us != MONOTONIC_NEVER.us)
+		lanes->opens_at = (Monotonic) {0};
+}
+
+/* --- who asks ------------------------------------------------------------------------ */
+
+/*
+ * Whoever has nothing due any more is forgotten, or roles would add up for
+ * ever; but not what a role has started within this minute.
+ */
 static void
-forget_others(Lanes *lanes)
+forget_others(Lanes *lanes, Monotonic now)
 {
 	HASH_SEQ_STATUS status;
 	Asker	   *asker;
 
 	hash_seq_init(&status, lanes->askers);
 	while ((asker = hash_seq_search(&status)) != NULL)
-		if (!asker->found)
+		if (!asker->found && pace_room(&asker->pace, 1, now) > 0)
 			hash_search(lanes->askers, asker->name, HASH_REMOVE, NULL);
 }
 
@@ -111,7 +139,7 @@ put_to_sleep(Lanes *lanes)
 }
 
 void
-lanes_find_askers(Lanes *lanes, const char *server)
+lanes_find_askers(Lanes *lanes, const char *server, Monotonic now)
 {
 	LaneRow    *rows;
 	int			count;
@@ -128,7 +156,7 @@ lanes_find_askers(Lanes *lanes, const char *server)
 		/* its first row may be one that was taken: the cursor knows */
 		asker->lanes[rows[i].priority].next_due = DT_NOBEGIN;
 	}
-	forget_others(lanes);
+	forget_others(lanes, now);
 	lanes->look_for_askers = false;
 }
 
@@ -157,7 +185,7 @@ compare_roles(const void *one, const void *other)
 }
 
 int
-lanes_awake(const Lanes *lanes, TimestampTz now, int room, LaneInHand **awake, int *left_out)
+lanes_awake(const Lanes *lanes, const Clocks *clocks, int room, LaneInHand **awake, int *left_out)
 {
 	HASH_SEQ_STATUS status;
 	Asker	   *asker;
@@ -169,7 +197,7 @@ lanes_awake(const Lanes *lanes, TimestampTz now, int room, LaneInHand **awake, i
 	hash_seq_init(&status, lanes->askers);
 	while ((asker = hash_seq_search(&status)) != NULL)
 		for (int priority = 0; priority < PRIORITY_COUNT; priority++)
-			if (asker->lanes[priority].next_due <= now)
+			if (asker->lanes[priority].next_due <= clocks->wall && lanes_have_room(lanes, asker, clocks->now))
 				(*awake)[count++] = (LaneInHand) {asker, priority};
 	if (count <= room)
 		return count;
@@ -181,15 +209,38 @@ lanes_awake(const Lanes *lanes, TimestampTz now, int room, LaneInHand **awake, i
 	return Min(count, most);
 }
 
+static TimestampTz
+next_due_of(const Asker *asker)
+{
+	TimestampTz next = DT_NOEND;
+
+	for (int priority = 0; priority < PRIORITY_COUNT; priority++)
+		next = Min(next, asker->lanes[priority].next_due);
+	return next;
+}
+
+bool
+lanes_want_look(const Lanes *lanes, const Clocks *clocks)
+{
+	return lanes->next_due <= clocks->wall || monotonic_is_reached(lanes->opens_at, clocks->now);
+}
+
 void
-lanes_were_read(Lanes *lanes)
+lanes_were_read(Lanes *lanes, Monotonic now)
 {
 	HASH_SEQ_STATUS status;
 	Asker	   *asker;
 
 	lanes->next_due = DT_NOEND;
+	lanes->opens_at = MONOTONIC_NEVER;
 	hash_seq_init(&status, lanes->askers);
 	while ((asker = hash_seq_search(&status)) != NULL)
-		for (int priority = 0; priority < PRIORITY_COUNT; priority++)
-			lanes->next_due = Min(lanes->next_due, asker->lanes[priority].next_due);
+	{
+		TimestampTz next_due = next_due_of(asker);
+
+		if (lanes_have_room(lanes, asker, now))
+			lanes->next_due = Min(lanes->next_due, next_due);
+		else if (next_due != DT_NOEND)
+			lanes->opens_at = monotonic_earlier(lanes->opens_at, pace_opens_at(&asker->pace, lanes->per_minute));
+	}
 }

@@ -13,6 +13,8 @@
 #include "datatype/timestamp.h"
 #include "utils/hsearch.h"
 
+#include "clocks.h"
+#include "pace.h"
 #include "store.h"
 
 #define PRIORITY_COUNT 10
@@ -31,6 +33,7 @@ typedef struct Asker
 	char		name[NAMEDATALEN];	/* the key, padded with zeros */
 	int64		turn;			/* its last one */
 	bool		found;			/* when it was last looked for */
+	Pace		pace;			/* of its starts; counted while there is a limit */
 	Lane		lanes[PRIORITY_COUNT];
 } Asker;
 
@@ -39,7 +42,9 @@ typedef struct Lanes
 	HTAB	   *askers;
 	int64		turn;			/* the last one that was given */
 	bool		look_for_askers;	/* there may be others by now */
-	TimestampTz next_due;		/* of all of them */
+	int			per_minute;		/* starts of one role; 0: any number */
+	TimestampTz next_due;		/* of all of them, but those of roles that have started so many: */
+	Monotonic	opens_at;		/* the first of these may start another one */
 } Lanes;
 
 /* A lane that is to be read. */
@@ -59,18 +64,27 @@ extern void lanes_rewind_all(Lanes *lanes, TimestampTz due_at);
 extern void lanes_rewind_everybody(Lanes *lanes, TimestampTz due_at);
 
 /* Inside a tick: who has something due, if that is to be looked for. */
-extern void lanes_find_askers(Lanes *lanes, const char *server);
+extern void lanes_find_askers(Lanes *lanes, const char *server, Monotonic now);
+
+/* Is one of them to be read? */
+extern bool lanes_want_look(const Lanes *lanes, const Clocks *clocks);
+
+/* May the role start another one, by its pace? */
+extern bool lanes_have_room(const Lanes *lanes, Asker *asker, Monotonic now);
+
+/* One that was counted then has ended without a call. */
+extern void lanes_take_back(Lanes *lanes, const char *asker, Monotonic counted_at);
 
 /*
  * The lanes whose turns are next, of those that may have something due: enough
  * of them to fill so many places.  Returns their number, and the most urgent
  * priority of those that were left out.
  */
-extern int	lanes_awake(const Lanes *lanes, TimestampTz now, int room, LaneInHand **awake,
+extern int	lanes_awake(const Lanes *lanes, const Clocks *clocks, int room, LaneInHand **awake,
 						int *left_out);
 
 /* After they were read: when the next one is to be read. */
-extern void lanes_were_read(Lanes *lanes);
+extern void lanes_were_read(Lanes *lanes, Monotonic now);
 
 extern Lane *lane_in_hand(const LaneInHand *hand);
 

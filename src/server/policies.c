@@ -49,6 +49,21 @@ policies_know(Policies *policies)
 		policies->count = store_read_policies(policies->context, &policies->list);
 }
 
+int
+policies_max_per_minute(const Policies *policies, const char *server)
+{
+	int			most = 0;
+
+	for (int i = 0; i < policies->count; i++)
+	{
+		const Policy *policy = &policies->list[i];
+
+		if (policy->max_per_minute > 0 && strcmp(policy->server, server) == 0)
+			most = most == 0 ? policy->max_per_minute : Min(most, policy->max_per_minute);
+	}
+	return most;
+}
+
 /* --- one nudge and one policy ------------------------------------------------- */
 
 static const char *

@@ -23,6 +23,9 @@ extern void policies_forget(Policies *policies);
 /* Reads them, unless they are known.  An error leaves them unknown. */
 extern void policies_know(Policies *policies);
 
+/* How many nudges of a role may be started a minute there; 0: any number. */
+extern int	policies_max_per_minute(const Policies *policies, const char *server);
+
 /*
  * Judges flights that are to start by what is known before a call is made, so
  * that none is wasted: those that may not start are ended or put back.  Returns

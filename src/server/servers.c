@@ -434,6 +434,7 @@ next_look(const Server *server, const Clocks *clocks)
 		return MONOTONIC_NEVER;
 	due_at = Min(due_at, server->lanes.next_due);
 	next = due_at == DT_NOEND ? MONOTONIC_NEVER : clocks_look_again(clocks, due_at);
+	next = monotonic_earlier(next, server->lanes.opens_at);
 	if (server->nlocked_out > 0)
 		next = monotonic_earlier(next, server->look_again_at);
 	return left_alone && next.us != MONOTONIC_NEVER.us ? monotonic_later(next, server->trouble.until) : next;

@@ -15,7 +15,8 @@
 enum
 {
 	SERVER = 1, CAMPAIGN, CHANNEL, QUIET_HOURS, TIME_ZONE, CAP, CAP_INTERVAL,
-	MINIMUM_GAP, HOLDOUT_PERCENT, HOLDOUT_SALT, MAX_LENGTH
+	MINIMUM_GAP, HOLDOUT_PERCENT, HOLDOUT_SALT, MAX_LENGTH,
+	MAX_PER_MINUTE
 };
 
 static int64
@@ -58,7 +59,8 @@ store_read_policies(MemoryContext context, Policy **policies)
 		" coalesce(p.cap, -1),"
 		" (extract(epoch FROM p.cap_interval) * 1000000)::pg_catalog.int8,"
 		" (extract(epoch FROM p.minimum_gap) * 1000000)::pg_catalog.int8,"
-		" p.holdout_percent::pg_catalog.float8, p.holdout_salt, coalesce(p.max_length, 0)"
+		" p.holdout_percent::pg_catalog.float8, p.holdout_salt, coalesce(p.max_length, 0),"
+		" coalesce(p.max_per_minute, 0)"
 		" FROM reengage.policies p ORDER BY p.policy_id",
 		0, {0}
 	};
@@ -82,6 +84,7 @@ store_read_policies(MemoryContext context, Policy **policies)
 			.holdout = result_percent(row),
 			.holdout_salt = result_text(row, HOLDOUT_SALT),
 			.max_length = result_integer(row, MAX_LENGTH),
+			.max_per_minute = result_integer(row, MAX_PER_MINUTE),
 		};
 	MemoryContextSwitchTo(old);
 	*policies = read;

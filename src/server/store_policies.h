@@ -26,6 +26,7 @@ typedef struct Policy
 	double		holdout;		/* percent */
 	const char *holdout_salt;
 	int			max_length;		/* characters */
+	int			max_per_minute; /* starts of one role */
 } Policy;
 
 /* Which messages count: those to a customer, or else those of a thread. */

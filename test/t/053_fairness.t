@@ -83,6 +83,38 @@ is(sql(q{SELECT max(nth - round) <= 0 FROM (SELECT row_number() OVER (PARTITION 
 	(row_number() OVER (ORDER BY l.lineage_id) + 16 + 99) / 100 AS round
 	FROM reengage.lineage l JOIN reengage.nudges n USING (nudge_id) WHERE n.requested_by LIKE 'app_%') r}), 't', 'nobody has a second turn before all had the first');
 
+# --- how many nudges of an application are started a minute ------------------------------------------
+
+sub ticks { return sql(q{SELECT sum(calls) FROM pg_stat_statements WHERE query LIKE '%reengage.releases%'}); }
+
+# How many of these conversations the API was asked about.
+sub asked_about
+{
+	my ($pattern) = @_;
+	my %asked = map { $_->{conversation_id} => 1 } grep { $_->{conversation_id} =~ $pattern } $simulator->requests;
+
+	return scalar keys %asked;
+}
+
+sql(q{INSERT INTO reengage.policies (max_per_minute, max_length) VALUES (2, 10)});
+# what is refused without a call does not count
+sql(q{SET ROLE shop; INSERT INTO reengage.nudges (conversation_id, message) SELECT 'live-long-' || n, 'more than ten' FROM generate_series(1, 5) n});
+wait_until_ended($node);
+ask('shop', 5, 4);
+wait_for(sub { sql(q{SELECT count(*) FROM reengage.lineage l JOIN reengage.nudges n USING (nudge_id) WHERE n.conversation_id LIKE 'live-shop-4-%'}) >= 2 }, 'two end');
+my $ticks = ticks();
+ask('shop', 1, 2);
+ask($_, 2, 4) for qw(bank crowd);
+wait_until_ended($node, where => q(n.requested_by <> 'shop'));
+is(asked_about(qr/^live-shop-[24]-/), 2, 'no more nudges of a role are started a minute than a policy allows, while others go out');
+cmp_ok(ticks() - $ticks, '<=', 50, 'nor does the worker look for them again and again');
+is(sql(q{SELECT state || ': ' || reason || ', ' || count(*) FROM reengage.nudge_status WHERE state = 'due' GROUP BY state, reason}),
+	"due: its role's turn: a policy (max_per_minute) lets it start 2 a minute, 4", 'nudge_status says what they wait for');
+sql(q{UPDATE reengage.policies SET max_per_minute = 4});
+wait_for(sub { asked_about(qr/^live-shop-[24]-/) == 4 }, 'a higher limit holds at once');
+sql(q{DELETE FROM reengage.policies});
+wait_until_ended($node);
+
 # --- what a commit wakes -----------------------------------------------------------------------------
 
 sub claims { return sql(q{SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '%AS lane (asker%'}); }
