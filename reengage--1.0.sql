@@ -2153,7 +2153,8 @@ SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.c
 			reengage.locked_by(d.xmax, n.nudge_id, n.server, n.campaign, n.conversation_id, d.address_hash),
 			(SELECT pg_catalog.format('its role''s turn: a policy (max_per_minute) lets it start %s a minute', pg_catalog.min(q.max_per_minute))
 			 FROM reengage.policies q WHERE q.server = n.server
-			 HAVING pg_catalog.min(q.max_per_minute) IS NOT NULL))
+			 HAVING pg_catalog.min(q.max_per_minute) IS NOT NULL),
+			'its turn, or what the API answers: the server''s places and its pace are shared')
 	END AS reason,
 	CASE WHEN l.outcome IS NULL THEN d.due_at END AS next_attempt_at,
 	coalesce(l.attempts, d.attempt, 0) AS attempts,

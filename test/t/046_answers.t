@@ -74,7 +74,7 @@ $session->query_safe(q{SELECT count(*) FROM generate_series(1, 300) n
 	CROSS JOIN LATERAL reengage.record_answer(address => '+1556' || lpad(n::text, 7, '0'))});
 $node->safe_psql('postgres', q{SELECT reengage.resume('genesys')});
 wait_until_ended($node, where => q(n.conversation_id = 'live-else'));
-is($node->safe_psql('postgres', q{SELECT count(*) FROM reengage.nudge_status WHERE campaign = 'bulk' AND state = 'due' AND reason IS NOT NULL}),
+is($node->safe_psql('postgres', q{SELECT count(*) FROM reengage.nudge_status WHERE campaign = 'bulk' AND state = 'due' AND reason = 'an opt-out or an answer that has not been committed'}),
 	300, 'who answers wait for the transaction, and are told so');
 is(scalar(@{[ $simulator->effects ]}), $before + 1, 'and none of them is spoken to');
 $session->query_safe(q{COMMIT});

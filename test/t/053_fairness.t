@@ -52,6 +52,8 @@ cmp_ok(waited_for('live-shop-0-3', 'crowd'), '<=', 4 + 6, 'and has every other t
 cmp_ok(waited_for('live-bank-5-1', 'crowd'), '<=', 4 + 10, 'nor do urgent nudges of one stop those of another');
 cmp_ok(waited_for('live-bank-5-2', 'crowd'), '<=', 4 + 20, 'of any priority');
 cmp_ok(sql(q{SELECT count(*) FROM reengage.due}), '>', 250, 'while the backlog waits');
+is(sql(q{SELECT reason FROM reengage.nudge_status WHERE state = 'due' ORDER BY nudge_id DESC LIMIT 1}),
+	'its turn, or what the API answers: the server\'s places and its pace are shared', 'for its turn, which nudge_status says');
 
 sql(q{ALTER SERVER genesys OPTIONS (SET max_requests_per_minute '0', SET max_in_flight '64')});
 wait_until_ended($node);
