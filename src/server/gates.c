@@ -38,6 +38,12 @@ ended(Outcome outcome, const char *reason)
 	return (Passage) {.gate = GATE_ENDED, .outcome = outcome, .reason = reason};
 }
 
+static int
+busy_ms(const Flight *flight)
+{
+	return BUSY_MS << Min(flight->nudge.round, BUSY_DOUBLINGS);
+}
+
 /* This call cannot be made again, so nobody will know of the first. */
 static Passage
 left_in_doubt(const char *reason)
@@ -71,7 +77,7 @@ pass(Flights *in_hand, Flight *flight, const GateFacts *facts, Monotonic now)
 	if (facts->create_in_doubt)
 		return held(GATE_HELD, DOUBT_HOLD_MS, "an earlier create on this conversation is in doubt");
 	if (!flights_take_customer(in_hand, flight))
-		return held(GATE_BUSY, BUSY_MS << Min(flight->nudge.round, BUSY_DOUBLINGS), "another nudge to this customer is under way");
+		return held(GATE_BUSY, busy_ms(flight), "another nudge to this customer is under way");
 	/* once is enough, and a call that is made again stays the same */
 	if (facts->other_conversation != NULL && flight->other == NULL && !flight->nudge.unresolved)
 		return (Passage) {.gate = GATE_ELSEWHERE,
@@ -128,7 +134,7 @@ gates_ask(const Policies *policies, Flights *in_hand, Flight **flights, const In
 	store_check_gates(rows, count, facts);
 	for (int i = 0; i < count; i++)
 		passages[i] = locked[i] ? pass(in_hand, flights[i], &facts[i], now) :
-			held(GATE_HELD, BUSY_MS, "an opt-out, an answer or a cancellation is being recorded");
+			held(GATE_HELD, busy_ms(flights[i]), "an opt-out, an answer or a cancellation is being recorded");
 	/* nobody else speaks to these customers, so that what is counted is all there is */
 	policies_judge(policies, flights, count, passages);
 	for (int i = 0; i < count; i++)

@@ -27,6 +27,8 @@ sub ask
 		SELECT 'live-$role-$priority-' || n, 'x', $priority FROM generate_series(1, $count) n});
 }
 
+sub claims { return sql(q{SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '%AS lane (asker%'}); }
+
 # How many nudges of another role ended between the first one's request and its end.
 sub waited_for
 {
@@ -117,9 +119,46 @@ wait_for(sub { asked_about(qr/^live-shop-[24]-/) == 4 }, 'a higher limit holds a
 sql(q{DELETE FROM reengage.policies});
 wait_until_ended($node);
 
-# --- what a commit wakes -----------------------------------------------------------------------------
+# --- an application opts out many customers, and leaves its transaction open ------------------------
 
-sub claims { return sql(q{SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '%AS lane (asker%'}); }
+# 20 customers whose addresses are in their nudges, and 20 whose only a look tells
+$simulator->control('POST', 'conversations', [ map { { id => "live-found-$_", status => 'open', channel => 'sms', address => sprintf('+1317100%04d', $_) } } 1 .. 20 ]);
+
+sub looks { my ($what) = @_; return scalar grep { $_->{conversation_id} =~ /^live-$what-/ } $simulator->requests('verb=check'); }
+
+sql(q{ALTER SERVER genesys OPTIONS (SET max_requests_per_minute '600')});
+my $earlier = () = $simulator->requests;
+my $open = $node->background_psql('postgres', on_error_stop => 1);
+$open->query_safe(q{SET client_min_messages = warning; BEGIN;
+	SELECT count(*) FROM generate_series(1, 20) n, unnest(ARRAY['+1317000', '+1317100']) area
+		LEFT JOIN reengage.suppress(area || lpad(n::text, 4, '0'), channel => 'sms') ON true});
+sql(q{SET ROLE shop; INSERT INTO reengage.nudges (conversation_id, message, address, channel)
+	SELECT 'live-told-' || n, 'x', '+1317000' || lpad(n::text, 4, '0'), 'sms' FROM generate_series(1, 20) n;
+	INSERT INTO reengage.nudges (conversation_id, message) SELECT 'live-found-' || n, 'x' FROM generate_series(1, 20) n});
+my $held = q{SELECT count(*) FROM reengage.due WHERE waiting_for LIKE 'an opt-out%'};
+wait_for(sub { sql($held) == 20 }, 'the addresses are known');
+# as if they had waited for long
+sql(q{UPDATE reengage.due SET round = 10, due_at = now(), waiting_for = NULL; SELECT reengage.wake('-infinity')});
+wait_for(sub { sql("$held AND due_at > now() + interval '10 s'") == 20 }, 'the looks become rarer');
+my $looks = looks('found');
+ask('bank', 2, 9);
+wait_until_ended($node, where => q(n.requested_by = 'bank'));
+is(looks('found'), $looks, 'while a transaction is open, those whom it is about are not looked at again and again');
+is(looks('told'), 0, 'nor at all, where the nudge has the address');
+# 10 in a second, and a burst of two
+my @requests = $simulator->requests;
+my @at = map { $_->{arrived_us} / 1e6 } @requests[ $earlier .. $#requests ];
+my $most = 0;
+for my $to (0 .. $#at) { for (0 .. $to) { my $over = $to - $_ + 1 - 10 * ($at[$to] - $at[$_]); $most = $over if $over > $most; } }
+cmp_ok($most, '<=', 25, 'never faster than the server may be called');
+
+$open->query_safe('COMMIT');
+$open->quit;
+sql(q{ALTER SERVER genesys OPTIONS (SET max_requests_per_minute '0'); UPDATE reengage.due SET due_at = now(); SELECT reengage.wake('-infinity')});
+wait_until_ended($node);
+is(sql(q{SELECT DISTINCT outcome FROM reengage.lineage JOIN reengage.nudges n USING (nudge_id) WHERE n.conversation_id ~ '^live-(told|found)-'}), 'suppressed', 'nobody of them is spoken to');
+
+# --- what a commit wakes -----------------------------------------------------------------------------
 
 sql(qq{CREATE SERVER other_$_ FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0');
 	GRANT USAGE ON FOREIGN SERVER other_$_ TO shop}) for 1 .. 20;
