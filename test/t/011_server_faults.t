@@ -264,10 +264,11 @@ sub locks
 		says => 'canceling statement due to lock timeout', %more);
 }
 
-begin_case("locked_$_", locks($_)) for qw(nudges due intents lineage);
+begin_case("locked_$_", locks($_)) for qw(due intents lineage);
+# what has no row to write goes on: only outcomes need this table here, and wait
+begin_case('locked_nudges', locks('nudges', says => ''));
 begin_case('locked_stopped', locks('lineage', stop => 1));
-begin_case('deadlock', locks('lineage'), hold => 'SELECT FROM reengage.due FOR UPDATE',
-	when_it_waits => 'LOCK TABLE reengage.lineage IN ACCESS EXCLUSIVE MODE');
+begin_case('deadlock', locks('lineage'), when_it_waits => 'SELECT FROM reengage.due FOR UPDATE');
 begin_case('full_lineage', raises('INSERT', 'lineage', '53100'));
 begin_case('full_intents', raises('INSERT', 'intents', '53100'));
 begin_case('full_due', raises('DELETE', 'due', '53100'));
@@ -315,7 +316,7 @@ for my $case (@cases)
 	}
 	# the health view would wait for the locks
 	my $sql = 'SELECT message FROM reengage.worker_state()';
-	wait_for(sub { $faulty->safe_psql($name, $sql) ne '' }, "$name: the worker complains");
+	wait_for(sub { $faulty->safe_psql($name, $sql) ne '' }, "$name: the worker complains") if $case->{says};
 	is($faulty->safe_psql($name, $sql), $case->{says}, "$name: the worker says what is wrong");
 	ok($faulty->poll_query_until('template1', qq{
 		SELECT state = 'idle' AND backend_xmin IS NULL AND NOT EXISTS (
@@ -347,8 +348,9 @@ for my $case (@cases)
 	ledger_matches_lineage($faulty, $case->{simulator}, "$name: nothing was sent twice", @database);
 	next if $case->{stop};
 	is(worker_pid($faulty, $name), $pid, "$name: the worker went through it");
-	is(scalar log_lines($faulty, $offset, qr/ \[$pid\] /), 1, "$name: one line of the log is about it")
-	  or diag(join "\n", log_lines($faulty, $offset, qr/ \[$pid\] /));
+	# once for each time that it began anew, after a tick that had nothing to do with it
+	my %said = map { s/^.*? LOG:\s+//r => 1 } log_lines($faulty, $offset, qr/ \[$pid\] /);
+	is(join('; ', sort keys %said), $case->{says}, "$name: the log says that, and nothing else");
 }
 $faulty->stop;
 
