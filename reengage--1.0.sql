@@ -1313,8 +1313,12 @@ BEGIN
 				subject.root_conversation_id, subject.label, said, suppress.until, speaker)
 		ON CONFLICT ON CONSTRAINT suppressions_subject DO UPDATE
 		SET until = nullif(greatest(coalesce(s.until, 'infinity'), coalesce(EXCLUDED.until, 'infinity')), 'infinity'),
-			reason = CASE WHEN s.origin = 'caller' OR EXCLUDED.origin = 'operator' THEN coalesce(EXCLUDED.reason, s.reason) ELSE s.reason END,
-			origin = CASE WHEN s.origin = 'caller' OR EXCLUDED.origin = 'operator' THEN EXCLUDED.origin ELSE s.origin END;
+			-- one that has come to its end says nothing any more
+			reason = CASE WHEN s.until <= clock_timestamp() THEN EXCLUDED.reason
+						  WHEN s.origin = 'caller' OR EXCLUDED.origin = 'operator' THEN coalesce(EXCLUDED.reason, s.reason)
+						  ELSE s.reason END,
+			origin = CASE WHEN s.origin = 'caller' OR EXCLUDED.origin = 'operator' OR s.until <= clock_timestamp()
+						  THEN EXCLUDED.origin ELSE s.origin END;
 		PERFORM reengage.unlock_thread(subject.of_server, subject.root_conversation_id);
 		PERFORM reengage.unlock_customer(subject.address_hash);
 		RETURN QUERY
@@ -1341,8 +1345,10 @@ BEGIN
 	ON CONFLICT DO NOTHING;
 	IF NOT FOUND THEN
 		UPDATE reengage.suppressions s
-		SET until = NULL, reason = CASE WHEN s.origin = 'operator' THEN s.reason ELSE record_opt_out.reason END,
-			origin = CASE WHEN s.origin = 'operator' THEN s.origin ELSE 'api' END
+		-- one that has come to its end says nothing any more
+		SET until = NULL,
+			reason = CASE WHEN s.origin = 'operator' AND s.until > clock_timestamp() THEN s.reason ELSE record_opt_out.reason END,
+			origin = CASE WHEN s.origin = 'operator' AND s.until > clock_timestamp() THEN s.origin ELSE 'api' END
 		WHERE (s.address_hash = record_opt_out.address_hash OR s.root_conversation_id = record_opt_out.root_conversation_id)
 		  AND s.server = record_opt_out.server AND s.channel IS NOT DISTINCT FROM lower(record_opt_out.channel COLLATE "C")
 		  AND s.until IS NOT NULL;

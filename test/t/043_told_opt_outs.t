@@ -84,9 +84,9 @@ wait_until_ended($node);
 is(outcome($node, 'closed-both-1'), 'refused opted_out create', 'then the API says so');
 is(sql(q{SELECT origin || coalesce(until::text, ' for ever') FROM reengage.suppressions WHERE label ~ '33$'}), 'api for ever', 'and it has none any more');
 sql(q{SELECT reengage.suppress('+13175550333', channel => 'sms', reason => 'asked us', server => 'genesys')});
-is(sql(q{SELECT origin || ' ' || reason FROM reengage.suppressions WHERE label ~ '33$'}), 'caller asked us', 'whoever asks for it besides, is named');
+is(sql(q{SELECT origin || ' ' || reason FROM reengage.suppressions WHERE label ~ '33$'}), 'operator asked us', 'whoever asks for it besides, is named');
 sql(q{SELECT reengage.record_opt_out('genesys', 'sms', address_hash, NULL, label, 'again') FROM reengage.suppressions WHERE label ~ '33$'});
-is(sql(q{SELECT origin || ' ' || reason FROM reengage.suppressions WHERE label ~ '33$'}), 'caller asked us', 'and what has no end is not touched by the API');
+is(sql(q{SELECT origin || ' ' || reason FROM reengage.suppressions WHERE label ~ '33$'}), 'operator asked us', 'and what has no end is not touched by the API');
 
 # somebody records an opt-out of the customer while the API says so: nobody waits for the other
 $simulator->control('POST', 'conversations', { id => 'closed-open', status => 'closed', address => '+13175550344' });
@@ -106,7 +106,7 @@ $open->query_safe('COMMIT');
 $open->quit;
 wait_until_ended($node);
 is(outcome($node, 'closed-open'), 'refused opted_out create', 'which comes after the other');
-is(sql(q{SELECT origin || ' ' || reason FROM reengage.suppressions WHERE label ~ '44$'}), 'caller at the same time', 'and leaves it as it is');
+is(sql(q{SELECT origin || ' ' || reason FROM reengage.suppressions WHERE label ~ '44$'}), 'operator at the same time', 'and leaves it as it is');
 
 ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree, nudge by nudge');
 $node->stop;
