@@ -42,10 +42,17 @@ is(outcome($node, 'live-answered'), 'notified - notify', 'what was answered whil
 
 # --- and the courier was stopped, too -------------------------------------------------------------
 
+# of new processes, as the courier has kept the real time
+$node->stop;
+set_clock(0);
+start_with_clock($node, monotonic => 1);
+$node->poll_query_until('postgres', q{SELECT state = 'running' FROM reengage.worker_state()});
 nudge($node, 'live-silent');
 wait_for(sub { statuses('live-silent') ne '' }, 'another one is on the wire');
+$worker = worker_pid($node);
+$courier = courier_pid($worker);
 kill 'STOP', $worker, $courier;
-set_clock(7200);
+set_clock(3600);
 kill 'CONT', $worker;
 # it looks after the courier each second
 my $switches = sub { slurp_file("/proc/$worker/status") =~ /^voluntary_ctxt_switches:\s*(\d+)/m ? $1 : 0 };

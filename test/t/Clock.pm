@@ -1,6 +1,6 @@
-# A server whose clock the test sets while it runs, by libfaketime.  Durations are
-# measured as ever: of the real clock, too, only the wall one can be set.  It is
-# another matter for a server that was stopped meanwhile.
+# A server whose clock the test sets while it runs (test/clocks/clock.c).
+# Durations are measured as ever: of the real clock, too, only the wall one can be
+# set.  It is another matter for a server that was stopped meanwhile.
 package Clock;
 
 use strict;
@@ -13,25 +13,22 @@ use Reengage ();
 use Exporter 'import';
 our @EXPORT_OK = qw(clock_is_missing prepare_clock start_with_clock set_clock);
 
-my ($library, $waits, $courier, $file);
+my ($library, $courier, $file);
 
 # Why there is none here, or an empty string.
 sub clock_is_missing
 {
-	chomp($library = `faketime -f +0 printenv LD_PRELOAD 2>/dev/null` // '');
-	return 'faketime is not here' if $library eq '';
 	return 'this PostgreSQL finds extensions only where they are installed'
 	  unless defined($courier = Reengage::own_courier());
-	$waits = PostgreSQL::Test::Utils::tempdir() . '/waits.so';
+	$library = PostgreSQL::Test::Utils::tempdir() . '/clock.so';
 	return 'there is no compiler'
-	  if system($ENV{CC} // 'cc', '-std=gnu99', '-shared', '-fPIC', '-o', $waits, dirname(__FILE__) . '/../clocks/waits.c') != 0;
+	  if system($ENV{CC} // 'cc', '-std=gnu99', '-shared', '-fPIC', '-o', $library, dirname(__FILE__) . '/../clocks/clock.c', '-ldl') != 0;
 	return '';
 }
 
 sub environment
 {
-	return (LD_PRELOAD => "$waits:$library", FAKETIME_TIMESTAMP_FILE => $file,
-		FAKETIME_NO_CACHE => 1, FAKETIME_DONT_FAKE_MONOTONIC => 1);
+	return (LD_PRELOAD => $library, CLOCK_FILE => $file);
 }
 
 # Before the server is made.  A courier has no environment but its own.
@@ -56,7 +53,7 @@ sub start_with_clock
 	my ($node, %options) = @_;
 	local %ENV = (%ENV, environment());
 
-	delete $ENV{FAKETIME_DONT_FAKE_MONOTONIC} if $options{monotonic};
+	$ENV{CLOCK_ALL} = 1 if $options{monotonic};
 	return $node->start;
 }
 
@@ -65,22 +62,11 @@ sub set_clock
 {
 	my ($seconds) = @_;
 
-	open my $handle, '>', "$file.new" or die "could not write $file.new: $!";
-	printf $handle "%+d\n", $seconds;
+	# in place: the processes have it in their memory
+	open my $handle, -e $file ? '+<' : '>', $file or die "could not write $file: $!";
+	syswrite $handle, pack 'q', $seconds;
 	close $handle;
-	rename "$file.new", $file or die "could not rename $file.new: $!";
 	return;
-}
-
-# libfaketime has shared memory for each process, which one that is killed leaves.
-END
-{
-	for my $left (glob '/dev/shm/*faketime_s[eh]m_*')
-	{
-		my ($pid) = $left =~ /_(\d+)$/;
-
-		unlink $left if defined $pid && !kill 0, $pid;
-	}
 }
 
 1;
