@@ -24,6 +24,13 @@
 /* A message follows its look within so long, or not at all. */
 #define EXPECTED_MS 1000
 
+/*
+ * Calls whose token was refused are made again before all others, which wait
+ * for the answers, but for no longer than this: the new token may be good for
+ * few calls, and a call that meets the end of one after the other has failed.
+ */
+#define REPEATS_FIRST_MS 1000
+
 typedef struct Server
 {
 	struct Server *next;
@@ -34,6 +41,8 @@ typedef struct Server
 	Call	   *first;			/* the calls that wait, in order */
 	int			in_flight;
 	int			looks;			/* of these, looks */
+	int			repeats;		/* of these, calls whose token was refused before */
+	int64_t		repeated_at_ms; /* the last of them was */
 	int			expected;		/* messages that may follow looks, on the wire or just answered */
 	int64_t		answered_at_ms;	/* the last look was */
 } Server;
@@ -217,6 +226,7 @@ on_response(void *owner, const HttpResponse *response)
 	Server	   *server = call->server;
 
 	server->in_flight--;
+	server->repeats -= call->requests_sent > 0;
 	if (call->message.step == STEP_CHECK)
 	{
 		server->looks--;
@@ -324,10 +334,24 @@ requests_of(const Server *server, const Call *call, int64_t now_ms)
 	return REQUESTS_OF_NUDGE + (is_over ? 0 : server->expected);
 }
 
+/* For so long the first one waits for those that are being repeated. */
+static int64_t
+wait_for_repeats_ms(const Server *server, int64_t now_ms)
+{
+	int64_t		left_ms = server->repeated_at_ms + REPEATS_FIRST_MS - now_ms;
+
+	return server->first->requests_sent == 0 && server->repeats > 0 && left_ms > 0 ? left_ms : 0;
+}
+
 static void
 note_begun(Server *server, const Call *call)
 {
 	server->in_flight++;
+	if (call->requests_sent > 0)
+	{
+		server->repeats++;
+		server->repeated_at_ms = clock_monotonic_ms();
+	}
 	if (call->message.step != STEP_CHECK)
 		server->expected -= server->expected > 0;
 	else
@@ -348,6 +372,7 @@ start_calls(Server *server)
 	while (server->first != NULL &&
 		   server->in_flight < server->settings->max_in_flight &&
 		   login_permits(&server->login, now_ms) &&
+		   wait_for_repeats_ms(server, now_ms) == 0 &&
 		   throttle_has_room(&server->throttle) &&
 		   throttle_wait_ms(&server->throttle, requests_of(server, server->first, now_ms), now_ms) == 0)
 	{
@@ -416,6 +441,8 @@ next_start_ms(const Server *server, int64_t now_ms)
 		return server->login.ask_again_at_ms;
 	if (!throttle_has_room(&server->throttle))
 		return now_ms + PATIENCE_MS - throttle_waits_since_ms(&server->throttle, now_ms);
+	if (wait_for_repeats_ms(server, now_ms) > 0)
+		return now_ms + wait_for_repeats_ms(server, now_ms);
 	return now_ms + throttle_wait_ms(&server->throttle, requests_of(server, server->first, now_ms), now_ms);
 }
 
