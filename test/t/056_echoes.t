@@ -120,7 +120,7 @@ wait_for(sub { health($node, "server $_") =~ /^blocked/ }, "$_ is blocked") for 
 ask('shop_b', $_, "live-b-$_") for sort keys %wrappings;
 $node->safe_psql('postgres', "ALTER SERVER plain OPTIONS (ADD idempotency 'key')");
 ask('shop_a', 'plain', 'live-plain-429', 'closed-plain-429');
-wait_for(sub { $node->safe_psql('postgres', q{SELECT count(*) FROM reengage.nudge_status WHERE reason <> ''}) > 0 }, 'somebody waits');
+wait_for(sub { $node->safe_psql('postgres', q{SELECT count(*) FROM reengage.nudge_status WHERE reason ~ '^server (blocked|resting)'}) > 0 }, 'somebody waits');
 
 # --- what is stored, and shown ---------------------------------------------------------------
 
