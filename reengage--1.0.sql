@@ -70,7 +70,7 @@ COMMENT ON FUNCTION reengage.wake(timestamptz) IS
 	'tells this database''s worker, when the transaction commits, that nudges became due from this time on, whoever asked for them';
 
 CREATE FUNCTION reengage.wake_lane(server text, requested_by text, priority integer, due_at timestamptz) RETURNS void
-LANGUAGE C VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+LANGUAGE C VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'reengage_wake_lane';
 COMMENT ON FUNCTION reengage.wake_lane(text, text, integer, timestamptz) IS
 	'likewise, that nudges became due which this role asked for';
@@ -800,7 +800,7 @@ COMMENT ON FUNCTION reengage.lock_superseding(text, text, integer) IS
 	'of two transactions whose nudges take the place of older ones in this part of a campaign''s threads, the second waits for the first, and sees its nudges';
 
 CREATE FUNCTION reengage.lock_server(server text) RETURNS void
-LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock_server';
 COMMENT ON FUNCTION reengage.lock_server(text) IS
 	'until the end of the transaction, the worker begins no nudge of this server and records no call';

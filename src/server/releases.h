@@ -10,10 +10,9 @@
 #include "policies.h"
 
 /*
- * In a tick, once it has written what is to be held: forgets the policies
- * and makes due what is held, at the servers of which something was decided.
- * Returns them, as a List of char
- * pointers in the memory context, as that of the tick ends with it.
+ * In a tick, once it has written what is to be held: makes due what is held at
+ * the servers of which something was decided, and forgets the policies.  Returns
+ * these servers, a List of char pointers in "context", which outlives the tick.
  */
 extern List *releases_take(dlist_head *servers, Policies *policies, MemoryContext context);
 
