@@ -21,8 +21,10 @@
 
 #include "history_staging.h"
 
-/* The columns of its own: record_no, line_no, field_count, complaint, fields. */
-#define OWN_COLUMNS 5
+/* Of its own: record_no, line_no, field_count, complaint, fields; all others are of type text. */
+static const Oid own_columns[] = {INT8OID, INT8OID, INT4OID, TEXTOID, TEXTARRAYOID};
+
+#define OWN_COLUMNS ((int) lengthof(own_columns))
 
 #define RECORDS_MAX 1000
 #define BYTES_MAX (64 * 1024)
@@ -38,13 +40,29 @@ struct Staging
 	int64		records;
 };
 
+/* Values are stored as they are: in a column of another type they would be taken for pointers. */
+static bool
+has_our_columns(Relation table, int columns)
+{
+	if (RelationGetNumberOfAttributes(table) != OWN_COLUMNS + columns)
+		return false;
+	for (int i = 0; i < OWN_COLUMNS + columns; i++)
+		if (TupleDescAttr(RelationGetDescr(table), i)->atttypid != (i < OWN_COLUMNS ? own_columns[i] : TEXTOID))
+			return false;
+	return true;
+}
+
+/* Any operator may call what fills it, having made a table of that name. */
 static void
 check_is_ours(Relation table, int columns)
 {
 	if (table->rd_rel->relkind != RELKIND_RELATION || table->rd_rel->relowner != GetUserId() ||
 		table->rd_rel->relhasindex || table->rd_rel->relhastriggers || table->rd_att->constr != NULL ||
-		RelationGetNumberOfAttributes(table) != OWN_COLUMNS + columns)
-		elog(ERROR, "\"%s\" is not the staging table of an import", RelationGetRelationName(table));
+		!has_our_columns(table, columns))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not the staging table of an import", RelationGetRelationName(table)),
+				 errhint("CALL reengage.import_history(), which makes it.")));
 }
 
 Staging *
