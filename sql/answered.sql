@@ -94,13 +94,31 @@ SELECT count(*) < 250 AS few_locks FROM pg_locks WHERE locktype = 'advisory' AND
 COMMIT;
 SELECT count(*) > 600 AS all FROM reengage.answers;
 
--- who may
-CREATE ROLE regress_app IN ROLE reengage_application;
-SET ROLE regress_app;
-SELECT count(*) FROM reengage.record_answer('live-app');
+-- who may: an application, also at a server that it may not use, of the nudges of another
+CREATE ROLE regress_app LOGIN IN ROLE reengage_application;
+CREATE ROLE regress_shop LOGIN IN ROLE reengage_application;
+GRANT USAGE ON FOREIGN SERVER genesys TO regress_shop;
+SET SESSION AUTHORIZATION regress_shop;
+SELECT reengage.nudge('live-shop-1', 'hi') IS NOT NULL AS asked, reengage.nudge('gone-shop-2', 'hi', address => '+13175550181', channel => 'sms') IS NOT NULL AS asked;
+SET SESSION AUTHORIZATION regress_app;
+SELECT reengage.nudge('live-shop-1', 'hi');
+SELECT count(*) FROM reengage.record_answer('live-shop-1');
+SELECT count(*) FROM reengage.suppress('+1 317 555 0181', reason => 'STOP');
+-- and no more: it cancels and lifts nothing, sees nobody, and ends nothing that is asked for later
+SELECT * FROM reengage.cancel_thread('live-shop-1');
+SELECT reengage.unsuppress('+13175550181');
 SELECT count(*) FROM reengage.answers;
-RESET ROLE;
+SELECT count(*) FROM reengage.suppressions;
+SET SESSION AUTHORIZATION regress_shop;
+SELECT reengage.nudge('live-shop-1', 'hi', campaign => 'later') IS NOT NULL AS asked;
+RESET SESSION AUTHORIZATION;
+CALL reengage.run();
+SELECT requested_conversation_id, campaign, outcome, reason FROM reengage.lineage WHERE requested_conversation_id LIKE '%-shop-_' ORDER BY 1, 2 DESC;
+-- who said so stands beside it
+SELECT recorded_by FROM reengage.answers WHERE root_conversation_id = 'live-shop-1';
+SELECT created_by, origin FROM reengage.suppressions WHERE reason = 'STOP';
+SELECT changed_by, new ->> 'reason' AS reason FROM reengage.changes WHERE table_name = 'suppressions' ORDER BY change_id DESC LIMIT 1;
 
 DROP SERVER genesys CASCADE;
-DROP ROLE regress_app;
+DROP ROLE regress_app, regress_shop;
 DROP EXTENSION reengage CASCADE;
