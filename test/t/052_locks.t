@@ -134,6 +134,21 @@ $shop->query_safe('COMMIT');
 promise(lasts(sub { wait_until_ended($node) }), 3, 'they go out afterwards');
 ledger_matches_lineage($node, $simulator, 'the ledger matches');
 
+# --- who queues for a lock on a table of ours, whoever owns it ---------------------------------
+
+$node->safe_psql('postgres', q{ALTER ROLE shop SET lock_timeout = '500ms'});
+$shop->query_safe('RESET ROLE; BEGIN');
+$shop->query_safe(q{INSERT INTO reengage.nudges (conversation_id, message) VALUES ('live-open', 'hi')});
+for my $statement ('CREATE RULE mine AS ON INSERT TO reengage.nudges DO NOTHING',
+	'CREATE TRIGGER mine BEFORE INSERT ON reengage.nudges EXECUTE FUNCTION reengage.refuse_change()',
+	'CREATE TEMP TABLE mine (nudge_id uuid REFERENCES reengage.nudges)')
+{
+	like(psql_stderr($node, $statement, psql => { extra_params => [ '-U', 'shop' ] }),
+		qr/ERROR:  canceling statement due to lock timeout/, "a lock_timeout ends it: $statement");
+}
+others_go_out('queue', 'and others go out');
+$shop->query_safe('ROLLBACK');
+
 $shop->quit;
 
 # --- outcomes that the database refuses ------------------------------------------------
