@@ -787,17 +787,23 @@ AS 'MODULE_PATHNAME', 'reengage_lock_nudge';
 COMMENT ON FUNCTION reengage.lock_nudge(uuid) IS
 	'until the end of the transaction, the worker begins no call for this nudge and writes no outcome';
 
-CREATE FUNCTION reengage.lock_campaign(server text, campaign text, shared boolean) RETURNS void
+CREATE FUNCTION reengage.lock_campaign(server text, campaign text) RETURNS void
 LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock_campaign';
-COMMENT ON FUNCTION reengage.lock_campaign(text, text, boolean) IS
-	'likewise for all nudges of a campaign, or of none (''''); shared: together with others that lock single nudges of it';
+COMMENT ON FUNCTION reengage.lock_campaign(text, text) IS
+	'likewise for all nudges of a campaign, whoever asked for them';
 
-CREATE FUNCTION reengage.lock_superseding(server text, campaign text, part integer) RETURNS void
+CREATE FUNCTION reengage.lock_part(server text, requested_by text, campaign text, shared boolean) RETURNS void
+LANGUAGE C STRICT VOLATILE
+AS 'MODULE_PATHNAME', 'reengage_lock_part';
+COMMENT ON FUNCTION reengage.lock_part(text, text, text, boolean) IS
+	'likewise for all nudges that a role asked for of a campaign, or of none (''''); shared: together with others that lock single nudges of it';
+
+CREATE FUNCTION reengage.lock_superseding(server text, requested_by text, campaign text, stripe integer) RETURNS void
 LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock_superseding';
-COMMENT ON FUNCTION reengage.lock_superseding(text, text, integer) IS
-	'of two transactions whose nudges take the place of older ones in this part of a campaign''s threads, the second waits for the first, and sees its nudges';
+COMMENT ON FUNCTION reengage.lock_superseding(text, text, text, integer) IS
+	'of two transactions of a role whose nudges take the place of older ones in this stripe of a campaign''s threads, the second waits for the first, and sees its nudges';
 
 CREATE FUNCTION reengage.lock_server(server text) RETURNS void
 LANGUAGE C STRICT VOLATILE
@@ -829,10 +835,10 @@ AS 'MODULE_PATHNAME', 'reengage_unlock_customer';
 COMMENT ON FUNCTION reengage.unlock_customer(text) IS
 	'ends lock_customer(): what is written of the customer by now, the worker sees, and begins no call until the transaction has ended';
 
-CREATE FUNCTION reengage.locked_by(locker xid, nudge_id uuid, server text, campaign text, conversation_id text, address_hash text) RETURNS text
+CREATE FUNCTION reengage.locked_by(locker xid, nudge_id uuid, server text, requested_by text, campaign text, conversation_id text, address_hash text) RETURNS text
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_locked_by';
-COMMENT ON FUNCTION reengage.locked_by(xid, uuid, text, text, text, text) IS
+COMMENT ON FUNCTION reengage.locked_by(xid, uuid, text, text, text, text, text) IS
 	'for nudge_status: what kind of transaction that has not ended keeps a due nudge back; null: none, as far as is known';
 
 CREATE FUNCTION reengage.locate(server text, conversation_id text,
@@ -933,7 +939,7 @@ BEGIN
 						   THEN format('Or it is not one that role "%s" asked for.', caller)
 						   ELSE 'There is no row of reengage.nudges with this id.' END;
 	END IF;
-	PERFORM reengage.lock_campaign(asked.server, coalesce(asked.campaign, ''), true);
+	PERFORM reengage.lock_part(asked.server, asked.requested_by::name::text, coalesce(asked.campaign, ''), true);
 	PERFORM reengage.lock_nudge(nudge_id);
 	RETURN CASE reengage.cancel_locked(ARRAY[nudge_id], NULL) WHEN 1 THEN 'cancelled' ELSE 'too late' END;
 END
@@ -960,7 +966,7 @@ BEGIN
 	IF campaign IS NULL THEN
 		RAISE EXCEPTION 'a campaign must be named' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	PERFORM reengage.lock_campaign(of_server, campaign, false);
+	PERFORM reengage.lock_campaign(of_server, campaign);
 	due := ARRAY(SELECT d.nudge_id FROM reengage.due d JOIN reengage.nudges n ON n.nudge_id = d.nudge_id
 				 WHERE n.server = of_server AND n.campaign = cancel_campaign.campaign);
 	cancelled := reengage.cancel_locked(due, 'campaign_cancelled');
@@ -980,10 +986,11 @@ DECLARE
 BEGIN
 	PERFORM reengage.require_read_committed();
 	-- all locks in one order, so that two of these wait for each other in one way only
-	PERFORM reengage.lock_superseding(p.server, p.campaign, p.part)
-	FROM (SELECT DISTINCT n.server, coalesce(n.campaign, '') AS campaign, abs(hashtext(t.root) % 64) AS part
+	PERFORM reengage.lock_superseding(p.server, p.asker, p.campaign, p.stripe)
+	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign,
+			abs(hashtext(t.root) % 64) AS stripe
 		  FROM reengage.nudges n CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
-		  WHERE n.nudge_id = ANY (newer) ORDER BY 1, 2, 3) p;
+		  WHERE n.nudge_id = ANY (newer) ORDER BY 1, 2, 3, 4) p;
 	-- each thread is looked for once, not once for every nudge that might be an older one
 	WITH named AS MATERIALIZED (
 		SELECT DISTINCT n.server, n.campaign, c.conversation_id, n.requested_by,
@@ -1013,9 +1020,9 @@ BEGIN
 	END IF;
 	-- the lock table is not made for thousands
 	many := cardinality(older) > 100;
-	PERFORM reengage.lock_campaign(c.server, c.campaign, NOT many)
-	FROM (SELECT DISTINCT n.server, coalesce(n.campaign, '') AS campaign FROM reengage.nudges n
-		  WHERE n.nudge_id = ANY (newer) ORDER BY 1, 2) c;
+	PERFORM reengage.lock_part(c.server, c.asker, c.campaign, NOT many)
+	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign
+		  FROM reengage.nudges n WHERE n.nudge_id = ANY (older) ORDER BY 1, 2, 3) c;
 	IF NOT many THEN
 		PERFORM reengage.lock_nudge(o.nudge_id) FROM unnest(older) AS o (nudge_id);
 	END IF;
@@ -1466,9 +1473,9 @@ DECLARE
 	-- the lock table is not made for thousands
 	many boolean := cardinality(chosen) > 100;
 BEGIN
-	PERFORM reengage.lock_campaign(c.server, c.campaign, NOT many)
-	FROM (SELECT DISTINCT n.server, coalesce(n.campaign, '') AS campaign FROM reengage.nudges n
-		  WHERE n.nudge_id = ANY (chosen) ORDER BY 1, 2) c;
+	PERFORM reengage.lock_part(c.server, c.asker, c.campaign, NOT many)
+	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign
+		  FROM reengage.nudges n WHERE n.nudge_id = ANY (chosen) ORDER BY 1, 2, 3) c;
 	IF NOT many THEN
 		PERFORM reengage.lock_nudge(o.nudge_id) FROM unnest(chosen) AS o (nudge_id);
 	END IF;
@@ -2156,7 +2163,7 @@ SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.c
 		WHEN d.waiting_for IS NOT NULL THEN d.waiting_for
 		WHEN d.due_at > pg_catalog.now() THEN 'its time'
 		ELSE coalesce(
-			reengage.locked_by(d.xmax, n.nudge_id, n.server, n.campaign, n.conversation_id, d.address_hash),
+			reengage.locked_by(d.xmax, n.nudge_id, n.server, d.requested_by, n.campaign, n.conversation_id, d.address_hash),
 			(SELECT pg_catalog.format('its role''s turn: a policy (max_per_minute) lets it start %s a minute', pg_catalog.min(q.max_per_minute))
 			 FROM reengage.policies q WHERE q.server = n.server
 			 HAVING pg_catalog.min(q.max_per_minute) IS NOT NULL),
@@ -4236,7 +4243,7 @@ GRANT EXECUTE ON FUNCTION reengage.uuid_v7(), reengage.default_server(), reengag
 	reengage.suppress(text, text, text, text, timestamptz, text), reengage.record_answer(text, text, timestamptz, text, text)
 	TO reengage_application, reengage_operator;
 GRANT SELECT ON reengage.nudge_status TO reengage_application, reengage_operator, reengage_reader;
-GRANT EXECUTE ON FUNCTION reengage.locked_by(xid, uuid, text, text, text, text) TO reengage_application, reengage_operator, reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage.locked_by(xid, uuid, text, text, text, text, text) TO reengage_application, reengage_operator, reengage_reader;
 
 GRANT SELECT ON reengage.nudges, reengage.due, reengage.intents, reengage.unresolved, reengage.lineage,
 	reengage.identity, reengage.server_state, reengage.pauses, reengage.suppressions, reengage.answers, reengage.threads, reengage.in_doubt, reengage.health

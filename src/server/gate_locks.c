@@ -24,9 +24,10 @@ typedef enum Kind
 {
 	KIND_NUDGE = 4,				/* by its id */
 	KIND_CAMPAIGN,				/* by server and name; exclusive: all its nudges at once */
+	KIND_PART,					/* by server, role and campaign; exclusive: all that the role asked for */
 	KIND_THREAD,				/* by server and root */
 	KIND_CUSTOMER,				/* by the hash of the address */
-	KIND_SUPERSEDING,			/* by campaign and a part of the threads; not the worker's concern */
+	KIND_SUPERSEDING,			/* by role, campaign and some of the threads; not the worker's concern */
 	KIND_SERVER					/* by its name; exclusive: nothing of it is begun */
 } Kind;
 
@@ -39,6 +40,7 @@ typedef enum Kind
 
 PG_FUNCTION_INFO_V1(reengage_lock_nudge);
 PG_FUNCTION_INFO_V1(reengage_lock_campaign);
+PG_FUNCTION_INFO_V1(reengage_lock_part);
 PG_FUNCTION_INFO_V1(reengage_lock_thread);
 PG_FUNCTION_INFO_V1(reengage_lock_customer);
 PG_FUNCTION_INFO_V1(reengage_unlock_thread);
@@ -90,6 +92,20 @@ server_hash(const char *server, const char *name)
 	return hash_text(name, hash_text(server, 0));
 }
 
+/* Those without a campaign are one. */
+static uint64
+campaign_hash(const char *server, const char *campaign)
+{
+	return server_hash(server, campaign != NULL ? campaign : "");
+}
+
+/* What one role asked for of a campaign: who may lock no more than that is in nobody else's way. */
+static uint64
+part_hash(const char *server, const char *asker, const char *campaign)
+{
+	return hash_text(asker, campaign_hash(server, campaign));
+}
+
 static bool
 is_free(Kind kind, uint64 hash, LOCKMODE mode)
 {
@@ -103,9 +119,8 @@ is_free(Kind kind, uint64 hash, LOCKMODE mode)
 bool
 gate_locks_are_free(const Server *server, const LoadedNudge *nudge, OpenRows *open)
 {
-	const char *campaign = nudge->campaign ? nudge->campaign : "";
-
-	return is_free(KIND_CAMPAIGN, server_hash(server->name, campaign), ShareLock) &&
+	return is_free(KIND_CAMPAIGN, campaign_hash(server->name, nudge->campaign), ShareLock) &&
+		is_free(KIND_PART, part_hash(server->name, nudge->asker, nudge->campaign), ShareLock) &&
 		is_free(KIND_NUDGE, nudge_hash(&nudge->nudge_id), ExclusiveLock) &&
 		!open_rows_of_thread(open, nudge->root) &&
 		(nudge->own_customer == NULL || !open_rows_of_customer(open, nudge->own_customer));
@@ -114,10 +129,11 @@ gate_locks_are_free(const Server *server, const LoadedNudge *nudge, OpenRows *op
 bool
 gate_locks_try_end(const Flight *flight)
 {
-	/* those without a campaign are one */
-	const char *campaign = flight->nudge.campaign ? flight->nudge.campaign : "";
+	const char *server = flight->server->name;
+	const char *campaign = flight->nudge.campaign;
 
-	return lock(KIND_CAMPAIGN, server_hash(flight->server->name, campaign), ShareLock, false) &&
+	return lock(KIND_CAMPAIGN, campaign_hash(server, campaign), ShareLock, false) &&
+		lock(KIND_PART, part_hash(server, flight->asker, campaign), ShareLock, false) &&
 		lock(KIND_NUDGE, nudge_hash(&flight->nudge_id), ExclusiveLock, false);
 }
 
@@ -162,6 +178,12 @@ gate_locks_try_opt_out(const Flight *flight, OpenRows *open)
 
 /* --- the other side, for SQL ---------------------------------------------- */
 
+static const char *
+text_argument(FunctionCallInfo fcinfo, int place)
+{
+	return PG_ARGISNULL(place) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(place));
+}
+
 Datum
 reengage_lock_nudge(PG_FUNCTION_ARGS)
 {
@@ -169,20 +191,31 @@ reengage_lock_nudge(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* lock_campaign(server, campaign, shared) */
+/* lock_campaign(server, campaign) */
 Datum
 reengage_lock_campaign(PG_FUNCTION_ARGS)
 {
-	lock(KIND_CAMPAIGN,
-		 server_hash(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1))),
-		 PG_GETARG_BOOL(2) ? ShareLock : ExclusiveLock, true);
+	lock(KIND_CAMPAIGN, campaign_hash(text_argument(fcinfo, 0), text_argument(fcinfo, 1)), ExclusiveLock, true);
+	PG_RETURN_VOID();
+}
+
+/* lock_part(server, requested_by, campaign, shared) */
+Datum
+reengage_lock_part(PG_FUNCTION_ARGS)
+{
+	const char *server = text_argument(fcinfo, 0);
+	const char *campaign = text_argument(fcinfo, 2);
+
+	lock(KIND_CAMPAIGN, campaign_hash(server, campaign), ShareLock, true);
+	lock(KIND_PART, part_hash(server, text_argument(fcinfo, 1), campaign),
+		 PG_GETARG_BOOL(3) ? ShareLock : ExclusiveLock, true);
 	PG_RETURN_VOID();
 }
 
 static uint64
 thread_argument(FunctionCallInfo fcinfo)
 {
-	return server_hash(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	return server_hash(text_argument(fcinfo, 0), text_argument(fcinfo, 1));
 }
 
 static uint64
@@ -226,13 +259,13 @@ reengage_lock_server(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* lock_superseding(server, campaign, stripe) */
+/* lock_superseding(server, requested_by, campaign, stripe) */
 Datum
 reengage_lock_superseding(PG_FUNCTION_ARGS)
 {
-	uint64		campaign = server_hash(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	uint64		part = part_hash(text_argument(fcinfo, 0), text_argument(fcinfo, 1), text_argument(fcinfo, 2));
 
-	lock(KIND_SUPERSEDING, campaign + PG_GETARG_INT32(2), ExclusiveLock, true);
+	lock(KIND_SUPERSEDING, part + PG_GETARG_INT32(3), ExclusiveLock, true);
 	PG_RETURN_VOID();
 }
 
@@ -254,33 +287,30 @@ is_held(Kind kind, uint64 hash, LOCKMODE mode)
 	return others > 0;
 }
 
-static const char *
-argument(FunctionCallInfo fcinfo, int place)
-{
-	return PG_ARGISNULL(place) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(place));
-}
-
 static bool
 is_being_recorded(FunctionCallInfo fcinfo, int root, int customer)
 {
 	OpenRows   *open = open_rows_begin();
-	bool		found = open_rows_of_thread(open, argument(fcinfo, root)) ||
-		(!PG_ARGISNULL(customer) && open_rows_of_customer(open, argument(fcinfo, customer)));
+	bool		found = open_rows_of_thread(open, text_argument(fcinfo, root)) ||
+		(!PG_ARGISNULL(customer) && open_rows_of_customer(open, text_argument(fcinfo, customer)));
 
 	open_rows_end(open);
 	return found;
 }
 
-/* locked_by(locker, nudge_id, server, campaign, conversation_id, address_hash) */
+/* locked_by(locker, nudge_id, server, requested_by, campaign, conversation_id, address_hash) */
 Datum
 reengage_locked_by(PG_FUNCTION_ARGS)
 {
 	TransactionId locker = DatumGetTransactionId(PG_GETARG_DATUM(0));
+	const char *server = text_argument(fcinfo, 2);
+	const char *campaign = text_argument(fcinfo, 4);
 
 	if (is_held(KIND_NUDGE, nudge_hash(PG_GETARG_UUID_P(1)), ExclusiveLock) ||
-		is_held(KIND_CAMPAIGN, server_hash(argument(fcinfo, 2), argument(fcinfo, 3)), ShareLock))
+		is_held(KIND_CAMPAIGN, campaign_hash(server, campaign), ShareLock) ||
+		is_held(KIND_PART, part_hash(server, text_argument(fcinfo, 3), campaign), ShareLock))
 		PG_RETURN_TEXT_P(cstring_to_text("a cancellation that has not been committed"));
-	if (is_being_recorded(fcinfo, 4, 5))
+	if (is_being_recorded(fcinfo, 5, 6))
 		PG_RETURN_TEXT_P(cstring_to_text("an opt-out or an answer that has not been committed"));
 	if (TransactionIdIsNormal(locker) && TransactionIdIsInProgress(locker))
 		PG_RETURN_TEXT_P(cstring_to_text("a change of the schedule that has not been committed"));

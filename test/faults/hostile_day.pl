@@ -80,7 +80,7 @@ my @hostile = (
 	sub { "SELECT reengage.cancel_thread('" . others() . "')" },
 	sub { q{SELECT reengage.cancel(nudge_id) FROM reengage.nudge_status LIMIT 50} },
 	sub { 'SELECT reengage.cancel_campaign(\'beside\')' },
-	sub { 'SELECT reengage.' . pick(q{pause('genesys')}, 'disarm()', q{resume('genesys')}, 'arm()', q{prune()}, 'wake(now())', q{lock_campaign('genesys', 'beside', false)}) },
+	sub { 'SELECT reengage.' . pick(q{pause('genesys')}, 'disarm()', q{resume('genesys')}, 'arm()', q{prune()}, 'wake(now())', q{lock_campaign('genesys', 'beside')}, q{lock_part('genesys', 'other', 'beside', false)}) },
 	sub { 'SELECT * FROM reengage.' . pick(qw(due nudges lineage intents suppressions policies address_key releases)) . pick('', ' FOR UPDATE') },
 	sub { pick('UPDATE reengage.due SET due_at = \'infinity\'', 'DELETE FROM reengage.due', 'TRUNCATE reengage.due', 'UPDATE reengage.policies SET cap = 0',
 		'INSERT INTO reengage.releases SELECT \'genesys\' FROM generate_series(1, 10000)') },

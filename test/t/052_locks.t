@@ -16,8 +16,9 @@ create_extension($node, $simulator);
 $node->safe_psql('postgres', qq{
 	CREATE SERVER other FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0', max_failures '0');
 	CREATE ROLE shop LOGIN;
-	GRANT reengage_application TO shop;
-	GRANT USAGE ON FOREIGN SERVER genesys TO shop;
+	CREATE ROLE bank LOGIN;
+	GRANT reengage_application TO shop, bank;
+	GRANT USAGE ON FOREIGN SERVER genesys TO shop, bank;
 });
 
 # Many nudges by one statement.
@@ -98,6 +99,32 @@ others_go_out('autumn', 'an open cancel_campaign() is in nobody else\'s way');
 is(reasons('summer'), 'due: a cancellation that has not been committed', 'nudge_status says so of its nudges');
 $shop->query_safe('ROLLBACK');
 promise(lasts(sub { wait_until_ended($node) }), 5, 'they go out afterwards');
+
+# --- what an application takes back of its own, beside another's of the same name ------
+
+$shop->query_safe('SET ROLE shop');
+pause_it();
+$shop->query_safe(q{INSERT INTO reengage.nudges (conversation_id, message)
+	SELECT 'live-mine-' || i, 'hi' FROM generate_series(1, 150) i});
+$shop->query_safe('BEGIN');
+$shop->query_safe(q{INSERT INTO reengage.nudges (conversation_id, message, supersedes)
+	SELECT 'live-mine-' || i, 'newer', true FROM generate_series(1, 150) i});
+resume_it();
+$node->safe_psql('postgres', q{SET ROLE bank;
+	SET statement_timeout = '30s';
+	INSERT INTO reengage.nudges (conversation_id, message, supersedes)
+	SELECT 'live-mine-' || i, 'of the bank', true FROM generate_series(1, 150) i;
+	SELECT reengage.nudge('live-bank', 'hi', due_at => now() + interval '1 h');
+	SELECT reengage.cancel_thread('live-bank')});
+promise(lasts(sub { wait_until_ended($node, where => "n.requested_by = 'bank'") }), 3,
+	'an application that replaces 150 nudges without a campaign, and leaves its transaction open, is in nobody else\'s way');
+is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT outcome, ' ' ORDER BY outcome) FROM reengage.lineage l
+	JOIN reengage.nudges n USING (nudge_id) WHERE n.requested_by = 'bank'}), 'cancelled notified', 'who asks, replaces and takes back');
+is($node->safe_psql('postgres', q{SELECT DISTINCT state || ': ' || reason FROM reengage.nudge_status
+	WHERE requested_by = 'shop' AND state = 'due'}), 'due: a cancellation that has not been committed', 'its own wait');
+$shop->query_safe('ROLLBACK');
+promise(lasts(sub { wait_until_ended($node) }), 5, 'and go out afterwards');
+$shop->query_safe('RESET ROLE');
 
 # --- rows of the schedule, locked by whoever may ---------------------------------------
 
