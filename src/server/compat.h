@@ -14,6 +14,7 @@
 #include "storage/waiteventset.h"
 #define index_begin(table, index, snapshot, nkeys) index_beginscan(table, index, snapshot, NULL, nkeys, 0)
 #else
+#define pg_noreturn pg_attribute_noreturn()
 #define index_begin(table, index, snapshot, nkeys) index_beginscan(table, index, snapshot, nkeys, 0)
 #endif
 

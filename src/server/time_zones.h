@@ -6,12 +6,13 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "pgtime.h"
 
 /* In any case of letters.  NULL: this server has no zone of that name. */
 extern pg_tz *time_zone_find(const char *name);
 
 /* An error; "whose" ends the name of what has it, for example " of a nudge". */
-extern void time_zone_refuse(const char *name, const char *whose) pg_attribute_noreturn();
+pg_noreturn extern void time_zone_refuse(const char *name, const char *whose);
 
 #endif
