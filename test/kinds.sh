@@ -48,6 +48,13 @@ skip() { # title, why
   echo "skipped  $1: $2"
 }
 
+# As the tests' own servers are made.
+initdb_options=(--locale=C --encoding=UTF8)
+
+make_by_initdb() {
+  as_server_user "$bindir/initdb" -A trust -N "${initdb_options[@]}" -D "$stage/work/made_by_initdb" >/dev/null
+}
+
 # Runs a test in Perl that needs PostgreSQL.  Before 16 its library reserves
 # ports, for all that run at the same time, in a folder that it must be told.
 tap_of_server() { # title, file
@@ -55,6 +62,7 @@ tap_of_server() { # title, file
     PATH="$bindir:$PATH" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
     PERL5LIB="$pgxs/src/test/perl:$top/test/t" PG_TEST_PORT_DIR="$stage/work/ports" \
     TESTDATADIR="$place/data" TESTLOGDIR="$place/log" \
+    MADE_BY_INITDB="$stage/work/made_by_initdb" MADE_WITH="${initdb_options[*]}" \
     SIMULATOR="$stage/reengage-simulator" STAGE_SETTINGS="$settings" TEST_POINT_SETTINGS="$point_settings" \
     PROOF_DIR="$stage/work/proof" FILES_OF_ROOT="$stage/of_root" perl "$2"
 }

@@ -15,7 +15,7 @@ BEGIN
 use HTTP::Tiny;
 use IPC::Run ();
 use JSON::PP ();
-use List::Util qw(max);
+use List::Util qw(max min);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -165,6 +165,26 @@ sub set_credentials
 	return $file;
 }
 
+my $has_copied;
+
+# The first server of a test is a copy of what initdb has made once for all tests.
+# Others are clusters of their own, with another identifier.
+sub init_node
+{
+	my ($node, %options) = @_;
+	my $run = \&PostgreSQL::Test::Utils::system_or_bail;
+
+	no warnings 'redefine';
+	local *PostgreSQL::Test::Utils::system_or_bail = sub {
+		my ($program, @arguments) = @_;
+		my $may_copy = $program eq 'initdb' && -d ($ENV{MADE_BY_INITDB} // '')
+		  && "@{ $options{extra} }" eq $ENV{MADE_WITH} && !$has_copied++;
+
+		return $run->($may_copy ? ('cp', '-RPp', $ENV{MADE_BY_INITDB}, $node->data_dir) : ($program, @arguments));
+	};
+	return $node->init(%options);
+}
+
 # A running server with the extension in its path.  Further lines go into its
 # configuration; "preload" loads the library and serves the database postgres.
 sub new_node
@@ -172,7 +192,7 @@ sub new_node
 	my ($name, %options) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(extra => [ '--locale=C', '--encoding=UTF8' ], %{ $options{init} // {} });
+	init_node($node, extra => [ '--locale=C', '--encoding=UTF8' ], %{ $options{init} // {} });
 	my $credentials = set_credentials($node, servers => $options{servers} // ['genesys']);
 	$node->append_conf('postgresql.conf', $ENV{STAGE_SETTINGS});
 	$node->append_conf('postgresql.conf', "reengage.credentials_file = '$credentials'");
@@ -244,18 +264,19 @@ sub nudge
 		  . join(', ', @columns{@names}) . ') RETURNING nudge_id');
 }
 
-# poll_query_until() of a server that may crash meanwhile: psql is then gone
-# before it was told its query, which is an error to IPC::Run, and to us no answer.
+# poll_query_until(), with shorter pauses, of a server that may crash meanwhile:
+# psql is then gone before it was told its query, which is an error to IPC::Run,
+# and to us no answer.
 sub poll_until
 {
-	my ($node, @query) = @_;
-	my $met;
+	my ($node, $database, $query, $expected) = @_;
+	my ($out, $err) = ('', '');
 
-	until (eval { $met = $node->poll_query_until(@query); 1 })
-	{
-		die $@ unless $@ =~ /Broken pipe/;
-	}
-	return $met;
+	return wait_for(sub {
+		eval { $node->psql($database, $query, stdout => \$out, stderr => \$err); 1 }
+		  or $@ =~ /Broken pipe|exited with signal/ or die $@;
+		return $err eq '' && $out eq ($expected // 't');
+	}, $query) || do { diag("the last answer: $out$err"); 0 };
 }
 
 # Waits until every nudge (that fulfills the condition) has an outcome.
@@ -267,7 +288,6 @@ sub wait_until_ended
 	return poll_until($node, $options{database} // 'postgres', qq{
 		SELECT NOT EXISTS (SELECT FROM reengage.nudges n WHERE ($where) AND NOT EXISTS (
 			SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id))}) || do {
-		fail("waited in vain: all nudges end ($where)");
 		diag($node->safe_psql($options{database} // 'postgres',
 			'TABLE reengage.health; SELECT * FROM reengage.due LIMIT 5'));
 		0;
@@ -434,17 +454,19 @@ sub promise
 	return cmp_ok($seconds, '<=', $patience, $what);
 }
 
-# Waits for a condition; gives up, and fails, after a time that only a broken
-# system needs.
+# Waits for a condition, looking less often the longer it takes; gives up, and
+# fails, after a time that only a broken system needs.
 sub wait_for
 {
 	my ($condition, $what) = @_;
 	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+	my $pause = 0.005;
 
 	while (time < $deadline)
 	{
 		return 1 if $condition->();
-		select undef, undef, undef, 0.02;
+		select undef, undef, undef, $pause;
+		$pause = min(0.05, 1.5 * $pause);
 	}
 	fail("waited in vain: $what");
 	return 0;
@@ -522,14 +544,14 @@ sub check_requests_of
 
 # Compares, nudge by nudge, what the simulator saw with what the database says.
 # One test.  Nudges without an outcome must have had no effect.  With the
-# option honours_keys a call may be repeated.
+# option honours_keys a call may be repeated; "where" leaves out what another saw.
 sub ledger_matches_lineage
 {
 	my ($node, $simulator, $name, %options) = @_;
 	my (%rows, %effects, %requests, %looked, @complaints);
 
 	push @{ $rows{ $_->{nudge_id} } }, $_
-	  for lineage($node, 'l.resolves IS NULL AND l.nudge_id IS NOT NULL', database => $options{database});
+	  for lineage($node, 'l.resolves IS NULL AND l.nudge_id IS NOT NULL AND ' . ($options{where} // 'true'), database => $options{database});
 	push @{ $effects{ $_->{nudge_id} // '?' } }, $_ for $simulator->effects;
 	for my $request (sort { $a->{sequence} <=> $b->{sequence} } $simulator->requests)
 	{
