@@ -16,20 +16,30 @@ create_extension($node, $simulator);
 
 sub sql { return $node->safe_psql('postgres', @_); }
 
-# --- a crowd, and twelve seconds without a word about when ---------------------------------------
+# --- crowds, and twelve seconds without a word about when; a server for each -----------------------
 
-# Returns how many calls were told "not now".
-sub storm
+my %stormy;
+
+sub begin_storm
 {
 	my ($name, $verbs, %rule) = @_;
-	my $stormy = start_simulator();
 
-	$stormy->fault(verb => $_, action => 'status', %rule) for @$verbs;
+	$stormy{$name} = start_simulator();
+	$stormy{$name}->fault(verb => $_, action => 'status', %rule) for @$verbs;
 	sql(qq{CREATE SERVER $name FOREIGN DATA WRAPPER reengage
-		OPTIONS (api_url '$stormy->{url}', max_requests_per_minute '0', max_in_flight '16', max_attempts '2')});
+		OPTIONS (api_url '$stormy{$name}{url}', max_requests_per_minute '0', max_in_flight '16', max_attempts '2')});
 	sql(qq{INSERT INTO reengage.nudges (server, conversation_id, message)
 		SELECT '$name', (ARRAY['live', 'closed'])[1 + n % 2] || '-$name-' || n, 'x' FROM generate_series(1, 300) n});
 	wait_for(sub { health($node, "server $name") =~ /^resting: the API asked not to be called/ }, "$name: the health view says that the server rests");
+	return;
+}
+
+# Returns how many calls were told "not now".
+sub limited
+{
+	my ($name) = @_;
+	my $stormy = $stormy{$name};
+
 	wait_until_ended($node, where => "n.server = '$name'");
 	is(sql(qq{SELECT string_agg(DISTINCT outcome, ' ' ORDER BY outcome) || ' ' || count(*) || ' ' || max(attempts)
 		FROM reengage.lineage WHERE server = '$name'}), 'notified session_created 300 1', "$name: none is lost, and no attempt used up");
@@ -38,13 +48,16 @@ sub storm
 	return scalar grep { ($_->{fault} // '') eq 'status' } $stormy->requests;
 }
 
+begin_storm('look', ['check'], status => 429, for_ms => 12000);
+begin_storm('post', [qw(notify create)], status => 429, for_ms => 12000);
+begin_storm('short', ['check'], status => 429, retry_after => '1', for_ms => 5000);
+begin_storm('outage', ['check'], status => 503, retry_after => '0', for_ms => 5000);
 # one for each place in flight, and the probes: after 1, 3 and 7 s, the next after 15
-cmp_ok(storm('look', ['check'], status => 429, for_ms => 12000), '<=', 16 + 4, 'looks: one limited answer for each place in flight');
-cmp_ok(storm('post', [qw(notify create)], status => 429, for_ms => 12000), '<=', 2 * 16 + 8, 'POSTs: likewise of each kind');
+cmp_ok(limited('look'), '<=', 16 + 4, 'looks: one limited answer for each place in flight');
+cmp_ok(limited('post'), '<=', 2 * 16 + 8, 'POSTs: likewise of each kind');
 # each second one call finds out
-cmp_ok(storm('short', ['check'], status => 429, retry_after => '1', for_ms => 5000), '<=', 16 + 6, 'Retry-After 1: the server rests for it');
-cmp_ok(storm('outage', ['check'], status => 503, retry_after => '0', for_ms => 5000), '<=', 16 + 4,
-	'an outage that is announced with Retry-After 0 is no reason to hammer');
+cmp_ok(limited('short'), '<=', 16 + 6, 'Retry-After 1: the server rests for it');
+cmp_ok(limited('outage'), '<=', 16 + 4, 'an outage that is announced with Retry-After 0 is no reason to hammer');
 
 # --- one conversation that is limited over and over ------------------------------------------------
 
