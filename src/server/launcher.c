@@ -32,6 +32,13 @@
 #define FIRST_PAUSE_MS 1000
 #define LONGEST_PAUSE_MS (5 * 60 * 1000)
 
+/*
+ * Likewise, of one that had begun to work: nothing but a signal ends it, and
+ * whoever sends one again and again must not silence the database.  As long as
+ * the postmaster takes to restart us.
+ */
+#define LONGEST_PAUSE_OF_BEGUN_MS (5 * 1000)
+
 /* A worker that lived this long was well: the next pause is short again. */
 #define WELL_AFTER_MS (60 * 1000)
 
@@ -175,9 +182,11 @@ static void
 note_end(int place, const WorkerSlot *slot, Monotonic now)
 {
 	Launch	   *mine = &launches[place];
+	int			longest = LONGEST_PAUSE_OF_BEGUN_MS;
 
 	if (slot->pid != 0 || slot->phase == WORKER_STARTING)
 	{
+		longest = LONGEST_PAUSE_MS;
 		/* it ended before it could say so */
 		shmem_note_ended(place);
 		shmem_report_problem(place, "the worker ended while it started");
@@ -185,7 +194,7 @@ note_end(int place, const WorkerSlot *slot, Monotonic now)
 	if (monotonic_is_reached(monotonic_after(mine->launched_at, WELL_AFTER_MS), now))
 		mine->pause_ms = FIRST_PAUSE_MS;
 	else
-		mine->pause_ms = Min(Max(mine->pause_ms * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
+		mine->pause_ms = Min(Max(mine->pause_ms * 2, FIRST_PAUSE_MS), longest);
 	mine->not_before = monotonic_after(now, mine->pause_ms);
 	if (mine->handle != NULL)
 		pfree(mine->handle);

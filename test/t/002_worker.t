@@ -125,6 +125,18 @@ promise(lasts(sub { wait_until_ended($node) }), 28, 'it does not take long until
 is(outcome($node, 'live-taken-over'), 'notified - notify',
 	'the new launcher looks after the worker of the one before');
 
+# a reload ends a pause, but the next one is longer all the same
+for my $time (1 .. 7)
+{
+	my $before = $worker;
+
+	wait_for(sub { ($worker = worker_pid($node)) ne '' && $worker ne $before && worker_phase() eq 'running' }, 'a worker is at work');
+	$node->safe_psql('template1', "SELECT pg_terminate_backend($worker)");
+	wait_for(sub { !process_is_alive($worker) && worker_phase() eq 'absent' }, 'it is terminated');
+	$node->reload if $time < 7;
+}
+promise(lasts(sub { wait_for(sub { worker_pid($node) ne '' }, 'a worker') }), 5, 'however often it is terminated, it comes back within seconds');
+
 # --- stop and start ---------------------------------------------------------------------------------
 
 $simulator->fault(verb => 'check', id => 'live-hangs', action => 'hang', times => 1);
