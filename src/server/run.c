@@ -237,6 +237,18 @@ say_what_is_unwritten(const Engine *engine)
 				 errhint("If a call was made, the next run says that it is in doubt.")));
 }
 
+/* What was in the way to the last, and will be in that of the next run. */
+static void
+say_problem(const Engine *engine)
+{
+	EngineState state = engine_state(engine);
+
+	if (state.condition == ENGINE_DISPATCHING && state.problem != NULL)
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s", state.problem)));
+}
+
 static void
 say_what_happened(const Engine *engine)
 {
@@ -282,6 +294,7 @@ reengage_run(PG_FUNCTION_ARGS)
 		run(engine, limits);
 		say_what_happened(engine);
 		say_what_is_unwritten(engine);
+		say_problem(engine);
 	}
 	PG_FINALLY();
 	{

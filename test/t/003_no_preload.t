@@ -218,6 +218,58 @@ is($simulator->verbs('id=live-on-standby'), 'check notify', 'the primary alone d
 ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree');
 $standby->stop;
 
+# --- messages that wait for a synchronous standby, which is away ---------------------------------
+
+$node->append_conf('postgresql.conf', "synchronous_standby_names = 'nobody'");
+$node->reload;
+wait_for(sub { $node->safe_psql('postgres', 'SHOW synchronous_standby_names') eq 'nobody' }, 'the setting is there');
+
+# Does something to run() as soon as there is an intent, which waits for a second.
+sub when_it_waits
+{
+	my ($what) = @_;
+	return start_psql($node, qq{SET statement_timeout = '1min'; DO \$\$BEGIN
+		WHILE NOT EXISTS (SELECT FROM reengage.intents) LOOP END LOOP;
+		PERFORM $what(pid) FROM pg_stat_activity WHERE query LIKE '%CALL reengage.run(%' AND pid <> pg_backend_pid();
+	END\$\$});
+}
+
+sub leaves_no_trace
+{
+	my ($conversation, $what) = @_;
+
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM reengage.intents'), 0, "$what: no intent is left");
+	is($simulator->verbs("id=$conversation") =~ s/check ?//gr, '', "$what: no message has left");
+	is((due_row($node, $conversation) // {})->{attempt}, 0, "$what: the nudge is due, as if it had never been tried");
+	return;
+}
+
+{
+	local $ENV{PGOPTIONS} = '-c synchronous_commit=local';
+	for my $end (qw(pg_cancel_backend pg_terminate_backend))
+	{
+		nudge($node, "live-$end", priority => 0);
+		my $waiting = start_psql($node, 'CALL reengage.run(max_nudges => 1)');
+		finish_psql(when_it_waits($end));
+		promise(lasts(sub { like(finish_psql($waiting), qr/canceling statement|terminating connection/, "$end: run() ends") }), 3, "$end: in time");
+		leaves_no_trace("live-$end", $end);
+		$node->safe_psql('postgres', "SELECT reengage.cancel(nudge_id) FROM reengage.nudges WHERE conversation_id = 'live-$end'");
+	}
+	nudge($node, 'live-at-a-timeout', priority => 0);
+	my $said;
+	promise(lasts(sub { $said = psql_stderr($node, "SET statement_timeout = '1s';\nCALL reengage.run()") }), 3, 'statement_timeout: run() ends in time');
+	leaves_no_trace('live-at-a-timeout', 'statement_timeout');
+	promise(lasts(sub { $said = run('max_seconds => 2') }), 3, 'run() keeps its time while the standby is away');
+	like($said, qr/WARNING:  .*the synchronous standby does not confirm/, 'P14: and says so');
+	leaves_no_trace('live-at-a-timeout', 'max_seconds');
+}
+$node->append_conf('postgresql.conf', "synchronous_standby_names = ''");
+$node->reload;
+wait_for(sub { $node->safe_psql('postgres', 'SHOW synchronous_standby_names') eq '' }, 'the setting is gone');
+run('max_nudges => 1');
+is(outcome($node, 'live-at-a-timeout'), 'notified - notify', 'it is back, and what was due goes out');
+ledger_matches_lineage($node, $simulator, 'once');
+
 # --- beside a worker --------------------------------------------------------------------------------
 
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'reengage'\nreengage.databases = 'postgres'");
