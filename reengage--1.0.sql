@@ -4309,7 +4309,8 @@ GRANT SELECT ON reengage.nudges, reengage.identity, reengage.pauses, reengage.su
 	reengage.address_key, reengage.policies TO reengage_worker;
 GRANT UPDATE (timeline) ON reengage.identity TO reengage_worker;
 GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;
-GRANT SELECT, INSERT, DELETE ON reengage.intents, reengage.releases TO reengage_worker;
+-- UPDATE lets it lock what it deletes
+GRANT SELECT, INSERT, UPDATE, DELETE ON reengage.intents, reengage.releases TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.unresolved TO reengage_worker;
 GRANT UPDATE (since) ON reengage.unresolved TO reengage_worker;
 GRANT SELECT, INSERT ON reengage.lineage TO reengage_worker;

@@ -58,7 +58,7 @@
 /* Likewise, while it is away. */
 #define STANDBY_WATCH_MS 100
 
-/* How often to ask whether a transaction has ended that keeps an outcome from being written, or a server from being called. */
+/* How often to ask whether a transaction has ended that keeps something from being written, or a server from being called. */
 #define UNLOCKING_MS 1000
 
 struct Engine
@@ -166,8 +166,15 @@ tick_body(void *argument)
 	/* after the ends, which may have been put off by another clock, or policies that are no more */
 	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
 		begin_calls(engine);
-	intents_close(&engine->intents, engine->ending, engine->nending);
+	intents_close(&engine->intents, &engine->flights, engine->ending, engine->nending);
 	servers_write_states(&engine->servers);
+}
+
+/* What somebody has locked of what is to be written, but for ends. */
+static bool
+waits_for_locks(const Engine *engine)
+{
+	return engine->flights.nleft_intents > 0 || servers_wait_for_locks(&engine->servers);
 }
 
 /* --- after its commit ----------------------------------------------------------- */
@@ -191,7 +198,7 @@ after_commit(Engine *engine)
 			engine->followed = engine->clocks;
 		calls_make_checks(&engine->calls, monotonic_after(engine->asked_at, LEAVE_WITHIN_MS));
 	}
-	if (servers_are_held(&engine->servers))
+	if (waits_for_locks(engine))
 		engine->next_unlocking = monotonic_after(monotonic_now(), UNLOCKING_MS);
 }
 
@@ -261,10 +268,7 @@ tick(Engine *engine)
 		flights_move_all(&engine->flights.locked_out, &engine->flights.to_end);
 	engine->ending = flights_in(&engine->flights.to_end, &engine->nending);
 	engine->nending = Min(engine->nending, tick_most());
-	engine->intents.flights = flights_in(&engine->flights.to_intend, &engine->intents.count);
-	engine->intents.count = Min(engine->intents.count, tick_most());
-	engine->intents.passages = palloc0(sizeof(Passage) * (engine->intents.count + 1));
-	engine->intents.nopen = 0;
+	engine->intents = intents_begin(&engine->flights, engine->nending);
 	engine->departed = 0;
 	engine->released = NIL;
 	installed = tick_run(engine->host, tick_body, engine, &error);
@@ -304,7 +308,7 @@ next_tick(Engine *engine, const Clocks *clocks)
 	else if (may_begin(engine) && engine->limit > 0 && !standby_is_away(&engine->standby) &&
 			 calls_can_be_made(&engine->calls))
 		next = servers_next_look(&engine->servers, clocks);
-	if (!dlist_is_empty(&engine->flights.locked_out) || servers_are_held(&engine->servers))
+	if (!dlist_is_empty(&engine->flights.locked_out) || waits_for_locks(engine))
 		next = monotonic_earlier(next, engine->next_unlocking);
 	return monotonic_later(next, engine->not_before);
 }

@@ -126,6 +126,8 @@ typedef struct Flights
 	dlist_head	unwritable;		/* their outcome is refused by the database */
 	int			nstanding_by;
 	int			nset_aside;
+	pg_uuid_t  *left_intents;	/* have settled, but somebody has locked their rows */
+	int			nleft_intents;
 	int			under_way;
 } Flights;
 

@@ -16,6 +16,7 @@
 #include "store.h"
 #include "terms.h"
 #include "test_point.h"
+#include "tick.h"
 #include "uuid_v7.h"
 
 static IntentRow
@@ -38,6 +39,18 @@ intent_row(const Flight *flight)
 	};
 
 	return row;
+}
+
+IntentBatch
+intents_begin(Flights *flights, int nending)
+{
+	IntentBatch batch = {NULL};
+
+	batch.flights = flights_in(&flights->to_intend, &batch.count);
+	batch.count = Min(batch.count, tick_most());
+	batch.passages = palloc0(sizeof(Passage) * (batch.count + 1));
+	batch.settled = palloc(sizeof(pg_uuid_t) * (flights->nleft_intents + nending + batch.count + 1));
+	return batch;
 }
 
 void
@@ -83,11 +96,13 @@ start_closing(Flight **flights, int count)
 }
 
 void
-intents_close(const IntentBatch *batch, Flight **ending, int nending)
+intents_close(IntentBatch *batch, const Flights *flights, Flight **ending, int nending)
 {
-	pg_uuid_t  *settled = palloc(sizeof(pg_uuid_t) * (nending + batch->count + 1));
-	int			nsettled = 0;
+	pg_uuid_t  *settled = batch->settled;
+	int			nsettled = flights->nleft_intents;
 
+	if (nsettled > 0)
+		memcpy(settled, flights->left_intents, sizeof(pg_uuid_t) * nsettled);
 	start_closing(ending, nending);
 	start_closing(batch->flights, batch->count);
 	for (int i = 0; i < nending; i++)
@@ -97,8 +112,20 @@ intents_close(const IntentBatch *batch, Flight **ending, int nending)
 	for (int i = 0; i < batch->count; i++)
 		if (batch->passages[i].gate == GATE_OPEN)
 			close_one(batch->flights[i]->intent, settled, &nsettled);
-	if (nsettled > 0)
-		store_delete_intents(settled, nsettled);
+	batch->nleft = nsettled > 0 ? store_delete_intents(settled, nsettled) : 0;
+}
+
+/* What they are of has ended, or is in a later round: that they are there yet does no harm. */
+static void
+keep_left(const IntentBatch *batch, Flights *flights)
+{
+	if (flights->left_intents != NULL)
+		pfree(flights->left_intents);
+	flights->left_intents = NULL;
+	flights->nleft_intents = batch->nleft;
+	if (batch->nleft > 0)
+		flights->left_intents = memcpy(MemoryContextAlloc(flights->context, sizeof(pg_uuid_t) * batch->nleft),
+									   batch->settled, sizeof(pg_uuid_t) * batch->nleft);
 }
 
 void
@@ -162,6 +189,7 @@ void
 intents_committed(const IntentBatch *batch, XLogRecPtr committed_at, Flights *flights)
 {
 	change_intents(batch, committed_at, flights->context);
+	keep_left(batch, flights);
 	for (int i = 0; i < batch->count; i++)
 		pass_gate(flights, batch->flights[i], &batch->passages[i]);
 }
@@ -295,8 +323,9 @@ intents_recover(Flights *flights, dlist_head *servers)
 		if (!is_open)
 			settled[nsettled++] = left[i].intent_id;
 	}
+	/* the next engine meets those that are locked */
 	if (nsettled > 0)
-		store_delete_intents(settled, nsettled);
+		(void) store_delete_intents(settled, nsettled);
 	for (int i = 0, end; i < count; i = end)
 	{
 		end = end_of_intent(left, i, count);

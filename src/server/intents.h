@@ -16,10 +16,15 @@ typedef struct IntentBatch
 {
 	Flight	  **flights;		/* those that want to call */
 	int			count;
-	Passage    *passages;		/* what the gates said of each; the caller's memory */
+	Passage    *passages;		/* what the gates said of each */
 	pg_uuid_t	intent_id;		/* of those with an open gate */
 	int			nopen;
+	pg_uuid_t  *settled;		/* the intents that are to be deleted */
+	int			nleft;			/* of these, not deleted, as somebody has locked them */
 } IntentBatch;
+
+/* Before the tick, in memory that outlives it; so many flights end in it. */
+extern IntentBatch intents_begin(Flights *flights, int nending);
 
 /*
  * Records one intent for all flights whose gate is open.  "now" is a time at
@@ -30,9 +35,9 @@ extern void intents_record(IntentBatch *batch, const Policies *policies, Flights
 
 /*
  * Deletes the intents that settle altogether now that "ending" end and those
- * of the batch go on to another call.
+ * of the batch go on to another call, and those that were locked until now.
  */
-extern void intents_close(const IntentBatch *batch, Flight **ending, int nending);
+extern void intents_close(IntentBatch *batch, const Flights *flights, Flight **ending, int nending);
 
 /*
  * After the commit, which ended at "committed_at" in the WAL: flights with an

@@ -187,13 +187,17 @@ servers_lock(dlist_head *servers, const Clocks *clocks)
 }
 
 bool
-servers_are_held(const dlist_head *servers)
+servers_wait_for_locks(const dlist_head *servers)
 {
 	dlist_iter	iter;
 
 	dlist_foreach(iter, unconstify(dlist_head *, servers))
-		if (dlist_container(Server, node, iter.cur)->held)
+	{
+		const Server *server = dlist_container(Server, node, iter.cur);
+
+		if (server->held || server->unwritten)
 			return true;
+	}
 	return false;
 }
 
@@ -332,7 +336,7 @@ servers_write_states(dlist_head *servers)
 		TroubleRow	row = trouble_row(&server->trouble);
 
 		if (server->trouble.changed)
-			store_report_server(server->name, &row);
+			server->unwritten = !store_report_server(server->name, &row);
 		if (server->trouble.release)
 			release(server);
 	}
@@ -349,6 +353,7 @@ servers_say_states(dlist_head *servers, int level)
 
 		if (server->trouble.changed)
 			trouble_say(&server->trouble, server->name, level);
+		server->trouble.changed |= server->unwritten;
 		server->trouble.release = false;
 	}
 }

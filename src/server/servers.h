@@ -36,6 +36,7 @@ typedef struct Server
 	TimestampTz locked_out_from;	/* the earliest of them */
 	Monotonic	look_again_at;
 	bool		introduced;		/* this courier knows its options */
+	bool		unwritten;		/* what is known against it: somebody has locked the row */
 
 	Trouble		trouble;		/* what keeps it from being called as usual */
 } Server;
@@ -53,7 +54,7 @@ extern void servers_refresh(dlist_head *servers, List *paused, MemoryContext con
 extern void servers_lock(dlist_head *servers, const Clocks *clocks);
 
 /* True if there is one for which somebody else came first. */
-extern bool servers_are_held(const dlist_head *servers);
+extern bool servers_wait_for_locks(const dlist_head *servers);
 
 /* Inside a tick: makes one of this name known, which may have been dropped. */
 extern void servers_need(dlist_head *servers, const char *name, MemoryContext context);

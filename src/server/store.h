@@ -212,8 +212,8 @@ extern const char *store_fence_complaint(List **paused);
 /* Foreign servers of our wrapper: names, as a List of char pointers. */
 extern List *store_servers(void);
 
-/* Writes down what is known against a server, or that nothing is. */
-extern void store_report_server(const char *server, const TroubleRow *trouble);
+/* Writes down what is known against a server, or that nothing is.  False: somebody has locked the row. */
+extern bool store_report_server(const char *server, const TroubleRow *trouble);
 extern TroubleRow store_server_trouble(const char *server);
 
 /* The clock was set back so far since pauses were written: they end as much earlier. */
@@ -254,7 +254,9 @@ extern int	store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudge
 extern void store_check_gates(const IntentRow *rows, int count, GateFacts *facts);
 extern void store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
 								const IntentRow *rows, int count);
-extern void store_delete_intents(const pg_uuid_t *intent_ids, int count);
+
+/* Leaves those that somebody has locked at the front of the array, and returns their number. */
+extern int	store_delete_intents(pg_uuid_t *intent_ids, int count);
 extern int	store_left_intents(LeftIntent **intents);
 
 /* Those that are kept already stay as they are. */
@@ -264,7 +266,7 @@ extern void store_keep_unresolved(const UnresolvedRow *rows, int count);
 extern Post read_post(int row, int column);
 
 /*
- * Locks rows of the schedule that are to be written.  "locked" says of each
+ * Locks rows of the schedule, and of calls to be repeated, that are to be written.  "locked" says of each
  * whether somebody else was first; for them nobody waits.
  */
 extern void store_lock_due(const pg_uuid_t *nudge_ids, int count, bool *locked);

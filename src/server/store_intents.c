@@ -109,16 +109,24 @@ store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
 	execute(&statement, arguments, SPI_OK_INSERT);
 }
 
-void
-store_delete_intents(const pg_uuid_t *intent_ids, int count)
+int
+store_delete_intents(pg_uuid_t *intent_ids, int count)
 {
 	static Statement statement = {
-		"DELETE FROM reengage.intents i WHERE i.intent_id = ANY ($1)",
+		"WITH ended AS ("
+		"  DELETE FROM reengage.intents i WHERE i.intent_id = ANY (ARRAY("
+		"    SELECT o.intent_id FROM reengage.intents o WHERE o.intent_id = ANY ($1) FOR UPDATE SKIP LOCKED))"
+		"  RETURNING i.intent_id)"
+		" SELECT i.intent_id FROM reengage.intents i"
+		" WHERE i.intent_id = ANY ($1) AND i.intent_id NOT IN (SELECT e.intent_id FROM ended e)",
 		1, {UUIDARRAYOID}
 	};
 	Datum		argument = uuid_array(intent_ids, count);
 
-	execute(&statement, &argument, SPI_OK_DELETE);
+	execute(&statement, &argument, SPI_OK_SELECT);
+	for (uint64 row = 0; row < SPI_processed; row++)
+		intent_ids[row] = result_uuid(row, 1);
+	return (int) SPI_processed;
 }
 
 int

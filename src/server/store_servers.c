@@ -66,7 +66,8 @@ List *
 store_take_releases(void)
 {
 	static Statement statement = {
-		"WITH taken AS (DELETE FROM reengage.releases RETURNING server)"
+		"WITH taken AS (DELETE FROM reengage.releases WHERE ctid = ANY (ARRAY("
+		"  SELECT r.ctid FROM reengage.releases r FOR UPDATE SKIP LOCKED)) RETURNING server)"
 		" SELECT DISTINCT t.server FROM taken t",
 		0, {0}
 	};
@@ -107,9 +108,16 @@ text_or_null(const char *text)
 	return CStringGetTextDatum(text != NULL ? text : "");
 }
 
-void
+bool
 store_report_server(const char *server, const TroubleRow *trouble)
 {
+	static Statement is_locked = {
+		"WITH ours AS MATERIALIZED ("
+		"  SELECT s.server FROM reengage.server_state s WHERE s.server = $1 FOR UPDATE SKIP LOCKED)"
+		" SELECT s.server FROM reengage.server_state s"
+		" WHERE s.server = $1 AND s.server NOT IN (SELECT o.server FROM ours o)",
+		1, {TEXTOID}
+	};
 	/* "since" stays while the reason does */
 	static Statement set = {
 		"INSERT INTO reengage.server_state AS s (server, state, reason, detail, step, until)"
@@ -127,10 +135,13 @@ store_report_server(const char *server, const TroubleRow *trouble)
 	Datum		arguments[6];
 
 	arguments[0] = CStringGetTextDatum(server);
+	execute(&is_locked, arguments, SPI_OK_SELECT);
+	if (SPI_processed > 0)
+		return false;
 	if (trouble->state == NULL)
 	{
 		execute(&clear, arguments, SPI_OK_DELETE);
-		return;
+		return true;
 	}
 	arguments[1] = CStringGetTextDatum(trouble->state);
 	arguments[2] = CStringGetTextDatum(trouble->reason);
@@ -138,6 +149,7 @@ store_report_server(const char *server, const TroubleRow *trouble)
 	arguments[4] = text_or_null(trouble->step);
 	arguments[5] = TimestampTzGetDatum(trouble->until != 0 ? trouble->until : DT_NOBEGIN);
 	execute(&set, arguments, SPI_OK_INSERT);
+	return true;
 }
 
 TroubleRow

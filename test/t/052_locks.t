@@ -10,7 +10,7 @@ use Reengage qw(:DEFAULT start_simulator new_node create_extension wait_for nudg
 use Test::More;
 
 my $simulator = start_simulator();
-my $node = new_node('locks', preload => 1, servers => [ 'genesys', 'other' ]);
+my $node = new_node('locks', preload => 1, servers => [ 'genesys', 'other', 'keyed' ]);
 
 create_extension($node, $simulator);
 $node->safe_psql('postgres', qq{
@@ -132,7 +132,7 @@ $simulator->fault(verb => 'notify', action => 'hang', times => 1);
 nudge($node, 'live-locked', campaign => "'locked'");
 $simulator->wait_hanging(1);
 $shop->query_safe('BEGIN');
-$shop->query_safe('SELECT * FROM reengage.due, reengage.nudges FOR UPDATE');
+$shop->query_safe('SELECT * FROM reengage.due, reengage.nudges, reengage.intents FOR UPDATE');
 my $log = log_size($node);
 $simulator->clear_faults;
 poll_until($node, 'postgres', "SELECT EXISTS (SELECT FROM reengage.health WHERE subject = 'outcomes' AND state = 'waiting')");
@@ -147,6 +147,44 @@ $shop->query_safe('COMMIT');
 promise(lasts(sub { wait_until_ended($node) }), 2, 'its outcome is written as soon as it can be');
 is(outcome($node, 'live-locked'), 'in_doubt connection_lost notify', 'as it was');
 is(health($node, 'outcomes'), '', 'health is silent again');
+ok(poll_until($node, 'postgres', 'SELECT NOT EXISTS (SELECT FROM reengage.intents)'), 'and no intent is left');
+
+# --- rows of the engine's own tables --------------------------------------------------------
+
+# a call that has to be repeated, a server that rests, and something that was decided
+$node->safe_psql('postgres', qq{CREATE SERVER keyed FOREIGN DATA WRAPPER reengage
+	OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0', max_failures '0', idempotency 'key')});
+$simulator->fault(verb => 'notify', id => 'live-repeated', action => 'status', status => 503, times => 1);
+$simulator->fault(verb => 'notify', id => 'live-repeated', action => 'status', status => 429, retry_after => '2', times => 1);
+nudge($node, 'live-repeated', server => q('keyed'));
+poll_until($node, 'postgres', q{SELECT EXISTS (SELECT FROM reengage.server_state WHERE state = 'resting')});
+$simulator->fault(verb => 'notify', id => 'live-hangs', action => 'hang', times => 1);
+nudge($node, 'live-hangs');
+$simulator->wait_hanging(1);
+my $watcher = $node->background_psql('postgres');
+$watcher->query_safe('BEGIN');
+for my $table (qw(intents unresolved server_state releases))
+{
+	# a tick may have taken this one before
+	wait_for(sub {
+		$node->safe_psql('postgres', q{INSERT INTO reengage.releases VALUES ('other')}) if $table eq 'releases';
+		return $watcher->query_safe("SELECT 'x' FROM reengage.$table FOR UPDATE") =~ /x/;
+	}, "somebody locks $table");
+}
+$simulator->clear_faults;
+$log = log_size($node);
+poll_until($node, 'postgres', q{SELECT detail LIKE '1 outcomes wait%' FROM reengage.health WHERE subject = 'outcomes'});
+is(outcome($node, 'live-hangs'), 'in_doubt connection_lost notify', 'an outcome does not wait for its intent');
+like($simulator->verbs('id=live-repeated'), qr/notify notify notify$/, 'a call is repeated');
+others_go_out('engines', 'locks on what the engine keeps are in nobody else\'s way');
+is_deeply([ log_lines($node, $log, qr/lock timeout/) ], [], 'no tick fails');
+$watcher->query_safe('COMMIT');
+promise(lasts(sub {
+	wait_until_ended($node);
+	poll_until($node, 'postgres', q{SELECT NOT EXISTS (SELECT FROM reengage.intents) AND NOT EXISTS (SELECT FROM reengage.server_state)});
+}), 2, 'all of it is written as soon as it can be');
+is(outcome($node, 'live-repeated'), 'notified - notify', 'as it was');
+$watcher->quit;
 
 # --- the same at the beginning of a nudge --------------------------------------------------
 
