@@ -116,6 +116,11 @@ static const FieldSpec rendered_fields[] = {
 };
 SPEC(rendered, MESSAGE_RENDERED, RenderedMessage);
 
+static const FieldSpec forget_fields[] = {
+	{FIELD_TEXT, offsetof(ForgetMessage, name)},
+};
+SPEC(forget, MESSAGE_FORGET, ForgetMessage);
+
 static bool
 put(FrameBuffer *buffer, const MessageSpec *spec, const void *message)
 {
@@ -223,6 +228,12 @@ message_put_rendered(FrameBuffer *buffer, const RenderedMessage *message)
 }
 
 bool
+message_put_forget(FrameBuffer *buffer, const ForgetMessage *message)
+{
+	return put(buffer, &forget, message);
+}
+
+bool
 message_get_hello(const Frame *frame, HelloMessage *message)
 {
 	return get(frame, &hello, message);
@@ -252,4 +263,10 @@ bool
 message_get_rendered(const Frame *frame, RenderedMessage *message)
 {
 	return get(frame, &rendered, message);
+}
+
+bool
+message_get_forget(const Frame *frame, ForgetMessage *message)
+{
+	return get(frame, &forget, message);
 }

@@ -1,7 +1,7 @@
 /*
  * message.h: what the worker and the courier say to each other.
  *
- *   worker -> courier:  SERVER (settings and credentials), CALL
+ *   worker -> courier:  SERVER (settings and credentials), FORGET, CALL
  *   courier -> worker:  HELLO (once, at start), REPLY, RENDERED
  *
  * One table of fields per message serves both directions, so the two ends
@@ -17,7 +17,7 @@
 #include "nudge.h"
 
 /* Raised whenever a message changes; the two programs must agree on it. */
-#define PROTOCOL_VERSION 10
+#define PROTOCOL_VERSION 11
 
 typedef enum MessageKind
 {
@@ -25,7 +25,8 @@ typedef enum MessageKind
 	MESSAGE_SERVER,
 	MESSAGE_CALL,
 	MESSAGE_REPLY,
-	MESSAGE_RENDERED
+	MESSAGE_RENDERED,
+	MESSAGE_FORGET
 } MessageKind;
 
 typedef struct HelloMessage
@@ -57,6 +58,12 @@ typedef struct ServerMessage
 	int64_t		max_requests_per_minute;	/* 0: no limit */
 	int64_t		max_reply_bytes;
 } ServerMessage;
+
+/* The server is gone: nothing of it is needed any more. */
+typedef struct ForgetMessage
+{
+	const char *name;
+} ForgetMessage;
 
 typedef struct CallMessage
 {
@@ -133,6 +140,7 @@ extern bool message_put_server(FrameBuffer *buffer, const ServerMessage *message
 extern bool message_put_call(FrameBuffer *buffer, const CallMessage *message);
 extern bool message_put_reply(FrameBuffer *buffer, const ReplyMessage *message);
 extern bool message_put_rendered(FrameBuffer *buffer, const RenderedMessage *message);
+extern bool message_put_forget(FrameBuffer *buffer, const ForgetMessage *message);
 
 /*
  * Read one message out of a complete frame of its kind.  False: a field that
@@ -143,5 +151,6 @@ extern bool message_get_server(const Frame *frame, ServerMessage *message);
 extern bool message_get_call(const Frame *frame, CallMessage *message);
 extern bool message_get_reply(const Frame *frame, ReplyMessage *message);
 extern bool message_get_rendered(const Frame *frame, RenderedMessage *message);
+extern bool message_get_forget(const Frame *frame, ForgetMessage *message);
 
 #endif

@@ -28,6 +28,13 @@ login_init(Login *login, void (*changed) (void *owner), void *owner)
 }
 
 void
+login_end(Login *login)
+{
+	token_drop(&login->token);
+	settings_release(login->current);
+}
+
+void
 login_set(Login *login, Settings *settings, int64_t now_ms)
 {
 	if (login->current != NULL && !settings_share_login(settings, login->current))

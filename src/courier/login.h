@@ -34,6 +34,9 @@ typedef struct Login
 /* "changed" is called with the owner when a request for a token has ended. */
 extern void login_init(Login *login, void (*changed) (void *owner), void *owner);
 
+/* Lets go of the token; no request is on the wire. */
+extern void login_end(Login *login);
+
 /* What comes from other credentials is forgotten.  The caller keeps "settings" alive. */
 extern void login_set(Login *login, Settings *settings, int64_t now_ms);
 

@@ -89,6 +89,15 @@ learn_of_server(const Frame *frame)
 }
 
 static void
+forget_server(const Frame *frame)
+{
+	ForgetMessage message;
+
+	require_well_formed(message_get_forget(frame, &message));
+	servers_forget(message.name);
+}
+
+static void
 accept_call(const Frame *frame)
 {
 	Call	   *call = call_new(frame);
@@ -108,6 +117,8 @@ handle_messages(void)
 	{
 		if (frame.kind == MESSAGE_SERVER)
 			learn_of_server(&frame);
+		else if (frame.kind == MESSAGE_FORGET)
+			forget_server(&frame);
 		else if (frame.kind == MESSAGE_CALL)
 			accept_call(&frame);
 		else

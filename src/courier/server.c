@@ -7,12 +7,14 @@
 #include "server.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "http.h"
 #include "login.h"
 #include "memory.h"
+#include "queue.h"
 #include "throttle.h"
 
 /* Of one call, with tokens that may have been good for others. */
@@ -45,6 +47,7 @@ typedef struct Server
 	int64_t		repeated_at_ms; /* the last of them was */
 	int			expected;		/* messages that may follow looks, on the wire or just answered */
 	int64_t		answered_at_ms;	/* the last look was */
+	bool		forgotten;		/* the worker knows it no more */
 } Server;
 
 static Server *servers;
@@ -95,6 +98,7 @@ servers_configure(const ServerMessage *message)
 		server = add_server(message->name);
 	else if (strcmp(server->settings->api_url, settings->api_url) != 0)
 		give_back_waiting(server);
+	server->forgotten = false;
 	login_set(&server->login, settings, clock_monotonic_ms());
 	settings_release(server->settings);
 	server->settings = settings;
@@ -105,57 +109,11 @@ servers_configure(const ServerMessage *message)
 	start_calls(server);
 }
 
-/* What allowed a message, and its look, grow old: it goes before all looks. */
-static bool
-goes_before(const Call *one, const Call *other)
-{
-	bool		looks = one->message.step == STEP_CHECK;
-	bool		other_looks = other->message.step == STEP_CHECK;
-
-	return looks != other_looks ? other_looks : one->message.priority < other->message.priority;
-}
-
-/* Behind all that are as urgent. */
-static void
-put_in_order(Server *server, Call *call)
-{
-	Call	  **place = &server->first;
-
-	while (*place != NULL && !goes_before(call, *place))
-		place = &(*place)->next;
-	call->next = *place;
-	*place = call;
-}
-
-/*
- * Before all that were not tried as often: a token that is good for few calls
- * must not be used up by others each time.
- */
-static void
-put_again(Server *server, Call *call)
-{
-	Call	  **place = &server->first;
-
-	while (*place != NULL && (*place)->requests_sent >= call->requests_sent)
-		place = &(*place)->next;
-	call->next = *place;
-	*place = call;
-}
-
-static Call *
-take_first(Server *server)
-{
-	Call	   *call = server->first;
-
-	server->first = call->next;
-	return call;
-}
-
 static void
 refuse_waiting(Server *server, const Reading *reading)
 {
 	while (server->first != NULL)
-		call_end_with(take_first(server), reading);
+		call_end_with(queue_take(&server->first), reading);
 }
 
 /* The API that was looked at is not the one that would hear of it now. */
@@ -238,7 +196,7 @@ on_response(void *owner, const HttpResponse *response)
 	if (response->too_late)
 		call_give_back(call, response->failure);
 	else if (deserves_another_token(call, response))
-		put_again(server, call);
+		queue_put_again(&server->first, call);
 	else if (call_end(call, response) > 0)
 		throttle_count(&server->throttle, clock_monotonic_ms());
 	start_calls(server);
@@ -376,7 +334,7 @@ start_calls(Server *server)
 		   throttle_has_room(&server->throttle) &&
 		   throttle_wait_ms(&server->throttle, requests_of(server, server->first, now_ms), now_ms) == 0)
 	{
-		Call	   *call = take_first(server);
+		Call	   *call = queue_take(&server->first);
 
 		note_begun(server, call);
 		call->round = throttle_begin(&server->throttle, now_ms);
@@ -412,7 +370,7 @@ servers_accept(Call *call)
 	else
 	{
 		call->server = server;
-		put_in_order(server, call);
+		queue_put(&server->first, call);
 		start_calls(server);
 	}
 }
@@ -456,11 +414,49 @@ next_ms(const Server *server, int64_t now_ms)
 }
 
 void
+servers_forget(const char *name)
+{
+	Server	   *server = find_server(name);
+
+	if (server != NULL)
+		server->forgotten = true;
+}
+
+static bool
+is_needed(const Server *server)
+{
+	return !server->forgotten || server->first != NULL || server->in_flight > 0 ||
+		server->login.asking != NULL;
+}
+
+static void
+free_server(Server *server, int64_t now_ms)
+{
+	login_end(&server->login);
+	throttle_set(&server->throttle, 0, now_ms);
+	settings_release(server->settings);
+	free(server->name);
+	free(server);
+	keep_enough_connections();
+}
+
+void
 servers_run(int64_t now_ms)
 {
-	for (Server *server = servers; server != NULL; server = server->next)
+	for (Server **place = &servers; *place != NULL;)
+	{
+		Server	   *server = *place;
+
 		if (next_ms(server, now_ms) <= now_ms)
 			start_calls(server);
+		if (is_needed(server))
+			place = &server->next;
+		else
+		{
+			*place = server->next;
+			free_server(server, now_ms);
+		}
+	}
 }
 
 int

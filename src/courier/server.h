@@ -15,6 +15,9 @@
 /* Adds a server, or replaces its settings. */
 extern void servers_configure(const ServerMessage *message);
 
+/* Lets go of a server, once nothing of it is on the wire or waits. */
+extern void servers_forget(const char *name);
+
 /* Takes over a call: makes it, lets it wait, or answers it at once. */
 extern void servers_accept(Call *call);
 

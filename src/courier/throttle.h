@@ -49,7 +49,10 @@ typedef enum Welcome
 	WELCOME_UNASKED				/* nothing was sent */
 } Welcome;
 
-/* Changes the limit; what was sent before still counts.  Begins with what one nudge may need. */
+/*
+ * Changes the limit; what was sent before still counts.  Begins with what one
+ * nudge may need.  Without a limit it has no memory of its own.
+ */
 extern void throttle_set(Throttle *throttle, int per_minute, int64_t now_ms);
 
 /*

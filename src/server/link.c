@@ -33,6 +33,9 @@
 /* How long a courier that was told to go may take: it only has to see EOF. */
 #define FAREWELL_MS 500
 
+/* Bytes that are queued: thirty of the largest calls. */
+#define QUEUE_MAX (1024 * 1024)
+
 struct Link
 {
 	pid_t		pid;			/* 0: not running any more */
@@ -246,6 +249,12 @@ link_send_server(Link *link, const ServerMessage *message)
 }
 
 void
+link_send_forget(Link *link, const ForgetMessage *message)
+{
+	note_queued(link, message_put_forget(&link->out, message));
+}
+
+void
 link_send_call(Link *link, const CallMessage *message)
 {
 	note_queued(link, message_put_call(&link->out, message));
@@ -379,6 +388,12 @@ bool
 link_is_ready(const Link *link)
 {
 	return link != NULL && link->ready;
+}
+
+bool
+link_is_full(const Link *link)
+{
+	return link != NULL && link->out.length >= QUEUE_MAX;
 }
 
 void

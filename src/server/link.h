@@ -30,6 +30,7 @@ extern void link_close(Link *link);
 
 /* Queue a message; link_wait() sends. */
 extern void link_send_server(Link *link, const ServerMessage *message);
+extern void link_send_forget(Link *link, const ForgetMessage *message);
 extern void link_send_call(Link *link, const CallMessage *message);
 
 /*
@@ -45,6 +46,9 @@ extern LinkEvent link_next(Link *link, ReplyMessage *reply, RenderedMessage *ren
 extern void link_wait(Link *link, long timeout);
 
 extern bool link_is_ready(const Link *link);
+
+/* So much is queued that the next one is better kept until some of it was sent. */
+extern bool link_is_full(const Link *link);
 
 /* Kills the courier: link_next() will say LINK_LOST. */
 extern void link_give_up(Link *link, const char *problem);

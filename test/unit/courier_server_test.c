@@ -584,6 +584,37 @@ test_room_for_message(void)
 	is_number(replies, 5, "looks that no message follows hold up nobody for long");
 }
 
+static void
+test_forgotten(void)
+{
+	int			before;
+
+	configure("gone", "https://login", "s", 5);
+	before = connections;
+	call("gone", "a");
+	is_number(sent_count, 1, "a token is asked for");
+	servers_forget("gone");
+	servers_run(now_ms);
+	is_number(connections, before, "a server that was dropped is kept while something of it is on the wire");
+	answer_with_token("t");
+	replies = 0;
+	answer(200, FOUND);
+	is_number(replies, 1, "its call is made and answered");
+	servers_run(now_ms);
+	is_number(connections, before - 6, "and nothing is kept of it");
+	call("gone", "b");
+	ok(sent_count == 0 && strcmp(last_reason, "unknown_server") == 0, "it is known no more");
+	configure("gone", NULL, NULL, 5);
+	servers_forget("gone");
+	configure("gone", NULL, NULL, 5);
+	servers_run(now_ms);
+	is_number(connections, before, "one that is there again stays");
+	servers_forget("gone");
+	servers_forget("never there");
+	servers_run(now_ms);
+	is_number(connections, before - 6, "until it is dropped once more");
+}
+
 int
 main(void)
 {
@@ -601,5 +632,6 @@ main(void)
 	test_render();
 	test_last_word();
 	test_room_for_message();
+	test_forgotten();
 	return done_testing();
 }

@@ -51,6 +51,7 @@ ADAPT(server, ServerMessage)
 ADAPT(call, CallMessage)
 ADAPT(reply, ReplyMessage)
 ADAPT(rendered, RenderedMessage)
+ADAPT(forget, ForgetMessage)
 
 #define NUMBER(type, field) {#field, A_NUMBER, offsetof(type, field)}
 #define TEXT(type, field) {#field, A_TEXT, offsetof(type, field)}
@@ -136,6 +137,10 @@ static const MessageType message_types[] = {
 		TEXT(RenderedMessage, headers),
 		TEXT_OR_NULL(RenderedMessage, body),
 		TEXT_OR_NULL(RenderedMessage, fault),
+		NO_FIELD,
+	}},
+	{"forget", MESSAGE_FORGET, sizeof(ForgetMessage), put_forget, get_forget, {
+		TEXT(ForgetMessage, name),
 		NO_FIELD,
 	}},
 };
