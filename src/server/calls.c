@@ -492,7 +492,7 @@ calls_make_posts(Calls *calls, Standby *standby, bool may)
 			standby_missed(standby, committed_at);
 		if (!may || late || !flight_may_post(flights[i]))
 			flights_put_back(calls->flights, flights[i], flights[i]->due_at, in_vain ? WAITS_FOR_STANDBY : NULL);
-		else if (committed_at <= safe_up_to)
+		else if (committed_at <= safe_up_to && !link_is_full(calls->link))
 			make_call(calls, flights[i]);
 	}
 	standby_watch(standby);

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "claims.h"
@@ -21,6 +22,12 @@
  * and what one of them lacks others may have.
  */
 #define READ_AHEAD 4
+
+/*
+ * Nudges that are loaded together: until they are under way their text is in
+ * memory several times, and that of those that are parked for nothing.
+ */
+#define SLICE 32
 
 /* Lanes that were read, and what is left of their rows. */
 typedef struct Reading
@@ -235,30 +242,21 @@ depart_or_wait(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 	return false;
 }
 
-/* Puts the ready nudges of a server under way, or parks them. */
+/* Loads these, and puts each under way, parks it, or leaves it to the schedule. */
 static int
-depart(Flights *flights, Server *server, int room)
+depart_slice(Flights *flights, Flight **ready, int count)
 {
-	int			count;
-	Flight	  **ready = flights_in(&flights->ready, &count);
-	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * (count + 1));
+	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * count);
 	LoadedNudge *nudges;
-	OpenRows   *open;
 	int			nnudges;
-	int			wanted = 0;
+	OpenRows   *open;
 	int			departed = 0;
 
-	for (int i = 0; i < count && wanted < room; i++)
-		if (ready[i]->server == server)
-		{
-			ids[wanted] = ready[i]->nudge_id;
-			ready[wanted++] = ready[i];
-		}
-	if (wanted == 0)
-		return 0;
-	nnudges = store_load(ids, wanted, &nudges);
+	for (int i = 0; i < count; i++)
+		ids[i] = ready[i]->nudge_id;
+	nnudges = store_load(ids, count, &nudges);
 	open = open_rows_begin();
-	for (int i = 0; i < wanted; i++)
+	for (int i = 0; i < count; i++)
 	{
 		const LoadedNudge *nudge = find_loaded(nudges, nnudges, ready[i]);
 
@@ -266,15 +264,40 @@ depart(Flights *flights, Server *server, int room)
 		if (nudge == NULL)
 			flights_land(flights, ready[i]);
 		/* the look would be in vain */
-		else if (!gate_locks_are_free(server, nudge, open))
+		else if (!gate_locks_are_free(ready[i]->server, nudge, open))
 		{
-			server_lock_out(server, nudge->due_at);
+			server_lock_out(ready[i]->server, nudge->due_at);
 			flights_land(flights, ready[i]);
 		}
 		else
 			departed += depart_or_wait(flights, ready[i], nudge);
 	}
 	open_rows_end(open);
+	return departed;
+}
+
+/* The ready nudges of a server, slice by slice, as long as it has room for their text. */
+static int
+depart(Flights *flights, const Server *server, int room)
+{
+	int			count;
+	Flight	  **ready = flights_in(&flights->ready, &count);
+	MemoryContext slice = AllocSetContextCreate(CurrentMemoryContext, "reengage slice",
+												ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(slice);
+	int			wanted = 0;
+	int			departed = 0;
+
+	for (int i = 0; i < count && wanted < room; i++)
+		if (ready[i]->server == server)
+			ready[wanted++] = ready[i];
+	for (int i = 0; i < wanted && server->text < SERVER_TEXT_MAX; i += SLICE)
+	{
+		departed += depart_slice(flights, ready + i, Min(wanted - i, SLICE));
+		MemoryContextReset(slice);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(slice);
 	return departed;
 }
 

@@ -119,14 +119,11 @@ flights_take_customer(Flights *flights, Flight *flight)
 		take_customer(flights, flight, flight->post.customer) == NULL;
 }
 
-static bool
+static void
 park(Flight *flight, Customer *customer)
 {
-	if (customer->nparked >= PARKED_MAX)
-		return false;
 	dlist_push_tail(&customer->parked, &flight->node);
 	customer->nparked++;
-	return true;
 }
 
 OwnCustomer
@@ -139,10 +136,13 @@ flights_take_own_customer(Flights *flights, Flight *flight, const LoadedNudge *n
 	busy = take_customer(flights, flight, nudge->own_customer);
 	if (busy == NULL)
 		return OWN_CUSTOMER_TAKEN;
-	if (park(flight, busy))
-		return OWN_CUSTOMER_PARKED;
-	busy->overflowed = true;
-	return OWN_CUSTOMER_CROWDED;
+	if (!flights_may_park(flight->server, busy->nparked))
+	{
+		busy->overflowed = true;
+		return OWN_CUSTOMER_CROWDED;
+	}
+	park(flight, busy);
+	return OWN_CUSTOMER_PARKED;
 }
 
 const char *
@@ -167,7 +167,7 @@ forget_attempt(Flights *flights, Flight *flight)
 	};
 
 	memcpy(rest.asker, flight->asker, NAMEDATALEN);
-	flight->server->in_flight--;
+	flights_leave_place(flight);
 	flights->under_way--;
 	MemoryContextDelete(flight->memory);
 	*flight = rest;
@@ -180,12 +180,13 @@ park_with_customer(Flights *flights, Flight *flight)
 	Customer   *customer = hash_search(flights->customers, &key, HASH_FIND, NULL);
 
 	/* what has called is written down before anything else happens to it */
-	if (customer == NULL || customer->nparked >= PARKED_MAX || flight->intent != NULL ||
+	if (customer == NULL || !flights_may_park(flight->server, customer->nparked) || flight->intent != NULL ||
 		flight->posted)
 		return false;
 	dlist_delete(&flight->node);
 	forget_attempt(flights, flight);
-	return park(flight, customer);
+	park(flight, customer);
+	return true;
 }
 
 bool

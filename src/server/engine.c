@@ -189,6 +189,7 @@ after_commit(Engine *engine)
 			engine->next_unlocking = monotonic_after(monotonic_now(), UNLOCKING_MS);
 	releases_committed(engine->released, &engine->flights);
 	servers_say_states(&engine->servers, engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG);
+	servers_forget_dropped(&engine->servers, engine->calls.link);
 	engine->totals.started += engine->departed;
 	engine->limit -= engine->departed;
 	if (engine->condition == ENGINE_DISPATCHING)

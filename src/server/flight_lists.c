@@ -89,6 +89,31 @@ flight_has_called(const Flight *flight)
 }
 
 void
+flights_leave_place(Flight *flight)
+{
+	flight->server->in_flight--;
+	flight->server->text -= flight->text;
+}
+
+bool
+flights_may_park(const Server *server, int nparked)
+{
+	/* whatever is in hand and has no place */
+	int			parked = server->in_hand - server->ready - server->in_flight;
+
+	return nparked < PARKED_MAX && parked < PARKED_OF_SERVER_MAX;
+}
+
+/* It is not sent any more. */
+static void
+forget_text(const char **text)
+{
+	if (*text != NULL)
+		pfree(unconstify(char *, *text));
+	*text = NULL;
+}
+
+void
 flights_set_aside(Flights *flights, Flight *flight, dlist_head *list)
 {
 	flights_move_to(flight, list);
@@ -96,7 +121,9 @@ flights_set_aside(Flights *flights, Flight *flight, dlist_head *list)
 		return;
 	flight->set_aside = true;
 	flights->nset_aside++;
-	flight->server->in_flight--;
+	flights_leave_place(flight);
+	forget_text(&flight->nudge.message);
+	forget_text(&flight->nudge.template);
 }
 
 int

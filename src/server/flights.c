@@ -82,6 +82,7 @@ take_in_hand(Flights *flights, Server *server, const char *asker, int priority,
 	memset(flight, 0, sizeof(*flight));
 	flight->nudge_id = *nudge_id;
 	flight->server = server;
+	server->in_hand++;
 	strlcpy(flight->asker, asker, NAMEDATALEN);
 	flight->priority = flight->urgency = priority;
 	flight->due_at = due_at;
@@ -172,11 +173,18 @@ keep_unresolved(Flight *flight, const Post *post)
 	flight->posted = true;
 }
 
+static void
+let_go(Flights *flights, Flight *flight)
+{
+	flight->server->in_hand--;
+	hash_search(flights->by_nudge, &flight->nudge_id, HASH_REMOVE, NULL);
+}
+
 /* Behind the one that is under way.  False: too many wait there already. */
 static bool
 park(Thread *thread, Flight *flight)
 {
-	if (thread->nparked >= PARKED_MAX)
+	if (!flights_may_park(flight->server, thread->nparked))
 	{
 		/* it is still in the schedule, and will be found there again */
 		thread->overflowed = true;
@@ -214,7 +222,7 @@ take_thread(Flights *flights, Flight *flight, const char *tip)
 		return true;
 	flight->thread = taken ? NULL : thread;
 	if (taken && !park(thread, flight))
-		hash_search(flights->by_nudge, &flight->nudge_id, HASH_REMOVE, NULL);
+		let_go(flights, flight);
 	if (held != NULL)
 	{
 		move_parked(held, thread);
@@ -234,6 +242,8 @@ put_under_way(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 	else if (flight->customer != NULL)
 		flight->post.customer = flight_keep(flight, flight_customer_hash(flight));
 	flight->server->in_flight++;
+	flight->text = MemoryContextMemAllocated(flight->memory, false);
+	flight->server->text += flight->text;
 	flights->under_way++;
 	dlist_push_tail(nudge->unresolved ? &flights->to_intend : &flights->to_start, &flight->node);
 }
@@ -351,13 +361,13 @@ flights_land(Flights *flights, Flight *flight)
 		if (flight->set_aside)
 			flights->nset_aside--;
 		else
-			flight->server->in_flight--;
+			flights_leave_place(flight);
 		flights->under_way--;
 		MemoryContextDelete(flight->memory);
 	}
 	else
 		flight->server->ready--;
-	hash_search(flights->by_nudge, &flight->nudge_id, HASH_REMOVE, NULL);
+	let_go(flights, flight);
 }
 
 Flight *

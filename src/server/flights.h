@@ -20,10 +20,12 @@
 #include "store.h"
 
 /*
- * How many may wait behind one nudge: the rest waits in the schedule, so that
- * a thousand nudges of one conversation cost a megabyte and a million no more.
+ * How many may wait behind one nudge, and behind all of a server: the rest waits
+ * in the schedule, so that a thousand nudges of one conversation cost a megabyte
+ * and a million no more, nor do millions of a thousand conversations cost ten.
  */
 #define PARKED_MAX 1024
+#define PARKED_OF_SERVER_MAX (8 * PARKED_MAX)
 
 /* How long after another nudge's turn it is ours. */
 #define TURN_MS 1000
@@ -55,6 +57,7 @@ typedef struct Flight
 
 	/* from here on: once it is under way, in "memory" */
 	MemoryContext memory;
+	Size		text;			/* bytes that it had at its departure, while they count: see Server.text */
 	LoadedNudge nudge;
 	Thread	   *thread;
 	Step		step;			/* that is made, or is to be made */
@@ -160,6 +163,9 @@ extern void flights_land(Flights *flights, Flight *flight);
  */
 extern void flights_set_aside(Flights *flights, Flight *flight, dlist_head *list);
 
+/* Its place in flight is another one's. */
+extern void flights_leave_place(Flight *flight);
+
 /* Is more known of it than its row of the schedule says? */
 extern bool flight_has_called(const Flight *flight);
 
@@ -212,6 +218,9 @@ extern void flight_note_made(Flight *flight);
  * paused, gone, or another one by now.
  */
 extern bool flight_may_post(const Flight *flight);
+
+/* May one more be parked, where so many are behind the same? */
+extern bool flights_may_park(const Server *server, int nparked);
 
 /* It goes back into the schedule, without an attempt used up. */
 extern void flights_put_back(Flights *flights, Flight *flight, TimestampTz due_at,

@@ -48,23 +48,22 @@ list_contains_name(List *names, const char *name)
 	return false;
 }
 
-static Server *
-add_server(dlist_head *servers, const char *name)
+static void
+add_server(dlist_head *servers, const char *name, MemoryContext context)
 {
-	Server	   *server = palloc0(sizeof(Server));
-	TroubleRow	trouble;
+	/* first: where it fails, nothing is left behind */
+	TroubleRow	trouble = store_server_trouble(name);
+	MemoryContext own = AllocSetContextCreate(context, "reengage server", ALLOCSET_SMALL_SIZES);
+	Server	   *server = MemoryContextAllocZero(own, sizeof(Server));
 	Clocks		clocks = clocks_read();
 
+	server->context = server->trouble.context = own;
 	strlcpy(server->name, name, NAMEDATALEN);
-	server->options_context = AllocSetContextCreate(CurrentMemoryContext, "reengage server options",
-													ALLOCSET_SMALL_SIZES);
-	lanes_init(&server->lanes, CurrentMemoryContext);
+	server->options_context = AllocSetContextCreate(own, "reengage server options", ALLOCSET_SMALL_SIZES);
+	lanes_init(&server->lanes, own);
 	lanes_rewind_everybody(&server->lanes, DT_NOBEGIN);
-	server->trouble.context = CurrentMemoryContext;
-	trouble = store_server_trouble(server->name);
 	trouble_inherit(&server->trouble, &trouble, &clocks);
 	dlist_push_tail(servers, &server->node);
-	return server;
 }
 
 static void
@@ -97,13 +96,8 @@ read_options(Server *server)
 void
 servers_need(dlist_head *servers, const char *name, MemoryContext context)
 {
-	MemoryContext old;
-
-	if (servers_find(servers, name) != NULL)
-		return;
-	old = MemoryContextSwitchTo(context);
-	add_server(servers, name);
-	MemoryContextSwitchTo(old);
+	if (servers_find(servers, name) == NULL)
+		add_server(servers, name, context);
 }
 
 static void
@@ -358,10 +352,30 @@ servers_say_states(dlist_head *servers, int level)
 	}
 }
 
+void
+servers_forget_dropped(dlist_head *servers, Link *link)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, servers)
+	{
+		Server	   *server = dlist_container(Server, node, iter.cur);
+		ForgetMessage message = {to_utf8(server->name)};
+
+		if (server->exists || server->in_hand > 0)
+			continue;
+		if (link_is_ready(link) && message.name != NULL)
+			link_send_forget(link, &message);
+		dlist_delete(&server->node);
+		MemoryContextDelete(server->context);
+	}
+}
+
 int
 server_capacity(const Server *server, Monotonic now)
 {
-	if (!server->exists || server->paused || trouble_is_left_alone(&server->trouble, now))
+	if (!server->exists || server->paused || server->text >= SERVER_TEXT_MAX ||
+		trouble_is_left_alone(&server->trouble, now))
 		return 0;
 	return (trouble_is_probing(&server->trouble) ? 1 : most_in_flight(&server->options)) - server->in_flight;
 }

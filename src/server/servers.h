@@ -18,9 +18,16 @@
 #include "trouble.h"
 #include "wakes.h"
 
+/*
+ * Text of a server's nudges under way, in bytes: two hundred of the largest, and
+ * thousands of the usual ones.  Others wait in the schedule.
+ */
+#define SERVER_TEXT_MAX (16 * 1024 * 1024)
+
 typedef struct Server
 {
 	dlist_node	node;
+	MemoryContext context;		/* of all of this */
 	char		name[NAMEDATALEN];
 	bool		exists;			/* false: it was dropped */
 	bool		paused;			/* by an operator: nothing is begun */
@@ -30,8 +37,10 @@ typedef struct Server
 	ServerOptions options;
 	MemoryContext options_context;
 	Lanes		lanes;
+	int			in_hand;		/* nudges that the engine has taken out of the schedule: of these, */
 	int			ready;			/* nudges in hand that may be started */
 	int			in_flight;		/* nudges that were started and have not ended */
+	Size		text;			/* bytes of those that hold a place in flight */
 	int			nlocked_out;	/* that somebody else has locked; they are still due: */
 	TimestampTz locked_out_from;	/* the earliest of them */
 	Monotonic	look_again_at;
@@ -94,6 +103,9 @@ extern void servers_write_states(dlist_head *servers);
 
 /* After its commit: says the same, at "level" or, if it is good news, as LOG. */
 extern void servers_say_states(dlist_head *servers, int level);
+
+/* After a commit: lets go of servers that were dropped, once none of their nudges is in hand. */
+extern void servers_forget_dropped(dlist_head *servers, Link *link);
 
 /* How many more nudges may be started now. */
 extern int	server_capacity(const Server *server, Monotonic now);

@@ -6,6 +6,7 @@
 void
 execute(Statement *statement, Datum *arguments, int expected)
 {
+	MemoryContext context = CurrentMemoryContext;
 	int			result;
 
 	if (statement->plan == NULL)
@@ -19,6 +20,8 @@ execute(Statement *statement, Datum *arguments, int expected)
 		statement->plan = plan;
 	}
 	result = SPI_execute_plan(statement->plan, arguments, NULL, false, 0);
+	/* SPI has left its own, which lives as long as the tick */
+	MemoryContextSwitchTo(context);
 	if (result != expected)
 		elog(ERROR, "\"%s\" ended with %s", statement->sql, SPI_result_code_string(result));
 }

@@ -256,6 +256,8 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 	*nudges = palloc0(sizeof(LoadedNudge) * Max(SPI_processed, 1));
 	for (uint64 row = 0; row < SPI_processed; row++)
 		read_nudge(&(*nudges)[row], (int) row);
+	/* their text is in it once more */
+	SPI_freetuptable(SPI_tuptable);
 	return (int) SPI_processed;
 }
 
