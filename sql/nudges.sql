@@ -165,6 +165,9 @@ VALUES ('01900000-0000-7000-8000-000000000002', 'gone', 'notified', 'r1', 'r1', 
 INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message, time_zone, requested_at) VALUES
 	('01900000-0000-7000-8000-000000000002', 'gone', 'r1', 'hi', 'Mars/Olympus', '2025-01-01'),
 	('01900000-0000-7000-8000-000000000003', 'gone', 'r2', 'hi', 'Mars/Olympus', '2025-01-01');
+-- nor does it take the place of another, which it did when it was asked for
+INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message, supersedes, requested_at) VALUES
+	('01900000-0000-7000-8000-000000000004', 'gone', 'r2', 'hi', true, '2025-01-02');
 SELECT nudge_id, server FROM reengage.due WHERE server = 'gone';
 SELECT subject, state, detail, remedy FROM reengage.health WHERE subject LIKE 'backlog of%';
 

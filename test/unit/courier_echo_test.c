@@ -59,6 +59,8 @@ static const SaidCase cases[] = {
 	{"Invalid text: <i>Hi</i> <i>Ann</i> the conversation about", "Invalid text: <i>***"},
 	{"Invalid text: SGkgQW5uLCB0aGUgY29udmVyc2F0aW9u", "Invalid text: ***"},
 	{"Invalid body: eyJ0ZXh0IjoiSGkgQW5uLCB0aGUgY29udmVyc2F0aW9uIGFib3V0", "Invalid body: eyJ0ZXh0Ijoi***"},
+	{"Invalid body: eyJ0eCI6IkhpIEFubiwgdGhlIGNvbnZlcnNhdGlvbiBhYm91dA", "Invalid body: eyJ0eCI6Ikhp***A"},
+	{"Invalid body: eyJ0eHQiOiJIaSBBbm4sIHRoZSBjb252ZXJzYXRpb24gYWJvdXQ", "Invalid body: eyJ0eHQiOiJI***"},
 	{"Ann may not be called Ann", "*** may not be called ***"},
 	{"Order 4711 of Annabel", "*** of Annabel"},
 	{"The sons are \"SONS\"", "The *** are \"***\""},

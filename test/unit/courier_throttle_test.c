@@ -234,6 +234,11 @@ test_end_pause(void)
 	throttle_end(&throttle, throttle.round, WELCOME_NOT_NOW, 20000, 64, 0);
 	throttle_end_pause(&throttle);
 	is_number(throttle_wait_ms(&throttle, 1, 0), 20000, "one that a header asks for cannot");
+	for (int i = 0; i < 3; i++)
+		meet(&throttle, -1, 20000);
+	throttle_end_pause(&throttle);
+	meet(&throttle, -1, 20000);
+	is_number(throttle_wait_ms(&throttle, 1, 20000), 1000, "and the next one is as short as the first");
 }
 
 /* 600 a minute are 10 a second. */
