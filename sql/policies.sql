@@ -147,8 +147,16 @@ CALL reengage.run();
 SELECT requested_conversation_id, outcome, reason, channel, attempts, api_calls FROM reengage.lineage
 WHERE requested_conversation_id LIKE '%-long-%' ORDER BY 1;
 
+-- nor one on a channel that nobody knows
+\! perl -MHTTP::Tiny -e 'HTTP::Tiny->new->post("http://127.0.0.1:$ENV{SIMULATOR_PORT}/_sim/conversations", {content => q({"id": "no-channel", "status": "active", "channel": ""})})'
+SELECT count(reengage.nudge('no-channel', repeat('x', n))) FROM generate_series(10, 11) n;
+CALL reengage.run();
+SELECT outcome, reason, channel FROM reengage.lineage WHERE requested_conversation_id = 'no-channel' ORDER BY 1;
+
 -- a gap: the next message of the customer waits, and says until when
 INSERT INTO reengage.policies (campaign, minimum_gap) VALUES ('gap', '1 day');
+-- the longest of several
+INSERT INTO reengage.policies (campaign, channel, minimum_gap) VALUES ('gap', 'sms', '1 hour');
 SELECT count(reengage.nudge('closed-gap', 'hi', campaign => 'gap')) FROM generate_series(1, 2);
 CALL reengage.run();
 SELECT s.state, regexp_replace(s.reason, 'until .*', 'until then') AS reason,

@@ -124,6 +124,19 @@ is(outcome($node, 'live-right-3'), 'notified - notify', 'of several hosts the la
 is(scalar(log_lines($node, $offset, qr/canary/)), 0, 'the log has no secret');
 ok(!-e $heard, 'nor has anybody else');
 
+# --- a section that is changed in its place ------------------------------------------------------
+
+my $file = $node->basedir . '/credentials';
+my $text = slurp_file($file) =~ s/LOCALHOST/ELSEWHERE/r;
+system('touch', '-r', $file, "$file.as_before") == 0 or die "could not keep the time of $file";
+open my $handle, '+<', $file or die "could not open $file: $!";
+print $handle $text;
+close $handle;
+system('touch', '-r', "$file.as_before", $file) == 0 or die "could not set the time of $file";
+nudge($node, 'live-right-4');
+ok(wait_for(sub { health($node, 'server genesys') =~ /^blocked: .*host does not name LocalHost/ }, 'a section that is changed'),
+	'a change is seen, though the size and the time of the file stay');
+
 # --- files of root -------------------------------------------------------------------------------
 
 # as preflight() finds them, with the host that they name
