@@ -210,7 +210,7 @@ write_number(char *form, Span span, const char *channel, const char *country_cod
 }
 
 static AddressFault
-write_form(char *form, const char *address, const char *channel, const char *country_code, bool unifies)
+write_kind(char *form, const char *address, const char *channel, const char *country_code, bool unifies)
 {
 	AddressKind kind = channel != NULL ? address_kind(channel) : address_apparent_kind(address, country_code);
 	Span		span = trimmed(address);
@@ -232,10 +232,10 @@ write_form(char *form, const char *address, const char *channel, const char *cou
 	return ADDRESS_FAULTLESS;
 }
 
-AddressFault
-address_form(char *form, const char *address, const char *channel, const char *country_code)
+static AddressFault
+write_form(char *form, const char *address, const char *channel, const char *country_code, bool unifies)
 {
-	AddressFault fault = write_form(form, address, channel, country_code, true);
+	AddressFault fault = write_kind(form, address, channel, country_code, unifies);
 
 	if (fault != ADDRESS_FAULTLESS)
 		form[0] = '\0';
@@ -243,13 +243,15 @@ address_form(char *form, const char *address, const char *channel, const char *c
 }
 
 AddressFault
+address_form(char *form, const char *address, const char *channel, const char *country_code)
+{
+	return write_form(form, address, channel, country_code, true);
+}
+
+AddressFault
 address_spelling(char *form, const char *address, const char *channel, const char *country_code)
 {
-	AddressFault fault = write_form(form, address, channel, country_code, false);
-
-	if (fault != ADDRESS_FAULTLESS)
-		form[0] = '\0';
-	return fault;
+	return write_form(form, address, channel, country_code, false);
 }
 
 AddressFault

@@ -76,17 +76,18 @@ store_take_releases(void)
 	return result_names();
 }
 
+/* What a condition on the schedule is true of is due at once, but for what somebody has locked. */
+#define MAKE_DUE(condition) \
+	"UPDATE reengage.due SET due_at = pg_catalog.now(), waiting_for = NULL" \
+	" WHERE nudge_id = ANY (ARRAY(SELECT d.nudge_id FROM reengage.due d" \
+	"   WHERE" condition " FOR UPDATE SKIP LOCKED))"
+
 void
 store_release_held(const List *servers)
 {
 #define IS_HELD " d.server = ANY ($1) AND d.waiting_for ~ '^(quiet hours|minimum gap|an earlier create)'"
 
-	static Statement release = {
-		"UPDATE reengage.due SET due_at = pg_catalog.now(), waiting_for = NULL"
-		" WHERE nudge_id = ANY (ARRAY(SELECT d.nudge_id FROM reengage.due d"
-		"   WHERE" IS_HELD " FOR UPDATE SKIP LOCKED))",
-		1, {TEXTARRAYOID}
-	};
+	static Statement release = {MAKE_DUE(IS_HELD), 1, {TEXTARRAYOID}};
 	static Statement leave = {
 		"INSERT INTO reengage.releases (server)"
 		" SELECT s FROM pg_catalog.unnest($1) s WHERE EXISTS (SELECT FROM reengage.due d"
@@ -180,11 +181,9 @@ store_release(const char *server)
 {
 	/* a range of each lane of the index, as they are put off for a minute at most */
 	static Statement statement = {
-		"UPDATE reengage.due SET due_at = pg_catalog.now(), waiting_for = NULL"
-		" WHERE nudge_id = ANY (ARRAY(SELECT d.nudge_id FROM reengage.due d"
-		"   WHERE d.server = $1 AND d.priority = ANY ('{0,1,2,3,4,5,6,7,8,9}')"
-		"     AND d.due_at > pg_catalog.now() AND d.due_at < pg_catalog.now() + interval '2 minutes'"
-		"     AND d.waiting_for = '" WAITS_FOR_SERVER "' FOR UPDATE SKIP LOCKED))",
+		MAKE_DUE(" d.server = $1 AND d.priority = ANY ('{0,1,2,3,4,5,6,7,8,9}')"
+				 " AND d.due_at > pg_catalog.now() AND d.due_at < pg_catalog.now() + interval '2 minutes'"
+				 " AND d.waiting_for = '" WAITS_FOR_SERVER "'"),
 		1, {TEXTOID}
 	};
 	Datum		argument = CStringGetTextDatum(server);
