@@ -53,7 +53,7 @@ SELECT DISTINCT 'root has a predecessor', L.SERVER, L.ROOT_CONVERSATION_ID, 'fol
 FROM LINEAGE L
 JOIN LINEAGE P ON P.SERVER = L.SERVER AND P.CONVERSATION_ID = L.ROOT_CONVERSATION_ID
 WHERE P.PREVIOUS_CONVERSATION_ID IS NOT NULL
-  AND COALESCE(P.REASON, '-') <> 'joined'
+  AND COALESCE(P.REASON, '-') NOT LIKE 'joined%'
 UNION ALL
 -- A session that is continued in an older conversation keeps the place of its tip;
 -- every other row names the conversation that is at its place.

@@ -173,6 +173,7 @@ prepare_post(Flight *flight, Step step, const Facts *facts, const Terms *terms)
 	if (step == STEP_CREATE ? !choose_recipient(facts, terms, &recipient, &reason) :
 		!terms->notify_is_addressed || !choose_notified(facts, terms, &recipient, &reason))
 		return;
+	flight->named = recipient.to_address == terms->address;
 	flight->post.recipient.to_address = flight_address_to_send(flight, &recipient);
 	flight->post.recipient.from_address = flight_keep(flight, recipient.from_address);
 	flight->post.recipient.channel = flight_keep(flight, recipient.channel);

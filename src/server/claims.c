@@ -225,6 +225,11 @@ depart_or_wait(Flights *flights, Flight *flight, const LoadedNudge *nudge)
 		flights_settle(flights, flight, nudge->unresolved ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED, "thread_in_circles");
 		return false;
 	}
+	if (leads_astray(nudge))
+	{
+		flights_settle(flights, flight, OUTCOME_REFUSED, "named_by_another");
+		return false;
+	}
 	if (nudge->suppressed && !nudge->unresolved)
 	{
 		flights_settle(flights, flight, OUTCOME_SUPPRESSED, "opted_out");

@@ -169,6 +169,8 @@ keep_unresolved(Flight *flight, const Post *post)
 	flight->post.recipient.from_address = flight_keep(flight, post->recipient.from_address);
 	flight->post.recipient.channel = flight_keep(flight, post->recipient.channel);
 	flight->post.customer = flight_keep(flight, post->customer);
+	/* nobody remembers whether the conversation told the same */
+	flight->named = flight->nudge.address != NULL;
 	flight->step = flight->last_post = post->step;
 	flight->posted = true;
 }

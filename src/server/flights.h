@@ -70,6 +70,7 @@ typedef struct Flight
 	bool		posted;			/* a POST was made, in this attempt or unresolved: */
 	Step		last_post;
 	Post		post;			/* the one that is made, or is to be made */
+	bool		named;			/* to an address that only the nudge tells */
 	const char *target;			/* the conversation it is about: the tip, or */
 	const char *other;			/* another one of the customer; NULL: none was looked at */
 	const char *passed_over;	/* those that turned out to be of others, comma-separated; NULL: none */

@@ -27,6 +27,15 @@ flight_attempts(const Flight *flight)
 	return flight->nudge.attempt + (flight->called ? 1 : 0);
 }
 
+/* What others follow only if they name the same customer: see store_load(). */
+static const char *
+reason_of(const Flight *flight)
+{
+	if (flight->end.outcome != OUTCOME_SESSION_CREATED || !flight->named)
+		return flight->end.reason;
+	return flight->end.reason == NULL ? "named" : psprintf("%s_named", flight->end.reason);
+}
+
 static OutcomeRow
 outcome_row(const Flight *flight, const AddressKey *key)
 {
@@ -38,7 +47,7 @@ outcome_row(const Flight *flight, const AddressKey *key)
 	OutcomeRow	row = {
 		.nudge_id = flight->nudge_id,
 		.outcome = outcome_name(flight->end.outcome),
-		.reason = flight->end.reason,
+		.reason = reason_of(flight),
 		.step = flight->posted ? step_name(flight->last_post) : NULL,
 		/* a session may be continued in an older one of its thread */
 		.conversation_id = created || continued ? flight->new_conversation_id :

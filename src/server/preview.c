@@ -231,12 +231,12 @@ put_requests(ReturnSetInfo *result, Link *link, const LoadedNudge *nudge, const 
 	for (Step step = STEP_CHECK; step < STEP_COUNT; step++)
 	{
 		Request		request = request_of(step, nudge, options, &facts);
-		RenderedMessage rendered = {.fault = request.fault};
+		RenderedMessage rendered = {.fault = leads_astray(nudge) ? "named_by_another" : request.fault};
 		CallMessage call;
 
 		if (!may_make(step, nudge))
 			continue;
-		if (request.fault == NULL)
+		if (rendered.fault == NULL)
 		{
 			call = call_of(&request, nudge, options);
 			rendered = render(link, &call);

@@ -138,6 +138,7 @@ read_nudge(LoadedNudge *nudge, int row)
 	nudge->own_customer = result_text(row, 33);
 	nudge->asker = result_text(row, 34);
 	nudge->in_circles = result_bool(row, 35);
+	nudge->strange = result_bool(row, 36);
 	nudge->skip_when_closed = result_bool(row, 9);
 	nudge->expires_at = result_time(row, 10, DT_NOEND);
 	nudge->attempt = result_integer(row, 11);
@@ -209,7 +210,22 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"     (SELECT pg_catalog.max((SELECT a.answered_at FROM reengage.answers a WHERE a.address_hash = l.address_hash))"
 		"       FROM reengage.lineage l"
 		"       WHERE l.root_conversation_id = r.root AND l.server = n.server))"
-		" END, d.refusals::pg_catalog.int4, p.made_at, d.address_hash, d.requested_by, p.in_circles"
+		" END, d.refusals::pg_catalog.int4, p.made_at, d.address_hash, d.requested_by, p.in_circles,"
+		/*
+		 * Where only a nudge told the address of a session, nobody but whoever
+		 * asked for that knows whose it is, and those who name the same.  An
+		 * operator is believed.
+		 */
+		" EXISTS (SELECT FROM pg_catalog.unnest(walk.conversations) WITH ORDINALITY AS w (conversation_id, place)"
+		"   CROSS JOIN LATERAL (SELECT l.nudge_id, l.address_hash FROM reengage.lineage l"
+		"     WHERE l.server = n.server AND l.previous_conversation_id = w.conversation_id"
+		"       AND l.outcome = 'session_created' AND l.reason IN ('named', 'joined_named') OFFSET 0) l"
+		"   WHERE w.place >= coalesce(pg_catalog.array_position(walk.conversations, n.conversation_id), 1)"
+		"     AND w.place < pg_catalog.cardinality(walk.conversations)"
+		"     AND l.address_hash IS DISTINCT FROM d.address_hash"
+		"     AND NOT EXISTS (SELECT FROM reengage.nudges m WHERE m.nudge_id = l.nudge_id"
+		"       AND (m.requested_by = n.requested_by OR EXISTS (SELECT FROM pg_catalog.pg_roles r"
+		"         WHERE r.rolname = m.requested_by AND pg_catalog.pg_has_role(r.oid, 'reengage_operator', 'USAGE') OFFSET 0)) OFFSET 0))"
 		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
 		" CROSS JOIN LATERAL (SELECT * FROM reengage.due d WHERE d.nudge_id = wanted.nudge_id OFFSET 0) d"
 		" CROSS JOIN LATERAL (SELECT * FROM reengage.nudges n WHERE n.nudge_id = wanted.nudge_id OFFSET 0) n"

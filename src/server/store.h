@@ -84,6 +84,7 @@ typedef struct LoadedNudge
 	int			generation;		/* of the tip */
 	TimestampTz made_at;		/* when we made the tip; 0: we did not */
 	bool		in_circles;		/* the thread has no tip: somebody wrote a ring into lineage */
+	bool		strange;		/* the thread goes on at an address that another role named */
 	bool		suppressed;		/* the thread is */
 	TimestampTz answered_at;	/* as the newest answer of thread or customer was recorded; 0: there is none */
 	bool		unresolved;		/* "post" may have had its effect, and is to be made again */
@@ -91,6 +92,13 @@ typedef struct LoadedNudge
 	TimestampTz others_next_attempt;	/* of an unresolved call of another nudge in
 										 * the thread; 0: there is none */
 } LoadedNudge;
+
+/* A call that is made again goes where it went. */
+static inline bool
+leads_astray(const LoadedNudge *nudge)
+{
+	return nudge->strange && !nudge->unresolved;
+}
 
 /* One row of lineage to be. NULL text, 0 time and 0 http_status become null. */
 typedef struct OutcomeRow

@@ -105,7 +105,7 @@ WHERE l.outcome IN ('notified', 'session_created', 'session_continued', 'resolve
 	WHERE e.nudge_id = l.nudge_id AND e.conversation_id = l.conversation_id
 	  AND e.effect = CASE l.step WHEN 'notify' THEN 'notified' WHEN 'create' THEN 'created' END
 	  AND (l.outcome <> 'notified' OR l.step = 'notify')
-	  AND (l.outcome NOT LIKE 'session%' OR l.step = 'create' OR l.reason = 'joined')
+	  AND (l.outcome NOT LIKE 'session%' OR l.step = 'create' OR l.reason LIKE 'joined%')
 	  AND (l.previous_conversation_id IS NULL OR l.step = 'notify' OR e.previous_id = l.previous_conversation_id))
 UNION ALL
 SELECT 'doubt about another call', e.nudge_id, format('was %s on %s, doubt about %s on %s', e.effect,

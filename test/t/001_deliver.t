@@ -77,13 +77,13 @@ for my $kind (sort keys %kinds)
 
 is(outcome($node, 'closed-skip'), 'skipped_closed - -', 'closed and "skip": no new session');
 is(outcome($node, 'live-skip'), 'notified - notify', 'live and "skip": notified');
-is(outcome($node, 'gone-with-address'), 'session_created - create',
+is(outcome($node, 'gone-with-address'), 'session_created named create',
 	'an unknown conversation is followed at the address of the nudge');
 is(outcome($node, 'gone-without-channel'), 'refused conversation_not_found -',
 	'an address without a channel is not enough for that');
-is(outcome($node, 'noaddr-with-address'), 'session_created - create',
+is(outcome($node, 'noaddr-with-address'), 'session_created named create',
 	'the address of the nudge stands in for one that the API does not tell');
-is(outcome($node, 'webchat-with-address'), 'session_created - create',
+is(outcome($node, 'webchat-with-address'), 'session_created named create',
 	'the address and channel of the nudge stand in for a web chat');
 is(outcome($node, 'closed-expired'), 'expired - -', 'a nudge that is committed after it expired ends as expired');
 is($simulator->verbs('id=closed-expired'), '', 'and is not even looked at');

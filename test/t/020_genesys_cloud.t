@@ -142,7 +142,7 @@ nudge($node, 'closed-own', address => "'+13175553001'", channel => "'sms'");
 wait_until_ended($node);
 is(join(' ', map { $_->{verb} } grep { ($_->{to_address} // '') eq '+13175553001' } $simulator->requests),
 	'create notify', 'it goes to the recipient of the create');
-is(outcome($node, 'closed-own'), 'session_created joined notify', 'and the nudge ends where that one is');
+is(outcome($node, 'closed-own'), 'session_created joined_named notify', 'and the nudge ends where that one is');
 $simulator->clear_faults;
 
 # ---- a client that may not send -------------------------------------------------------

@@ -112,6 +112,45 @@ for my $server (qw(genesys cloud))
 	is_deeply([ map { $simulator->verbs("id=$_-$server") } qw(closed-none live-none live-null) ], [ ('check') x 3 ], "$server: only a look was made");
 }
 
+# --- an address that nobody but a nudge tells ----------------------------------------------------------------
+
+# Nudges that roles ask for; the address is one that the role knows of, or none.
+sub asked_by
+{
+	my ($role, $conversation, $address) = @_;
+
+	$node->safe_psql('postgres', "SET ROLE $role; SELECT reengage.nudge('$conversation', 'for $role'"
+		  . ($address ? ", address => '$address', channel => 'sms')" : ')'));
+	wait_until_ended($node);
+	return (split /, /, outcome($node, $conversation))[-1];
+}
+my ($theirs, $customers) = ('+442079460601', '+442079460602');
+$node->safe_psql('postgres', q{CREATE ROLE thief; CREATE ROLE broker; CREATE ROLE clerk;
+	GRANT reengage_application TO thief, broker; GRANT reengage_operator TO clerk;
+	GRANT USAGE ON FOREIGN SERVER genesys TO thief, broker});
+conversations('webchat', 'closed-web' => ['guest-10']);
+for my $id ('gone-web', 'closed-web')
+{
+	like(asked_by('thief', $id, $theirs), qr/^session_created (joined_)?named /, "$id: a session at an address that only the nudge tells");
+	is(asked_by('broker', $id, $customers), 'refused named_by_another -', 'leads nobody else who names another');
+	is(asked_by('broker', $id), 'refused named_by_another -', 'nor who names none');
+	is(asked_by('broker', $id, '0044 20 7946 0601'), 'notified - notify', 'but who names the same');
+	is(asked_by('thief', $id), 'notified - notify', 'and the role itself');
+}
+is(scalar(grep { $_->{message} eq 'for broker' && $_->{address} eq $theirs } $simulator->effects), 2, 'what others write reaches him only if they say so');
+is($node->safe_psql('postgres', q{SET ROLE broker; CREATE TEMP TABLE later AS SELECT reengage.nudge('gone-web', 'hi', due_at => now() + interval '1 day') AS id;
+	RESET ROLE; SELECT string_agg(DISTINCT fault, ' ') FROM later, reengage.preview(id);
+	SELECT reengage.cancel(id) FROM later}), "named_by_another\ncancelled", 'preview() says so beforehand');
+asked_by('clerk', 'gone-clerk', $theirs);
+is(asked_by('broker', 'gone-clerk'), 'notified - notify', 'an operator is believed');
+conversations('sms', 'closed-told' => [$customers]);
+is(asked_by('thief', 'closed-told', $theirs), 'session_created - create', 'where the conversation tells the customer, that is who');
+is(asked_by('broker', 'closed-told'), 'notified - notify', 'others follow');
+# also behind a session of the customer's that the API has forgotten
+$simulator->control('POST', 'conversations', [ { id => place_of('closed-told'), status => 'closed', channel => 'webchat', address => 'guest-11' } ]);
+is(asked_by('thief', 'closed-told', $theirs), 'session_created joined_named notify', 'he leads the thread to his own session');
+is(asked_by('broker', 'closed-told'), 'refused named_by_another -', 'where nobody follows him');
+
 # --- what goes out, and in whose name -----------------------------------------------------------------------
 
 conversations('sms', 'closed-out-1' => [ '0049 (0)30 90180501', '+442079469001' ], 'closed-out-2' => [ '+5213312340502', '+442079469001' ]);

@@ -485,7 +485,7 @@ sub check_effect_of
 	my $effect = $effects[0];
 
 	# a notify that an API delivered to where the customer is by now
-	$wanted = 'notified' if ($row->{reason} // '') eq 'joined';
+	$wanted = 'notified' if ($row->{reason} // '') =~ /^joined/;
 
 	return ('has ' . @effects . ' effects') if @effects > 1;
 	if (!$wanted)
