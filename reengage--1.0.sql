@@ -660,13 +660,15 @@ BEGIN
 		INSERT INTO reengage.due (nudge_id, server, requested_by, priority, due_at, address_hash)
 		SELECT d.nudge_id, s.server, s.requested_by, d.priority, d.due_at, d.address_hash
 		FROM (SELECT n.server, n.requested_by::name::text AS requested_by, array_agg(n.nudge_id) AS nudge_ids, array_agg(n.priority) AS priorities,
-				array_agg(greatest(n.due_at, now())) AS times, array_agg(n.address) AS addresses, array_agg(n.channel) AS channels
+				array_agg(greatest(n.due_at, now())) AS times, array_agg(n.address) AS addresses, array_agg(n.channel) AS channels,
+				bool_or(n.address IS NOT NULL) AS named
 			  -- in parts: arrays of all rows of a restore would not fit into memory
 			  FROM (SELECT *, row_number() OVER () / 10000 AS part FROM new_nudges) n
 			  WHERE n.requested_at = now()
 				 OR NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
 			  GROUP BY 1, 2, n.part) s
-			CROSS JOIN LATERAL unnest(s.nudge_ids, s.priorities, s.times, reengage.own_customers(s.server, s.addresses, s.channels))
+			CROSS JOIN LATERAL unnest(s.nudge_ids, s.priorities, s.times,
+					CASE WHEN s.named THEN reengage.own_customers(s.server, s.addresses, s.channels) END)
 				AS d (nudge_id, priority, due_at, address_hash)
 		RETURNING server, requested_by, priority, due_at
 	)
@@ -1048,13 +1050,8 @@ COMMENT ON FUNCTION reengage.normal_addresses(text[], text[], text) IS
 	'the forms in which addresses are compared, each on its channel: a telephone number in E.164, an e-mail address in lower case, any other id as it is; null of what is no address there, and of a national number without a country code (digits; null: not known); without a channel an address is what it looks like';
 
 CREATE FUNCTION reengage.country_code_of(server text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT o.option_value
-	FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
-		CROSS JOIN pg_options_to_table(s.srvoptions) o
-	WHERE s.srvname = country_code_of.server AND w.fdwname = 'reengage' AND o.option_name = 'default_country_code'
-$$;
+LANGUAGE C STABLE STRICT
+AS 'MODULE_PATHNAME', 'reengage_country_code_of';
 COMMENT ON FUNCTION reengage.country_code_of(text) IS
 	'the default_country_code of a server; null: it has none';
 
@@ -1080,9 +1077,11 @@ COMMENT ON FUNCTION reengage.address_hash(text, text, text) IS
 	'an address on a channel as lineage.address_hash has it, read with the default_country_code of the server; without a channel an address is what it looks like; null of what is no address, and while there is no key';
 
 CREATE FUNCTION reengage.own_customers(server text, addresses text[], channels text[]) RETURNS text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT reengage.hash_addresses(k.key, CASE
+BEGIN
+	-- not in SQL: each INSERT would plan it anew
+	RETURN (SELECT reengage.hash_addresses(k.key, CASE
 		WHEN array_position(channels, NULL) IS NULL THEN reengage.normal_addresses(addresses, channels, reengage.country_code_of(server))
 		ELSE ARRAY(
 			-- as address_hash() has it where nobody tells the channel
@@ -1092,7 +1091,8 @@ AS $$
 						reengage.normal_addresses(addresses, array_fill('open'::text, ARRAY[cardinality(addresses)]), NULL))
 				WITH ORDINALITY AS f (form, channel, of_whatsapp, of_open, place)
 			ORDER BY f.place) END)
-	FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1
+	FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1);
+END
 $$;
 COMMENT ON FUNCTION reengage.own_customers(text, text[], text[]) IS
 	'the addresses that nudges of a server name, each on its channel, as lineage.address_hash has them; null of what is none';

@@ -12,10 +12,12 @@
 
 #include "address_form.h"
 #include "address_hash.h"
+#include "options.h"
 #include "rows.h"
 
 PG_FUNCTION_INFO_V1(reengage_hash_addresses);
 PG_FUNCTION_INFO_V1(reengage_normal_addresses);
+PG_FUNCTION_INFO_V1(reengage_country_code_of);
 
 char *
 normal_address(const char *address, const char *channel, const char *country_code)
@@ -104,6 +106,17 @@ reengage_hash_addresses(PG_FUNCTION_ARGS)
 	for (int i = 0; i < texts.count; i++)
 		put_text(&texts, i, address_hash(&key, text_at(&texts, i)));
 	PG_RETURN_ARRAYTYPE_P(array_of(&texts));
+}
+
+Datum
+reengage_country_code_of(PG_FUNCTION_ARGS)
+{
+	ForeignServer *server = reengage_server(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	const char *code = server != NULL ? country_code_of(server->options) : NULL;
+
+	if (code == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(code));
 }
 
 Datum

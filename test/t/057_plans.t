@@ -221,5 +221,19 @@ SKIP:
 	is(join("\n", @compiled), '', 'none of ours is');
 }
 
+# --- an INSERT of one row plans itself, and nothing else ---------------------------------------------
+
+my $application = $node->background_psql('postgres');
+my $insert = q{INSERT INTO reengage.nudges (conversation_id, message, address, channel, due_at)
+	VALUES ('live-single', 'x', '+13175550142', 'sms', now() + interval '1 day');};
+my $planned = q{SELECT coalesce(string_agg(plans || ': ' || query, E'\n'), 'nothing') FROM pg_stat_statements WHERE NOT toplevel AND plans > 0};
+
+# what is called for the sixth time is planned no more
+$application->query_safe("SET pg_stat_statements.track_planning = on; SET client_min_messages = warning; $insert") for 1 .. 8;
+$node->safe_psql('postgres', 'SELECT pg_stat_statements_reset()');
+$application->query_safe($insert) for 1 .. 10;
+is($node->safe_psql('postgres', $planned), 'nothing', 'the functions that an INSERT calls are not planned anew each time');
+$application->quit;
+
 $node->stop;
 done_testing();
