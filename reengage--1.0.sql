@@ -201,7 +201,7 @@ COMMENT ON COLUMN reengage.due.refusals IS 'calls that the API forbade (401, 403
 COMMENT ON COLUMN reengage.due.server IS 'the foreign server';
 COMMENT ON COLUMN reengage.due.requested_by IS 'the role that asked: within a server and priority, roles get their turns one after another';
 COMMENT ON COLUMN reengage.due.waiting_for IS 'why due_at was moved; null: nothing but its time';
-COMMENT ON COLUMN reengage.due.address_hash IS 'the nudge''s own address, as in lineage.address_hash; null: it names none';
+COMMENT ON COLUMN reengage.due.address_hash IS 'the nudge''s own address, as in lineage.address_hash, or the customer whom a look told of while an opt-out or answer was being recorded; null: neither';
 
 -- what people can let go: see reengage.releases
 CREATE INDEX due_held ON reengage.due (server)

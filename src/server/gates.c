@@ -44,6 +44,16 @@ busy_ms(const Flight *flight)
 	return BUSY_MS << Min(flight->nudge.round, BUSY_DOUBLINGS);
 }
 
+/*
+ * Once the schedule knows whom a look told of, it costs no other look to find
+ * that the customer is still locked: see claims.c.
+ */
+static int
+recording_ms(const Flight *flight)
+{
+	return flight->nudge.own_customer == NULL && flight->post.customer != NULL ? TURN_MS : busy_ms(flight);
+}
+
 /* This call cannot be made again, so nobody will know of the first. */
 static Passage
 left_in_doubt(const char *reason)
@@ -134,7 +144,7 @@ gates_ask(const Policies *policies, Flights *in_hand, Flight **flights, const In
 	store_check_gates(rows, count, facts);
 	for (int i = 0; i < count; i++)
 		passages[i] = locked[i] ? pass(in_hand, flights[i], &facts[i], now) :
-			held(GATE_HELD, busy_ms(flights[i]), "an opt-out, an answer or a cancellation is being recorded");
+			held(GATE_HELD, recording_ms(flights[i]), WAITS_FOR_RECORDING);
 	/* nobody else speaks to these customers, so that what is counted is all there is */
 	policies_judge(policies, flights, count, passages);
 	for (int i = 0; i < count; i++)

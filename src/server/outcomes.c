@@ -8,6 +8,7 @@
 #include "address_form.h"
 #include "flight_addresses.h"
 #include "gate_locks.h"
+#include "last_word.h"
 #include "outcomes.h"
 #include "rows.h"
 #include "terms.h"
@@ -205,6 +206,8 @@ move_row(const Flight *flight)
 
 	if (flight->end.kind == DECIDE_RETRY || flight->end.kind == DECIDE_HOLD)
 		row.waiting_for = move_reason(&flight->end, flight->post.step);
+	if (row.waiting_for != NULL && strcmp(row.waiting_for, WAITS_FOR_RECORDING) == 0)
+		row.customer = flight->post.customer;
 	return row;
 }
 

@@ -136,6 +136,7 @@ typedef struct MoveRow
 	int			refusals;
 	int			api_calls;
 	const char *waiting_for;
+	const char *customer;		/* whom a look told of; NULL: the schedule need not know */
 } MoveRow;
 
 /* What the API told us of a recipient who wants no messages of ours. */

@@ -86,6 +86,20 @@ $shop->query_safe('COMMIT');
 promise(lasts(sub { wait_until_ended($node) }), 1, 'they end');
 is(reasons('looked'), 'cancelled: -', 'as cancelled');
 
+# --- those whose customer only the look tells ------------------------------------
+
+$shop->query_safe('SET client_min_messages = warning');
+$shop->query_safe('BEGIN');
+$shop->query_safe("SELECT * FROM reengage.suppress(address => '" . Reengage::customer_address('live-told') . "', channel => 'sms')");
+nudge($node, 'live-told', campaign => "'told'");
+poll_until($node, 'postgres', "SELECT waiting_for ~ 'being recorded' AND address_hash IS NOT NULL FROM reengage.due");
+cmp_ok($node->safe_psql('postgres', 'SELECT extract(epoch FROM due_at - now()) FROM reengage.due'), '<=', 1,
+	'whose customer is locked is asked for again in a second');
+others_go_out('untold', 'others go out meanwhile');
+$shop->query_safe('ROLLBACK');
+promise(lasts(sub { wait_until_ended($node) }), 3, 'it goes out soon after the end of that transaction');
+is($simulator->verbs('id=live-told'), 'check check notify', 'and cost one look more');
+
 # --- a campaign of many, some of them of others ------------------------------------
 
 $shop->query_safe('RESET ROLE');
