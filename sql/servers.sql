@@ -25,8 +25,9 @@ ALTER SERVER good OPTIONS (SET api_url 'https://api.example.com:99999');
 ALTER SERVER good OPTIONS (SET api_url 'https://api.example.com/../x');
 ALTER SERVER good OPTIONS (SET api_url 'https://api example.com');
 ALTER SERVER good OPTIONS (SET login_url 'http://10.0.0.1');
-ALTER SERVER good OPTIONS (SET api_url 'http://[::1]:8080');
+ALTER SERVER good OPTIONS (DROP proxy, SET api_url 'http://[::1]:8080');
 ALTER SERVER good OPTIONS (SET api_url 'http://localhost:8080');
+ALTER SERVER good OPTIONS (SET api_url 'https://api.example.com', ADD proxy 'http://127.0.0.1:3128');
 
 -- words and numbers
 ALTER SERVER good OPTIONS (SET dialect 'smoke_signals');
@@ -99,6 +100,8 @@ INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message)
 SELECT step, method, url, left(body, 130) AS body FROM reengage.preview('00000000-0000-7000-8000-000000000001');
 ROLLBACK;
 ALTER SERVER cloud OPTIONS (ADD tag_lineage 'perhaps');
+CREATE SERVER plain FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'http://localhost:8080', proxy 'http://proxy.corp.example:3128');
+CREATE SERVER plain FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'https://api.example.com', login_url 'HTTP://127.0.0.1', proxy 'http://proxy.corp.example:3128');
 ALTER SERVER cloud OPTIONS (ADD tag_lineage 'on');
 DROP SERVER cloud;
 CREATE SERVER tagging FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'https://api.example.com', tag_lineage 'on');

@@ -233,6 +233,23 @@ check_private_hosts(List *options)
 	}
 }
 
+/*
+ * Without TLS whoever makes the server could have the credentials of a gateway
+ * on this machine sent to a proxy of his own.
+ */
+static void
+check_proxied(List *options)
+{
+	ServerOptions urls = {0};
+
+	if (value_of(options, "proxy") == NULL)
+		return;
+	read_urls(options, &urls);
+	if (pg_strncasecmp(urls.api_url, "http:", 5) == 0 || pg_strncasecmp(urls.login_url, "http:", 5) == 0)
+		refuse_together("option \"proxy\" needs URLs with https",
+						"What is sent to a loopback address stays on this machine, and goes through no proxy.");
+}
+
 /* What is wrong with options only in the company of others. */
 static void
 check_together(List *options)
@@ -287,6 +304,7 @@ reengage_fdw_validator(PG_FUNCTION_ARGS)
 	{
 		check_together(options);
 		check_private_hosts(options);
+		check_proxied(options);
 		/* a new server may have nudges waiting; changed options may cure a blocked one */
 		shmem_wake_at_commit(DT_NOBEGIN);
 	}
