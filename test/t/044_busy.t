@@ -37,13 +37,24 @@ is($simulator->verbs, join(' ', ('check') x 4), 'no session is begun beside the 
 is_in('in-a-call', 'calls', 'closed');
 look_again();
 wait_until_ended($node);
-is(outcome($node, 'in-a-call'), 'session_created - create', 'but when it is over');
+is(outcome($node, 'in-a-call'), 'session_created named create', 'but when it is over');
 
 # --- never, within the nudge's time, or within its attempts ----------------------------------------
 
+# meanwhile one waits for another's answer, for longer than its look is good for
+$simulator->control('POST', 'conversations', { id => "twice-$_", status => 'active', media => 'messages', address => '+13175550414' }) for 1, 2;
+$simulator->fault(verb => 'notify', id => 'twice-1', action => 'hang', times => 1);
+nudge($node, 'twice-1');
+$simulator->wait_hanging(1);
+nudge($node, 'twice-2');
+wait_for(sub { looks('twice-2') == 1 }, 'the second one is looked at');
+my $looked = time;
 is_in('in-a-long-call', 'calls', 'active');
 nudge($node, 'in-a-long-call', expires_at => q(now() + '25 s'));
+wait_for(sub { time - $looked > 5 }, 'that look is old');
+$simulator->clear_faults;
 wait_until_ended($node);
+is($simulator->verbs('id=twice-2'), 'check check notify', 'who waited for another nudge to the customer is looked at once more');
 is(outcome($node, 'in-a-long-call'), 'refused busy -', 'who stays busy is not written to');
 my ($row) = lineage($node, q(l.requested_conversation_id = 'in-a-long-call'));
 ok($row->{attempts} >= 2 && $row->{attempts} <= 3, 'it was looked at, closer and closer to the end');
