@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $simulator = start_simulator();
-my @servers = qw(genesys mixed alone one_person two_bad revoked private);
+my @servers = qw(genesys mixed alone turns one_person two_bad revoked private);
 my $node = new_node('main', preload => 1, servers => \@servers);
 create_extension($node, $simulator);
 
@@ -55,6 +55,22 @@ for my $id (sort keys %refused)
 }
 is(scalar log_lines($node, $log, qr/server "mixed" is blocked/), 0, 'and the server was never blocked');
 $simulator->clear_faults;
+
+# --- many that were looked at when their server was blocked ------------------------------------
+
+create_server('turns');
+my @looked_at = map { "live-turns-$_" } 1 .. 8;
+$simulator->fault(verb => 'notify', action => 'forbidden');
+# those come while it is left alone
+$simulator->fault(verb => 'check', id => $_, action => 'delay', ms => 2500) for @looked_at[2 .. 7];
+ask('turns', @looked_at);
+sub tried { return scalar grep { $_->{conversation_id} =~ /^live-turns-/ } $simulator->requests('verb=notify'); }
+wait_for(sub { tried() >= 3 }, 'it is tried again');
+wait_for(sub { sql('SELECT in_flight FROM reengage.worker_state()') == 0 }, 'and left alone');
+is(tried(), 3, 'one of many tries a server that was blocked');
+$simulator->clear_faults;
+sql(q{ALTER SERVER turns OPTIONS (ADD max_attempts '9')});
+wait_until_ended($node, where => q(n.server = 'turns'));
 
 # --- one nudge, and nobody else to compare it with ---------------------------------------------
 

@@ -77,14 +77,17 @@ $simulator->fault(verb => 'check', action => 'hang', times => 64);
 ask('looked', 64, role => 'shop');
 $simulator->wait_hanging(64);
 $shop->query_safe('BEGIN');
+$shop->query_safe("SELECT count(reengage.cancel(nudge_id)) FROM reengage.nudge_status WHERE campaign = 'looked' AND requested_conversation_id ~ '[02468]\$'");
+$shop->query_safe('SAVEPOINT others');
 $shop->query_safe("SELECT count(reengage.cancel(nudge_id)) FROM reengage.nudge_status WHERE campaign = 'looked'");
 $simulator->clear_faults;
 ask('also', 20, priority => 0);
 promise(lasts(sub { wait_until_ended($node, where => "n.campaign = 'also'") }), 3,
 	'looks that are in vain give up their places in flight');
-$shop->query_safe('COMMIT');
-promise(lasts(sub { wait_until_ended($node) }), 1, 'they end');
-is(reasons('looked'), 'cancelled: -', 'as cancelled');
+$shop->query_safe('ROLLBACK TO others; COMMIT');
+promise(lasts(sub { wait_until_ended($node) }), 3, 'they end');
+is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT state || ' ' || (requested_conversation_id ~ '[02468]$'), ', ') FROM reengage.nudge_status WHERE campaign = 'looked'}),
+	'cancelled true, notified false', 'as cancelled, or with their message, where that was rolled back');
 
 # --- those whose customer only the look tells ------------------------------------
 

@@ -179,6 +179,12 @@ sql(q{SET ROLE shop; SELECT reengage.nudge('live-wake-2', 'x', server => 'other_
 wait_until_ended($node);
 cmp_ok(claims() - $before, '<=', 3, 'a nudge makes the worker look at its own server only');
 
+# of several in a transaction the earliest counts
+sql(q{SET ROLE shop; BEGIN; SELECT reengage.nudge('live-wake-3', 'x', server => 'other_1');
+	SELECT reengage.nudge('live-wake-4', 'x', server => 'other_1', due_at => now() + interval '1 hour'); COMMIT});
+ok(wait_until_ended($node, where => q(n.conversation_id = 'live-wake-3')), 'what is due now is found, whatever is asked for later in its transaction');
+sql(q{SELECT reengage.cancel(nudge_id) FROM reengage.nudges WHERE conversation_id = 'live-wake-4'});
+
 # more at once than a wake-up can name
 sql(q{INSERT INTO reengage.nudges (server, conversation_id, message)
 	SELECT 'other_' || n, 'live-all-' || n, 'x' FROM generate_series(1, 20) n});

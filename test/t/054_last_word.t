@@ -24,7 +24,7 @@ my $held = PostgreSQL::Test::Utils::tempdir();
 # on the way to the simulator: a look waits there until it is let go
 my $gate = start_middlebox($simulator, sub {
 	my ($client, $request, $forward) = @_;
-	my ($prefix) = $request->{id} =~ /^live-(\w+)-/;
+	my ($prefix) = $request->{id} =~ /^(?:live|closed)-(\w+)-/;
 
 	if ($request->{verb} eq 'check' && defined $prefix)
 	{
@@ -161,6 +161,12 @@ no_trace('still', 'a pause leaves no trace');
 
 # --- a server that is dropped, or becomes another one, between a look and its message -------------------
 
+my $taken_back = nudge($node, 'closed-ended-1', server => q('moved'), when_closed => q('skip'));
+wait_for(sub { looks_held('ended') == 1 }, 'a look is on the wire');
+is(sql("SELECT reengage.cancel('$taken_back')"), 'cancelled', 'its nudge is taken back');
+let_looks_go('ended');
+wait_for(sub { sql('SELECT in_flight FROM reengage.worker_state()') == 0 }, 'the look is answered');
+is(outcome($node, 'closed-ended-1'), 'cancelled - -', 'and has no other outcome, whatever the look says');
 nudges(8, 'moved', 'moved');
 wait_for(sub { looks_held('moved') == 8 }, 'looks are on the wire');
 sql('DROP SERVER moved');
