@@ -34,10 +34,12 @@ my $gate = start_middlebox($simulator, sub {
 	print $client $forward->();
 	return 1;
 });
-my $node = new_node('main', preload => 1, servers => [qw(genesys fast slow moved)],
+my $node = new_node('main', preload => 1, servers => [qw(genesys fast minds slow moved)],
 	init => { allows_streaming => 1 }, conf => "max_connections = 40");
 create_extension($node, $simulator, server_options => q(max_requests_per_minute '300'));
 sql(qq{CREATE SERVER fast FOREIGN DATA WRAPPER reengage
+		OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0', max_failures '0');
+	CREATE SERVER minds FOREIGN DATA WRAPPER reengage
 		OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0', max_failures '0');
 	CREATE SERVER moved FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$gate->{url}', max_requests_per_minute '0')});
 
@@ -49,9 +51,19 @@ sub let_looks_go { my ($prefix) = @_; append_to_file("$held/$prefix.go", ''); re
 # So many nudges of conversations that are alive, each of another customer.
 sub nudges
 {
-	my ($count, $prefix, $server) = @_;
-	return sql(qq{INSERT INTO reengage.nudges (server, conversation_id, message, campaign)
-		SELECT '$server', 'live-$prefix-' || n, 'x', '$prefix' FROM generate_series(1, $count) n});
+	my ($count, $prefix, $server, $expires) = (@_, q('infinity'));
+	return sql(qq{INSERT INTO reengage.nudges (server, conversation_id, message, campaign, expires_at)
+		SELECT '$server', 'live-$prefix-' || n, 'x', '$prefix', $expires
+		FROM generate_series(1, $count) n});
+}
+
+# It is night for the messages of a campaign.
+sub begin_night
+{
+	my ($campaign, $server) = @_;
+	return sql(qq{INSERT INTO reengage.policies (server, campaign, quiet_hours, time_zone) VALUES ('$server', '$campaign',
+		ARRAY['daily ' || to_char(now() AT TIME ZONE 'UTC' - interval '2 hours', 'HH24:00-')
+			|| to_char(now() AT TIME ZONE 'UTC' + interval '2 hours', 'HH24:00')], 'UTC')});
 }
 
 # Requests, or those of a verb, of conversations that begin so.
@@ -137,15 +149,30 @@ nudge($node, 'live-resumed', server => q('fast'));
 wait_until_ended($node, where => q(n.conversation_id = 'live-resumed'));
 is(outcome($node, 'live-resumed'), 'notified - notify', 'resume() works at once');
 
+# of another server, what ends or holds a nudge is said while its message waits
+my @minds = qw(night capped answered);
+$simulator->control('POST', 'conversations', [ map { { id => "live-capped-$_", status => 'active', channel => 'sms', address => '+13170000001' } } 1 .. 100 ]);
+nudges(100, $_, 'minds') for @minds;
 nudges(600, 'still', 'fast');
-wait_for(sub { (() = requests('still', 'notify')) >= 20 }, 'messages leave');
+wait_for(sub { (() = requests('still', 'notify')) >= 20 && !grep { !requests($_, 'notify') } @minds }, 'messages leave');
 my $courier = courier_pid(worker_pid($node));
 kill 'STOP', $courier;
+begin_night('night', 'minds');
+sql(q{INSERT INTO reengage.policies (server, campaign, cap, cap_interval) VALUES ('minds', 'capped', 1, '1 day')});
+sql(q{SELECT count(a) FROM generate_series(1, 100) n,
+	LATERAL reengage.record_answer(conversation_id => 'live-answered-' || n, server => 'minds') a});
+my $said_at = time;
+# which takes a second
 sql(q{SELECT reengage.pause('fast')});
 %until = map { ("live-still-$_" => time) } 1 .. 600;
 kill 'CONT', $courier;
 wait_for(sub { sql('SELECT count(*) FROM reengage.intents') == 0 }, 'all are settled or back');
 none_later('still', 'a courier that stood still sends nothing afterwards', %until);
+none_later('night', 'nor in quiet hours that began a second ago', map { ("live-night-$_" => $said_at + 1) } 1 .. 100);
+none_later('capped', 'nor beyond a cap', map { ("live-capped-$_" => $said_at + 1) } 1 .. 100);
+none_later('answered', 'nor to who has answered', map { ("live-answered-$_" => $said_at + 1) } 1 .. 100);
+sql(qq{SELECT reengage.cancel_campaign('$_', 'minds')}) for @minds;
+no_trace($_, "$_: without a trace") for @minds;
 # an open pause holds up its own server only, and one that is rolled back nothing
 sql(q{SELECT reengage.resume('fast')});
 my $operator = $node->background_psql('postgres');
@@ -210,17 +237,26 @@ wait_for(sub { sql('SHOW synchronous_standby_names') eq 'nobody' }, 'the setting
 {
 	local $ENV{PGOPTIONS} = '-c synchronous_commit=local';
 	nudges(20, 'away2', 'fast');
+	nudges(2, 'asleep', 'fast');
+	nudges(2, 'late', 'fast', q(now() + interval '1 s'));
 	wait_for(sub { health($node, 'worker') =~ /the synchronous standby does not confirm/ }, 'P14: the health view says that the standby is away');
 	wait_for(sub { sql('SELECT in_flight FROM reengage.worker_state()') == 0 }, 'nothing is kept in hand');
 	cmp_ok(sql(q{SELECT count(*) FROM reengage.nudge_status WHERE state = 'due' AND reason LIKE '%synchronous standby%'}), '>', 0, 'and so does nudge_status');
 	is(sql('SELECT count(*) FROM reengage.intents'), 0, 'no intent is kept for it');
 	sql(q{SELECT reengage.suppress(conversation_id => 'live-away2-7', server => 'fast', reason => 'x')});
+	sql(q{SELECT reengage.record_answer(conversation_id => 'live-away2-8', server => 'fast')});
+	begin_night('asleep', 'fast');
 	cmp_ok(scalar(() = requests('away2', 'check')), '<=', 20, 'nor is anything looked at twice');
 }
 $node->append_conf('postgresql.conf', "synchronous_standby_names = ''");
 $node->reload;
 wait_until_ended($node, where => q(n.campaign = 'away2'));
 is(outcome($node, 'live-away2-7'), 'suppressed opted_out -', 'an opt-out from then holds');
+is(outcome($node, 'live-away2-8'), 'answered recorded -', 'an answer, too');
+wait_until_ended($node, where => q(n.campaign = 'late'));
+is(sql(q{SELECT string_agg(DISTINCT outcome, ' ') FROM reengage.lineage WHERE campaign = 'late'}), 'expired', 'and the end of a time');
+like(due_row($node, 'live-asleep-1')->{waiting_for}, qr/^quiet hours/, 'and quiet hours');
+is(scalar(() = map { requests($_, 'notify') } qw(asleep late)), 0, 'of these, no message leaves');
 no_trace('away2', 'and the others go out, without a trace');
 
 # --- in all of this: the looks, and whether what is said is true ----------------------------------------------------

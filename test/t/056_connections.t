@@ -27,7 +27,7 @@ sub noted { my ($pattern) = @_; return -e $ledger ? grep { /$pattern/ } split /\
 
 # Answers everything well, but cuts the first connection on which a notification
 # of a conversation "live-cut..." begins, behind its head.
-my ($port) = start_listener(converse => sub {
+my $converse = sub {
 	my ($client) = @_;
 	my $bytes = '';
 
@@ -49,11 +49,19 @@ my ($port) = start_listener(converse => sub {
 		note_down("$$ $method $id");
 		while (length $bytes < ($length // 0)) { sysread $client, $bytes, 65536, length $bytes or return; }
 		note_down("$$ BODY $id") if substr $bytes, 0, $length // 0, '';
+		if ($method eq 'POST' && $id =~ /^live-later/ && noted("POST $id") == 1)
+		{
+			print $client "HTTP/1.1 500 Internal Server Error\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n";
+			$client->flush;
+			next;
+		}
 		my $body = $method eq 'GET' ? qq({"id": "$id", "status": "active", "channel": "sms"}) : qq({"id": "message-of-$id"});
 		print $client "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " . length($body) . "\r\n\r\n$body";
 		$client->flush;
 	}
-});
+};
+my ($port) = start_listener(converse => $converse);
+my ($another) = start_listener(converse => $converse);
 
 # --- a head, and then the end -----------------------------------------------------------------------
 
@@ -116,6 +124,12 @@ SKIP:
 
 # --- a slow pace --------------------------------------------------------------------------------------
 
+# A message that is repeated, to an API that honours keys, is the only one that
+# may be far from the call before it.
+$node->safe_psql('postgres', qq{CREATE SERVER keyed FOREIGN DATA WRAPPER reengage OPTIONS (
+	api_url 'http://127.0.0.1:$another', auth 'none', idempotency 'key', max_requests_per_minute '0')});
+nudge($node, 'live-later', server => q('keyed'));
+
 # a request in four seconds; the look goes when there is room for its message, too
 $node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (SET max_requests_per_minute '15')});
 nudge($node, 'live-idle');
@@ -128,6 +142,10 @@ nudge($node, 'live-quick');
 wait_until_ended($node);
 %connection = map { reverse split / /, $_, 2 } noted('(GET|POST) live-quick');
 is($connection{'POST live-quick'}, $connection{'GET live-quick'}, 'but the one of the look, if that was just now');
+
+my ($first, $repeated) = map { (split / /)[0] } noted('POST live-later');
+is(outcome($node, 'live-later'), 'notified - notify', 'a call is repeated');
+isnt($repeated, $first, 'not on a connection that was idle for longer than an API may keep it');
 
 $node->stop;
 done_testing();
