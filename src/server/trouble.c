@@ -139,7 +139,7 @@ void
 trouble_rest(Trouble *trouble, Step step, int64 asked_ms, const char *reason, Monotonic now)
 {
 	bool		resting = is_resting(trouble, now);
-	Monotonic	until = monotonic_after(now, Min(asked_ms, RETRY_AFTER_CAP_MS));
+	Monotonic	until = monotonic_after(now, asked_ms);
 	bool		longer = !monotonic_is_reached(until, monotonic_after(trouble->until, SAME_REST_MS));
 
 	/* once it was a POST, a look does not tell that it is over */
@@ -236,7 +236,6 @@ inherited_until(const TroubleRow *row, const Clocks *clocks)
 
 	if (clocks->wall < row->since)
 		us = Min(us, row->until - row->since);
-	us = Min(us, RETRY_AFTER_CAP_MS * INT64CONST(1000));
 	return monotonic_after(clocks->now, us / 1000 + 1);
 }
 

@@ -74,7 +74,7 @@ extern bool trouble_is_probing(const Trouble *trouble);
 extern void trouble_block(Trouble *trouble, TroubleKind kind, Step step, const char *reason,
 						  const char *detail, Monotonic now);
 
-/* The API said "not now" to a call of this step, for so long; -1, 0: it did not say. */
+/* The API said "not now" to a call of this step, for so long, a day at most; -1, 0: it did not say. */
 extern void trouble_rest(Trouble *trouble, Step step, int64 asked_ms, const char *reason, Monotonic now);
 
 /* A call failed; that many in a row are one too many (0: never). */
