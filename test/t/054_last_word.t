@@ -231,9 +231,16 @@ $simulator->set(keep_alive => JSON::PP::true);
 
 # --- a synchronous standby that is away ------------------------------------------------------------------------
 
-$node->append_conf('postgresql.conf', "synchronous_standby_names = 'nobody'");
-$node->reload;
-wait_for(sub { sql('SHOW synchronous_standby_names') eq 'nobody' }, 'the setting is there');
+sub set_standby
+{
+	my ($name) = @_;
+
+	$node->append_conf('postgresql.conf', "synchronous_standby_names = '$name'");
+	$node->reload;
+	return wait_for(sub { sql('SHOW synchronous_standby_names') eq $name }, 'the setting is there');
+}
+
+set_standby('nobody');
 {
 	local $ENV{PGOPTIONS} = '-c synchronous_commit=local';
 	nudges(20, 'away2', 'fast');
@@ -248,8 +255,7 @@ wait_for(sub { sql('SHOW synchronous_standby_names') eq 'nobody' }, 'the setting
 	begin_night('asleep', 'fast');
 	cmp_ok(scalar(() = requests('away2', 'check')), '<=', 20, 'nor is anything looked at twice');
 }
-$node->append_conf('postgresql.conf', "synchronous_standby_names = ''");
-$node->reload;
+set_standby('');
 wait_until_ended($node, where => q(n.campaign = 'away2'));
 is(outcome($node, 'live-away2-7'), 'suppressed opted_out -', 'an opt-out from then holds');
 is(outcome($node, 'live-away2-8'), 'answered recorded -', 'an answer, too');
