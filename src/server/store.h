@@ -275,7 +275,7 @@ extern void store_keep_unresolved(const UnresolvedRow *rows, int count);
 extern Post read_post(int row, int column);
 
 /*
- * Locks rows of the schedule, and of calls to be repeated, that are to be written.  "locked" says of each
+ * Locks rows of the schedule that are to be written.  "locked" says of each
  * whether somebody else was first; for them nobody waits.
  */
 extern void store_lock_due(const pg_uuid_t *nudge_ids, int count, bool *locked);

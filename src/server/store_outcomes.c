@@ -15,14 +15,10 @@ store_lock_due(const pg_uuid_t *nudge_ids, int count, bool *locked)
 {
 	static Statement statement = {
 		"WITH ours AS MATERIALIZED ("
-		"  SELECT d.nudge_id FROM reengage.due d WHERE d.nudge_id = ANY ($1) FOR UPDATE SKIP LOCKED),"
-		" our_calls AS MATERIALIZED ("
-		"  SELECT u.nudge_id FROM reengage.unresolved u WHERE u.nudge_id = ANY ($1) FOR UPDATE SKIP LOCKED)"
-		/* what is not there any more is nobody's */
-		" SELECT (w.nudge_id NOT IN (SELECT o.nudge_id FROM ours o)"
-		"   AND (SELECT true FROM reengage.due d WHERE d.nudge_id = w.nudge_id LIMIT 1) IS NOT NULL)"
-		"  OR (w.nudge_id NOT IN (SELECT o.nudge_id FROM our_calls o)"
-		"   AND (SELECT true FROM reengage.unresolved u WHERE u.nudge_id = w.nudge_id LIMIT 1) IS NOT NULL)"
+		"  SELECT d.nudge_id FROM reengage.due d WHERE d.nudge_id = ANY ($1) FOR UPDATE SKIP LOCKED)"
+		/* what is not in the schedule any more is nobody's */
+		" SELECT w.nudge_id NOT IN (SELECT o.nudge_id FROM ours o)"
+		"   AND (SELECT true FROM reengage.due d WHERE d.nudge_id = w.nudge_id LIMIT 1) IS NOT NULL"
 		" FROM pg_catalog.unnest($1) WITH ORDINALITY AS w (nudge_id, place) ORDER BY w.place",
 		1, {UUIDARRAYOID}
 	};
