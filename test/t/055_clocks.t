@@ -17,7 +17,7 @@ if (my $why = clock_is_missing())
 prepare_clock();
 
 # one for each kind of wait, as a worker that watches one thing wakes up for all
-my @databases = qw(postgres asleep lost hung);
+my @databases = qw(postgres asleep lost hung stuck);
 my $node = new_node('main', stopped => 1, servers => [qw(genesys blocked told failing)],
 	conf => "shared_preload_libraries = 'reengage'\nreengage.databases = '" . join(',', @databases) . "'");
 start_with_clock($node);
@@ -107,13 +107,25 @@ kill 'TERM', $worker{asleep};
 kill 'KILL', $courier{lost};
 wait_for(sub { !process_is_alive($worker{asleep}) }, 'a worker has ended');
 wait_for(sub { log_lines($node, 0, qr/the courier was terminated by signal 9/) }, 'and a courier');
+# and a tick, that has failed for a lock
+nudge($node, 'live-stuck', database => 'stuck', due_at => q(pg_catalog.clock_timestamp() + '1 day'));
+my $locker = $node->background_psql('stuck');
+$locker->query_safe('BEGIN; LOCK TABLE reengage.identity');
+$node->safe_psql('stuck', q{UPDATE reengage.due SET due_at = now() - interval '3 h'; SELECT reengage.wake('-infinity')});
+sub is_locked_out { return sql(qq{SELECT count(*) FROM pg_locks WHERE pid = $worker{stuck} AND NOT granted}) > 0; }
+wait_for(\&is_locked_out, 'a tick waits for a lock');
+wait_for(sub { !is_locked_out() }, 'and has failed');
 set_clock(3600 - 7200);
+$locker->query_safe('COMMIT');
+$locker->quit;
 promise(lasts(sub { wait_for_worker('asleep', $worker{asleep}) }), 3, 'two hours back: there is another worker soon');
 promise(lasts(sub { wait_for_worker('lost') }), 3, 'and another courier');
 promise(lasts(sub { wait_until_ended($node, where => q(n.server = 'told')) }), 6, 'the rest lasts no longer than was asked for');
 promise(lasts(sub { wait_until_ended($node, where => q(n.server = 'failing')) }), 6, 'nor the pause before another attempt');
 promise(lasts(sub { wait_until_ended($node, where => q(n.server = 'blocked')) }), 8, 'nor the block');
 is(join(', ', map { outcome($node, "live-$_") } qw(told again blocked)), join(', ', ('notified - notify') x 3), 'all three were sent');
+
+promise(lasts(sub { wait_until_ended($node, database => 'stuck') }), 2, 'nor the pause after a tick that failed');
 
 # --- a courier that hangs -------------------------------------------------------------------------
 
