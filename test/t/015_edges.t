@@ -12,7 +12,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use List::Util qw(sum);
 use Reengage qw(start_simulator new_node create_extension nudge poll_until wait_until_ended wait_for
-  outcome worker_pid count_due log_lines ledger_matches_lineage);
+  worker_pid count_due log_lines ledger_matches_lineage);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -47,7 +47,7 @@ my %post_points = (
 my %refused = (action => 'status', status => 429, retry_after => '0', times => 1);
 my %unanswered = (action => 'close_after', times => 1);
 
-my ($node, $simulator);
+my ($node, $simulator, $worker);
 my (%struck, %struck_here);
 my $deaths = 0;
 
@@ -77,16 +77,20 @@ sub wait_until_struck
 	return;
 }
 
-# "outcome reason step, POST notify, POST create": how a nudge ended, and its
-# POSTs.  Those that were cut short tell by their key whose they are.
-sub story
+# Which worker there is, and "outcome reason step, POST notify, POST create": how
+# a nudge ended, and its POSTs.  Those that were cut short tell by their key whose
+# they are.
+sub worker_and_story
 {
 	my ($database, $conversation) = @_;
-	my $nudge_id = $node->safe_psql($database,
-		"SELECT nudge_id FROM reengage.nudges WHERE conversation_id = '$conversation'");
+	my ($pid, $nudge_id, $end) = split /\|/, $node->safe_psql($database, qq{
+		SELECT (SELECT pid FROM pg_stat_activity WHERE backend_type = 'reengage worker' AND datname = 'postgres'), n.nudge_id,
+			string_agg(l.outcome || ' ' || coalesce(l.reason, '-') || ' ' || coalesce(l.step, '-'), ', ' ORDER BY l.lineage_id)
+		FROM reengage.nudges n LEFT JOIN reengage.lineage l USING (nudge_id)
+		WHERE n.conversation_id = '$conversation' GROUP BY n.nudge_id});
 
-	return join ', POST ', outcome($node, $conversation, database => $database),
-	  grep { /^(notify|create)$/ } map { $_->{verb} } $simulator->requests("nudge=$nudge_id");
+	return ($pid, join ', POST ', $end,
+		grep { /^(notify|create)$/ } map { $_->{verb} } $simulator->requests("nudge=$nudge_id"));
 }
 
 # Kills at a hit of a point that one nudge leads to; its story is a pattern.
@@ -96,12 +100,12 @@ sub dies
 	my $conversation = "$paths{$path}{kind}-" . ++$deaths;
 	my $title = "$path, $point" . ($hit > 1 ? ", hit $hit" : '') . ($options{then} ? ", then $options{then}" : '');
 	my $victim = $point =~ /^courier/ ? 'courier' : 'worker';
-	my $worker;
+	my $before = $worker;
+	my $told;
 
 	# so that all which a first call needs is there, and nothing else is under way
 	nudge($node, "live-before-$deaths");
 	wait_until_ended($node);
-	$worker = worker_pid($node);
 	$simulator->fault(verb => $paths{$path}{posts}[-1], id => $conversation, %{ $options{fault} }) if $options{fault};
 	arm($point, $hit);
 	arm($options{then}, 1) if $options{then};
@@ -110,8 +114,8 @@ sub dies
 		"INSERT INTO reengage.nudges (conversation_id, message) VALUES ('$conversation', 'x')");
 	wait_until_struck($_) for $point, $options{then} // ();
 	wait_until_ended($node);
-	like((worker_pid($node) eq $worker ? 'courier' : 'worker') . ' died, ' . story('postgres', $conversation),
-		qr/^$victim died, $story$/, $title);
+	($worker, $told) = worker_and_story('postgres', $conversation);
+	like(($worker eq $before ? 'courier' : 'worker') . " died, $told", qr/^$victim died, $story$/, $title);
 	return;
 }
 
@@ -127,7 +131,7 @@ sub run_dies
 	wait_until_struck($point);
 	poll_until($node, 'by_hand', 'SELECT true');
 	$node->safe_psql('by_hand', 'CALL reengage.run()');
-	like(story('by_hand', $conversation), qr/^$story$/, "run(), $path, $point");
+	like((worker_and_story('by_hand', $conversation))[1], qr/^$story$/, "run(), $path, $point");
 	return;
 }
 
@@ -180,6 +184,7 @@ sub start
 	$simulator = start_simulator($simulator_option // ());
 	$node = new_node($name, preload => 1, conf => "restart_after_crash = on\nautovacuum = off");
 	create_extension($node, $simulator, %options);
+	wait_for(sub { $worker = worker_pid($node) }, 'a worker');
 	return;
 }
 
