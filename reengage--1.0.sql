@@ -2593,9 +2593,9 @@ END
 $$;
 
 --
--- Publishing.  A publication cannot belong to an extension, and pg_dump leaves
--- an extension's tables out of publications: so it is made here, by whoever
--- wants it, and repaired after a restore.
+-- Publishing.  A publication cannot belong to an extension, and pg_dump before
+-- version 18 leaves an extension's tables out of publications: so it is made
+-- here, by whoever wants it, and repaired after a restore.
 --
 CREATE FUNCTION reengage.published_tables() RETURNS SETOF regclass
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -2746,7 +2746,7 @@ AS $$
 			WHEN p.private IS NOT NULL THEN format('carries %s: addresses and messages of customers, who opted out or answered, or the key of address_hash', p.private)
 			WHEN p.internal IS NOT NULL THEN format('carries %s, which means nothing elsewhere', p.internal)
 			WHEN p.missing IS NULL THEN 'contains what is made to be replicated'
-			WHEN p.is_empty THEN 'is empty: pg_dump leaves an extension''s tables out of a publication, so a restored one publishes nothing'
+			WHEN p.is_empty THEN 'is empty: pg_dump before version 18 leaves an extension''s tables out of a publication, so a restored one publishes nothing'
 			ELSE format('does not contain %s: a restore, or another tool, took it out', p.missing)
 		END,
 		CASE

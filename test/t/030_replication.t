@@ -241,8 +241,12 @@ $first->command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-d', $first->connstr('postg
 $second->command_ok([ 'pg_restore', '--exit-on-error', '--no-privileges', '-d', $second->connstr('restored'), $dump ], 'pg_restore works');
 my $restored = digest($first, 'postgres');
 is(digest($second, 'restored'), $restored, 'the lineage is as it was');
-like(check($second, 'publication reengage_bi', 'restored'), qr/^failed: is empty: pg_dump leaves/, 'check: the restore emptied the publication');
-is($second->safe_psql('restored', q{SELECT reengage.publish('reengage_bi')}), 'repaired', 'publish() fills it again');
+SKIP:
+{
+	skip 'this pg_dump keeps the tables in the publication', 2 if $second->pg_version >= 18;
+	like(check($second, 'publication reengage_bi', 'restored'), qr/^failed: is empty: pg_dump before version 18 leaves/, 'check: the restore emptied the publication');
+	is($second->safe_psql('restored', q{SELECT reengage.publish('reengage_bi')}), 'repaired', 'publish() fills it again');
+}
 is($second->safe_psql('restored', q{SELECT reengage.publish('reengage_bi')}), 'ok', 'and is content');
 $warehouse->safe_psql('landing', 'DROP SUBSCRIPTION landing');
 ok(subscribe('landing', 'landing', $second, from => 'restored'), 'its reader takes a new snapshot');
