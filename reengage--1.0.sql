@@ -1128,9 +1128,15 @@ CREATE FUNCTION reengage.require_channel(channel text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	word text := lower(btrim(channel, E' \t\n\r\u00a0') COLLATE "C");
+	blanks text := E' \t\n\r';
+	word text;
 	known text[];
 BEGIN
+	-- the blank that does not break, where the encoding is sure to have it: elsewhere, to name it is an error
+	IF getdatabaseencoding() = 'UTF8' THEN
+		blanks := blanks || chr(160);
+	END IF;
+	word := lower(btrim(channel, blanks) COLLATE "C");
 	IF word IS NULL OR word = ANY (reengage.known_channels()) THEN
 		RETURN word;
 	END IF;

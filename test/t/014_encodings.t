@@ -171,6 +171,19 @@ nudge($node, 'live-euc', database => 'euc_jp', message => q{convert_from('\xe383
 $node->safe_psql('euc_jp', 'CALL reengage.run(max_seconds => 60)');
 is(($session_simulator->requests('verb=notify'))[0]{message}, "\x{30c6}", 'run() sends what was written, too');
 
+# --- customers say stop in every encoding -------------------------------------------------------
+
+for my $database (@databases, 'euc_jp')
+{
+	$node->safe_psql($database, q{
+		SELECT * FROM reengage.suppress('+1 317 555 0142', channel => ' SMS ', reason => 'STOP');
+		SELECT * FROM reengage.record_answer(address => '+1 317 555 0143', channel => 'sms');
+		SELECT * FROM reengage.cancel_customer('+1 317 555 0143', channel => 'sms')});
+	is($node->safe_psql($database, q{SELECT (SELECT count(*) FROM reengage.answers), reengage.unsuppress('+13175550142', channel => 'sms')}),
+		'1|1', "$database: an opt-out and an answer are recorded");
+}
+is($node->safe_psql('utf8', q{SELECT reengage.require_channel(U&'\00A0sms\00A0')}), 'sms', 'with blanks that do not break');
+
 # --- bytes that are not UTF-8, in the database that takes any ------------------------------------
 
 like(psql_stderr($node, q(INSERT INTO reengage.nudges (conversation_id, message) VALUES ('live-bytes', E'Caf\xe9')),
