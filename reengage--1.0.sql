@@ -789,6 +789,12 @@ AS 'MODULE_PATHNAME', 'reengage_lock_nudge';
 COMMENT ON FUNCTION reengage.lock_nudge(uuid) IS
 	'until the end of the transaction, the worker begins no call for this nudge and writes no outcome';
 
+CREATE FUNCTION reengage.nudge_locks() RETURNS integer
+LANGUAGE C VOLATILE
+AS 'MODULE_PATHNAME', 'reengage_nudge_locks';
+COMMENT ON FUNCTION reengage.nudge_locks() IS
+	'how many nudges this transaction has locked: beyond a hundred, lock_part() is for all of them, as the locks of a server are few';
+
 CREATE FUNCTION reengage.lock_campaign(server text, campaign text) RETURNS void
 LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock_campaign';
@@ -930,6 +936,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 DECLARE
 	asked reengage.nudges;
+	many boolean := reengage.nudge_locks() >= 100;
 BEGIN
 	PERFORM reengage.require_read_committed();
 	SELECT * INTO asked FROM reengage.nudges n
@@ -941,8 +948,10 @@ BEGIN
 						   THEN format('Or it is not one that role "%s" asked for.', caller)
 						   ELSE 'There is no row of reengage.nudges with this id.' END;
 	END IF;
-	PERFORM reengage.lock_part(asked.server, asked.requested_by::name::text, coalesce(asked.campaign, ''), true);
-	PERFORM reengage.lock_nudge(nudge_id);
+	PERFORM reengage.lock_part(asked.server, asked.requested_by::name::text, coalesce(asked.campaign, ''), NOT many);
+	IF NOT many THEN
+		PERFORM reengage.lock_nudge(nudge_id);
+	END IF;
 	RETURN CASE reengage.cancel_locked(ARRAY[nudge_id], NULL) WHEN 1 THEN 'cancelled' ELSE 'too late' END;
 END
 $$;
@@ -1021,7 +1030,7 @@ BEGIN
 		RETURN;
 	END IF;
 	-- the lock table is not made for thousands
-	many := cardinality(older) > 100;
+	many := cardinality(older) + reengage.nudge_locks() > 100;
 	PERFORM reengage.lock_part(c.server, c.asker, c.campaign, NOT many)
 	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign
 		  FROM reengage.nudges n WHERE n.nudge_id = ANY (older) ORDER BY 1, 2, 3) c;
@@ -1477,7 +1486,7 @@ DECLARE
 		  AND (may_cancel_all OR n.requested_by = caller)
 		ORDER BY n.nudge_id);
 	-- the lock table is not made for thousands
-	many boolean := cardinality(chosen) > 100;
+	many boolean := cardinality(chosen) + reengage.nudge_locks() > 100;
 BEGIN
 	PERFORM reengage.lock_part(c.server, c.asker, c.campaign, NOT many)
 	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "access/xact.h"
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -39,6 +40,7 @@ typedef enum Kind
 #define APPLICATIONS_MODE RowExclusiveLock
 
 PG_FUNCTION_INFO_V1(reengage_lock_nudge);
+PG_FUNCTION_INFO_V1(reengage_nudge_locks);
 PG_FUNCTION_INFO_V1(reengage_lock_campaign);
 PG_FUNCTION_INFO_V1(reengage_lock_part);
 PG_FUNCTION_INFO_V1(reengage_lock_thread);
@@ -184,11 +186,33 @@ text_argument(FunctionCallInfo fcinfo, int place)
 	return PG_ARGISNULL(place) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(place));
 }
 
+/* Nudges that this transaction has locked; too many where a part of it was rolled back. */
+static int	nudge_locks;
+
+static void
+forget_nudge_locks(XactEvent event, void *argument)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		nudge_locks = 0;
+}
+
 Datum
 reengage_lock_nudge(PG_FUNCTION_ARGS)
 {
+	static bool watching = false;
+
+	if (!watching)
+		RegisterXactCallback(forget_nudge_locks, NULL);
+	watching = true;
 	lock(KIND_NUDGE, nudge_hash(PG_GETARG_UUID_P(0)), ExclusiveLock, true);
+	nudge_locks++;
 	PG_RETURN_VOID();
+}
+
+Datum
+reengage_nudge_locks(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(nudge_locks);
 }
 
 /* lock_campaign(server, campaign) */

@@ -45,6 +45,25 @@ wait_until_ended($node);
 is(join(', ', map { outcome($node, $_) } qw(gone-told gone-answered told-1400)),
 	'suppressed opted_out -, answered recorded -, suppressed opted_out -', 'and gets nothing once it has committed');
 
+# --- four thousand cancellations in one open transaction, one by one -----------------------------
+
+$node->safe_psql('postgres', q{SET ROLE shop; INSERT INTO reengage.nudges (conversation_id, message, campaign, due_at)
+	SELECT 'live-taken-back-' || n, 'x', 'spring', now() + interval '1 day' FROM generate_series(1, 4000) n});
+$shop = session_of_shop();
+is($shop->query_safe(q{BEGIN; SELECT count(*) FROM (SELECT nudge_id FROM reengage.nudge_status WHERE campaign = 'spring' OFFSET 0) n
+	WHERE reengage.cancel(n.nudge_id) = 'cancelled'}), 4000, 'an application cancels more nudges one by one than the server has locks');
+nudge($node, 'live-despite-them', campaign => q('spring'));
+wait_until_ended($node, where => q(n.conversation_id = 'live-despite-them'));
+is(outcome($node, 'live-despite-them'), 'notified - notify', 'which holds up nobody else');
+$shop->query_safe('ROLLBACK');
+$node->safe_psql('postgres', q{SET ROLE shop; INSERT INTO reengage.nudges (conversation_id, message, campaign) VALUES ('live-not-cancelled', 'x', 'spring')});
+wait_until_ended($node, where => q(n.conversation_id = 'live-not-cancelled'));
+is($shop->query_safe(q{BEGIN; SELECT reengage.cancel((SELECT nudge_id FROM reengage.nudge_status WHERE campaign = 'spring' AND state = 'due' LIMIT 1))}), 'cancelled', 'one is cancelled');
+is($shop->query_safe(q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 4 AND pid = pg_backend_pid()}), 1, 'and only that one is locked, once the other transaction has ended');
+$shop->query_safe('COMMIT');
+$shop->quit;
+$node->safe_psql('postgres', q{SELECT reengage.cancel_campaign('spring')});
+
 # --- rows that are larger than an INSERT would let them be ----------------------------------------
 
 my ($worker, $courier) = (worker_pid($node), courier_pid(worker_pid($node)));
