@@ -89,6 +89,18 @@ flight_address_to_send(const Flight *flight, const Recipient *recipient)
 	return form;
 }
 
+/*
+ * Neither conversation tells of a customer: whose the one that was found is,
+ * another nudge may have claimed.  Of a session of ours it is the address that
+ * it was made for.
+ */
+static bool
+is_only_claimed(const Flight *flight, const ReplyMessage *reply)
+{
+	return reply->customer_address == NULL && flight->customer_address == NULL &&
+		flight->post.recipient.to_address != NULL && flight->other_made_at == 0;
+}
+
 bool
 flight_is_with_others(const Flight *flight, const ReplyMessage *reply)
 {
@@ -100,5 +112,6 @@ flight_is_with_others(const Flight *flight, const ReplyMessage *reply)
 	Parties		dead = {flight->channel, flight->customer_address, flight->business_address};
 	Parties		planned = {channel, recipient->to_address, by_number ? recipient->from_address : NULL};
 
-	return !parties_are_same(&found, &dead, &planned, country_code(flight));
+	return is_only_claimed(flight, reply) ||
+		!parties_are_same(&found, &dead, &planned, country_code(flight));
 }

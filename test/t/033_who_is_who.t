@@ -141,6 +141,11 @@ is(scalar(grep { $_->{message} eq 'for broker' && $_->{address} eq $theirs } $si
 is($node->safe_psql('postgres', q{SET ROLE broker; CREATE TEMP TABLE later AS SELECT reengage.nudge('gone-web', 'hi', due_at => now() + interval '1 day') AS id;
 	RESET ROLE; SELECT string_agg(DISTINCT fault, ' ') FROM later, reengage.preview(id);
 	SELECT reengage.cancel(id) FROM later}), "named_by_another\ncancelled", 'preview() says so beforehand');
+# a conversation of his own that tells of nobody, which he says is the customer's
+conversations('sms', 'live-his' => ['']);
+asked_by('thief', 'live-his', '+442079460604');
+is(asked_by('broker', 'gone-claimed', '+442079460604'), 'session_created named create', 'a conversation that is only said to be a customer\'s is not joined');
+is(asked_by('broker', 'gone-again', '+442079460604'), 'session_created joined_named notify', 'but a session that was made for him');
 asked_by('clerk', 'gone-clerk', $theirs);
 is(asked_by('broker', 'gone-clerk'), 'notified - notify', 'an operator is believed');
 conversations('sms', 'closed-told' => [$customers]);
