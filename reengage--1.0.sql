@@ -859,8 +859,9 @@ AS $$
 		SELECT coalesce((
 			SELECT l.root_conversation_id FROM (
 				SELECT * FROM reengage.lineage l
+				-- where it became one: a nudge may end in a conversation of another thread
 				WHERE l.server = $1 AND l.conversation_id = $2 AND l.generation > 0
-				  AND l.outcome NOT IN ('in_doubt', 'resolved_not_sent')
+				  AND l.previous_conversation_id IS NOT NULL
 				OFFSET 0) l
 			ORDER BY l.lineage_id LIMIT 1), $2)
 		-- not UNION ALL: it ends in a ring, without a list in each row of what was visited

@@ -45,6 +45,22 @@ SELECT nudge_id, server, outcome, requested_conversation_id, 'another', previous
 	root_conversation_id, generation, attempts, api_calls, api_calls_saved, requested_at, due_at, occurred_at
 FROM reengage.lineage WHERE previous_conversation_id = 'closed-thread';
 
+-- A session that came back as one that leads here by now is continued, and follows
+-- nothing: that conversation stays where it was.  So it does after one in doubt.
+INSERT INTO reengage.lineage (nudge_id, server, outcome, step, requested_conversation_id, conversation_id,
+	previous_conversation_id, root_conversation_id, generation, attempts, api_calls, api_calls_saved,
+	requested_at, due_at, occurred_at)
+SELECT reengage.uuid_v7(), 'genesys', r.outcome, r.step, r.asked, r.conversation, r.previous, r.root, r.generation, 1, 2, 0, now(), now(), now()
+FROM (VALUES ('session_created', 'create', 'ring-b', 'ring-c', 'ring-b', 'ring-b', 1),
+			 ('session_created', 'create', 'ring-a', 'ring-c', 'ring-a', 'ring-a', 1),
+			 ('session_continued', 'create', 'ring-b', 'ring-a', NULL, 'ring-b', 1),
+			 ('in_doubt', 'notify', 'ring-b', 'ring-d', NULL, 'ring-b', 1)) AS r (outcome, step, asked, conversation, previous, root, generation);
+SELECT c, l.* FROM unnest(ARRAY['ring-a', 'ring-b', 'ring-c', 'ring-d']) AS c, reengage.locate('genesys', c) l;
+SELECT count(reengage.nudge(c, 'hi')) FROM unnest(ARRAY['ring-a', 'ring-b', 'ring-d']) AS c;
+CALL reengage.run();
+SELECT requested_conversation_id AS asked, root_conversation_id AS root, generation
+FROM reengage.lineage WHERE requested_conversation_id LIKE 'ring-%' AND nudge_id IN (SELECT nudge_id FROM reengage.nudges) ORDER BY 1;
+
 -- previews: what would be sent, byte for byte, and nothing is
 SELECT reengage.nudge('closed-preview', 'Grüße "aus" Köln', address => '+13175550100', channel => 'sms',
 					  nudge_id => '01900000-0000-7000-8000-00000000000a');

@@ -182,9 +182,9 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 {
 	/*
 	 * The root is that of the session, if we created the conversation, else
-	 * the conversation itself; from there the path leads to the tip.  A doubt
-	 * may be about a conversation that the thread does not lead to.  A
-	 * conversation has one successor (P7), so the path cannot fork; two may
+	 * the conversation itself; from there the path leads to the tip.  A nudge
+	 * may end, or be in doubt, in a conversation that its thread does not lead
+	 * to, so the row counts by which one follows another.  A conversation has one successor (P7), so the path cannot fork; two may
 	 * lead to the same one, where the API threads by customer.
 	 */
 	static Statement statement = {
@@ -233,7 +233,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"   SELECT l.root_conversation_id FROM ("
 		"     SELECT * FROM reengage.lineage l"
 		"     WHERE l.server = n.server AND l.conversation_id = n.conversation_id"
-		"       AND l.generation > 0 AND l.outcome NOT IN ('in_doubt', 'resolved_not_sent')"
+		"       AND l.generation > 0 AND l.previous_conversation_id IS NOT NULL"
 		"     OFFSET 0) l"
 		"   ORDER BY l.lineage_id LIMIT 1), n.conversation_id) AS root OFFSET 0) r"
 		" CROSS JOIN LATERAL ("

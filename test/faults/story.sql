@@ -25,3 +25,11 @@ SELECT what FROM (
 	                  AND (SELECT max(l.recorded_at) + interval '1 s' FROM reengage.lineage l WHERE l.nudge_id = :'nudge' AND l.resolves IS NULL)
 ) AS story ORDER BY at;
 SELECT 'due     ', d.* FROM reengage.due d WHERE d.nudge_id = :'nudge';
+-- what leads to the conversations that it names, and from them
+SELECT 'follows ', l.recorded_at, l.conversation_id, 'after', l.previous_conversation_id, l.outcome, coalesce(l.reason, '-'),
+	'root', l.root_conversation_id, 'generation', l.generation
+FROM reengage.lineage l
+WHERE l.previous_conversation_id IS NOT NULL AND EXISTS (
+	SELECT FROM reengage.lineage o WHERE o.nudge_id = :'nudge'
+	  AND ARRAY[l.conversation_id, l.previous_conversation_id] && ARRAY[o.requested_conversation_id, o.root_conversation_id, o.conversation_id])
+ORDER BY l.lineage_id LIMIT 20;
