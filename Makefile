@@ -20,11 +20,11 @@ DATA = $(wildcard reengage--*.sql)
 REENGAGE_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" reengage.control)
 
 COMMON = $(wildcard src/common/*.c)
-SERVER = $(wildcard src/server/*.c)
+BACKEND = $(wildcard src/backend/*/*.c)
 COURIER = $(wildcard src/courier/*.c)
-OBJS = $(COMMON:.c=.o) $(SERVER:.c=.o)
+OBJS = $(COMMON:.c=.o) $(BACKEND:.c=.o)
 COURIER_OBJS = $(COMMON:.c=.plain.o) $(COURIER:.c=.plain.o)
-ALL_HEADERS = $(wildcard src/*/*.h)
+ALL_HEADERS = $(wildcard src/*/*.h src/backend/*/*.h)
 EXTRA_CLEAN = reengage-courier $(COURIER_OBJS)
 
 # With test points (src/common/test_point.h).  Whether an object has them does
@@ -38,7 +38,7 @@ OBJS += test/faults/test_point.o
 COURIER_OBJS += test/faults/test_point.plain.o
 endif
 
-PG_CPPFLAGS = -Isrc/common -D_GNU_SOURCE -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"' $(DEFINE_TEST_POINTS)
+PG_CPPFLAGS = -Isrc/common -Isrc/backend -D_GNU_SOURCE -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"' $(DEFINE_TEST_POINTS)
 PG_CFLAGS = -std=gnu99 -Wextra -Wno-declaration-after-statement -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-sign-compare $(WERROR)
 

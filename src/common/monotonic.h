@@ -4,7 +4,7 @@
  * Pauses and watches are measured by it: the wall clock may be set, forward or
  * back, while they last.  The type is its own, so that the compiler refuses to
  * mix its times with those of days and hours.  How the clock is read is another
- * matter: see server/clocks.h.
+ * matter: see backend/base/clocks.h.
  */
 #ifndef REENGAGE_MONOTONIC_H
 #define REENGAGE_MONOTONIC_H

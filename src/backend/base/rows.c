@@ -1,0 +1,238 @@
+/*
+ * rows.c: C structs to arguments of SPI, and its results to C.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "base/rows.h"
+
+static Datum
+column_value(const Column *column, const char *row, bool *isnull)
+{
+	const void *field = row + column->offset;
+
+	*isnull = false;
+	switch (column->type)
+	{
+		case COLUMN_UUID:
+			return UUIDPGetDatum(field);
+		case COLUMN_TEXT:
+			*isnull = *(const char *const *) field == NULL;
+			return *isnull ? (Datum) 0 : CStringGetTextDatum(*(const char *const *) field);
+		case COLUMN_INTEGER:
+			return Int32GetDatum(*(const int *) field);
+		case COLUMN_INTEGER_OR_NULL:
+			*isnull = *(const int *) field == 0;
+			return Int32GetDatum(*(const int *) field);
+		case COLUMN_TIME_OR_NULL:
+			*isnull = *(const TimestampTz *) field == 0;
+			/* FALLTHROUGH */
+		case COLUMN_TIME:
+			return TimestampTzGetDatum(*(const TimestampTz *) field);
+	}
+	return (Datum) 0;
+}
+
+static Datum
+make_array(ColumnType type, Datum *values, bool *nulls, int count)
+{
+	int			lower_bound = 1;
+	Oid			element = TEXTOID;
+	int16		length = -1;
+	bool		by_value = false;
+	char		alignment = TYPALIGN_INT;
+
+	switch (type)
+	{
+		case COLUMN_UUID:
+			element = UUIDOID, length = UUID_LEN, alignment = TYPALIGN_CHAR;
+			break;
+		case COLUMN_TEXT:
+			break;
+		case COLUMN_INTEGER:
+		case COLUMN_INTEGER_OR_NULL:
+			element = INT4OID, length = sizeof(int32), by_value = true;
+			break;
+		case COLUMN_TIME:
+		case COLUMN_TIME_OR_NULL:
+			element = TIMESTAMPTZOID, length = sizeof(TimestampTz);
+			by_value = FLOAT8PASSBYVAL, alignment = TYPALIGN_DOUBLE;
+			break;
+	}
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower_bound,
+											  element, length, by_value, alignment));
+}
+
+void
+make_arguments(Datum *arguments, const Column *columns, int ncolumns,
+			   const void *rows, size_t size, int count)
+{
+	Datum	   *values = palloc(sizeof(Datum) * Max(count, 1));
+	bool	   *nulls = palloc(sizeof(bool) * Max(count, 1));
+
+	for (int c = 0; c < ncolumns; c++)
+	{
+		for (int r = 0; r < count; r++)
+			values[r] = column_value(&columns[c], (const char *) rows + r * size, &nulls[r]);
+		arguments[c] = make_array(columns[c].type, values, nulls, count);
+	}
+}
+
+Datum
+uuid_array(const pg_uuid_t *uuids, int count)
+{
+	static const Column column = {COLUMN_UUID, 0};
+	Datum		array;
+
+	make_arguments(&array, &column, 1, uuids, sizeof(pg_uuid_t), count);
+	return array;
+}
+
+Datum
+result(int row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+char *
+result_text(int row, int column)
+{
+	bool		isnull;
+	Datum		value = result(row, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+int
+result_integer(int row, int column)
+{
+	bool		isnull;
+
+	return DatumGetInt32(result(row, column, &isnull));
+}
+
+TimestampTz
+result_time(int row, int column, TimestampTz if_null)
+{
+	bool		isnull;
+	Datum		value = result(row, column, &isnull);
+
+	return isnull ? if_null : DatumGetTimestampTz(value);
+}
+
+TransactionId
+result_xid(int row, int column)
+{
+	bool		isnull;
+
+	return DatumGetTransactionId(result(row, column, &isnull));
+}
+
+pg_uuid_t
+result_uuid(int row, int column)
+{
+	bool		isnull;
+
+	return *DatumGetUUIDP(result(row, column, &isnull));
+}
+
+List *
+result_names(void)
+{
+	List	   *names = NIL;
+
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		char	   *name = result_text(row, 1);
+
+		if (name != NULL)
+			names = lappend(names, name);
+	}
+	return names;
+}
+
+bool
+result_bool(int row, int column)
+{
+	bool		isnull;
+
+	return DatumGetBool(result(row, column, &isnull));
+}
+
+char *
+result_utf8(int row, int column)
+{
+	return to_utf8(result_text(row, column));
+}
+
+/* The conversions between the database's encoding and UTF-8; without a function: none. */
+static FmgrInfo conversion_to_utf8;
+static FmgrInfo conversion_from_utf8;
+
+static void
+find_conversion(int from, int to, FmgrInfo *conversion)
+{
+	Oid			function = FindDefaultConversionProc(from, to);
+
+	if (OidIsValid(function))
+		fmgr_info_cxt(function, conversion, TopMemoryContext);
+}
+
+/*
+ * Texts are converted between transactions, too, where no catalog can be read.
+ * The first one is a nudge's, which is loaded in a transaction.
+ */
+static void
+find_conversions(void)
+{
+	static bool found = false;
+
+	if (found || !IsTransactionState())
+		return;
+	find_conversion(GetDatabaseEncoding(), PG_UTF8, &conversion_to_utf8);
+	find_conversion(PG_UTF8, GetDatabaseEncoding(), &conversion_from_utf8);
+	found = true;
+}
+
+/* pg_server_to_any() would raise, and one text must not stop a whole tick. */
+static char *
+convert(const char *text, int from, int to, FmgrInfo *conversion)
+{
+	int			length = text ? (int) strlen(text) : 0;
+	char	   *converted;
+
+	if (text == NULL)
+		return NULL;
+	if (from == to || from == PG_SQL_ASCII || to == PG_SQL_ASCII)
+		return pg_verify_mbstr(PG_UTF8, text, length, true) ? pstrdup(text) : NULL;
+	find_conversions();
+	if (!OidIsValid(conversion->fn_oid))
+		return NULL;
+	converted = palloc(length * MAX_CONVERSION_GROWTH + 1);
+	if (DatumGetInt32(FunctionCall6(conversion, Int32GetDatum(from), Int32GetDatum(to),
+									CStringGetDatum(text), CStringGetDatum(converted),
+									Int32GetDatum(length), BoolGetDatum(true))) < length)
+		return NULL;
+	return converted;
+}
+
+char *
+to_utf8(const char *text)
+{
+	return convert(text, GetDatabaseEncoding(), PG_UTF8, &conversion_to_utf8);
+}
+
+char *
+from_utf8(const char *text)
+{
+	return convert(text, PG_UTF8, GetDatabaseEncoding(), &conversion_from_utf8);
+}

@@ -1,0 +1,60 @@
+/*
+ * uuid_v7.c: reengage.uuid_v7(), the same on every version of PostgreSQL.
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "fmgr.h"
+#include "utils/uuid.h"
+
+#include "base/uuid_v7.h"
+
+PG_FUNCTION_INFO_V1(reengage_uuid_v7);
+
+/*
+ * Nanoseconds since 1970 that never repeat or go back within a session.  The
+ * fraction of a millisecond below is 12 bits, so a step is 245 ns (RFC 9562,
+ * section 6.2, method 3).
+ */
+static int64
+next_nanoseconds(void)
+{
+	static int64 previous = 0;
+	struct timespec now;
+	int64		nanoseconds;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	nanoseconds = (int64) now.tv_sec * 1000000000 + now.tv_nsec;
+	if (nanoseconds < previous + 245)
+		nanoseconds = previous + 245;
+	previous = nanoseconds;
+	return nanoseconds;
+}
+
+void
+uuid_v7_generate(pg_uuid_t *uuid)
+{
+	int64		nanoseconds = next_nanoseconds();
+	uint64		milliseconds = nanoseconds / 1000000;
+	uint32		fraction = (uint32) ((nanoseconds % 1000000) * 4096 / 1000000);
+
+	if (!pg_strong_random(uuid->data + 8, 8))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	for (int i = 0; i < 6; i++)
+		uuid->data[i] = (unsigned char) (milliseconds >> (40 - 8 * i));
+	uuid->data[6] = 0x70 | (fraction >> 8);
+	uuid->data[7] = fraction & 0xff;
+	uuid->data[8] = (uuid->data[8] & 0x3f) | 0x80;
+}
+
+Datum
+reengage_uuid_v7(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
+
+	uuid_v7_generate(uuid);
+	PG_RETURN_UUID_P(uuid);
+}

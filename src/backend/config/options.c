@@ -1,0 +1,312 @@
+/*
+ * options.c: the options of a server, read when they are needed, and checked
+ * in each other's company when they are set.
+ *
+ * Everything that can be wrong with an option is said at CREATE or ALTER
+ * SERVER, so that nobody finds out from a nudge that does not leave.
+ */
+#include "postgres.h"
+
+#include "access/reloptions.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/varlena.h"
+
+#include "decide.h"
+#include "message.h"
+#include "config/option_table.h"
+#include "config/options.h"
+#include "process/reengage.h"
+#include "config/regions.h"
+#include "base/rows.h"
+#include "base/shmem.h"
+#include "url.h"
+
+PG_FUNCTION_INFO_V1(reengage_fdw_validator);
+
+/* What a call may take longer than its requests, on a busy machine. */
+#define ANSWER_MARGIN_MS (10 * 1000)
+
+ForeignServer *
+reengage_server(const char *name)
+{
+	ForeignServer *server = GetForeignServerByName(name, true);
+
+	if (server == NULL ||
+		strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, REENGAGE_EXTENSION) != 0)
+		return NULL;
+	return server;
+}
+
+static const char *
+value_of(List *options, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *element = lfirst(cell);
+
+		if (strcmp(element->defname, name) == 0)
+			return defGetString(element);
+	}
+	return option_find(name)->default_value;
+}
+
+static int
+number_of(List *options, const char *name)
+{
+	return option_number(option_find(name), value_of(options, name));
+}
+
+static bool
+flag_of(List *options, const char *name)
+{
+	bool		flag = false;
+
+	(void) parse_bool(value_of(options, name), &flag);
+	return flag;
+}
+
+static const char *
+without_slash(const char *url)
+{
+	char	   *copy = pstrdup(url);
+
+	for (size_t length = strlen(copy); length > 0 && copy[length - 1] == '/'; length--)
+		copy[length - 1] = '\0';
+	return copy;
+}
+
+/* A region stands for both. */
+static void
+read_urls(List *options, ServerOptions *result)
+{
+	const char *region = value_of(options, "region");
+	const char *login_url = value_of(options, "login_url");
+
+	if (region != NULL)
+	{
+		result->api_url = psprintf("https://api.%s", region_domain(region));
+		result->login_url = psprintf("https://login.%s", region_domain(region));
+		return;
+	}
+	result->api_url = without_slash(value_of(options, "api_url"));
+	result->login_url = login_url ? without_slash(login_url) : result->api_url;
+}
+
+static void
+read_senders(List *options, ServerOptions *result)
+{
+	const char *value = value_of(options, "from_addresses");
+	Sender	   *senders = palloc(sizeof(Sender) * SENDERS_MAX);
+
+	result->senders = senders;
+	result->nsenders = value ? option_senders(to_utf8(value), senders) : 0;
+	result->senders_overrule = flag_of(options, "from_addresses_overrule");
+}
+
+const char *
+country_code_of(List *options)
+{
+	return value_of(options, "default_country_code");
+}
+
+ServerOptions
+options_read(List *options)
+{
+	ServerOptions result;
+
+	result.dialect = value_of(options, "dialect");
+	result.notify_is_addressed = strcmp(result.dialect, GENESYS_CLOUD) == 0;
+	read_urls(options, &result);
+	if (strcmp(value_of(options, "auth"), "none") == 0)
+		result.login_url = NULL;
+	result.database = to_utf8(get_database_name(MyDatabaseId));
+	result.from_address = to_utf8(value_of(options, "from_address"));
+	read_senders(options, &result);
+	result.country_code = country_code_of(options);
+	result.proactive_channels = value_of(options, "proactive_channels");
+	if (result.proactive_channels == NULL)
+		result.proactive_channels = result.notify_is_addressed ?
+			"sms,whatsapp,open,apple" : "sms,whatsapp,open,apple,email";
+	result.ca_file = value_of(options, "ca_file");
+	result.proxy = value_of(options, "proxy");
+	result.private_hosts = value_of(options, "allow_private_address");
+	result.opt_out_words = to_utf8(value_of(options, "opt_out_words"));
+	result.max_reply_bytes = number_of(options, "max_reply_size") * 1024;
+	result.max_in_flight = number_of(options, "max_in_flight");
+	result.max_failures = number_of(options, "max_failures");
+	result.max_requests_per_minute = number_of(options, "max_requests_per_minute");
+	result.timeout_ms = number_of(options, "timeout");
+	result.connect_timeout_ms = number_of(options, "connect_timeout");
+	result.tag_lineage = flag_of(options, "tag_lineage");
+	result.max_attempts = number_of(options, "max_attempts");
+	result.honours_keys = strcmp(value_of(options, "idempotency"), "key") == 0;
+	result.key_lifetime_s = number_of(options, "key_lifetime");
+	return result;
+}
+
+/*
+ * At most four requests (those after the second follow only refusals, which
+ * are immediate), each of which the courier ends by the timeout, after
+ * a wait for their turn: see most_in_flight().
+ */
+int64
+longest_call_ms(const ServerOptions *options)
+{
+	return 5 * (int64) options->timeout_ms + ANSWER_MARGIN_MS;
+}
+
+int
+most_in_flight(const ServerOptions *options)
+{
+	int64		at_once = (int64) options->max_requests_per_minute * options->timeout_ms / (60 * 1000);
+
+	if (options->max_requests_per_minute == 0)
+		return options->max_in_flight;
+	return Min(options->max_in_flight, Max(at_once, 1));
+}
+
+static void
+refuse_option(Oid catalog, const char *name)
+{
+	const char *hint = "The options belong to the server.";
+
+	if (catalog == UserMappingRelationId)
+		hint = "Credentials belong into the file that reengage.credentials_file names: a database would dump and replicate them.";
+	else if (catalog == ForeignServerRelationId)
+		hint = psprintf("Valid options are: %s.", option_names());
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\"", name),
+			 errhint("%s", hint)));
+}
+
+static void
+refuse_together(const char *message, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("%s", message),
+			 errhint("%s", hint)));
+}
+
+/* Its messages are of five kinds, none of which is an e-mail. */
+static void
+check_channels_of_dialect(List *options, bool is_cloud)
+{
+	if (is_cloud && list_contains(value_of(options, "proactive_channels"), "email"))
+		refuse_together("the dialect genesys_cloud cannot initiate the channel email",
+						"Leave email out of the option proactive_channels.");
+}
+
+/* A name that is allowed for nothing is one that was misspelt. */
+static void
+check_private_hosts(List *options)
+{
+	const char *hosts = value_of(options, "allow_private_address");
+	ServerOptions urls = {0};
+	List	   *names;
+	ListCell   *cell;
+
+	if (hosts == NULL)
+		return;
+	read_urls(options, &urls);
+	(void) SplitGUCList(pstrdup(hosts), ',', &names);
+	foreach(cell, names)
+	{
+		const char *name = lfirst(cell);
+
+		if (!url_host_is_among(urls.api_url, name) && !url_host_is_among(urls.login_url, name))
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("option \"allow_private_address\" names \"%s\", which no URL of the server does", name),
+					 errhint("It takes the host of api_url or login_url, as it is written there.")));
+	}
+}
+
+/*
+ * Without TLS whoever makes the server could have the credentials of a gateway
+ * on this machine sent to a proxy of his own.
+ */
+static void
+check_proxied(List *options)
+{
+	ServerOptions urls = {0};
+
+	if (value_of(options, "proxy") == NULL)
+		return;
+	read_urls(options, &urls);
+	if (pg_strncasecmp(urls.api_url, "http:", 5) == 0 || pg_strncasecmp(urls.login_url, "http:", 5) == 0)
+		refuse_together("option \"proxy\" needs URLs with https",
+						"What is sent to a loopback address stays on this machine, and goes through no proxy.");
+}
+
+/* What is wrong with options only in the company of others. */
+static void
+check_together(List *options)
+{
+	bool		is_cloud = strcmp(value_of(options, "dialect"), GENESYS_CLOUD) == 0;
+	bool		has_region = value_of(options, "region") != NULL;
+
+	if (has_region && !is_cloud)
+		refuse_together("option \"region\" needs the dialect genesys_cloud",
+						"Other APIs are named by api_url.");
+	if (flag_of(options, "from_addresses_overrule") && value_of(options, "from_addresses") == NULL)
+		refuse_together("option \"from_addresses_overrule\" needs the option from_addresses",
+						"It says that these senders overrule the business side of the old conversation.");
+	if (!is_cloud && flag_of(options, "tag_lineage"))
+		refuse_together("option \"tag_lineage\" needs the dialect genesys_cloud",
+						"Other APIs get the previous conversation with the request.");
+	if (has_region && value_of(options, "api_url") != NULL)
+		refuse_together("options \"region\" and \"api_url\" exclude each other",
+						"The region stands for both api_url and login_url.");
+	if (has_region && value_of(options, "login_url") != NULL)
+		refuse_together("options \"region\" and \"login_url\" exclude each other",
+						"The region stands for both api_url and login_url.");
+	if (is_cloud && strcmp(value_of(options, "idempotency"), "key") == 0)
+		refuse_together("the dialect genesys_cloud has no idempotency keys",
+						"Leave out the option idempotency: a call whose answer was lost is then in doubt.");
+	check_channels_of_dialect(options, is_cloud);
+	if (!has_region && value_of(options, "api_url") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"api_url\" is missing"),
+				 errhint("Name the API's base URL, for example OPTIONS (api_url 'https://api.example.com').%s",
+						 is_cloud ? " For Genesys Cloud the option region will do." : "")));
+}
+
+Datum
+reengage_fdw_validator(PG_FUNCTION_ARGS)
+{
+	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
+	Oid			catalog = PG_GETARG_OID(1);
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *element = lfirst(cell);
+		const Option *option = option_find(element->defname);
+
+		if (option == NULL || catalog != ForeignServerRelationId)
+			refuse_option(catalog, element->defname);
+		option_check(option, defGetString(element));
+	}
+	if (catalog == ForeignServerRelationId)
+	{
+		check_together(options);
+		check_private_hosts(options);
+		check_proxied(options);
+		/* a new server may have nudges waiting; changed options may cure a blocked one */
+		shmem_wake_at_commit(DT_NOBEGIN);
+	}
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,66 @@
+/*
+ * calls.h: the engine's calls: what is asked of the courier, and what follows
+ * from its answers.
+ */
+#ifndef REENGAGE_CALLS_H
+#define REENGAGE_CALLS_H
+
+#include "base/clocks.h"
+#include "dispatch/flights.h"
+#include "dispatch/link.h"
+#include "dispatch/standby.h"
+
+typedef struct Calls
+{
+	MemoryContext context;
+	Flights    *flights;
+	dlist_head *servers;
+	Link	   *link;			/* NULL: there is no courier */
+	int64		last_call_id;
+	Monotonic	opened_at;
+	Monotonic	not_before;		/* of the next courier */
+	Monotonic	watched_at;
+	int64		watched_ms;		/* how long couriers were watched, in all */
+	int64		hello_by_ms;	/* of that time; later means that this one hangs */
+	int			pause_ms;
+	int			failures;		/* couriers lost since one said hello */
+	char	   *problem;		/* what became of the last one; NULL: all is well */
+} Calls;
+
+extern void calls_init(Calls *calls, MemoryContext context, Flights *flights,
+					   dlist_head *servers);
+
+/* Ends the courier. */
+extern void calls_close(Calls *calls);
+
+/* Starts a courier if there is none and it is time for one. */
+extern void calls_keep_link(Calls *calls, Monotonic now);
+
+extern bool calls_can_be_made(const Calls *calls);
+
+/*
+ * Takes in all answers that are there: each flight goes where its reply leads
+ * it, to_intend or to_end.
+ */
+extern void calls_take_replies(Calls *calls, Monotonic now);
+
+/*
+ * A courier that neither answers nor dies is taken for dead.  Call it after
+ * calls_take_replies(), as what has been answered is not waited for.
+ */
+extern void calls_watch(Calls *calls, Monotonic now);
+
+/* When a courier is to be started, if one is wanted, or to be watched. */
+extern Monotonic calls_next_watch(const Calls *calls, bool wanted, Monotonic now);
+
+/* Makes the checks of all flights that are to start; they are begun by that time, or come back. */
+extern void calls_make_checks(Calls *calls, Monotonic leave_by);
+
+/*
+ * P3: makes the POSTs whose intent is safe, on the synchronous standby, too; the
+ * others wait.  What has waited for too long goes back into the schedule, as do
+ * all if none "may" leave any more.
+ */
+extern void calls_make_posts(Calls *calls, Standby *standby, bool may);
+
+#endif

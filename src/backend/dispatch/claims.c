@@ -1,0 +1,330 @@
+/*
+ * claims.c: reading the lanes of the schedule from where we stopped, and giving
+ * each its turn.
+ *
+ * A lane is read by a cursor held in memory, so rows that were taken before,
+ * dead or alive, are not scanned again but for a rewind: the cost of a claim
+ * depends neither on the backlog nor on an old snapshot that keeps dead rows.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "dispatch/claims.h"
+#include "dispatch/gate_locks.h"
+#include "rotation.h"
+#include "store/store.h"
+#include "dispatch/terms.h"
+
+/*
+ * Rows that are read for each that may be taken: lanes have not all as many,
+ * and what one of them lacks others may have.
+ */
+#define READ_AHEAD 4
+
+/*
+ * Nudges that are loaded together: until they are under way their text is in
+ * memory several times, and that of those that are parked for nothing.
+ */
+#define SLICE 32
+
+/* Lanes that were read, and what is left of their rows. */
+typedef struct Reading
+{
+	Lanes	   *lanes;
+	LaneInHand *hands;
+	int			count;
+	int			left_out;		/* the most urgent priority that was not read */
+	int			limit;			/* rows that were asked for, of each */
+	DueRow	   *rows;
+	int		   *next;			/* the first row that is left, of each lane */
+	int		   *end;			/* behind its last one */
+	Contender  *contenders;
+	const Clocks *clocks;
+} Reading;
+
+static bool
+has_due(const Reading *reading, int place)
+{
+	return reading->next[place] < reading->end[place] &&
+		reading->rows[reading->next[place]].due_at <= reading->clocks->wall;
+}
+
+/* There may be more behind the last row that was asked for. */
+static bool
+is_cut(const Reading *reading, int place)
+{
+	int			first = place == 0 ? 0 : reading->end[place - 1];
+
+	return reading->end[place] - first == reading->limit;
+}
+
+static void
+read_lanes(Reading *reading, const char *server)
+{
+	Cursor	   *cursors = palloc(sizeof(Cursor) * reading->count);
+	int			nrows;
+
+	for (int i = 0; i < reading->count; i++)
+	{
+		Lane	   *lane = lane_in_hand(&reading->hands[i]);
+
+		cursors[i] = (Cursor) {reading->hands[i].asker->name, reading->hands[i].priority,
+			lane->due_at, lane->nudge_id};
+	}
+	nrows = store_claim(server, cursors, reading->count, reading->limit, &reading->rows);
+	reading->next = palloc(sizeof(int) * reading->count);
+	reading->end = palloc(sizeof(int) * reading->count);
+	for (int place = 0, row = 0; place < reading->count; place++)
+	{
+		reading->next[place] = row;
+		while (row < nrows && reading->rows[row].place == place)
+			row++;
+		reading->end[place] = row;
+	}
+}
+
+/*
+ * Whose turn it is depends on what the turns before did.  -1: nobody's, or that
+ * of somebody who was not read: the next tick goes on from here.
+ */
+static int
+choose_lane(const Reading *reading)
+{
+	int64		turn = reading->lanes->turn + 1;
+	int			chosen;
+
+	for (int place = 0; place < reading->count; place++)
+	{
+		const LaneInHand *hand = &reading->hands[place];
+
+		reading->contenders[place] = (Contender) {
+			.contends = lanes_have_room(reading->lanes, hand->asker, reading->clocks->now) &&
+				(has_due(reading, place) ||
+				 (is_cut(reading, place) && reading->next[place] == reading->end[place])),
+			.priority = hand->priority,
+			.lane_turn = lane_in_hand(hand)->turn,
+			.role_turn = hand->asker->turn,
+		};
+	}
+	chosen = rotation_choose(reading->contenders, reading->count, turn);
+	if (chosen < 0 || !has_due(reading, chosen) ||
+		(!rotation_is_equal(turn) && reading->hands[chosen].priority > reading->left_out))
+		return -1;
+	return chosen;
+}
+
+/* The most urgent priority that wants a turn, as which an equal turn counts. */
+static int
+urgency(const Reading *reading)
+{
+	int			most = reading->left_out;
+
+	for (int place = 0; place < reading->count; place++)
+		if (reading->contenders[place].contends)
+			most = Min(most, reading->contenders[place].priority);
+	return most;
+}
+
+/* Now, so that those who wait for one another count too; see flights_land(). */
+static void
+count_start(const Reading *reading, Asker *asker, Flight *flight)
+{
+	if (reading->lanes->per_minute == 0)
+		return;
+	flight->counted_at = reading->clocks->now;
+	pace_count(&asker->pace, flight->counted_at);
+}
+
+/* Takes the next row of a lane that is not in hand already.  False: there is none. */
+static bool
+take_turn(Reading *reading, int place, Flights *flights, Server *server)
+{
+	LaneInHand *hand = &reading->hands[place];
+	Lane	   *lane = lane_in_hand(hand);
+
+	while (has_due(reading, place))
+	{
+		const DueRow *row = &reading->rows[reading->next[place]++];
+		Flight	   *flight = row->locked ? NULL : flights_take(flights, server, hand, row);
+
+		lane->due_at = row->due_at;
+		lane->nudge_id = row->nudge_id;
+		if (row->locked)
+			server_lock_out(server, row->due_at);
+		if (flight == NULL)
+			continue;
+		reading->lanes->turn++;
+		hand->asker->turn = lane->turn = reading->lanes->turn;
+		count_start(reading, hand->asker, flight);
+		if (rotation_is_equal(reading->lanes->turn))
+			flight->urgency = urgency(reading);
+		return true;
+	}
+	return false;
+}
+
+/* Rows come in order: the first one left says when to look again. */
+static TimestampTz
+next_look(const Reading *reading, int place)
+{
+	if (reading->next[place] < reading->end[place])
+		return reading->rows[reading->next[place]].due_at;
+	return is_cut(reading, place) ? reading->clocks->wall : DT_NOEND;
+}
+
+static void
+claim_from(Flights *flights, Server *server, int room, const Clocks *clocks)
+{
+	Reading		reading = {.lanes = &server->lanes, .clocks = clocks};
+	int			place;
+
+	if (!lanes_want_look(&server->lanes, clocks))
+		return;
+	lanes_find_askers(&server->lanes, server->name, clocks->now);
+	reading.count = lanes_awake(&server->lanes, clocks, room, &reading.hands, &reading.left_out);
+	if (reading.count > 0)
+	{
+		reading.limit = Max(Min(room, READ_AHEAD * room / reading.count), 1);
+		reading.contenders = palloc(sizeof(Contender) * reading.count);
+		read_lanes(&reading, server->name);
+	}
+	while (room > 0 && (place = choose_lane(&reading)) >= 0)
+		room -= take_turn(&reading, place, flights, server);
+	for (place = 0; place < reading.count; place++)
+		lane_in_hand(&reading.hands[place])->next_due = next_look(&reading, place);
+	lanes_were_read(&server->lanes, clocks->now);
+}
+
+/* The loaded nudge with this id, if it is still due at the same time. */
+static const LoadedNudge *
+find_loaded(const LoadedNudge *nudges, int count, const Flight *flight)
+{
+	for (int i = 0; i < count; i++)
+		if (memcmp(&nudges[i].nudge_id, &flight->nudge_id, sizeof(pg_uuid_t)) == 0)
+			return nudges[i].due_at == flight->due_at ? &nudges[i] : NULL;
+	return NULL;
+}
+
+/*
+ * P7: where another nudge of the thread is to make its call again, this one
+ * waits until that has been tried.
+ */
+static bool
+depart_or_wait(Flights *flights, Flight *flight, const LoadedNudge *nudge)
+{
+	TimestampTz later = TimestampTzPlusMilliseconds(nudge->others_next_attempt, TURN_MS);
+
+	if (!flights_depart(flights, flight, nudge))
+		return false;
+	if (nudge->in_circles)
+	{
+		trouble_notice(&flight->server->trouble, STEP_CHECK, "a thread leads back into itself: its nudges end as refused",
+					   psprintf("conversation %s; somebody wrote a ring into reengage.lineage", nudge->conversation_id));
+		flights_settle(flights, flight, nudge->unresolved ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED, "thread_in_circles");
+		return false;
+	}
+	if (leads_astray(nudge))
+	{
+		flights_settle(flights, flight, OUTCOME_REFUSED, "named_by_another");
+		return false;
+	}
+	if (nudge->suppressed && !nudge->unresolved)
+	{
+		flights_settle(flights, flight, OUTCOME_SUPPRESSED, "opted_out");
+		return false;
+	}
+	if (answers_nudge(nudge, nudge->answered_at) && !nudge->unresolved)
+	{
+		flights_settle(flights, flight, OUTCOME_ANSWERED, "recorded");
+		return false;
+	}
+	if (nudge->others_next_attempt == 0 || nudge->unresolved)
+		return true;
+	flights_put_back(flights, flight, Max(later, GetCurrentTimestamp() + TURN_MS * 1000),
+					 "the call of another nudge of this thread is unresolved");
+	return false;
+}
+
+/* Loads these, and puts each under way, parks it, or leaves it to the schedule. */
+static int
+depart_slice(Flights *flights, Flight **ready, int count)
+{
+	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * count);
+	LoadedNudge *nudges;
+	int			nnudges;
+	OpenRows   *open;
+	int			departed = 0;
+
+	for (int i = 0; i < count; i++)
+		ids[i] = ready[i]->nudge_id;
+	nnudges = store_load(ids, count, &nudges);
+	open = open_rows_begin();
+	for (int i = 0; i < count; i++)
+	{
+		const LoadedNudge *nudge = find_loaded(nudges, nnudges, ready[i]);
+
+		/* it ended while it was parked, or moved and will be found there */
+		if (nudge == NULL)
+			flights_land(flights, ready[i]);
+		/* the look would be in vain */
+		else if (!gate_locks_are_free(ready[i]->server, nudge, open))
+		{
+			server_lock_out(ready[i]->server, nudge->due_at);
+			flights_land(flights, ready[i]);
+		}
+		else
+			departed += depart_or_wait(flights, ready[i], nudge);
+	}
+	open_rows_end(open);
+	return departed;
+}
+
+/* The ready nudges of a server, slice by slice, as long as it has room for their text. */
+static int
+depart(Flights *flights, const Server *server, int room)
+{
+	int			count;
+	Flight	  **ready = flights_in(&flights->ready, &count);
+	MemoryContext slice = AllocSetContextCreate(CurrentMemoryContext, "reengage slice",
+												ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(slice);
+	int			wanted = 0;
+	int			departed = 0;
+
+	for (int i = 0; i < count && wanted < room; i++)
+		if (ready[i]->server == server)
+			ready[wanted++] = ready[i];
+	for (int i = 0; i < wanted && server->text < SERVER_TEXT_MAX; i += SLICE)
+	{
+		departed += depart_slice(flights, ready + i, Min(wanted - i, SLICE));
+		MemoryContextReset(slice);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(slice);
+	return departed;
+}
+
+int
+claims_take(Flights *flights, const Policies *policies, dlist_head *servers, Link *link,
+			const Clocks *clocks, int most)
+{
+	int			departed = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, servers)
+	{
+		Server	   *server = dlist_container(Server, node, iter.cur);
+		int			room = Min(server_capacity(server, clocks->now), most - departed);
+
+		if (room <= 0 || !server_introduce(server, link, clocks->now))
+			continue;
+		server_look_again(server, clocks->now);
+		server->lanes.per_minute = policies_max_per_minute(policies, server->name);
+		if (room > server->ready)
+			claim_from(flights, server, room - server->ready, clocks);
+		departed += depart(flights, server, room);
+	}
+	return Max(departed - policies_judge_starts(policies, flights), 0);
+}

@@ -1,0 +1,497 @@
+/*
+ * engine.c: turns and ticks.  The only place where the tables and the courier
+ * meet.
+ *
+ *   courier answers -> decide -> to_end, to_intend
+ *   tick (one transaction): write the ends, record intents, claim what is due
+ *   after its commit: land, and hand the POSTs of the intents and the checks
+ *   of the claims to the courier
+ *
+ * Memory follows the tables, never the other way round: what a tick wrote is
+ * believed only once it has committed.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "dispatch/calls.h"
+#include "dispatch/claims.h"
+#include "dispatch/dispatcher_lock.h"
+#include "dispatch/engine.h"
+#include "dispatch/flights.h"
+#include "dispatch/intents.h"
+#include "dispatch/landing.h"
+#include "dispatch/last_word.h"
+#include "dispatch/outcomes.h"
+#include "dispatch/policies.h"
+#include "process/reengage.h"
+#include "dispatch/releases.h"
+#include "dispatch/servers.h"
+#include "dispatch/standby.h"
+#include "store/store.h"
+#include "test_point.h"
+#include "dispatch/tick.h"
+#include "dispatch/turns.h"
+
+/* Pauses after a failed tick. */
+#define FIRST_PAUSE_MS 1000
+#define LONGEST_PAUSE_MS (60 * 1000)
+
+/* How often to ask for the lock that another session holds. */
+#define NOT_ALONE_MS 5000
+
+/* While a server is blocked that other credentials may be the cure of, their file is looked at. */
+#define SECRETS_WATCH_MS 2000
+
+/*
+ * How often to ask whether the synchronous standby has confirmed an intent:
+ * nobody tells us, and a standby takes about as long.
+ */
+#define STANDBY_POLL_MS 2
+
+/* Likewise, while it is away. */
+#define STANDBY_WATCH_MS 100
+
+/* How often to ask whether a transaction has ended that keeps something from being written, or a server from being called. */
+#define UNLOCKING_MS 1000
+
+struct Engine
+{
+	EngineHost	host;
+	MemoryContext context;		/* everything below */
+	MemoryContext turn_context; /* reset after each turn */
+	TimestampTz epoch;			/* when this engine started */
+	EngineCondition condition;
+	char	   *complaint;		/* why it is fenced */
+	char	   *problem;		/* of the last tick; NULL: it went well */
+	bool		recovered;		/* what dead engines left was taken over */
+	bool		woken;			/* the tables are to be looked at */
+	bool		closing;		/* no call is begun any more */
+	int64		limit;			/* nudges that may still be started */
+	dlist_head	servers;
+	Policies	policies;
+	Flights		flights;
+	Calls		calls;
+	Monotonic	not_before;		/* of the next tick, after one failed */
+	int			pause_ms;
+	int			failures;		/* ticks in a row */
+	bool		one_by_one;		/* the last tick failed for a row: the ends are written apart */
+	Monotonic	last_sweep;
+	Monotonic	next_unlocking;
+	Clocks		followed;		/* by these the pauses in the tables are right */
+	Standby		standby;
+	EngineTotals totals;
+
+	/* the tick that is being made */
+	Flight	  **ending;
+	int			nending;
+	IntentBatch intents;
+	Monotonic	asked_at;		/* before anything was asked that allows a call */
+	List	   *paused;			/* names of servers */
+	int			departed;
+	List	   *released;		/* servers of which something was decided */
+	Clocks		clocks;
+};
+
+/* --- the body of a tick ------------------------------------------------------- */
+
+static void
+set_text(Engine *engine, char **target, const char *text)
+{
+	char	   *copy = text ? MemoryContextStrdup(engine->context, text) : NULL;
+
+	if (*target != NULL)
+		pfree(*target);
+	*target = copy;
+}
+
+static EngineCondition
+find_condition(Engine *engine, List **paused)
+{
+	const char *complaint = store_fence_complaint(paused);
+
+	set_text(engine, &engine->complaint, complaint);
+	if (complaint != NULL)
+		return ENGINE_FENCED;
+	return dispatcher_lock_take() ? ENGINE_DISPATCHING : ENGINE_NOT_ALONE;
+}
+
+/* What allows calls is asked here, and no earlier, options included: it is to be young. */
+static void
+begin_calls(Engine *engine)
+{
+	engine->asked_at = monotonic_now();
+	AcceptInvalidationMessages();
+	servers_refresh(&engine->servers, engine->paused, engine->flights.context);
+	servers_follow_clock(&engine->servers, &engine->followed, &engine->clocks);
+	engine->released = releases_take(&engine->servers, &engine->policies, engine->turn_context);
+	policies_know(&engine->policies);
+	intents_record(&engine->intents, &engine->policies, &engine->flights, engine->epoch, engine->asked_at);
+	if (calls_can_be_made(&engine->calls) && engine->limit > 0 && !standby_is_away(&engine->standby))
+		engine->departed = claims_take(&engine->flights, &engine->policies, &engine->servers,
+									   engine->calls.link, &engine->clocks,
+									   (int) Min(engine->limit, PG_INT32_MAX));
+}
+
+static void
+tick_body(void *argument)
+{
+	Engine	   *engine = argument;
+	int			recovered;
+
+	engine->clocks = clocks_read();
+	servers_lock(&engine->servers, &engine->clocks);
+	engine->condition = find_condition(engine, &engine->paused);
+	/* whoever else dispatches is told of changes in our place */
+	if (engine->condition != ENGINE_DISPATCHING)
+		policies_forget(&engine->policies);
+	if (engine->condition == ENGINE_NOT_ALONE)
+		return;
+	servers_refresh(&engine->servers, engine->paused, engine->flights.context);
+	if (engine->condition == ENGINE_DISPATCHING && !engine->recovered)
+	{
+		recovered = intents_recover(&engine->flights, &engine->servers);
+		if (recovered > 0)
+			ereport(LOG,
+					(errmsg("reengage: %d nudges are in doubt: their calls may have been on the wire when the engine before this one ended",
+							recovered)));
+	}
+	outcomes_write(engine->ending, engine->nending, engine->one_by_one);
+	/* after the ends, which may have been put off by another clock, or policies that are no more */
+	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
+		begin_calls(engine);
+	intents_close(&engine->intents, &engine->flights, engine->ending, engine->nending);
+	servers_write_states(&engine->servers);
+}
+
+/* What somebody has locked of what is to be written, but for ends. */
+static bool
+waits_for_locks(const Engine *engine)
+{
+	return engine->flights.nleft_intents > 0 || servers_wait_for_locks(&engine->servers);
+}
+
+/* --- after its commit ----------------------------------------------------------- */
+
+static void
+after_commit(Engine *engine)
+{
+	/* before the others land, which may be what one stands by for */
+	intents_committed(&engine->intents, XactLastCommitEnd, &engine->flights);
+	for (int i = 0; i < engine->nending; i++)
+		if (!landing_land(&engine->flights, engine->ending[i], &engine->totals))
+			engine->next_unlocking = monotonic_after(monotonic_now(), UNLOCKING_MS);
+	releases_committed(engine->released, &engine->flights);
+	servers_say_states(&engine->servers, engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG);
+	servers_forget_dropped(&engine->servers, engine->calls.link);
+	engine->totals.started += engine->departed;
+	engine->limit -= engine->departed;
+	if (engine->condition == ENGINE_DISPATCHING)
+	{
+		engine->recovered = true;
+		if (!engine->closing)
+			engine->followed = engine->clocks;
+		calls_make_checks(&engine->calls, monotonic_after(engine->asked_at, LEAVE_WITHIN_MS));
+	}
+	if (waits_for_locks(engine))
+		engine->next_unlocking = monotonic_after(monotonic_now(), UNLOCKING_MS);
+}
+
+static bool
+may_begin(const Engine *engine)
+{
+	return engine->condition == ENGINE_DISPATCHING && !engine->closing;
+}
+
+/* The extension was dropped: nothing is left to write to. */
+static void
+forget_everything(Engine *engine)
+{
+	int			in_flight = engine->flights.under_way;
+
+	calls_close(&engine->calls);
+	if (in_flight > 0)
+		ereport(LOG,
+				(errmsg("reengage: the extension was dropped with %d nudges under way; their replies are discarded",
+						in_flight)));
+	MemoryContextReset(engine->flights.context);
+	servers_init(&engine->servers);
+	flights_init(&engine->flights, engine->flights.context);
+	policies_forget(&engine->policies);
+	engine->recovered = false;
+}
+
+/* --- one tick --------------------------------------------------------------------- */
+
+static void
+note_failure(Engine *engine, ErrorData *error)
+{
+	engine->failures++;
+	engine->pause_ms = Min(Max(engine->pause_ms * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
+	engine->not_before = monotonic_after(monotonic_now(), engine->pause_ms);
+	/* a cancel that met the tick is for whoever called run() */
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && engine->host == ENGINE_IN_PROCEDURE)
+		QueryCancelPending = InterruptPending = true;
+	/* the same failure again and again is one line in the log */
+	else if (engine->problem == NULL || strcmp(engine->problem, error->message) != 0)
+		tick_log(error);
+	set_text(engine, &engine->problem, error->message);
+}
+
+/* Where it is about a row, the tick is made again at once, and finds out about which. */
+static void
+note_error(Engine *engine, ErrorData *error)
+{
+	bool		finds_out = !engine->one_by_one && engine->nending > 0 &&
+		tick_error_is_about_rows(error->sqlerrcode);
+
+	/* what the failed tick read of the catalog is not to be trusted */
+	servers_forget_catalog();
+	if (finds_out)
+		engine->one_by_one = true;
+	else
+		note_failure(engine, error);
+}
+
+static void
+tick(Engine *engine)
+{
+	ErrorData  *error;
+	bool		installed;
+
+	if (monotonic_is_reached(engine->next_unlocking, monotonic_now()))
+		flights_move_all(&engine->flights.locked_out, &engine->flights.to_end);
+	engine->ending = flights_in(&engine->flights.to_end, &engine->nending);
+	engine->nending = Min(engine->nending, tick_most());
+	engine->intents = intents_begin(&engine->flights, engine->nending);
+	engine->departed = 0;
+	engine->released = NIL;
+	installed = tick_run(engine->host, tick_body, engine, &error);
+	/* whoever set the latch while the tick waited for something is not lost */
+	SetLatch(MyLatch);
+	if (error != NULL)
+	{
+		note_error(engine, error);
+		return;
+	}
+	engine->one_by_one = false;
+	engine->failures = 0;
+	engine->pause_ms = 0;
+	set_text(engine, &engine->problem, NULL);
+	engine->woken = false;
+	if (!installed)
+	{
+		engine->condition = ENGINE_NO_EXTENSION;
+		forget_everything(engine);
+	}
+	else if (engine->condition == ENGINE_NOT_ALONE)
+		engine->not_before = monotonic_after(monotonic_now(), NOT_ALONE_MS);
+	else
+		after_commit(engine);
+}
+
+/* The earliest time that wants a tick. */
+static Monotonic
+next_tick(Engine *engine, const Clocks *clocks)
+{
+	Monotonic	next = MONOTONIC_NEVER;
+
+	if (engine->woken || !dlist_is_empty(&engine->flights.to_end) ||
+		!dlist_is_empty(&engine->flights.to_intend) || !dlist_is_empty(&engine->flights.to_start) ||
+		engine->condition == ENGINE_NOT_ALONE)
+		next = clocks->now;
+	else if (may_begin(engine) && engine->limit > 0 && !standby_is_away(&engine->standby) &&
+			 calls_can_be_made(&engine->calls))
+		next = servers_next_look(&engine->servers, clocks);
+	if (!dlist_is_empty(&engine->flights.locked_out) || waits_for_locks(engine))
+		next = monotonic_earlier(next, engine->next_unlocking);
+	return monotonic_later(next, engine->not_before);
+}
+
+static Monotonic
+next_sweep(const Engine *engine)
+{
+	/* there was none yet */
+	if (engine->last_sweep.us == 0)
+		return engine->last_sweep;
+	if (reengage_sweep_interval == 0)
+		return MONOTONIC_NEVER;
+	return monotonic_after(engine->last_sweep, reengage_sweep_interval * INT64CONST(1000));
+}
+
+/* Looks at everything that is due, and tries what could not be written again. */
+static void
+sweep(Engine *engine, Monotonic now)
+{
+	engine->last_sweep = now;
+	/* triggers tell of changes, unless somebody has disabled them */
+	policies_forget(&engine->policies);
+	engine_wake(engine, &wake_everybody);
+	flights_move_all(&engine->flights.unwritable, &engine->flights.to_end);
+}
+
+static bool
+watches_secrets(const Engine *engine)
+{
+	return engine->condition == ENGINE_DISPATCHING && servers_want_credentials(&engine->servers);
+}
+
+/* What makes the engine wake up when nothing happens. */
+static Monotonic
+next_turn(Engine *engine, const Clocks *clocks)
+{
+	Monotonic	now = clocks->now;
+	Monotonic	next = monotonic_earlier(next_tick(engine, clocks), next_sweep(engine));
+	bool		wants_courier = engine->condition == ENGINE_DISPATCHING && !engine->closing;
+
+	next = monotonic_earlier(next, turns_next(&engine->flights, now));
+	next = monotonic_earlier(next, calls_next_watch(&engine->calls, wants_courier, now));
+	if (!dlist_is_empty(&engine->flights.to_post))
+		next = monotonic_earlier(next, monotonic_after(now, STANDBY_POLL_MS));
+	if (standby_is_away(&engine->standby))
+		next = monotonic_earlier(next, monotonic_after(now, STANDBY_WATCH_MS));
+	if (watches_secrets(engine))
+		next = monotonic_earlier(next, monotonic_after(now, SECRETS_WATCH_MS));
+	return next;
+}
+
+long
+engine_turn(Engine *engine)
+{
+	MemoryContext old = MemoryContextSwitchTo(engine->turn_context);
+	Clocks		clocks = clocks_read();
+	Monotonic	next;
+
+	calls_take_replies(&engine->calls, clocks.now);
+	calls_watch(&engine->calls, clocks.now);
+	turns_sort(&engine->flights, clocks.now, !may_begin(engine));
+	if (!may_begin(engine) || standby_is_away(&engine->standby))
+		turns_give_up(&engine->flights, may_begin(engine) ? WAITS_FOR_STANDBY : NULL);
+	if (monotonic_is_reached(next_sweep(engine), clocks.now))
+		sweep(engine, clocks.now);
+	if ((watches_secrets(engine) && servers_credentials_have_changed()) ||
+		clocks_set_back(&engine->followed, &clocks) > 0)
+		engine->woken = true;
+	if (monotonic_is_reached(next_tick(engine, &clocks), clocks.now))
+		tick(engine);
+	calls_make_posts(&engine->calls, &engine->standby, may_begin(engine));
+	clocks = clocks_read();
+	if (engine->condition == ENGINE_DISPATCHING && engine->recovered && !engine->closing)
+		calls_keep_link(&engine->calls, clocks.now);
+
+	next = next_turn(engine, &clocks);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(engine->turn_context);
+	if (next.us == MONOTONIC_NEVER.us)
+		return -1;
+	return monotonic_ms_until(next, clocks.now);
+}
+
+void
+engine_wait(Engine *engine, long timeout)
+{
+	link_wait(engine->calls.link, timeout);
+}
+
+Engine *
+engine_create(EngineHost host)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "reengage engine",
+												  ALLOCSET_DEFAULT_SIZES);
+	Engine	   *engine = MemoryContextAllocZero(context, sizeof(Engine));
+	MemoryContext state = AllocSetContextCreate(context, "reengage state", ALLOCSET_DEFAULT_SIZES);
+
+	engine->host = host;
+	engine->context = context;
+	engine->turn_context = AllocSetContextCreate(context, "reengage turn", ALLOCSET_DEFAULT_SIZES);
+	engine->epoch = GetCurrentTimestamp();
+	engine->woken = true;
+	engine->limit = PG_INT64_MAX;
+	servers_init(&engine->servers);
+	policies_init(&engine->policies, context);
+	flights_init(&engine->flights, state);
+	calls_init(&engine->calls, context, &engine->flights, &engine->servers);
+	return engine;
+}
+
+void
+engine_destroy(Engine *engine)
+{
+	calls_close(&engine->calls);
+	dispatcher_lock_release();
+	MemoryContextDelete(engine->context);
+}
+
+void
+engine_follow_from(Engine *engine, Clocks clocks)
+{
+	engine->followed = clocks;
+}
+
+void
+engine_wake(Engine *engine, const Wakes *wakes)
+{
+	servers_wake(&engine->servers, wakes);
+	engine->woken = true;
+}
+
+void
+engine_limit(Engine *engine, int64 nudges)
+{
+	engine->limit = nudges;
+}
+
+bool
+engine_is_idle(const Engine *engine)
+{
+	Clocks		clocks = clocks_read();
+	int			unwritten = flights_length(&engine->flights.locked_out) + flights_length(&engine->flights.unwritable);
+
+	if (engine->flights.under_way > unwritten || engine->woken)
+		return false;
+	return engine->limit == 0 ||
+		(calls_can_be_made(&engine->calls) &&
+		 !monotonic_is_reached(servers_next_look(&engine->servers, &clocks), clocks.now));
+}
+
+void
+engine_close(Engine *engine)
+{
+	engine->closing = true;
+}
+
+static const char *
+problem(const Engine *engine)
+{
+	if (engine->problem != NULL)
+		return engine->problem;
+	if (engine->condition == ENGINE_FENCED)
+		return engine->complaint;
+	if (standby_is_away(&engine->standby))
+		return STANDBY_IS_AWAY;
+	return engine->calls.problem;
+}
+
+EngineState
+engine_state(const Engine *engine)
+{
+	return (EngineState) {
+		.condition = engine->condition,
+		.problem = problem(engine),
+		.in_flight = engine->flights.under_way,
+		.posts_in_flight = flights_posting(&engine->flights),
+		.locked_out = flights_length(&engine->flights.locked_out),
+		.unwritable = flights_length(&engine->flights.unwritable),
+		.unwritten_since = Min(flights_oldest(&engine->flights.locked_out), flights_oldest(&engine->flights.unwritable)),
+		.tick_failures = engine->failures,
+		.courier_failures = engine->calls.failures,
+		.totals = &engine->totals,
+		.followed = engine->followed,
+	};
+}

@@ -1,0 +1,32 @@
+/*
+ * gate_locks.h: who decides first, the worker or an application.
+ *
+ * A cancellation and a pause lock what they are about until their transaction
+ * ends, however long that takes.  An opt-out and an answer do so only until their row is
+ * written: from then on the worker sees that.  The worker locks what it is about
+ * to record for the few milliseconds of a tick, but never waits: what it cannot
+ * lock, or somebody is recording, it leaves for later.  So whichever commits
+ * first is seen by the other.
+ */
+#ifndef REENGAGE_GATE_LOCKS_H
+#define REENGAGE_GATE_LOCKS_H
+
+#include "dispatch/flights.h"
+#include "dispatch/open_rows.h"
+
+/* Is nobody about to cancel it, or to record that its customer wants none?  Locks nothing. */
+extern bool gate_locks_are_free(const Server *server, const LoadedNudge *nudge, OpenRows *open);
+
+/* For a POST: its nudge, campaign, thread and customer. */
+extern bool gate_locks_try_post(const Flight *flight, OpenRows *open);
+
+/* For an outcome, or a move, without a POST: its nudge and campaign. */
+extern bool gate_locks_try_end(const Flight *flight);
+
+/* For anything that is begun: its server. */
+extern bool gate_locks_try_server(const char *server);
+
+/* For an opt-out that the API told of: whom it is about. */
+extern bool gate_locks_try_opt_out(const Flight *flight, OpenRows *open);
+
+#endif

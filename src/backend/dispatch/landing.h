@@ -1,0 +1,17 @@
+/*
+ * landing.h: after the commit, what becomes of nudges whose end was to be written.
+ */
+#ifndef REENGAGE_LANDING_H
+#define REENGAGE_LANDING_H
+
+#include "dispatch/engine.h"
+#include "dispatch/flights.h"
+
+/*
+ * Lets go of it, where its end is in the tables or it has none that is worth
+ * keeping; sets it aside otherwise.  False: somebody else's transaction keeps
+ * its outcome from being written, which is to be tried again.
+ */
+extern bool landing_land(Flights *flights, Flight *flight, EngineTotals *totals);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * policies.h: whom nudges may reach, when and how often.
+ */
+#ifndef REENGAGE_POLICIES_H
+#define REENGAGE_POLICIES_H
+
+#include "dispatch/flights.h"
+#include "dispatch/gates.h"
+#include "store/store_policies.h"
+
+typedef struct Policies
+{
+	MemoryContext context;		/* of the list */
+	Policy	   *list;			/* NULL: not read */
+	int			count;
+} Policies;
+
+extern void policies_init(Policies *policies, MemoryContext context);
+
+/* When they have changed, or may have. */
+extern void policies_forget(Policies *policies);
+
+/* Reads them, unless they are known.  An error leaves them unknown. */
+extern void policies_know(Policies *policies);
+
+/* How many nudges of a role may be started a minute there; 0: any number. */
+extern int	policies_max_per_minute(const Policies *policies, const char *server);
+
+/*
+ * Judges flights that are to start by what is known before a call is made, so
+ * that none is wasted: those that may not start are ended or put back.  Returns
+ * how many.
+ */
+extern int	policies_judge_starts(const Policies *policies, Flights *flights);
+
+/* Judges flights that want to post and whose gate is open so far. */
+extern void policies_judge(const Policies *policies, Flight **flights, int count,
+						   Passage *passages);
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * servers.h: the engine's view of the foreign servers: their options, whether
+ * they may be called, and how far their lanes of the schedule were read.
+ */
+#ifndef REENGAGE_SERVERS_H
+#define REENGAGE_SERVERS_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "lib/ilist.h"
+
+#include "base/clocks.h"
+#include "dispatch/lanes.h"
+#include "dispatch/link.h"
+#include "config/options.h"
+#include "store/store.h"
+#include "dispatch/trouble.h"
+#include "base/wakes.h"
+
+/*
+ * Text of a server's nudges under way, in bytes: two hundred of the largest, and
+ * thousands of the usual ones.  Others wait in the schedule.
+ */
+#define SERVER_TEXT_MAX (16 * 1024 * 1024)
+
+typedef struct Server
+{
+	dlist_node	node;
+	MemoryContext context;		/* of all of this */
+	char		name[NAMEDATALEN];
+	bool		exists;			/* false: it was dropped */
+	bool		paused;			/* by an operator: nothing is begun */
+	bool		held;			/* somebody is about to pause it: likewise */
+	int			version;		/* of the options; grows with each change */
+	List	   *definition;		/* the options as they were written */
+	ServerOptions options;
+	MemoryContext options_context;
+	Lanes		lanes;
+	int			in_hand;		/* nudges that the engine has taken out of the schedule: of these, */
+	int			ready;			/* nudges in hand that may be started */
+	int			in_flight;		/* nudges that were started and have not ended */
+	Size		text;			/* bytes of those that hold a place in flight */
+	int			nlocked_out;	/* that somebody else has locked; they are still due: */
+	TimestampTz locked_out_from;	/* the earliest of them */
+	Monotonic	look_again_at;
+	bool		introduced;		/* this courier knows its options */
+	bool		unwritten;		/* what is known against it: somebody has locked the row */
+
+	Trouble		trouble;		/* what keeps it from being called as usual */
+} Server;
+
+/*
+ * Inside a tick: reads names, options and credentials anew where they changed.
+ * Those "paused", by their names, and those held are paused, and no others.
+ */
+extern void servers_refresh(dlist_head *servers, List *paused, MemoryContext context);
+
+/*
+ * Inside a tick, before it reads who is paused: keeps pause() waiting until the
+ * tick has ended, but where pause() came first.
+ */
+extern void servers_lock(dlist_head *servers, const Clocks *clocks);
+
+/* True if there is one for which somebody else came first. */
+extern bool servers_wait_for_locks(const dlist_head *servers);
+
+/* Inside a tick: makes one of this name known, which may have been dropped. */
+extern void servers_need(dlist_head *servers, const char *name, MemoryContext context);
+
+extern Server *servers_find(dlist_head *servers, const char *name);
+
+/* What the courier is told of a server, without its credentials. */
+extern ServerMessage server_message(const char *name, const ServerOptions *options);
+
+/*
+ * Tells the courier about the server, credentials included.  False: it had to
+ * be blocked, because its credentials cannot be had.
+ */
+extern bool server_introduce(Server *server, Link *link, Monotonic now);
+
+/* An empty list: everything is to be read. */
+extern void servers_init(dlist_head *servers);
+
+/* What was read of the catalog is not to be trusted. */
+extern void servers_forget_catalog(void);
+
+/* A new courier knows nothing of them. */
+extern void servers_forget_introductions(dlist_head *servers);
+
+/* Their file is another one than the last tick knew. */
+extern bool servers_credentials_have_changed(void);
+
+/* Is one of them blocked for what other credentials may be the cure of? */
+extern bool servers_want_credentials(const dlist_head *servers);
+
+/* Its options and credentials are sent again with the next call. */
+extern void server_block(Server *server, TroubleKind kind, Step step, const char *reason,
+						 const char *detail, Monotonic now);
+
+/* Inside a tick: writes down what has changed since the last committed one. */
+extern void servers_write_states(dlist_head *servers);
+
+/* After its commit: says the same, at "level" or, if it is good news, as LOG. */
+extern void servers_say_states(dlist_head *servers, int level);
+
+/* After a commit: lets go of servers that were dropped, once none of their nudges is in hand. */
+extern void servers_forget_dropped(dlist_head *servers, Link *link);
+
+/* How many more nudges may be started now. */
+extern int	server_capacity(const Server *server, Monotonic now);
+
+/* These are to be read again. */
+extern void servers_wake(dlist_head *servers, const Wakes *wakes);
+
+/* Inside a tick: the pauses in the tables are those of a clock that was set back since, perhaps. */
+extern void servers_follow_clock(dlist_head *servers, const Clocks *before, const Clocks *now);
+
+/* A nudge that is due at this time is locked by somebody else, and left in the schedule. */
+extern void server_lock_out(Server *server, TimestampTz due_at);
+
+/* Reads again what was locked, where it is time to. */
+extern void server_look_again(Server *server, Monotonic now);
+
+/* The earliest time at which a lane, or a blocked server, wants a look. */
+extern Monotonic servers_next_look(const dlist_head *servers, const Clocks *clocks);
+
+#endif

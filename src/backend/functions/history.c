@@ -1,0 +1,117 @@
+/*
+ * history.c: what the fields of a record of history mean.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "address_form.h"
+#include "base/address_hash.h"
+#include "base/rows.h"
+#include "written_time.h"
+
+PG_FUNCTION_INFO_V1(reengage_read_history_record);
+
+/* The arguments, in their order. */
+enum
+{
+	LAST_INBOUND_AT,
+	ABANDONED_AT,
+	EXTRACTED_AT,
+	TIMES,
+	ADDRESS = TIMES,
+	CHANNEL,
+	COUNTRY_CODE,
+	DATE_ORDER
+};
+
+/* The columns of the result behind the times. */
+enum
+{
+	RESULT_ADDRESS = TIMES,
+	RESULT_CUSTOMER,
+	RESULT_COLUMNS
+};
+
+static char *
+argument(FunctionCallInfo fcinfo, int place)
+{
+	return PG_ARGISNULL(place) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(place));
+}
+
+static DateOrder
+date_order_of(const char *name)
+{
+	DateOrder	order = DATE_ORDER_UNKNOWN;
+
+	if (name != NULL && !date_order_read(name, &order))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is no order of day, month and year", name),
+				 errhint("date_order is dmy, mdy or ymd.")));
+	return order;
+}
+
+/* The address as it is sent to, and as it is compared. */
+static void
+read_address(const char *given, const char *channel, const char *country_code, Datum *values, bool *nulls)
+{
+	const char *address = given == NULL ? NULL : to_utf8(given);
+	char	   *spelling;
+	char	   *form;
+
+	if (address == NULL)
+		return;
+	spelling = palloc(strlen(address) + ADDRESS_FORM_ROOM);
+	form = palloc(strlen(address) + ADDRESS_FORM_ROOM);
+	if (address_spelling(spelling, address, channel, country_code) != ADDRESS_FAULTLESS ||
+		address_form(form, address, channel, country_code) != ADDRESS_FAULTLESS)
+		return;
+	values[RESULT_ADDRESS] = CStringGetTextDatum(from_utf8(spelling));
+	values[RESULT_CUSTOMER] = CStringGetTextDatum(from_utf8(form));
+	nulls[RESULT_ADDRESS] = nulls[RESULT_CUSTOMER] = false;
+}
+
+/* Looked up once for a query: that takes longer than reading a record. */
+static TupleDesc
+result_descriptor(FunctionCallInfo fcinfo)
+{
+	if (fcinfo->flinfo->fn_extra == NULL)
+	{
+		MemoryContext before = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		TupleDesc	descriptor;
+
+		if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "the result of read_history_record() is not a row");
+		fcinfo->flinfo->fn_extra = BlessTupleDesc(descriptor);
+		MemoryContextSwitchTo(before);
+	}
+	return fcinfo->flinfo->fn_extra;
+}
+
+/* Null is what cannot be read. */
+Datum
+reengage_read_history_record(PG_FUNCTION_ARGS)
+{
+	Datum		values[RESULT_COLUMNS];
+	bool		nulls[RESULT_COLUMNS];
+	DateOrder	order = date_order_of(argument(fcinfo, DATE_ORDER));
+
+	memset(nulls, true, sizeof(nulls));
+	for (int i = 0; i < TIMES; i++)
+	{
+		const char *said = argument(fcinfo, i);
+		int64		time;
+
+		if (said == NULL || !written_time_read(said, order, &time))
+			continue;
+		values[i] = TimestampTzGetDatum(time - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
+		nulls[i] = false;
+	}
+	read_address(argument(fcinfo, ADDRESS), argument(fcinfo, CHANNEL), argument(fcinfo, COUNTRY_CODE), values, nulls);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result_descriptor(fcinfo), values, nulls)));
+}

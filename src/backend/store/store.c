@@ -1,0 +1,306 @@
+/*
+ * store.c: the fence and the schedule in SQL; its neighbours have the rest.
+ *
+ * Everything is done for a batch at once: rows go in as parallel arrays.
+ *
+ * A plan may be made while a table is empty and used when it is large, so the
+ * statements leave no choice that would then be wrong: "= ANY" of the batch
+ * beside a join, OFFSET 0, which keeps a lookup a lookup (an EXISTS, too, which
+ * else may read the whole table into a hash), and partial indexes of which each
+ * statement can use but one, as it does not say what they are of otherwise.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "answer.h"
+#include "base/detail_length.h"
+#include "process/reengage.h"
+#include "base/rows.h"
+#include "base/site.h"
+#include "store/statement.h"
+#include "store/store.h"
+
+/* Of a message and of a template: many times what INSERT lets pass. */
+#define TEXT_LOADED_MAX 65536
+
+/* --- the fence ---------------------------------------------------------- */
+
+const char *
+store_fence_complaint(List **paused)
+{
+	/* one statement for both: each tick needs to know */
+	static Statement armed = {
+		"SELECT p.server FROM reengage.identity i LEFT JOIN reengage.pauses p ON true"
+		" WHERE i.system_identifier = $1 AND i.database_oid = $2 AND i.site = $3 AND i.timeline = $4",
+		4, {INT8OID, OIDOID, TEXTOID, INT4OID}
+	};
+	static Statement complaint = {"SELECT reengage.fence_complaint()", 0, {0}};
+	static Statement follow = {"UPDATE reengage.identity SET timeline = $1", 1, {INT4OID}};
+	static Statement begin_epoch = {"SELECT reengage.lineage_position()", 0, {0}};
+	const char *reason;
+	Datum		arguments[4];
+
+	arguments[0] = Int64GetDatum((int64) GetSystemIdentifier());
+	arguments[1] = ObjectIdGetDatum(MyDatabaseId);
+	arguments[2] = CStringGetTextDatum(site_name());
+	arguments[3] = Int32GetDatum(site_timeline());
+	execute(&armed, arguments, SPI_OK_SELECT);
+	*paused = result_names();
+	if (SPI_processed > 0)
+		return NULL;
+	execute(&complaint, NULL, SPI_OK_SELECT);
+	reason = result_text(0, 1);
+	if (reason != NULL)
+		return reason;
+	/* a promotion that may go on: it is this timeline from now on */
+	execute(&follow, &arguments[3], SPI_OK_UPDATE);
+	execute(&begin_epoch, NULL, SPI_OK_SELECT);
+	execute(&armed, arguments, SPI_OK_SELECT);
+	*paused = result_names();
+	return NULL;
+}
+
+/* --- the schedule ------------------------------------------------------ */
+
+/*
+ * The tip is the last conversation of the path, the generation its place.  For
+ * a call that is to be made again the path ends where that was made.
+ */
+static void
+read_path(LoadedNudge *nudge, char *path)
+{
+	const char *end = nudge->unresolved ? nudge->post.conversation_id : NULL;
+
+	nudge->path = path;
+	nudge->generation = 0;
+	for (char *tip = path;; nudge->generation++)
+	{
+		char	   *comma = strchr(tip, ',');
+		size_t		length = comma ? comma - tip : strlen(tip);
+
+		nudge->tip = tip;
+		if (comma == NULL)
+			return;
+		if (end != NULL && strlen(end) == length && memcmp(tip, end, length) == 0)
+		{
+			*comma = '\0';
+			return;
+		}
+		tip = comma + 1;
+	}
+}
+
+/*
+ * INSERT refuses what is larger; a row that was there before is not written out
+ * to find that it is.
+ */
+static char *
+read_template(int row, int column, bool *too_large)
+{
+	bool		isnull;
+	Datum		template = result(row, column, &isnull);
+
+	*too_large = !isnull && detail_text_length(DatumGetJsonbP(template), TEXT_LOADED_MAX) > TEXT_LOADED_MAX;
+	if (isnull || *too_large)
+		return NULL;
+	return to_utf8(DatumGetCString(DirectFunctionCall1(jsonb_out, template)));
+}
+
+static void
+read_nudge(LoadedNudge *nudge, int row)
+{
+	nudge->nudge_id = result_uuid(row, 1);
+	nudge->due_at = result_time(row, 2, 0);
+	nudge->priority = result_integer(row, 3);
+	nudge->server = result_text(row, 4);
+	nudge->conversation_id = result_text(row, 5);
+	nudge->message = result_utf8(row, 6);
+	nudge->address = result_utf8(row, 7);
+	nudge->channel = result_text(row, 8);
+	nudge->template = read_template(row, 24, &nudge->too_large);
+	nudge->too_large |= result_text(row, 6) == NULL;
+	nudge->campaign = result_text(row, 25);
+	nudge->time_zone = result_text(row, 26);
+	nudge->since_asked = result_bool(row, 28);
+	nudge->answered_since = result_time(row, 27, DT_NOEND);
+	if (!nudge->since_asked && nudge->answered_since != DT_NOEND)
+		nudge->answered_since = answer_last_moment(nudge->answered_since);
+	nudge->suppressed = result_bool(row, 29);
+	nudge->answered_at = result_time(row, 30, 0);
+	nudge->refusals = result_integer(row, 31);
+	nudge->made_at = result_time(row, 32, 0);
+	nudge->own_customer = result_text(row, 33);
+	nudge->asker = result_text(row, 34);
+	nudge->in_circles = result_bool(row, 35);
+	nudge->strange = result_bool(row, 36);
+	nudge->skip_when_closed = result_bool(row, 9);
+	nudge->expires_at = result_time(row, 10, DT_NOEND);
+	nudge->attempt = result_integer(row, 11);
+	nudge->round = result_integer(row, 12);
+	nudge->api_calls = result_integer(row, 13);
+	nudge->root = result_text(row, 14);
+	nudge->unresolved = result_text(row, 16) != NULL;
+	if (nudge->unresolved)
+	{
+		nudge->post = read_post(row, 16);
+		nudge->post.since = result_time(row, 22, 0);
+	}
+	nudge->others_next_attempt = result_time(row, 23, 0);
+	read_path(nudge, result_text(row, 15));
+}
+
+char *
+store_last_channel(const char *server, const char *path)
+{
+	static Statement statement = {
+		/* of a thread's first conversation, which has no index of its own, and of the others */
+		"SELECT l.channel FROM ("
+		"   SELECT l.lineage_id, l.channel FROM reengage.lineage l"
+		"   WHERE l.root_conversation_id = ANY (pg_catalog.string_to_array($2, ',')) AND l.server = $1"
+		"     AND l.conversation_id = ANY (pg_catalog.string_to_array($2, ','))"
+		"   UNION ALL"
+		"   SELECT l.lineage_id, l.channel FROM reengage.lineage l"
+		"   WHERE l.conversation_id = ANY (pg_catalog.string_to_array($2, ',')) AND l.server = $1"
+		"     AND l.generation > 0) l"
+		" WHERE l.channel IS NOT NULL ORDER BY l.lineage_id DESC LIMIT 1",
+		2, {TEXTOID, TEXTOID}
+	};
+	Datum		arguments[] = {CStringGetTextDatum(server), CStringGetTextDatum(path)};
+
+	execute(&statement, arguments, SPI_OK_SELECT);
+	return SPI_processed > 0 ? result_text(0, 1) : NULL;
+}
+
+int
+store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
+{
+	/*
+	 * The root is that of the session, if we created the conversation, else
+	 * the conversation itself; from there the path leads to the tip.  A nudge
+	 * may end, or be in doubt, in a conversation that its thread does not lead
+	 * to, so the row counts by which one follows another.  A conversation has one successor (P7), so the path cannot fork; two may
+	 * lead to the same one, where the API threads by customer.
+	 */
+	static Statement statement = {
+		"SELECT n.nudge_id, d.due_at, d.priority::pg_catalog.int4, n.server, n.conversation_id,"
+		" CASE WHEN pg_catalog.octet_length(n.message) <= 65536 THEN n.message END, n.address, n.channel,"
+		" n.when_closed = 'skip', n.expires_at,"
+		" d.attempt::pg_catalog.int4, d.round, d.api_calls, r.root, p.path,"
+		" u.step, u.conversation_id, u.to_address, u.from_address, u.channel, u.address_hash, u.since,"
+		" others.next_attempt,"
+		" CASE pg_catalog.jsonb_typeof(n.detail OPERATOR(pg_catalog.->) 'template') WHEN 'object'"
+		"   THEN n.detail OPERATOR(pg_catalog.->) 'template' END,"
+		" n.campaign, n.time_zone,"
+		" CASE n.when_answered WHEN 'send' THEN 'infinity' ELSE coalesce(n.answered_since, n.requested_at) END,"
+		" n.answered_since IS NULL,"
+		" EXISTS (SELECT FROM reengage.suppressions s"
+		"   WHERE s.server = n.server AND s.root_conversation_id = r.root"
+		"     AND s.channel IS NULL AND coalesce(s.until > pg_catalog.clock_timestamp(), true) OFFSET 0),"
+		/* as far as the customer is known before a look: by the nudge's own address, and by the thread's lineage */
+		" CASE WHEN n.when_answered = 'skip' AND EXISTS (SELECT FROM reengage.answers) THEN"
+		"   greatest((SELECT a.answered_at FROM reengage.answers a"
+		"       WHERE a.address_hash IS NULL AND a.root_conversation_id = r.root AND a.server = n.server),"
+		"     (SELECT a.answered_at FROM reengage.answers a WHERE a.address_hash = d.address_hash),"
+		"     (SELECT pg_catalog.max((SELECT a.answered_at FROM reengage.answers a WHERE a.address_hash = l.address_hash))"
+		"       FROM reengage.lineage l"
+		"       WHERE l.root_conversation_id = r.root AND l.server = n.server))"
+		" END, d.refusals::pg_catalog.int4, p.made_at, d.address_hash, d.requested_by, p.in_circles,"
+		/*
+		 * Where only a nudge told the address of a session, nobody but whoever
+		 * asked for that knows whose it is, and those who name the same.  An
+		 * operator is believed.
+		 */
+		" EXISTS (SELECT FROM pg_catalog.unnest(walk.conversations) WITH ORDINALITY AS w (conversation_id, place)"
+		"   CROSS JOIN LATERAL (SELECT l.nudge_id, l.address_hash FROM reengage.lineage l"
+		"     WHERE l.server = n.server AND l.previous_conversation_id = w.conversation_id"
+		"       AND l.outcome = 'session_created' AND l.reason IN ('named', 'joined_named') OFFSET 0) l"
+		"   WHERE w.place >= coalesce(pg_catalog.array_position(walk.conversations, n.conversation_id), 1)"
+		"     AND w.place < pg_catalog.cardinality(walk.conversations)"
+		"     AND l.address_hash IS DISTINCT FROM d.address_hash"
+		"     AND NOT EXISTS (SELECT FROM reengage.nudges m WHERE m.nudge_id = l.nudge_id"
+		"       AND (m.requested_by = n.requested_by OR EXISTS (SELECT FROM pg_catalog.pg_roles r"
+		"         WHERE r.rolname = m.requested_by AND pg_catalog.pg_has_role(r.oid, 'reengage_operator', 'USAGE') OFFSET 0)) OFFSET 0))"
+		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
+		" CROSS JOIN LATERAL (SELECT * FROM reengage.due d WHERE d.nudge_id = wanted.nudge_id OFFSET 0) d"
+		" CROSS JOIN LATERAL (SELECT * FROM reengage.nudges n WHERE n.nudge_id = wanted.nudge_id OFFSET 0) n"
+		" CROSS JOIN LATERAL (SELECT coalesce(("
+		"   SELECT l.root_conversation_id FROM ("
+		"     SELECT * FROM reengage.lineage l"
+		"     WHERE l.server = n.server AND l.conversation_id = n.conversation_id"
+		"       AND l.generation > 0 AND l.previous_conversation_id IS NOT NULL"
+		"     OFFSET 0) l"
+		"   ORDER BY l.lineage_id LIMIT 1), n.conversation_id) AS root OFFSET 0) r"
+		" CROSS JOIN LATERAL ("
+		"   WITH RECURSIVE step (conversation_id) AS ("
+		"     SELECT r.root"
+		/* not UNION ALL: it ends in a ring, without a list in each row of what was visited */
+		"     UNION"
+		"     SELECT l.conversation_id"
+		"     FROM step CROSS JOIN LATERAL ("
+		"       SELECT * FROM reengage.lineage l"
+		"       WHERE l.server = n.server AND l.previous_conversation_id = step.conversation_id"
+		"       OFFSET 0) l)"
+		"   SELECT pg_catalog.array_agg(step.conversation_id) AS conversations FROM step) walk"
+		" CROSS JOIN LATERAL ("
+		"   SELECT pg_catalog.array_to_string(walk.conversations, ',') AS path,"
+		"     (SELECT coalesce(l.called_at, l.occurred_at) FROM reengage.lineage l"
+		"      WHERE l.server = n.server AND l.previous_conversation_id"
+		"        = walk.conversations[pg_catalog.cardinality(walk.conversations) - 1] OFFSET 0) AS made_at,"
+		/* there the walk ended although it went on */
+		"     EXISTS (SELECT FROM reengage.lineage l"
+		"       WHERE l.server = n.server AND l.previous_conversation_id"
+		"         = walk.conversations[pg_catalog.cardinality(walk.conversations)] OFFSET 0) AS in_circles) p"
+		" LEFT JOIN LATERAL ("
+		"   SELECT * FROM reengage.unresolved u WHERE u.nudge_id = n.nudge_id OFFSET 0) u ON true"
+		" CROSS JOIN LATERAL ("
+		"   SELECT pg_catalog.max((SELECT od.due_at FROM reengage.due od WHERE od.nudge_id = o.nudge_id))"
+		"     AS next_attempt"
+		"   FROM reengage.unresolved o WHERE o.server = n.server"
+		"     AND o.conversation_id = ANY (pg_catalog.string_to_array(p.path, ','))"
+		"     AND o.nudge_id <> n.nudge_id) others",
+		1, {UUIDARRAYOID}
+	};
+	Datum		argument = uuid_array(nudge_ids, count);
+
+	execute(&statement, &argument, SPI_OK_SELECT);
+	*nudges = palloc0(sizeof(LoadedNudge) * Max(SPI_processed, 1));
+	for (uint64 row = 0; row < SPI_processed; row++)
+		read_nudge(&(*nudges)[row], (int) row);
+	/* their text is in it once more */
+	SPI_freetuptable(SPI_tuptable);
+	return (int) SPI_processed;
+}
+
+void
+store_move(const MoveRow *rows, int count)
+{
+	static Statement statement = {
+		"UPDATE reengage.due d SET due_at = m.due_at, attempt = m.attempt, refusals = m.refusals,"
+		" round = d.round + 1, api_calls = m.api_calls, waiting_for = m.waiting_for,"
+		" address_hash = coalesce(d.address_hash, m.address_hash)"
+		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
+		"   pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7))"
+		"   AS m (nudge_id, due_at, attempt, refusals, api_calls, waiting_for, address_hash)"
+		" WHERE d.nudge_id = m.nudge_id AND d.nudge_id = ANY ($1)",
+		7, {UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+	};
+	static const Column columns[] = {
+		{COLUMN_UUID, offsetof(MoveRow, nudge_id)},
+		{COLUMN_TIME, offsetof(MoveRow, due_at)},
+		{COLUMN_INTEGER, offsetof(MoveRow, attempt)},
+		{COLUMN_INTEGER, offsetof(MoveRow, refusals)},
+		{COLUMN_INTEGER, offsetof(MoveRow, api_calls)},
+		{COLUMN_TEXT, offsetof(MoveRow, waiting_for)},
+		{COLUMN_TEXT, offsetof(MoveRow, customer)},
+	};
+	Datum		arguments[lengthof(columns)];
+
+	make_arguments(arguments, columns, lengthof(columns), rows, sizeof(MoveRow), count);
+	execute(&statement, arguments, SPI_OK_UPDATE);
+}

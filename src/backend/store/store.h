@@ -1,0 +1,301 @@
+/*
+ * store.h: the tables, as the engine sees them.  store.c and its neighbours
+ * store_*.c are the only files that speak SQL.
+ *
+ * Everything here runs inside a tick's transaction and raises ordinary errors.
+ * Results are allocated in the current memory context.
+ */
+#ifndef REENGAGE_STORE_H
+#define REENGAGE_STORE_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "utils/uuid.h"
+
+#include "base/address_hash.h"
+#include "decide.h"
+#include "nudge.h"
+#include "dispatch/trouble.h"
+
+/* A lane of a server: what one role has due with one priority. */
+typedef struct LaneRow
+{
+	const char *asker;
+	int			priority;
+} LaneRow;
+
+/* A place in a lane. */
+typedef struct Cursor
+{
+	const char *asker;
+	int			priority;
+	TimestampTz due_at;			/* look at rows after this place */
+	pg_uuid_t	nudge_id;
+} Cursor;
+
+typedef struct DueRow
+{
+	pg_uuid_t	nudge_id;
+	TimestampTz due_at;
+	int			place;			/* of its lane's cursor, from 0 */
+	bool		locked;			/* by a transaction that has not ended */
+} DueRow;
+
+/* A POST: what makes it the same call when it is made again.  Text is UTF-8. */
+typedef struct Post
+{
+	Step		step;
+	const char *conversation_id;	/* that is notified or followed */
+	Recipient	recipient;		/* of a create; of a notify that is addressed */
+	const char *customer;		/* hash of the address; NULL: it is not known */
+	TimestampTz since;			/* when it was first made; 0: not yet */
+} Post;
+
+/* All that is needed to carry out a nudge.  Text is UTF-8. */
+typedef struct LoadedNudge
+{
+	pg_uuid_t	nudge_id;
+	TimestampTz due_at;			/* in the schedule */
+	const char *asker;			/* the role that asked */
+	int			priority;
+	const char *server;
+	const char *conversation_id;	/* as asked for */
+	const char *message;		/* NULL: it cannot be put into UTF-8 */
+	const char *address;
+	const char *own_customer;	/* its hash, if it was made when the nudge was */
+	const char *channel;
+	const char *template;		/* detail.template, as JSON; NULL: there is none */
+	bool		too_large;		/* to be sent; message and template were not loaded */
+	const char *campaign;		/* this and the zone in the database's encoding */
+	const char *time_zone;
+	bool		skip_when_closed;
+	TimestampTz answered_since; /* an answer comes after it; DT_NOEND: answers do not matter */
+	bool		since_asked;	/* that is when the nudge was asked for, by our clock */
+	TimestampTz expires_at;		/* DT_NOEND: never */
+	int			attempt;		/* attempts used up */
+	int			refusals;		/* of these, refused to it alone */
+	int			round;			/* how often it was put back into the schedule */
+	int			api_calls;
+	const char *root;			/* of its thread */
+	const char *path;			/* from the root to the tip, comma-separated */
+	const char *tip;			/* in "path" */
+	int			generation;		/* of the tip */
+	TimestampTz made_at;		/* when we made the tip; 0: we did not */
+	bool		in_circles;		/* the thread has no tip: somebody wrote a ring into lineage */
+	bool		strange;		/* the thread goes on at an address that another role named */
+	bool		suppressed;		/* the thread is */
+	TimestampTz answered_at;	/* as the newest answer of thread or customer was recorded; 0: there is none */
+	bool		unresolved;		/* "post" may have had its effect, and is to be made again */
+	Post		post;
+	TimestampTz others_next_attempt;	/* of an unresolved call of another nudge in
+										 * the thread; 0: there is none */
+} LoadedNudge;
+
+/* A call that is made again goes where it went. */
+static inline bool
+leads_astray(const LoadedNudge *nudge)
+{
+	return nudge->strange && !nudge->unresolved;
+}
+
+/* One row of lineage to be. NULL text, 0 time and 0 http_status become null. */
+typedef struct OutcomeRow
+{
+	pg_uuid_t	nudge_id;
+	const char *outcome;
+	const char *reason;
+	const char *step;
+	const char *conversation_id;
+	const char *previous_conversation_id;
+	const char *root_conversation_id;
+	int			generation;
+	const char *status_seen;
+	const char *channel;
+	const char *address_hash;
+	int			attempts;
+	int			api_calls;
+	int			api_calls_saved;
+	int			http_status;
+	const char *message_id;
+	const char *error_code;
+	const char *error_message;
+	const char *correlation_id;
+	TimestampTz checked_at;
+	TimestampTz called_at;
+	TimestampTz occurred_at;
+} OutcomeRow;
+
+/* A row of the schedule that moves. */
+typedef struct MoveRow
+{
+	pg_uuid_t	nudge_id;
+	TimestampTz due_at;
+	int			attempt;
+	int			refusals;
+	int			api_calls;
+	const char *waiting_for;
+	const char *customer;		/* whom a look told of; NULL: the schedule need not know */
+} MoveRow;
+
+/* What the API told us of a recipient who wants no messages of ours. */
+typedef struct OptOutRow
+{
+	const char *server;
+	const char *channel;		/* NULL: any */
+	const char *address_hash;	/* NULL: it is about the thread */
+	const char *root_conversation_id;
+	const char *label;
+	const char *reason;
+} OptOutRow;
+
+/* One call of an intent.  Here and below, text is in the database's encoding. */
+typedef struct IntentRow
+{
+	pg_uuid_t	nudge_id;
+	const char *step;
+	int			round;
+	const char *conversation_id;
+	const char *server;
+	Recipient	recipient;		/* of a create that could be made again */
+	const char *customer;		/* hash of the address */
+	const char *own_customer;	/* and of the nudge's own */
+	const char *channel;
+	const char *root;			/* of the thread */
+	const char *passed_over;		/* conversations that are not to be joined, comma-separated */
+} IntentRow;
+
+/* A call that may have had its effect, and is to be made again. */
+typedef struct UnresolvedRow
+{
+	pg_uuid_t	nudge_id;
+	const char *server;
+	const char *step;
+	const char *conversation_id;
+	Recipient	recipient;
+	const char *customer;
+	TimestampTz since;
+} UnresolvedRow;
+
+/* What the tables say of an intent that is to be recorded. */
+typedef struct GateFacts
+{
+	bool		due;			/* else it has ended */
+	bool		superseded;		/* the tip has a successor */
+	bool		create_in_doubt;	/* an earlier create on this conversation is in doubt */
+	bool		suppressed;		/* the customer, or the thread, is not to be spoken to */
+	TimestampTz answered_at;	/* as the newest answer of either was recorded; 0: there is none */
+	TimestampTz others_next_attempt;	/* of another nudge's unresolved call to the customer; 0: there is none */
+	const char *other_conversation; /* of a create's customer, where we spoke last; NULL: none */
+	TimestampTz other_made_at;	/* when we made that one; 0: we did not */
+} GateFacts;
+
+/* An intent that a dead engine left behind; one for each of its calls. */
+typedef struct LeftIntent
+{
+	pg_uuid_t	intent_id;
+	pg_uuid_t	nudge_id;
+	int			round;
+	Post		post;
+} LeftIntent;
+
+#define DAY_NAME_SIZE 11
+
+/* A day of lineage that is being counted. */
+typedef struct DayCount
+{
+	char		name[DAY_NAME_SIZE];	/* YYYY-MM-DD */
+	TimestampTz since;			/* what was recorded before this is counted */
+	TimestampTz before;			/* the end of the day */
+	int64		rows;
+	uint64		digest;			/* the sum of their digests */
+} DayCount;
+
+/*
+ * NULL: sending is allowed here, but to the servers in "paused", names as char
+ * pointers; else why it is not.
+ */
+extern const char *store_fence_complaint(List **paused);
+
+/* Foreign servers of our wrapper: names, as a List of char pointers. */
+extern List *store_servers(void);
+
+/* Writes down what is known against a server, or that nothing is.  False: somebody has locked the row. */
+extern bool store_report_server(const char *server, const TroubleRow *trouble);
+extern TroubleRow store_server_trouble(const char *server);
+
+/* The clock was set back so far since pauses were written: they end as much earlier. */
+extern void store_follow_clock(int64 microseconds);
+
+/* What waits with WAITS_FOR_SERVER is due from now on; returns that time, or 0: nothing is. */
+extern TimestampTz store_release(const char *server);
+
+/* What a nudge waits for that store_release() is about. */
+#define WAITS_FOR_SERVER "the API refuses calls like this one"
+
+/* Takes the servers of which something was decided out of the table: names, each once. */
+extern List *store_take_releases(void);
+
+/* Makes due what is held there, but for rows that somebody has locked: the servers of those are left for later. */
+extern void store_release_held(const List *servers);
+
+extern void store_record_opt_outs(const OptOutRow *rows, int count);
+
+extern AddressKey store_address_key(void);
+
+/* The lanes of a server in which anything is, due or not.  Returns their number. */
+extern int	store_lanes(const char *server, LaneRow **rows);
+
+/*
+ * The next rows of each lane after its cursor, at most "limit" of a lane, due
+ * or not, by lane and time.  Returns their number.
+ */
+extern int	store_claim(const char *server, const Cursor *cursors, int ncursors,
+						int limit, DueRow **rows);
+
+/* Those of the nudges that are still due, with their threads. */
+/* The channel on which lineage last saw a thread, of its conversations, comma-separated; NULL: nobody told. */
+extern char *store_last_channel(const char *server, const char *path);
+
+extern int	store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges);
+
+extern void store_check_gates(const IntentRow *rows, int count, GateFacts *facts);
+extern void store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
+								const IntentRow *rows, int count);
+
+/* Leaves those that somebody has locked at the front of the array, and returns their number. */
+extern int	store_delete_intents(pg_uuid_t *intent_ids, int count);
+extern int	store_left_intents(LeftIntent **intents);
+
+/* Those that are kept already stay as they are. */
+extern void store_keep_unresolved(const UnresolvedRow *rows, int count);
+
+/* Of a result row, from the column of its step on; "since" is left open. */
+extern Post read_post(int row, int column);
+
+/*
+ * Locks rows of the schedule that are to be written.  "locked" says of each
+ * whether somebody else was first; for them nobody waits.
+ */
+extern void store_lock_due(const pg_uuid_t *nudge_ids, int count, bool *locked);
+
+/* Which of these sessions lead, by what is in lineage, to the conversation that they are to follow. */
+extern void store_find_rings(const OutcomeRow *rows, int count, const char *const *servers, bool *rings);
+
+/* Ends the nudges.  "stored" says of each whether it had no outcome before. */
+extern void store_settle(const OutcomeRow *rows, int count, bool *stored);
+extern void store_move(const MoveRow *rows, int count);
+
+/*
+ * The first day that has ended and is not in the manifest; false: there is
+ * none.  holders: the transactions that hold it open; NULL: it can be counted.
+ */
+extern bool store_find_day(DayCount *day, const char **holders);
+
+/* Counts about so many rows more; returns whether these were the last. */
+extern bool store_count_part(DayCount *day, int64 rows);
+
+extern void store_record_day(const DayCount *day);
+
+#endif
