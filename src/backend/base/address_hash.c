@@ -12,8 +12,8 @@
 
 #include "address_form.h"
 #include "base/address_hash.h"
-#include "config/options.h"
 #include "base/rows.h"
+#include "config/options.h"
 
 PG_FUNCTION_INFO_V1(reengage_hash_addresses);
 PG_FUNCTION_INFO_V1(reengage_normal_addresses);

@@ -16,8 +16,8 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
-#include "dispatch/lanes.h"
 #include "base/shmem.h"
+#include "dispatch/lanes.h"
 
 PG_FUNCTION_INFO_V1(reengage_wake);
 PG_FUNCTION_INFO_V1(reengage_wake_lane);

@@ -20,7 +20,7 @@
 #include "storage/fd.h"
 #include "utils/builtins.h"
 
-#include "process/reengage.h"
+#include "base/settings.h"
 #include "base/site.h"
 
 PG_FUNCTION_INFO_V1(reengage_system_identifier);

@@ -12,10 +12,10 @@
 #include "utils/guc.h"
 
 #include "address_form.h"
-#include "message.h"
+#include "base/rows.h"
 #include "config/option_table.h"
 #include "config/regions.h"
-#include "base/rows.h"
+#include "message.h"
 #include "url.h"
 
 /* Longer than any that can be meant, and all of them together fit what the courier takes. */

@@ -19,14 +19,14 @@
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
-#include "decide.h"
-#include "message.h"
-#include "config/option_table.h"
-#include "config/options.h"
-#include "process/reengage.h"
-#include "config/regions.h"
+#include "base/names.h"
 #include "base/rows.h"
 #include "base/shmem.h"
+#include "config/option_table.h"
+#include "config/options.h"
+#include "config/regions.h"
+#include "decide.h"
+#include "message.h"
 #include "url.h"
 
 PG_FUNCTION_INFO_V1(reengage_fdw_validator);

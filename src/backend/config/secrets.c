@@ -13,8 +13,8 @@
 #include "common/hashfn.h"
 #include "storage/fd.h"
 
-#include "process/reengage.h"
 #include "base/rows.h"
+#include "base/settings.h"
 #include "config/secrets.h"
 #include "url.h"
 

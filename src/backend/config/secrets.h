@@ -4,8 +4,8 @@
 #ifndef REENGAGE_SECRETS_H
 #define REENGAGE_SECRETS_H
 
-#include "credentials.h"
 #include "config/options.h"
+#include "credentials.h"
 
 /*
  * Reads the credentials of a server that needs some from

@@ -8,14 +8,14 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/rows.h"
 #include "dispatch/calls.h"
 #include "dispatch/flight_addresses.h"
 #include "dispatch/last_word.h"
-#include "message.h"
-#include "base/rows.h"
 #include "dispatch/terms.h"
-#include "test_point.h"
 #include "dispatch/verdict.h"
+#include "message.h"
+#include "test_point.h"
 
 /* Pauses before a new courier. */
 #define FIRST_PAUSE_MS 1000

@@ -13,9 +13,9 @@
 
 #include "dispatch/claims.h"
 #include "dispatch/gate_locks.h"
+#include "dispatch/terms.h"
 #include "rotation.h"
 #include "store/store.h"
-#include "dispatch/terms.h"
 
 /*
  * Rows that are read for each that may be taken: lanes have not all as many,

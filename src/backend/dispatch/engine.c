@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/settings.h"
 #include "dispatch/calls.h"
 #include "dispatch/claims.h"
 #include "dispatch/dispatcher_lock.h"
@@ -30,14 +31,13 @@
 #include "dispatch/last_word.h"
 #include "dispatch/outcomes.h"
 #include "dispatch/policies.h"
-#include "process/reengage.h"
 #include "dispatch/releases.h"
 #include "dispatch/servers.h"
 #include "dispatch/standby.h"
-#include "store/store.h"
-#include "test_point.h"
 #include "dispatch/tick.h"
 #include "dispatch/turns.h"
+#include "store/store.h"
+#include "test_point.h"
 
 /* Pauses after a failed tick. */
 #define FIRST_PAUSE_MS 1000

@@ -17,8 +17,8 @@
 #include "postgres.h"
 
 #include "base/clocks.h"
-#include "nudge.h"
 #include "base/wakes.h"
+#include "nudge.h"
 
 typedef struct Engine Engine;
 

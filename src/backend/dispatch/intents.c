@@ -9,15 +9,15 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/rows.h"
+#include "base/uuid_v7.h"
 #include "dispatch/intents.h"
 #include "dispatch/last_word.h"
 #include "dispatch/outcomes.h"
-#include "base/rows.h"
-#include "store/store.h"
 #include "dispatch/terms.h"
-#include "test_point.h"
 #include "dispatch/tick.h"
-#include "base/uuid_v7.h"
+#include "store/store.h"
+#include "test_point.h"
 
 static IntentRow
 intent_row(const Flight *flight)

@@ -15,8 +15,8 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "base/names.h"
 #include "dispatch/open_rows.h"
-#include "process/reengage.h"
 
 /* Both have an index of address_hash, then root_conversation_id; one of them is null. */
 typedef struct OpenTable

@@ -6,14 +6,14 @@
 #include "utils/timestamp.h"
 
 #include "address_form.h"
+#include "base/rows.h"
 #include "dispatch/flight_addresses.h"
 #include "dispatch/gate_locks.h"
 #include "dispatch/last_word.h"
 #include "dispatch/outcomes.h"
-#include "base/rows.h"
 #include "dispatch/terms.h"
-#include "test_point.h"
 #include "dispatch/tick.h"
+#include "test_point.h"
 
 typedef struct Batch
 {

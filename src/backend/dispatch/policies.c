@@ -14,9 +14,9 @@
 #include "utils/timestamp.h"
 
 #include "base/permitted_at.h"
+#include "base/time_zones.h"
 #include "dispatch/policies.h"
 #include "dispatch/terms.h"
-#include "base/time_zones.h"
 
 /* How often to look at what only people can change. */
 #define LOOK_AGAIN_MS (60 * 60 * 1000)

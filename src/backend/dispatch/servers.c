@@ -8,9 +8,9 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "dispatch/gate_locks.h"
 #include "base/rows.h"
 #include "config/secrets.h"
+#include "dispatch/gate_locks.h"
 #include "dispatch/servers.h"
 
 /* Set by the invalidation callback; true at first, as nothing was read. */

@@ -11,12 +11,12 @@
 #include "lib/ilist.h"
 
 #include "base/clocks.h"
+#include "base/wakes.h"
+#include "config/options.h"
 #include "dispatch/lanes.h"
 #include "dispatch/link.h"
-#include "config/options.h"
-#include "store/store.h"
 #include "dispatch/trouble.h"
-#include "base/wakes.h"
+#include "store/store.h"
 
 /*
  * Text of a server's nudges under way, in bytes: two hundred of the largest, and

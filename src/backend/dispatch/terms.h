@@ -4,8 +4,8 @@
 #ifndef REENGAGE_TERMS_H
 #define REENGAGE_TERMS_H
 
-#include "decide.h"
 #include "config/options.h"
+#include "decide.h"
 #include "store/store.h"
 
 /* "post": the POST that is under way; its step is STEP_CHECK before there is one. */

@@ -19,10 +19,8 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
-#include "process/reengage.h"
+#include "base/names.h"
 #include "dispatch/tick.h"
-
-#define WORKER_ROLE "reengage_worker"
 
 /* So long a shutdown waits for a tick: a trigger of the owner may never end. */
 #define PATIENCE_MS 1000

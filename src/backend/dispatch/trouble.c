@@ -6,8 +6,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "retry.h"
 #include "dispatch/trouble.h"
+#include "retry.h"
 
 #define FIRST_PAUSE_MS (5 * 1000)
 #define LONGEST_PAUSE_MS (5 * 60 * 1000)

@@ -16,8 +16,8 @@
 
 #include "datatype/timestamp.h"
 
-#include "blame.h"
 #include "base/clocks.h"
+#include "blame.h"
 
 typedef enum TroubleKind
 {

@@ -14,8 +14,8 @@
 #include "utils/tuplestore.h"
 
 #include "address_form.h"
-#include "channels.h"
 #include "base/rows.h"
+#include "channels.h"
 
 PG_FUNCTION_INFO_V1(reengage_address_readings);
 PG_FUNCTION_INFO_V1(reengage_known_channels);

@@ -19,7 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
-#include "process/reengage.h"
+#include "base/names.h"
 
 PG_FUNCTION_INFO_V1(reengage_cancel);
 

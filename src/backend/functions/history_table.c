@@ -31,8 +31,8 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#include "functions/history_staging.h"
 #include "base/rows.h"
+#include "functions/history_staging.h"
 #include "spelling.h"
 
 PG_FUNCTION_INFO_V1(reengage_lock_history_table);

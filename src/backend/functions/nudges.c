@@ -22,12 +22,12 @@
 #include "address_form.h"
 #include "base/compat.h"
 #include "base/detail_length.h"
-#include "nudge.h"
-#include "config/options.h"
-#include "process/reengage.h"
+#include "base/names.h"
 #include "base/rows.h"
-#include "sms_segments.h"
 #include "base/time_zones.h"
+#include "config/options.h"
+#include "nudge.h"
+#include "sms_segments.h"
 
 PG_FUNCTION_INFO_V1(reengage_nudges_validate);
 

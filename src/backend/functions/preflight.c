@@ -16,11 +16,11 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-#include "dispatch/link.h"
-#include "nudge.h"
 #include "config/options.h"
 #include "config/secrets.h"
+#include "dispatch/link.h"
 #include "dispatch/servers.h"
+#include "nudge.h"
 
 PG_FUNCTION_INFO_V1(reengage_preflight);
 

@@ -16,11 +16,11 @@
 #include "utils/uuid.h"
 
 #include "address_form.h"
-#include "dispatch/link.h"
 #include "config/options.h"
+#include "dispatch/link.h"
 #include "dispatch/servers.h"
-#include "store/store.h"
 #include "dispatch/terms.h"
+#include "store/store.h"
 
 PG_FUNCTION_INFO_V1(reengage_preview);
 

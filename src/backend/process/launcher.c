@@ -25,9 +25,9 @@
 
 #include "base/clocks.h"
 #include "base/compat.h"
-#include "process/launcher.h"
-#include "process/reengage.h"
+#include "base/settings.h"
 #include "base/shmem.h"
+#include "process/launcher.h"
 
 #define FIRST_PAUSE_MS 1000
 #define LONGEST_PAUSE_MS (5 * 60 * 1000)

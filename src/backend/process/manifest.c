@@ -8,8 +8,8 @@
 #include "storage/latch.h"
 #include "utils/timestamp.h"
 
-#include "process/manifest.h"
 #include "dispatch/tick.h"
+#include "process/manifest.h"
 
 /* A day that is still open, and what failed, is looked at again after this. */
 #define PAUSE_MS (60 * 1000)

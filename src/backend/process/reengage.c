@@ -1,5 +1,5 @@
 /*
- * reengage.c: settings, and what happens when the library is loaded.
+ * reengage.c: what happens when the library is loaded.
  *
  * Everything works in a session that loads the library on first use; only the
  * worker and the wake-up at commit need shared_preload_libraries.
@@ -8,108 +8,16 @@
 
 #include "catalog/objectaccess.h"
 #include "catalog/pg_foreign_server.h"
-#include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/guc.h"
-#include "utils/varlena.h"
 
 #include "base/compat.h"
-#include "process/launcher.h"
-#include "process/reengage.h"
+#include "base/settings.h"
 #include "base/shmem.h"
+#include "process/launcher.h"
 
 REENGAGE_MODULE_MAGIC;
 
-PG_FUNCTION_INFO_V1(reengage_default_server_sql);
-
-char	   *reengage_databases;
-char	   *reengage_default_server;
-char	   *reengage_credentials_file;
-char	   *reengage_instance_key;
-int			reengage_sweep_interval;
-int			reengage_on_promotion;
-
-static const struct config_enum_entry on_promotion_values[] = {
-	{"continue", ON_PROMOTION_CONTINUE, false},
-	{"hold", ON_PROMOTION_HOLD, false},
-	{NULL, 0, false}
-};
-
-static bool
-check_databases(char **value, void **extra, GucSource source)
-{
-	char	   *copy = pstrdup(*value);
-	List	   *names;
-
-	if (!SplitIdentifierString(copy, ',', &names))
-	{
-		GUC_check_errdetail("It must be a comma-separated list of database names.");
-		return false;
-	}
-	if (list_length(names) > REENGAGE_MAX_DATABASES)
-	{
-		GUC_check_errdetail("It names %d databases, the most are %d.",
-							list_length(names), REENGAGE_MAX_DATABASES);
-		return false;
-	}
-	return true;
-}
-
-static bool
-check_credentials_file(char **value, void **extra, GucSource source)
-{
-	if (**value != '\0' && !is_absolute_path(*value))
-	{
-		GUC_check_errdetail("\"%s\" is not an absolute path.", *value);
-		return false;
-	}
-	return true;
-}
-
 static object_access_hook_type next_object_access_hook;
-
-static void
-define_settings(void)
-{
-	DefineCustomStringVariable("reengage.databases",
-							   "Sets the databases that a worker serves, separated by commas.",
-							   NULL,
-							   &reengage_databases, "",
-							   PGC_SIGHUP, GUC_LIST_INPUT,
-							   check_databases, NULL, NULL);
-	DefineCustomStringVariable("reengage.default_server",
-							   "Sets the server of nudges that name none.",
-							   NULL,
-							   &reengage_default_server, "",
-							   PGC_USERSET, 0,
-							   NULL, NULL, NULL);
-	DefineCustomStringVariable("reengage.credentials_file",
-							   "Sets the file with the client credentials of each server.",
-							   "It must belong to the server's user, with mode 0600 or less, and should be outside of the data directory.",
-							   &reengage_credentials_file, "",
-							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-							   check_credentials_file, NULL, NULL);
-	DefineCustomStringVariable("reengage.instance_key",
-							   "Sets the name of the site for the fence, instead of this machine and data directory.",
-							   "Give all nodes of a high-availability cluster the same one, and no copy of it.",
-							   &reengage_instance_key, "",
-							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-							   NULL, NULL, NULL);
-	DefineCustomEnumVariable("reengage.on_promotion",
-							 "Sets whether a promoted standby with the same reengage.instance_key sends at once.",
-							 "With hold, due nudges wait for reengage.arm() after every promotion and point-in-time recovery.",
-							 &reengage_on_promotion, ON_PROMOTION_CONTINUE, on_promotion_values,
-							 PGC_SIGHUP, 0,
-							 NULL, NULL, NULL);
-	DefineCustomIntVariable("reengage.sweep_interval",
-							"Sets the longest time between two looks of the worker at everything that is due.",
-							"A look is woken by each commit that inserts nudges; the sweep finds what no wake-up announced, such as prepared transactions. 0 turns it off.",
-							&reengage_sweep_interval, 300, 0, 24 * 60 * 60,
-							PGC_SIGHUP, GUC_UNIT_S,
-							NULL, NULL, NULL);
-	MarkGUCPrefixReserved("reengage");
-}
 
 /* Options that change go by their validator; a server may also be renamed, or dropped. */
 static void
@@ -124,7 +32,7 @@ on_object_access(ObjectAccessType access, Oid class, Oid object, int part, void 
 void
 _PG_init(void)
 {
-	define_settings();
+	settings_define();
 	shmem_register_wake_at_commit();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
@@ -134,15 +42,4 @@ _PG_init(void)
 	/* During pg_upgrade nothing may be sent. */
 	if (!IsBinaryUpgrade)
 		launcher_register();
-}
-
-Datum
-reengage_default_server_sql(PG_FUNCTION_ARGS)
-{
-	if (reengage_default_server[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("no server is named and reengage.default_server is empty"),
-				 errhint("Name a server, or set reengage.default_server.")));
-	PG_RETURN_TEXT_P(cstring_to_text(reengage_default_server));
 }

@@ -18,8 +18,8 @@
 #include "utils/timestamp.h"
 
 #include "base/clocks.h"
-#include "dispatch/engine.h"
 #include "base/shmem.h"
+#include "dispatch/engine.h"
 
 PG_FUNCTION_INFO_V1(reengage_run);
 

@@ -15,11 +15,11 @@
 #include "utils/guc.h"
 
 #include "base/clocks.h"
-#include "dispatch/engine.h"
-#include "process/manifest.h"
-#include "process/reengage.h"
+#include "base/settings.h"
 #include "base/shmem.h"
+#include "dispatch/engine.h"
 #include "dispatch/tick.h"
+#include "process/manifest.h"
 #include "process/worker.h"
 
 /*

@@ -20,7 +20,6 @@
 
 #include "answer.h"
 #include "base/detail_length.h"
-#include "process/reengage.h"
 #include "base/rows.h"
 #include "base/site.h"
 #include "store/statement.h"

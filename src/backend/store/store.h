@@ -16,8 +16,8 @@
 
 #include "base/address_hash.h"
 #include "decide.h"
-#include "nudge.h"
 #include "dispatch/trouble.h"
+#include "nudge.h"
 
 /* A lane of a server: what one role has due with one priority. */
 typedef struct LaneRow

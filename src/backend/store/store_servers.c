@@ -9,7 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "process/reengage.h"
+#include "base/names.h"
 #include "base/rows.h"
 #include "store/statement.h"
 #include "store/store.h"

@@ -1,10 +1,9 @@
 /*
- * reengage.h: the settings, and the names that several files need.
+ * settings.h: what the administrator sets; the README describes each.
  */
-#ifndef REENGAGE_H
-#define REENGAGE_H
+#ifndef REENGAGE_SETTINGS_H
+#define REENGAGE_SETTINGS_H
 
-/* Settings; the README describes them. */
 extern char *reengage_databases;
 extern char *reengage_default_server;
 extern char *reengage_credentials_file;
@@ -19,8 +18,7 @@ typedef enum OnPromotion
 	ON_PROMOTION_HOLD
 } OnPromotion;
 
-#define REENGAGE_EXTENSION "reengage"	/* also of its schema and its wrapper */
-
-#define OPERATOR_ROLE "reengage_operator"
+/* For _PG_init. */
+extern void settings_define(void);
 
 #endif

@@ -1,0 +1,12 @@
+/*
+ * names.h: of what CREATE EXTENSION makes.
+ */
+#ifndef REENGAGE_NAMES_H
+#define REENGAGE_NAMES_H
+
+#define REENGAGE_EXTENSION "reengage"	/* also of its schema and its wrapper */
+
+#define OPERATOR_ROLE "reengage_operator"
+#define WORKER_ROLE "reengage_worker"
+
+#endif
