@@ -59,6 +59,9 @@ typedef enum Outcome
  */
 #define CONVERSATION_ID_MAX 128
 
+/* From 0, the most urgent, on. */
+#define PRIORITY_COUNT 10
+
 /* The longest id of a message that is kept; the API's, so it is only shown. */
 #define MESSAGE_ID_MAX 128
 

@@ -17,7 +17,7 @@
 
 #include "base/compat.h"
 #include "base/shmem.h"
-#include "dispatch/lanes.h"
+#include "nudge.h"
 
 PG_FUNCTION_INFO_V1(reengage_wake);
 PG_FUNCTION_INFO_V1(reengage_wake_lane);

@@ -4,7 +4,7 @@
 #ifndef REENGAGE_OPTION_TABLE_H
 #define REENGAGE_OPTION_TABLE_H
 
-#include "config/options.h"
+#include "decide.h"
 
 #define GENESYS_CLOUD "genesys_cloud"
 #define SENDERS_MAX 32

@@ -34,9 +34,9 @@
 #include "dispatch/releases.h"
 #include "dispatch/servers.h"
 #include "dispatch/standby.h"
-#include "dispatch/tick.h"
 #include "dispatch/turns.h"
 #include "store/store.h"
+#include "store/tick.h"
 #include "test_point.h"
 
 /* Pauses after a failed tick. */
@@ -63,7 +63,7 @@
 
 struct Engine
 {
-	EngineHost	host;
+	TickHost	host;
 	MemoryContext context;		/* everything below */
 	MemoryContext turn_context; /* reset after each turn */
 	TimestampTz epoch;			/* when this engine started */
@@ -86,7 +86,7 @@ struct Engine
 	Monotonic	next_unlocking;
 	Clocks		followed;		/* by these the pauses in the tables are right */
 	Standby		standby;
-	EngineTotals totals;
+	Totals totals;
 
 	/* the tick that is being made */
 	Flight	  **ending;
@@ -188,7 +188,7 @@ after_commit(Engine *engine)
 		if (!landing_land(&engine->flights, engine->ending[i], &engine->totals))
 			engine->next_unlocking = monotonic_after(monotonic_now(), UNLOCKING_MS);
 	releases_committed(engine->released, &engine->flights);
-	servers_say_states(&engine->servers, engine->host == ENGINE_IN_PROCEDURE ? WARNING : LOG);
+	servers_say_states(&engine->servers, engine->host == TICK_IN_PROCEDURE ? WARNING : LOG);
 	servers_forget_dropped(&engine->servers, engine->calls.link);
 	engine->totals.started += engine->departed;
 	engine->limit -= engine->departed;
@@ -236,7 +236,7 @@ note_failure(Engine *engine, ErrorData *error)
 	engine->pause_ms = Min(Max(engine->pause_ms * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
 	engine->not_before = monotonic_after(monotonic_now(), engine->pause_ms);
 	/* a cancel that met the tick is for whoever called run() */
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && engine->host == ENGINE_IN_PROCEDURE)
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && engine->host == TICK_IN_PROCEDURE)
 		QueryCancelPending = InterruptPending = true;
 	/* the same failure again and again is one line in the log */
 	else if (engine->problem == NULL || strcmp(engine->problem, error->message) != 0)
@@ -400,7 +400,7 @@ engine_wait(Engine *engine, long timeout)
 }
 
 Engine *
-engine_create(EngineHost host)
+engine_create(TickHost host)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "reengage engine",
 												  ALLOCSET_DEFAULT_SIZES);

@@ -18,16 +18,10 @@
 
 #include "base/clocks.h"
 #include "base/wakes.h"
-#include "nudge.h"
+#include "dispatch/totals.h"
+#include "store/tick.h"
 
 typedef struct Engine Engine;
-
-/* Where a tick's transaction comes from. */
-typedef enum EngineHost
-{
-	ENGINE_IN_WORKER,			/* it makes its own; errors are survived */
-	ENGINE_IN_PROCEDURE			/* SPI's, of a CALL outside of a transaction block */
-} EngineHost;
 
 /* Why the engine does not take nudges, if it does not. */
 typedef enum EngineCondition
@@ -37,13 +31,6 @@ typedef enum EngineCondition
 	ENGINE_NOT_ALONE,			/* another session holds the advisory lock */
 	ENGINE_FENCED
 } EngineCondition;
-
-typedef struct EngineTotals
-{
-	int64		started;		/* nudges put under way */
-	int64		ended[OUTCOME_COUNT];
-	int64		moved;			/* due again, at another time */
-} EngineTotals;
 
 typedef struct EngineState
 {
@@ -56,11 +43,11 @@ typedef struct EngineState
 	TimestampTz unwritten_since;	/* the oldest of both */
 	int			tick_failures;	/* in a row */
 	int			courier_failures;	/* couriers in a row that ended before they could do anything */
-	const EngineTotals *totals;
+	const Totals *totals;
 	Clocks		followed;		/* by these the pauses in the tables are right */
 } EngineState;
 
-extern Engine *engine_create(EngineHost host);
+extern Engine *engine_create(TickHost host);
 
 /* Ends the courier and lets go of everything; also after an error. */
 extern void engine_destroy(Engine *engine);

@@ -15,8 +15,8 @@
 #include "dispatch/last_word.h"
 #include "dispatch/outcomes.h"
 #include "dispatch/terms.h"
-#include "dispatch/tick.h"
 #include "store/store.h"
+#include "store/tick.h"
 #include "test_point.h"
 
 static IntentRow

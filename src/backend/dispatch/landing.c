@@ -16,7 +16,7 @@ let_go(Flights *flights, Flight *flight)
 }
 
 static void
-land_written(Flights *flights, Flight *flight, EngineTotals *totals)
+land_written(Flights *flights, Flight *flight, Totals *totals)
 {
 	TEST_POINT(flight->end.kind == DECIDE_SETTLE ? "outcome_committed" : "retry_committed");
 	if (flight->end.kind == DECIDE_SETTLE)
@@ -31,7 +31,7 @@ land_written(Flights *flights, Flight *flight, EngineTotals *totals)
 }
 
 bool
-landing_land(Flights *flights, Flight *flight, EngineTotals *totals)
+landing_land(Flights *flights, Flight *flight, Totals *totals)
 {
 	if (flight->written)
 		land_written(flights, flight, totals);

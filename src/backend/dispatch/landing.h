@@ -4,14 +4,14 @@
 #ifndef REENGAGE_LANDING_H
 #define REENGAGE_LANDING_H
 
-#include "dispatch/engine.h"
 #include "dispatch/flights.h"
+#include "dispatch/totals.h"
 
 /*
  * Lets go of it, where its end is in the tables or it has none that is worth
  * keeping; sets it aside otherwise.  False: somebody else's transaction keeps
  * its outcome from being written, which is to be tried again.
  */
-extern bool landing_land(Flights *flights, Flight *flight, EngineTotals *totals);
+extern bool landing_land(Flights *flights, Flight *flight, Totals *totals);
 
 #endif

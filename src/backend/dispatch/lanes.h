@@ -14,10 +14,9 @@
 #include "utils/hsearch.h"
 
 #include "base/clocks.h"
+#include "nudge.h"
 #include "pace.h"
 #include "store/store.h"
-
-#define PRIORITY_COUNT 10
 
 typedef struct Lane
 {

@@ -12,7 +12,7 @@
 #include "dispatch/last_word.h"
 #include "dispatch/outcomes.h"
 #include "dispatch/terms.h"
-#include "dispatch/tick.h"
+#include "store/tick.h"
 #include "test_point.h"
 
 typedef struct Batch

@@ -18,6 +18,7 @@
 
 #include "base/clocks.h"
 #include "blame.h"
+#include "store/store.h"
 
 typedef enum TroubleKind
 {
@@ -50,17 +51,6 @@ typedef struct Trouble
 	bool		release;		/* what was put off for it is due again */
 	char	   *said;			/* in the log; NULL: that all is well */
 } Trouble;
-
-/* What is known against a server, as a row. */
-typedef struct TroubleRow
-{
-	const char *state;			/* NULL: nothing is */
-	const char *reason;
-	const char *detail;
-	const char *step;			/* NULL: no kind of call in particular */
-	TimestampTz since;
-	TimestampTz until;			/* 0: no time was named */
-} TroubleRow;
 
 extern bool trouble_is_left_alone(const Trouble *trouble, Monotonic now);
 

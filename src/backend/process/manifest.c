@@ -8,8 +8,8 @@
 #include "storage/latch.h"
 #include "utils/timestamp.h"
 
-#include "dispatch/tick.h"
 #include "process/manifest.h"
+#include "store/tick.h"
 
 /* A day that is still open, and what failed, is looked at again after this. */
 #define PAUSE_MS (60 * 1000)
@@ -87,7 +87,7 @@ make_step(Manifest *manifest)
 {
 	Manifest	after = *manifest;
 	ErrorData  *error;
-	bool		installed = tick_run(ENGINE_IN_WORKER, step, &after, &error);
+	bool		installed = tick_run(TICK_IN_WORKER, step, &after, &error);
 
 	/* whoever set the latch while the transaction waited for something is not lost */
 	SetLatch(MyLatch);

@@ -252,7 +252,7 @@ say_problem(const Engine *engine)
 static void
 say_what_happened(const Engine *engine)
 {
-	const EngineTotals *totals = engine_state(engine).totals;
+	const Totals *totals = engine_state(engine).totals;
 	StringInfoData list;
 	int64		ended = 0;
 
@@ -288,7 +288,7 @@ reengage_run(PG_FUNCTION_ARGS)
 
 	check_surroundings(fcinfo);
 	leave_first_transaction();
-	engine = engine_create(ENGINE_IN_PROCEDURE);
+	engine = engine_create(TICK_IN_PROCEDURE);
 	PG_TRY();
 	{
 		run(engine, limits);

@@ -18,9 +18,9 @@
 #include "base/settings.h"
 #include "base/shmem.h"
 #include "dispatch/engine.h"
-#include "dispatch/tick.h"
 #include "process/manifest.h"
 #include "process/worker.h"
+#include "store/tick.h"
 
 /*
  * How long a shutdown waits for POSTs that are on the wire: each one that is
@@ -46,7 +46,7 @@ phase_of(EngineCondition condition)
 }
 
 static int64
-ended_so_far(const EngineTotals *totals)
+ended_so_far(const Totals *totals)
 {
 	int64		ended = 0;
 
@@ -149,7 +149,7 @@ reengage_worker_main(Datum arg)
 	shmem_attach_worker(place);
 	pgstat_report_appname("reengage worker");
 
-	engine = engine_create(ENGINE_IN_WORKER);
+	engine = engine_create(TICK_IN_WORKER);
 	engine_follow_from(engine, slot.followed);
 	manifest_init(&manifest);
 	while (!ShutdownRequestPending)

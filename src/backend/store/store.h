@@ -16,8 +16,18 @@
 
 #include "base/address_hash.h"
 #include "decide.h"
-#include "dispatch/trouble.h"
 #include "nudge.h"
+
+/* What is known against a server, as a row. */
+typedef struct TroubleRow
+{
+	const char *state;			/* NULL: nothing is */
+	const char *reason;
+	const char *detail;
+	const char *step;			/* NULL: no kind of call in particular */
+	TimestampTz since;
+	TimestampTz until;			/* 0: no time was named */
+} TroubleRow;
 
 /* A lane of a server: what one role has due with one priority. */
 typedef struct LaneRow

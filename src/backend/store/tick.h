@@ -5,7 +5,14 @@
 #ifndef REENGAGE_TICK_H
 #define REENGAGE_TICK_H
 
-#include "dispatch/engine.h"
+#include "postgres.h"
+
+/* Where a tick's transaction comes from. */
+typedef enum TickHost
+{
+	TICK_IN_WORKER,			/* it makes its own; errors are survived */
+	TICK_IN_PROCEDURE			/* SPI's, of a CALL outside of a transaction block */
+} TickHost;
 
 typedef void (*TickBody) (void *argument);
 
@@ -21,7 +28,7 @@ extern int	tick_most(void);
  * nothing to run.  After an error all is rolled back, and *error has it in
  * the current memory context; otherwise *error is NULL.
  */
-extern bool tick_run(EngineHost host, TickBody body, void *argument, ErrorData **error);
+extern bool tick_run(TickHost host, TickBody body, void *argument, ErrorData **error);
 
 /* Writes an error of tick_run() into the log. */
 extern void tick_log(ErrorData *error);

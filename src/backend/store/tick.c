@@ -20,7 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "base/names.h"
-#include "dispatch/tick.h"
+#include "store/tick.h"
 
 /* So long a shutdown waits for a tick: a trigger of the owner may never end. */
 #define PATIENCE_MS 1000
@@ -235,10 +235,10 @@ tick_most(void)
 }
 
 bool
-tick_run(EngineHost host, TickBody body, void *argument, ErrorData **error)
+tick_run(TickHost host, TickBody body, void *argument, ErrorData **error)
 {
 	*error = NULL;
-	if (host == ENGINE_IN_PROCEDURE)
+	if (host == TICK_IN_PROCEDURE)
 		return try_in_procedure(body, argument, error);
 	return try_in_worker(body, argument, error);
 }
