@@ -260,7 +260,7 @@ after_notify(const Facts *facts, const Terms *terms)
 			return notified(facts);
 		case REPLY_CLOSED:
 			/* it closed after we looked; never back and forth */
-			if (terms->turned)
+			if (terms->rerouted)
 				return settle(OUTCOME_REFUSED, facts->reason);
 			return follow_closed(facts, terms);
 		case REPLY_NOT_FOUND:
@@ -290,7 +290,7 @@ after_create(const Facts *facts, const Terms *terms)
 						  OUTCOME_SESSION_CONTINUED : OUTCOME_SESSION_CREATED, NULL);
 		case REPLY_OVERTAKEN:
 			/* the customer came back after we looked; never back and forth */
-			if (terms->turned)
+			if (terms->rerouted)
 				return settle(OUTCOME_REFUSED, facts->reason);
 			return call(STEP_NOTIFY);
 		case REPLY_CLOSED:

@@ -44,7 +44,7 @@ typedef struct Terms
 	bool		unresolved;		/* this call was made before, and may have had its effect */
 
 	bool		second_look;	/* the check is of another conversation of the same customer */
-	bool		turned;			/* an earlier POST of this attempt was refused for what the conversation had become */
+	bool		rerouted;			/* an earlier POST of this attempt was refused for what the conversation had become */
 	int64_t		made_at;		/* when we made the conversation that was called; 0: we did not */
 
 	int			refusals;		/* earlier calls that were refused to it alone */

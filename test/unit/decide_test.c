@@ -467,7 +467,7 @@ typedef struct RecipientCase
 	const char *name;
 	/* facts */
 	const char *channel;
-	const char *customer;
+	const char *address_hash;
 	const char *business;
 	/* terms */
 	const char *own_address;
@@ -609,7 +609,7 @@ typedef struct TurnCase
 {
 	Step		step;
 	ReplyClass	class;
-	bool		turned;
+	bool		rerouted;
 	Decision	wanted;
 } TurnCase;
 
@@ -632,9 +632,9 @@ test_turns(void)
 		Terms		terms = some_terms();
 		char		name[80];
 
-		terms.turned = cases[i].turned;
+		terms.rerouted = cases[i].rerouted;
 		snprintf(name, sizeof(name), "%s, %s, %s time", step_name(cases[i].step),
-				 reply_class_name(cases[i].class), cases[i].turned ? "the second" : "the first");
+				 reply_class_name(cases[i].class), cases[i].rerouted ? "the second" : "the first");
 		check(name, cases[i].step, &facts, &terms, cases[i].wanted);
 	}
 }
@@ -748,7 +748,7 @@ test_elsewhere(void)
 
 typedef struct NotifiedCase
 {
-	const char *customer;
+	const char *address_hash;
 	const char *old_channel;
 	const char *own;
 	const char *own_channel;

@@ -186,12 +186,12 @@ typedef struct State
 	/* the memory of the engine */
 	uint8_t		phase;
 	uint8_t		step;
-	uint8_t		intent;			/* the step of the intent that it flies under */
+	uint8_t		intent;			/* the step of the intent that it is under */
 	uint8_t		fate;
 	uint8_t		key;			/* of the POST that it waits for */
 	uint8_t		customer_known;
 	uint8_t		has_written;	/* the customer, as this check tells */
-	uint8_t		turned;			/* from one POST to the other, in this attempt */
+	uint8_t		rerouted;			/* from one POST to the other, in this attempt */
 	uint8_t		end_kind;
 	uint8_t		end_outcome;
 	uint8_t		end_unresolved;
@@ -270,7 +270,7 @@ forget_flight(State *state, Phase phase)
 	state->fate = FATE_OPEN;
 	state->key = 0;
 	state->customer_known = false;
-	state->turned = false;
+	state->rerouted = false;
 	state->attempt_posts = 0;
 	state->end_kind = 0;
 	state->end_outcome = 0;
@@ -328,7 +328,7 @@ terms_of(const State *state, Step step)
 		.repeat_until = state->key_expired ? NOW : INT64_MAX,
 		.address = state->has_address ? "+1own" : NULL,
 		.channel = state->has_address ? "sms" : NULL,
-		.proactive_channels = "sms", .turned = state->turned,
+		.proactive_channels = "sms", .rerouted = state->rerouted,
 	};
 }
 
@@ -348,7 +348,7 @@ bend_terms(Variant variant, const State *state, Terms *terms)
 	if (variant == BROKEN_OPTION_REMEMBERED)
 		terms->repeatable = true;
 	if (variant == BROKEN_BACK_AND_FORTH)
-		terms->turned = false;
+		terms->rerouted = false;
 	if (variant == BROKEN_EXPIRED_UNRESOLVED && state->expired)
 		terms->unresolved = false;
 }
@@ -407,7 +407,7 @@ end_flight(State *state, const Decision *end)
 	/* what is of no use any more */
 	state->customer_known = false;
 	state->posts = 0;
-	state->turned = false;
+	state->rerouted = false;
 	state->attempt_posts = 0;
 	if (!end->unresolved)
 		state->step = STEP_CHECK;
@@ -418,7 +418,7 @@ end_flight(State *state, const Decision *end)
 		state->holds++;
 }
 
-/* False: the call comes too late, and the flight ends. */
+/* False: the call comes too late, and the delivery ends. */
 static bool
 ask_to_call(Variant variant, State *state)
 {
@@ -482,7 +482,7 @@ take_reply(Variant variant, State *state, ReplyClass class, About about)
 		end_flight(state, &decision);
 	else
 	{
-		state->turned = is_post((Step) state->step);
+		state->rerouted = is_post((Step) state->step);
 		state->step = decision.step;
 		state->phase = PHASE_INTENDING;
 		/* its recipient has been chosen */

@@ -76,7 +76,7 @@ site_name(void)
 	if (reengage_instance_key[0] != '\0')
 		return psprintf("key:%.16s", sha256_hex(reengage_instance_key));
 	read_machine(machine);
-	/* by its real name: a symbolic link must not make it another one */
+	/* by its real name: a symbolic courier must not make it another one */
 	real = realpath(DataDir, NULL);
 	directory = pstrdup(real ? real : DataDir);
 	free(real);

@@ -1,5 +1,5 @@
 /*
- * calls.c: from a flight to a CALL, and from a REPLY to a decision.
+ * calls.c: from a delivery to a CALL, and from a REPLY to a decision.
  */
 #include "postgres.h"
 
@@ -10,10 +10,10 @@
 
 #include "base/rows.h"
 #include "dispatch/calls.h"
-#include "dispatch/flight_addresses.h"
+#include "dispatch/delivery_addresses.h"
 #include "dispatch/last_word.h"
+#include "dispatch/server_signal.h"
 #include "dispatch/terms.h"
-#include "dispatch/verdict.h"
 #include "message.h"
 #include "test_point.h"
 
@@ -34,62 +34,62 @@
 #define LONGEST_WATCH_MS (2 * WATCH_MS)
 
 void
-calls_init(Calls *calls, MemoryContext context, Flights *flights, dlist_head *servers)
+calls_init(Calls *calls, MemoryContext context, Deliveries *deliveries, dlist_head *servers)
 {
 	memset(calls, 0, sizeof(*calls));
 	calls->context = context;
-	calls->flights = flights;
+	calls->deliveries = deliveries;
 	calls->servers = servers;
 }
 
 void
 calls_close(Calls *calls)
 {
-	link_close(calls->link);
-	calls->link = NULL;
+	courier_close(calls->courier);
+	calls->courier = NULL;
 }
 
 bool
 calls_can_be_made(const Calls *calls)
 {
-	return link_is_ready(calls->link);
+	return courier_is_ready(calls->courier);
 }
 
 /* --- what follows from a reply --------------------------------------------- */
 
 static Terms
-terms_of_flight(const Flight *flight)
+terms_of_delivery(const Delivery *delivery)
 {
-	Terms		terms = terms_of(&flight->nudge, &flight->server->options, &flight->post);
+	Terms		terms = terms_of(&delivery->nudge, &delivery->server->options, &delivery->post);
 
-	terms.turned = flight->nposts > 1;
-	terms.second_look = flight->step == STEP_CHECK && flight_is_elsewhere(flight);
-	if (flight_is_elsewhere(flight))
-		terms.made_at = flight->other_made_at;
-	terms.rest_until = trouble_shows_until(&flight->server->trouble);
+	terms.rerouted = delivery->nposts > 1;
+	terms.second_look = delivery->step == STEP_CHECK && delivery_is_elsewhere(delivery);
+	if (delivery_is_elsewhere(delivery))
+		terms.made_at = delivery->other_made_at;
+	terms.rest_until = breaker_shows_until(&delivery->server->breaker);
 	return terms;
 }
 
 static Facts
-facts_of(const Flight *flight)
+facts_of(const Delivery *delivery)
 {
 	Facts		facts = {
-		.channel = flight->channel,
-		.customer_address = flight->customer_address,
-		.business_address = flight->business_address,
-		.customer_fault = flight_customer_fault(flight),
-		.own_fault = flight_own_fault(flight),
+		.channel = delivery->channel,
+		.customer_address = delivery->customer_address,
+		.business_address = delivery->business_address,
+		.customer_fault = delivery_address_fault(delivery),
+		.own_fault = delivery_own_address_fault(delivery),
 	};
 
 	return facts;
 }
 
 static const char *
-keep_message_id(Flight *flight, const char *message_id)
+keep_message_id(Delivery *delivery, const char *message_id)
 {
 	size_t		length = message_id != NULL ? strlen(message_id) : 0;
 
-	return length > 0 && length <= MESSAGE_ID_MAX ? flight_keep_ascii(flight, message_id) : NULL;
+	return length > 0 && length <= MESSAGE_ID_MAX ? delivery_keep_ascii(delivery, message_id) : NULL;
 }
 
 static TimestampTz
@@ -99,28 +99,28 @@ from_unix_time(int64 microseconds)
 }
 
 static void
-note_reply(Flight *flight, const ReplyMessage *reply)
+note_reply(Delivery *delivery, const ReplyMessage *reply)
 {
 	/* a refused message is a look, too: it says what has become of the conversation */
-	flight->looked_at = (Monotonic) {reply->answered_ms * 1000};
-	flight->api_calls += (int) reply->api_calls;
-	flight->http_status = (int) reply->http_status;
-	flight->message_id = keep_message_id(flight, reply->message_id);
-	flight->error_code = flight_keep_ascii(flight, reply->error_code);
-	flight->error_message = flight_keep_ascii(flight, reply->error_message);
-	flight->correlation_id = flight_keep_ascii(flight, reply->correlation_id);
-	flight->opted_out = flight->step != STEP_CHECK && reply->opted_out != 0 && reply->class != REPLY_DONE;
-	if (flight->step == STEP_CHECK)
-		flight->checked_at = GetCurrentTimestamp();
-	if (flight->step == STEP_CHECK && !flight_is_elsewhere(flight))
+	delivery->looked_at = (Monotonic) {reply->answered_ms * 1000};
+	delivery->api_calls += (int) reply->api_calls;
+	delivery->http_status = (int) reply->http_status;
+	delivery->message_id = keep_message_id(delivery, reply->message_id);
+	delivery->error_code = delivery_keep_ascii(delivery, reply->error_code);
+	delivery->error_message = delivery_keep_ascii(delivery, reply->error_message);
+	delivery->correlation_id = delivery_keep_ascii(delivery, reply->correlation_id);
+	delivery->opted_out = delivery->step != STEP_CHECK && reply->opted_out != 0 && reply->class != REPLY_DONE;
+	if (delivery->step == STEP_CHECK)
+		delivery->checked_at = GetCurrentTimestamp();
+	if (delivery->step == STEP_CHECK && !delivery_is_elsewhere(delivery))
 	{
-		flight->status_seen = flight_keep_ascii(flight, reply->status);
-		flight->channel = flight_keep_ascii(flight, reply->channel);
-		flight->customer_address = flight_keep(flight, reply->customer_address);
-		flight->business_address = flight_keep(flight, reply->business_address);
+		delivery->status_seen = delivery_keep_ascii(delivery, reply->status);
+		delivery->channel = delivery_keep_ascii(delivery, reply->channel);
+		delivery->customer_address = delivery_keep(delivery, reply->customer_address);
+		delivery->business_address = delivery_keep(delivery, reply->business_address);
 	}
-	if (flight->step != STEP_CHECK && reply->called_at > 0)
-		flight->called_at = from_unix_time(reply->called_at);
+	if (delivery->step != STEP_CHECK && reply->called_at > 0)
+		delivery->called_at = from_unix_time(reply->called_at);
 }
 
 /*
@@ -128,112 +128,112 @@ note_reply(Flight *flight, const ReplyMessage *reply)
  * need not answer one; what it answers says where the message went.
  */
 static void
-read_new_conversation(Flight *flight, const ReplyMessage *reply, Facts *facts)
+read_new_conversation(Delivery *delivery, const ReplyMessage *reply, Facts *facts)
 {
 	/* an API that notifies a conversation has nothing to add */
-	const char *conversation_id = reply->conversation_id == NULL && flight_is_elsewhere(flight) ?
-		flight->target : reply->conversation_id;
+	const char *conversation_id = reply->conversation_id == NULL && delivery_is_elsewhere(delivery) ?
+		delivery->target : reply->conversation_id;
 	bool		valid = conversation_id != NULL && conversation_id_is_valid(conversation_id);
 
-	if (flight->step == STEP_CHECK || facts->class != REPLY_DONE)
+	if (delivery->step == STEP_CHECK || facts->class != REPLY_DONE)
 		return;
-	if (!valid && flight->step == STEP_CREATE)
+	if (!valid && delivery->step == STEP_CREATE)
 	{
 		facts->class = REPLY_AMBIGUOUS;
 		facts->reason = "unreadable";
 	}
 	if (!valid)
 		return;
-	facts->elsewhere = pg_strcasecmp(conversation_id, flight->nudge.tip) != 0;
-	flight->new_conversation_id = flight_keep(flight, conversation_id);
+	facts->elsewhere = pg_strcasecmp(conversation_id, delivery->nudge.tip) != 0;
+	delivery->new_conversation_id = delivery_keep(delivery, conversation_id);
 	/* one that the thread has been through has a successor, and gets no other */
-	facts->same_conversation = list_contains(flight->nudge.path, conversation_id);
+	facts->same_conversation = list_contains(delivery->nudge.path, conversation_id);
 }
 
 /* A POST has been decided on; its recipient stays the same from here on. */
 static void
-prepare_post(Flight *flight, Step step, const Facts *facts, const Terms *terms)
+prepare_post(Delivery *delivery, Step step, const Facts *facts, const Terms *terms)
 {
 	Recipient	recipient;
 	const char *reason;
-	bool		looked_elsewhere = flight->step == STEP_CHECK && flight_is_elsewhere(flight);
+	bool		looked_elsewhere = delivery->step == STEP_CHECK && delivery_is_elsewhere(delivery);
 	/* a create that was overtaken, or put off for another look: its recipient is there */
-	bool		same_recipient = flight->step == STEP_CREATE || looked_elsewhere;
+	bool		same_recipient = delivery->step == STEP_CREATE || looked_elsewhere;
 
 	if (looked_elsewhere && facts->is_anothers)
-		flights_pass_over(flight);
+		deliveries_pass_over(delivery);
 	if (!looked_elsewhere || step == STEP_CREATE)
-		flight->target = flight->nudge.tip;
-	flight->step = flight->post.step = step;
-	flight->post.conversation_id = flight->target;
-	flight->post.since = 0;
+		delivery->target = delivery->nudge.tip;
+	delivery->step = delivery->post.step = step;
+	delivery->post.conversation_id = delivery->target;
+	delivery->post.since = 0;
 	if (same_recipient)
 		return;
-	memset(&flight->post.recipient, 0, sizeof(Recipient));
+	memset(&delivery->post.recipient, 0, sizeof(Recipient));
 	if (step == STEP_CREATE ? !choose_recipient(facts, terms, &recipient, &reason) :
 		!terms->notify_is_addressed || !choose_notified(facts, terms, &recipient, &reason))
 		return;
-	flight->named = recipient.to_address == terms->address;
-	flight->post.recipient.to_address = flight_address_to_send(flight, &recipient);
-	flight->post.recipient.from_address = flight_keep(flight, recipient.from_address);
-	flight->post.recipient.channel = flight_keep(flight, recipient.channel);
+	delivery->named = recipient.to_address == terms->address;
+	delivery->post.recipient.to_address = delivery_address_to_send(delivery, &recipient);
+	delivery->post.recipient.from_address = delivery_keep(delivery, recipient.from_address);
+	delivery->post.recipient.channel = delivery_keep(delivery, recipient.channel);
 }
 
 /* What it was refused, all are: the next one to try that is another, if there is one. */
 static void
-put_behind(Calls *calls, Flight *flight)
+put_behind(Calls *calls, Delivery *delivery)
 {
-	TimestampTz due_at = TimestampTzPlusMilliseconds(trouble_shows_until(&flight->server->trouble), TURN_MS);
+	TimestampTz due_at = TimestampTzPlusMilliseconds(breaker_shows_until(&delivery->server->breaker), TURN_MS);
 
-	flights_put_back(calls->flights, flight, Min(due_at, flight->nudge.expires_at), WAITS_FOR_SERVER);
+	deliveries_put_back(calls->deliveries, delivery, Min(due_at, delivery->nudge.expires_at), WAITS_FOR_SERVER);
 	/* none of this was to it alone */
-	flight->move_refusals = 0;
+	delivery->move_refusals = 0;
 }
 
-/* "verdict": what the reply says of the server. */
+/* "signal": what the reply says of the server. */
 static void
-take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply, Verdict verdict)
+take_reply(Calls *calls, Delivery *delivery, const ReplyMessage *reply, ServerSignal signal)
 {
-	Terms		terms = terms_of_flight(flight);
+	Terms		terms = terms_of_delivery(delivery);
 	Facts		facts;
 	Decision	decision;
 
-	note_reply(flight, reply);
-	facts = facts_of(flight);
-	facts.limited = verdict == VERDICT_NOT_NOW;
-	facts.of_server = verdict != VERDICT_NONE;
+	note_reply(delivery, reply);
+	facts = facts_of(delivery);
+	facts.limited = signal == SIGNAL_NOT_NOW;
+	facts.of_server = signal != SIGNAL_NONE;
 	facts.opted_out = reply->opted_out != 0;
 	facts.busy = reply->busy != 0;
 	facts.class = (ReplyClass) reply->class;
-	facts.reason = flight_keep_ascii(flight, reply->reason);
+	facts.reason = delivery_keep_ascii(delivery, reply->reason);
 	facts.retry_after_ms = reply->retry_after_ms;
 	facts.live = reply->live != 0;
 	if (reply->last_inbound_at > 0)
 		facts.last_inbound_at = from_unix_time(reply->last_inbound_at);
-	facts.is_anothers = terms.second_look && facts.class == REPLY_DONE && flight_is_with_others(flight, reply);
-	read_new_conversation(flight, reply, &facts);
-	decision = decide(flight->step, &facts, &terms);
+	facts.is_anothers = terms.second_look && facts.class == REPLY_DONE && delivery_is_with_others(delivery, reply);
+	read_new_conversation(delivery, reply, &facts);
+	decision = decide(delivery->step, &facts, &terms);
 	if (facts.class == REPLY_DONE)
-		trouble_note_success(&flight->server->trouble, flight->step, monotonic_now());
+		breaker_note_success(&delivery->server->breaker, delivery->step, monotonic_now());
 
 	switch (decision.kind)
 	{
 		case DECIDE_CALL:
-			prepare_post(flight, decision.step, &facts, &terms);
-			flights_move_to(flight, &calls->flights->to_intend);
+			prepare_post(delivery, decision.step, &facts, &terms);
+			deliveries_move_to(delivery, &calls->deliveries->to_intend);
 			break;
 		case DECIDE_BLOCK:
-			if (verdict == VERDICT_REFUSED)
-				put_behind(calls, flight);
+			if (signal == SIGNAL_REFUSED)
+				put_behind(calls, delivery);
 			else
-				flights_put_back(calls->flights, flight, flight->due_at, decision.reason);
+				deliveries_put_back(calls->deliveries, delivery, delivery->due_at, decision.reason);
 			break;
 		case DECIDE_SETTLE:
-			verdict_note_end(flight, reply, &decision);
+			server_signal_note_end(delivery, reply, &decision);
 			/* fall through */
 		case DECIDE_RETRY:
 		case DECIDE_HOLD:
-			flights_end(calls->flights, flight, decision);
+			deliveries_end(calls->deliveries, delivery, decision);
 			break;
 	}
 }
@@ -243,29 +243,29 @@ take_reply(Calls *calls, Flight *flight, const ReplyMessage *reply, Verdict verd
  * What was sent nevertheless, and refused unread for its token, counts as sent.
  */
 static void
-take_back(Calls *calls, Flight *flight, const ReplyMessage *reply)
+take_back(Calls *calls, Delivery *delivery, const ReplyMessage *reply)
 {
-	flight->api_calls += (int) reply->api_calls;
+	delivery->api_calls += (int) reply->api_calls;
 	if (reply->reason != NULL && strcmp(reply->reason, "connection") == 0)
-		flights_put_back(calls->flights, flight,
-						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CONNECT_MS << Min(flight->nudge.round, CONNECT_DOUBLINGS)),
+		deliveries_put_back(calls->deliveries, delivery,
+						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CONNECT_MS << Min(delivery->nudge.round, CONNECT_DOUBLINGS)),
 						 "a connection to the API takes longer than a message may wait");
 	else
-		flights_move_to(flight, flight->step == STEP_CHECK ? &calls->flights->to_start : &calls->flights->to_intend);
+		deliveries_move_to(delivery, delivery->step == STEP_CHECK ? &calls->deliveries->to_start : &calls->deliveries->to_intend);
 }
 
 /* A call of which nobody will tell us: the courier is gone, or never got it. */
 static void
-miss_reply(Calls *calls, Flight *flight, bool handed_over)
+miss_reply(Calls *calls, Delivery *delivery, bool handed_over)
 {
 	ReplyMessage reply = {.class = REPLY_NOT_APPLIED, .retry_after_ms = -1, .reason = "courier_lost"};
 
 	if (handed_over)
-		flight_note_made(flight);
-	if (handed_over && flight->step != STEP_CHECK)
+		delivery_note_made(delivery);
+	if (handed_over && delivery->step != STEP_CHECK)
 		reply.class = REPLY_AMBIGUOUS;
 	reply.api_calls = handed_over ? 1 : 0;
-	take_reply(calls, flight, &reply, VERDICT_NONE);
+	take_reply(calls, delivery, &reply, SIGNAL_NONE);
 }
 
 /* --- the courier -------------------------------------------------------------- */
@@ -281,12 +281,12 @@ set_problem(Calls *calls, const char *problem)
 }
 
 static void
-lose_link(Calls *calls, Monotonic now)
+lose_courier(Calls *calls, Monotonic now)
 {
-	Flight	  **calling;
+	Delivery  **calling;
 	int			count;
 
-	set_problem(calls, link_problem(calls->link));
+	set_problem(calls, courier_problem(calls->courier));
 	calls_close(calls);
 	calls->failures++;
 	if (monotonic_is_reached(monotonic_after(calls->opened_at, LONGEST_PAUSE_MS), now))
@@ -294,24 +294,24 @@ lose_link(Calls *calls, Monotonic now)
 	calls->pause_ms = Min(Max(calls->pause_ms * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
 	calls->not_before = monotonic_after(now, calls->pause_ms);
 
-	calling = flights_in(&calls->flights->calling, &count);
+	calling = deliveries_in(&calls->deliveries->calling, &count);
 	for (int i = 0; i < count; i++)
 	{
-		flights_call_ended(calls->flights, calling[i]);
+		deliveries_call_ended(calls->deliveries, calling[i]);
 		miss_reply(calls, calling[i], true);
 	}
 }
 
 void
-calls_keep_link(Calls *calls, Monotonic now)
+calls_keep_courier(Calls *calls, Monotonic now)
 {
-	if (calls->link != NULL || !monotonic_is_reached(calls->not_before, now))
+	if (calls->courier != NULL || !monotonic_is_reached(calls->not_before, now))
 		return;
-	calls->link = link_open();
+	calls->courier = courier_open();
 	calls->opened_at = now;
 	calls->hello_by_ms = calls->watched_ms + HELLO_MS;
 	/* it knows nothing yet */
-	servers_forget_introductions(calls->servers);
+	servers_forget_configurations(calls->servers);
 }
 
 void
@@ -320,39 +320,39 @@ calls_take_replies(Calls *calls, Monotonic now)
 	ReplyMessage reply;
 	RenderedMessage rendered;
 
-	while (calls->link != NULL)
+	while (calls->courier != NULL)
 	{
-		Flight	   *flight;
+		Delivery   *delivery;
 
-		switch (link_next(calls->link, &reply, &rendered))
+		switch (courier_next(calls->courier, &reply, &rendered))
 		{
-			case LINK_NOTHING:
+			case COURIER_NOTHING:
 				return;
-			case LINK_READY:
+			case COURIER_READY:
 				calls->failures = 0;
 				set_problem(calls, NULL);
 				break;
-			case LINK_RENDERED:
+			case COURIER_RENDERED:
 				/* the engine asks for none */
 				break;
-			case LINK_REPLY:
-				flight = flights_of_call(calls->flights, reply.call_id);
+			case COURIER_REPLY:
+				delivery = deliveries_of_call(calls->deliveries, reply.call_id);
 				/* it works: if it is lost now, the next one starts soon */
 				calls->pause_ms = 0;
-				if (flight == NULL)
+				if (delivery == NULL)
 					break;
-				flights_call_ended(calls->flights, flight);
-				TEST_POINT(flight->step == STEP_CHECK ? "check_answered" : "reply_read");
+				deliveries_call_ended(calls->deliveries, delivery);
+				TEST_POINT(delivery->step == STEP_CHECK ? "check_answered" : "reply_read");
 				if (reply.too_late)
 				{
-					take_back(calls, flight, &reply);
+					take_back(calls, delivery, &reply);
 					break;
 				}
-				flight_note_made(flight);
-				take_reply(calls, flight, &reply, verdict_of(flight, &reply, now));
+				delivery_note_made(delivery);
+				take_reply(calls, delivery, &reply, server_signal_of(delivery, &reply, now));
 				break;
-			case LINK_LOST:
-				lose_link(calls, now);
+			case COURIER_LOST:
+				lose_courier(calls, now);
 				break;
 		}
 	}
@@ -365,23 +365,23 @@ calls_watch(Calls *calls, Monotonic now)
 
 	calls->watched_ms += Min(monotonic_ms_until(now, calls->watched_at), LONGEST_WATCH_MS);
 	calls->watched_at = now;
-	if (calls->link == NULL)
+	if (calls->courier == NULL)
 		return;
-	if (!link_is_ready(calls->link) && calls->hello_by_ms < calls->watched_ms)
-		link_give_up(calls->link, "the courier did not start in time");
-	dlist_foreach(iter, &calls->flights->calling)
-		if (dlist_container(Flight, node, iter.cur)->answer_by_ms < calls->watched_ms)
-			link_give_up(calls->link, "the courier did not answer in time");
+	if (!courier_is_ready(calls->courier) && calls->hello_by_ms < calls->watched_ms)
+		courier_give_up(calls->courier, "the courier did not start in time");
+	dlist_foreach(iter, &calls->deliveries->calling)
+		if (dlist_container(Delivery, node, iter.cur)->answer_by_ms < calls->watched_ms)
+			courier_give_up(calls->courier, "the courier did not answer in time");
 }
 
 Monotonic
 calls_next_watch(const Calls *calls, bool wanted, Monotonic now)
 {
-	if (calls->link == NULL)
+	if (calls->courier == NULL)
 		return wanted ? calls->not_before : MONOTONIC_NEVER;
-	if (link_has_failed(calls->link))
+	if (courier_has_failed(calls->courier))
 		return now;
-	if (!link_is_ready(calls->link) || !dlist_is_empty(&calls->flights->calling))
+	if (!courier_is_ready(calls->courier) || !dlist_is_empty(&calls->deliveries->calling))
 		return monotonic_after(now, WATCH_MS);
 	return MONOTONIC_NEVER;
 }
@@ -389,89 +389,89 @@ calls_next_watch(const Calls *calls, bool wanted, Monotonic now)
 /* --- making calls --------------------------------------------------------------- */
 
 static CallMessage
-call_of(const Flight *flight)
+call_of(const Delivery *delivery)
 {
 	CallMessage call = {
-		.step = flight->step,
-		.priority = flight->urgency,
-		.server = to_utf8(flight->server->name),
-		.conversation_id = flight->target,
-		.nudge_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&flight->nudge_id))),
+		.step = delivery->step,
+		.priority = delivery->urgency,
+		.server = to_utf8(delivery->server->name),
+		.conversation_id = delivery->target,
+		.nudge_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&delivery->nudge_id))),
 	};
 
-	if (flight->nudge.expires_at != DT_NOEND)
-		call.time_left_ms = Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), flight->nudge.expires_at), 1);
-	if (flight->step == STEP_CHECK)
+	if (delivery->nudge.expires_at != DT_NOEND)
+		call.time_left_ms = Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), delivery->nudge.expires_at), 1);
+	if (delivery->step == STEP_CHECK)
 		return call;
-	call.repeats = flight->nudge.unresolved;
-	call.text = flight->nudge.message;
-	call.to_address = flight->post.recipient.to_address;
-	call.from_address = flight->post.recipient.from_address;
-	call.channel = flight->post.recipient.channel;
-	call.template = flight->nudge.template;
-	if (flight->step == STEP_CREATE && flight->server->options.tag_lineage)
-		call.root = flight->nudge.root;
+	call.repeats = delivery->nudge.unresolved;
+	call.text = delivery->nudge.message;
+	call.to_address = delivery->post.recipient.to_address;
+	call.from_address = delivery->post.recipient.from_address;
+	call.channel = delivery->post.recipient.channel;
+	call.template = delivery->nudge.template;
+	if (delivery->step == STEP_CREATE && delivery->server->options.tag_lineage)
+		call.root = delivery->nudge.root;
 	return call;
 }
 
 static void
-make_call(Calls *calls, Flight *flight)
+make_call(Calls *calls, Delivery *delivery)
 {
-	Terms		terms = terms_of_flight(flight);
+	Terms		terms = terms_of_delivery(delivery);
 	Decision	end;
 	CallMessage call;
 
 	if (!may_call(&terms, &end))
 	{
-		flights_end(calls->flights, flight, end);
+		deliveries_end(calls->deliveries, delivery, end);
 		return;
 	}
-	call = call_of(flight);
-	if (flight->nudge.too_large || !message_call_fits(&call))
+	call = call_of(delivery);
+	if (delivery->nudge.too_large || !message_call_fits(&call))
 	{
 		/* what may have been sent before is not said to have been refused */
-		flights_settle(calls->flights, flight, flight->nudge.unresolved ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED, "too_large");
+		deliveries_settle(calls->deliveries, delivery, delivery->nudge.unresolved ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED, "too_large");
 		return;
 	}
-	if (flight->nudge.message == NULL)
+	if (delivery->nudge.message == NULL)
 	{
-		flights_settle(calls->flights, flight, OUTCOME_REFUSED, "message_not_utf8");
+		deliveries_settle(calls->deliveries, delivery, OUTCOME_REFUSED, "message_not_utf8");
 		return;
 	}
-	if (!link_is_ready(calls->link))
+	if (!courier_is_ready(calls->courier))
 	{
-		miss_reply(calls, flight, false);
+		miss_reply(calls, delivery, false);
 		return;
 	}
-	if (!server_introduce(flight->server, calls->link, monotonic_now()))
+	if (!server_configure(delivery->server, calls->courier, monotonic_now()))
 	{
-		flights_put_back(calls->flights, flight, flight->due_at, NULL);
+		deliveries_put_back(calls->deliveries, delivery, delivery->due_at, NULL);
 		return;
 	}
 	call.call_id = ++calls->last_call_id;
-	call.leave_by_ms = flight->leave_by.us / 1000;
-	flight->handed_at = GetCurrentTimestamp();
-	if (flight->step == STEP_CHECK)
-		flight->looked_under = flight->server->version;
-	flight->answer_by_ms = calls->watched_ms + longest_call_ms(&flight->server->options);
-	flights_call_begins(calls->flights, flight, call.call_id);
-	TEST_POINT(flight->step == STEP_CHECK ? "claimed" : "post_queued");
-	link_send_call(calls->link, &call);
+	call.leave_by_ms = delivery->leave_by.us / 1000;
+	delivery->handed_at = GetCurrentTimestamp();
+	if (delivery->step == STEP_CHECK)
+		delivery->looked_under = delivery->server->version;
+	delivery->answer_by_ms = calls->watched_ms + longest_call_ms(&delivery->server->options);
+	deliveries_call_begins(calls->deliveries, delivery, call.call_id);
+	TEST_POINT(delivery->step == STEP_CHECK ? "claimed" : "post_queued");
+	courier_send_call(calls->courier, &call);
 }
 
 void
 calls_make_checks(Calls *calls, Monotonic leave_by)
 {
 	int			count;
-	Flight	  **flights = flights_in(&calls->flights->to_start, &count);
+	Delivery  **deliveries = deliveries_in(&calls->deliveries->to_start, &count);
 
 	for (int i = 0; i < count; i++)
 	{
-		flights[i]->leave_by = leave_by;
-		if (flights[i]->server->exists && !flights[i]->server->paused)
-			make_call(calls, flights[i]);
+		deliveries[i]->leave_by = leave_by;
+		if (deliveries[i]->server->exists && !deliveries[i]->server->paused)
+			make_call(calls, deliveries[i]);
 		else
-			flights_put_back(calls->flights, flights[i], flights[i]->due_at, NULL);
+			deliveries_put_back(calls->deliveries, deliveries[i], deliveries[i]->due_at, NULL);
 	}
 }
 
@@ -479,22 +479,22 @@ void
 calls_make_posts(Calls *calls, Standby *standby, bool may)
 {
 	int			count;
-	Flight	  **flights = flights_in(&calls->flights->to_post, &count);
+	Delivery  **deliveries = deliveries_in(&calls->deliveries->to_post, &count);
 	XLogRecPtr	safe_up_to = count > 0 ? standby_confirmed_up_to() : 0;
 	Monotonic	now = monotonic_now();
 
 	for (int i = 0; i < count; i++)
 	{
-		XLogRecPtr	committed_at = flights[i]->intent->committed_at;
-		bool		late = monotonic_is_reached(flights[i]->leave_by, now);
+		XLogRecPtr	committed_at = deliveries[i]->intent->committed_at;
+		bool		late = monotonic_is_reached(deliveries[i]->leave_by, now);
 		bool		in_vain = may && late && committed_at > safe_up_to;
 
 		if (in_vain)
 			standby_missed(standby, committed_at);
-		if (!may || late || !flight_may_post(flights[i]))
-			flights_put_back(calls->flights, flights[i], flights[i]->due_at, in_vain ? WAITS_FOR_STANDBY : NULL);
-		else if (committed_at <= safe_up_to && !link_is_full(calls->link))
-			make_call(calls, flights[i]);
+		if (!may || late || !delivery_may_post(deliveries[i]))
+			deliveries_put_back(calls->deliveries, deliveries[i], deliveries[i]->due_at, in_vain ? WAITS_FOR_STANDBY : NULL);
+		else if (committed_at <= safe_up_to && !courier_is_full(calls->courier))
+			make_call(calls, deliveries[i]);
 	}
 	standby_watch(standby);
 }

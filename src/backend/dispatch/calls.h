@@ -6,16 +6,16 @@
 #define REENGAGE_CALLS_H
 
 #include "base/clocks.h"
-#include "dispatch/flights.h"
-#include "dispatch/link.h"
+#include "dispatch/courier_pipe.h"
+#include "dispatch/deliveries.h"
 #include "dispatch/standby.h"
 
 typedef struct Calls
 {
 	MemoryContext context;
-	Flights    *flights;
+	Deliveries *deliveries;
 	dlist_head *servers;
-	Link	   *link;			/* NULL: there is no courier */
+	CourierPipe *courier;			/* NULL: there is no courier */
 	int64		last_call_id;
 	Monotonic	opened_at;
 	Monotonic	not_before;		/* of the next courier */
@@ -27,19 +27,19 @@ typedef struct Calls
 	char	   *problem;		/* what became of the last one; NULL: all is well */
 } Calls;
 
-extern void calls_init(Calls *calls, MemoryContext context, Flights *flights,
+extern void calls_init(Calls *calls, MemoryContext context, Deliveries *deliveries,
 					   dlist_head *servers);
 
 /* Ends the courier. */
 extern void calls_close(Calls *calls);
 
 /* Starts a courier if there is none and it is time for one. */
-extern void calls_keep_link(Calls *calls, Monotonic now);
+extern void calls_keep_courier(Calls *calls, Monotonic now);
 
 extern bool calls_can_be_made(const Calls *calls);
 
 /*
- * Takes in all answers that are there: each flight goes where its reply leads
+ * Takes in all answers that are there: each delivery goes where its reply leads
  * it, to_intend or to_end.
  */
 extern void calls_take_replies(Calls *calls, Monotonic now);
@@ -53,7 +53,7 @@ extern void calls_watch(Calls *calls, Monotonic now);
 /* When a courier is to be started, if one is wanted, or to be watched. */
 extern Monotonic calls_next_watch(const Calls *calls, bool wanted, Monotonic now);
 
-/* Makes the checks of all flights that are to start; they are begun by that time, or come back. */
+/* Makes the checks of all deliveries that are to start; they are begun by that time, or come back. */
 extern void calls_make_checks(Calls *calls, Monotonic leave_by);
 
 /*

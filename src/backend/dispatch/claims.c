@@ -127,19 +127,19 @@ urgency(const Reading *reading)
 	return most;
 }
 
-/* Now, so that those who wait for one another count too; see flights_land(). */
+/* Now, so that those who wait for one another count too; see deliveries_let_go(). */
 static void
-count_start(const Reading *reading, Asker *asker, Flight *flight)
+count_start(const Reading *reading, Asker *asker, Delivery *delivery)
 {
 	if (reading->lanes->per_minute == 0)
 		return;
-	flight->counted_at = reading->clocks->now;
-	pace_count(&asker->pace, flight->counted_at);
+	delivery->counted_at = reading->clocks->now;
+	pace_count(&asker->pace, delivery->counted_at);
 }
 
 /* Takes the next row of a lane that is not in hand already.  False: there is none. */
 static bool
-take_turn(Reading *reading, int place, Flights *flights, Server *server)
+take_turn(Reading *reading, int place, Deliveries *deliveries, Server *server)
 {
 	LaneInHand *hand = &reading->hands[place];
 	Lane	   *lane = lane_in_hand(hand);
@@ -147,19 +147,19 @@ take_turn(Reading *reading, int place, Flights *flights, Server *server)
 	while (has_due(reading, place))
 	{
 		const DueRow *row = &reading->rows[reading->next[place]++];
-		Flight	   *flight = row->locked ? NULL : flights_take(flights, server, hand, row);
+		Delivery   *delivery = row->locked ? NULL : deliveries_take(deliveries, server, hand, row);
 
 		lane->due_at = row->due_at;
 		lane->nudge_id = row->nudge_id;
 		if (row->locked)
 			server_lock_out(server, row->due_at);
-		if (flight == NULL)
+		if (delivery == NULL)
 			continue;
 		reading->lanes->turn++;
 		hand->asker->turn = lane->turn = reading->lanes->turn;
-		count_start(reading, hand->asker, flight);
+		count_start(reading, hand->asker, delivery);
 		if (rotation_is_equal(reading->lanes->turn))
-			flight->urgency = urgency(reading);
+			delivery->urgency = urgency(reading);
 		return true;
 	}
 	return false;
@@ -175,7 +175,7 @@ next_look(const Reading *reading, int place)
 }
 
 static void
-claim_from(Flights *flights, Server *server, int room, const Clocks *clocks)
+claim_from(Deliveries *deliveries, Server *server, int room, const Clocks *clocks)
 {
 	Reading		reading = {.lanes = &server->lanes, .clocks = clocks};
 	int			place;
@@ -191,7 +191,7 @@ claim_from(Flights *flights, Server *server, int room, const Clocks *clocks)
 		read_lanes(&reading, server->name);
 	}
 	while (room > 0 && (place = choose_lane(&reading)) >= 0)
-		room -= take_turn(&reading, place, flights, server);
+		room -= take_turn(&reading, place, deliveries, server);
 	for (place = 0; place < reading.count; place++)
 		lane_in_hand(&reading.hands[place])->next_due = next_look(&reading, place);
 	lanes_were_read(&server->lanes, clocks->now);
@@ -199,11 +199,11 @@ claim_from(Flights *flights, Server *server, int room, const Clocks *clocks)
 
 /* The loaded nudge with this id, if it is still due at the same time. */
 static const LoadedNudge *
-find_loaded(const LoadedNudge *nudges, int count, const Flight *flight)
+find_loaded(const LoadedNudge *nudges, int count, const Delivery *delivery)
 {
 	for (int i = 0; i < count; i++)
-		if (memcmp(&nudges[i].nudge_id, &flight->nudge_id, sizeof(pg_uuid_t)) == 0)
-			return nudges[i].due_at == flight->due_at ? &nudges[i] : NULL;
+		if (memcmp(&nudges[i].nudge_id, &delivery->nudge_id, sizeof(pg_uuid_t)) == 0)
+			return nudges[i].due_at == delivery->due_at ? &nudges[i] : NULL;
 	return NULL;
 }
 
@@ -212,50 +212,50 @@ find_loaded(const LoadedNudge *nudges, int count, const Flight *flight)
  * waits until that has been tried.
  */
 static bool
-depart_or_wait(Flights *flights, Flight *flight, const LoadedNudge *nudge)
+start_or_wait(Deliveries *deliveries, Delivery *delivery, const LoadedNudge *nudge)
 {
 	TimestampTz later = TimestampTzPlusMilliseconds(nudge->others_next_attempt, TURN_MS);
 
-	if (!flights_depart(flights, flight, nudge))
+	if (!deliveries_start(deliveries, delivery, nudge))
 		return false;
 	if (nudge->in_circles)
 	{
-		trouble_notice(&flight->server->trouble, STEP_CHECK, "a thread leads back into itself: its nudges end as refused",
+		breaker_notice(&delivery->server->breaker, STEP_CHECK, "a thread leads back into itself: its nudges end as refused",
 					   psprintf("conversation %s; somebody wrote a ring into reengage.lineage", nudge->conversation_id));
-		flights_settle(flights, flight, nudge->unresolved ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED, "thread_in_circles");
+		deliveries_settle(deliveries, delivery, nudge->unresolved ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED, "thread_in_circles");
 		return false;
 	}
 	if (leads_astray(nudge))
 	{
-		flights_settle(flights, flight, OUTCOME_REFUSED, "named_by_another");
+		deliveries_settle(deliveries, delivery, OUTCOME_REFUSED, "named_by_another");
 		return false;
 	}
 	if (nudge->suppressed && !nudge->unresolved)
 	{
-		flights_settle(flights, flight, OUTCOME_SUPPRESSED, "opted_out");
+		deliveries_settle(deliveries, delivery, OUTCOME_SUPPRESSED, "opted_out");
 		return false;
 	}
 	if (answers_nudge(nudge, nudge->answered_at) && !nudge->unresolved)
 	{
-		flights_settle(flights, flight, OUTCOME_ANSWERED, "recorded");
+		deliveries_settle(deliveries, delivery, OUTCOME_ANSWERED, "recorded");
 		return false;
 	}
 	if (nudge->others_next_attempt == 0 || nudge->unresolved)
 		return true;
-	flights_put_back(flights, flight, Max(later, GetCurrentTimestamp() + TURN_MS * 1000),
+	deliveries_put_back(deliveries, delivery, Max(later, GetCurrentTimestamp() + TURN_MS * 1000),
 					 "the call of another nudge of this thread is unresolved");
 	return false;
 }
 
 /* Loads these, and puts each under way, parks it, or leaves it to the schedule. */
 static int
-depart_slice(Flights *flights, Flight **ready, int count)
+depart_slice(Deliveries *deliveries, Delivery **ready, int count)
 {
 	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * count);
 	LoadedNudge *nudges;
 	int			nnudges;
 	OpenRows   *open;
-	int			departed = 0;
+	int			started = 0;
 
 	for (int i = 0; i < count; i++)
 		ids[i] = ready[i]->nudge_id;
@@ -267,64 +267,64 @@ depart_slice(Flights *flights, Flight **ready, int count)
 
 		/* it ended while it was parked, or moved and will be found there */
 		if (nudge == NULL)
-			flights_land(flights, ready[i]);
+			deliveries_let_go(deliveries, ready[i]);
 		/* the look would be in vain */
 		else if (!gate_locks_are_free(ready[i]->server, nudge, open))
 		{
 			server_lock_out(ready[i]->server, nudge->due_at);
-			flights_land(flights, ready[i]);
+			deliveries_let_go(deliveries, ready[i]);
 		}
 		else
-			departed += depart_or_wait(flights, ready[i], nudge);
+			started += start_or_wait(deliveries, ready[i], nudge);
 	}
 	open_rows_end(open);
-	return departed;
+	return started;
 }
 
 /* The ready nudges of a server, slice by slice, as long as it has room for their text. */
 static int
-depart(Flights *flights, const Server *server, int room)
+depart(Deliveries *deliveries, const Server *server, int room)
 {
 	int			count;
-	Flight	  **ready = flights_in(&flights->ready, &count);
+	Delivery  **ready = deliveries_in(&deliveries->ready, &count);
 	MemoryContext slice = AllocSetContextCreate(CurrentMemoryContext, "reengage slice",
 												ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(slice);
 	int			wanted = 0;
-	int			departed = 0;
+	int			started = 0;
 
 	for (int i = 0; i < count && wanted < room; i++)
 		if (ready[i]->server == server)
 			ready[wanted++] = ready[i];
 	for (int i = 0; i < wanted && server->text < SERVER_TEXT_MAX; i += SLICE)
 	{
-		departed += depart_slice(flights, ready + i, Min(wanted - i, SLICE));
+		started += depart_slice(deliveries, ready + i, Min(wanted - i, SLICE));
 		MemoryContextReset(slice);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(slice);
-	return departed;
+	return started;
 }
 
 int
-claims_take(Flights *flights, const Policies *policies, dlist_head *servers, Link *link,
+claims_take(Deliveries *deliveries, const Policies *policies, dlist_head *servers, CourierPipe *courier,
 			const Clocks *clocks, int most)
 {
-	int			departed = 0;
+	int			started = 0;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, servers)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
-		int			room = Min(server_capacity(server, clocks->now), most - departed);
+		int			room = Min(server_capacity(server, clocks->now), most - started);
 
-		if (room <= 0 || !server_introduce(server, link, clocks->now))
+		if (room <= 0 || !server_configure(server, courier, clocks->now))
 			continue;
 		server_look_again(server, clocks->now);
 		server->lanes.per_minute = policies_max_per_minute(policies, server->name);
 		if (room > server->ready)
-			claim_from(flights, server, room - server->ready, clocks);
-		departed += depart(flights, server, room);
+			claim_from(deliveries, server, room - server->ready, clocks);
+		started += depart(deliveries, server, room);
 	}
-	return Max(departed - policies_judge_starts(policies, flights), 0);
+	return Max(started - policies_judge_starts(policies, deliveries), 0);
 }

@@ -4,8 +4,8 @@
 #ifndef REENGAGE_CLAIMS_H
 #define REENGAGE_CLAIMS_H
 
-#include "dispatch/flights.h"
-#include "dispatch/link.h"
+#include "dispatch/courier_pipe.h"
+#include "dispatch/deliveries.h"
 #include "dispatch/policies.h"
 
 /*
@@ -14,7 +14,7 @@
  * one engine in a database.  Returns the number, without those that policies
  * end or put back at once.
  */
-extern int	claims_take(Flights *flights, const Policies *policies, dlist_head *servers, Link *link,
+extern int	claims_take(Deliveries *deliveries, const Policies *policies, dlist_head *servers, CourierPipe *courier,
 						const Clocks *clocks, int most);
 
 #endif

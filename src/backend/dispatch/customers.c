@@ -37,165 +37,165 @@ customer_key(const Server *server, const char *hash)
 	return key;
 }
 
-/* Takes the customer for the flight.  If another one has it, the result is that. */
+/* Takes the customer for the delivery.  If another one has it, the result is that. */
 static Customer *
-take_customer(Flights *flights, Flight *flight, const char *hash)
+take_customer(Deliveries *deliveries, Delivery *delivery, const char *hash)
 {
-	CustomerKey key = customer_key(flight->server, hash);
+	CustomerKey key = customer_key(delivery->server, hash);
 	bool		found;
-	Customer   *customer = hash_search(flights->customers, &key, HASH_ENTER, &found);
+	Customer   *customer = hash_search(deliveries->customers, &key, HASH_ENTER, &found);
 
 	if (found)
 		return customer;
 	dlist_init(&customer->parked);
 	customer->nparked = 0;
 	customer->overflowed = false;
-	flight->customer = customer;
+	delivery->customer = customer;
 	return NULL;
 }
 
 /* One that stands by for the customer has a look in hand, which grows old. */
-static Flight *
-next_standing_by(Flights *flights, const Customer *customer)
+static Delivery *
+next_standing_by(Deliveries *deliveries, const Customer *customer)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &flights->standing_by)
+	dlist_foreach(iter, &deliveries->standing_by)
 	{
-		Flight	   *flight = dlist_container(Flight, node, iter.cur);
-		CustomerKey key = customer_key(flight->server, flight->post.customer);
+		Delivery   *delivery = dlist_container(Delivery, node, iter.cur);
+		CustomerKey key = customer_key(delivery->server, delivery->post.address_hash);
 
 		if (memcmp(&key, &customer->key, sizeof(key)) == 0)
-			return flight;
+			return delivery;
 	}
 	return NULL;
 }
 
 /* Passes the customer on to the one that waited longest. */
 void
-flights_leave_customer(Flights *flights, Flight *flight)
+deliveries_leave_customer(Deliveries *deliveries, Delivery *delivery)
 {
-	Customer   *customer = flight->customer;
-	Flight	   *next = next_standing_by(flights, customer);
+	Customer   *customer = delivery->customer;
+	Delivery   *next = next_standing_by(deliveries, customer);
 
-	flight->customer = NULL;
+	delivery->customer = NULL;
 	if (next != NULL)
 	{
 		next->customer = customer;
-		flights->nstanding_by--;
-		flights_move_to(next, &flights->to_intend);
+		deliveries->nstanding_by--;
+		deliveries_move_to(next, &deliveries->to_intend);
 	}
 	else if (!dlist_is_empty(&customer->parked))
 	{
-		next = dlist_container(Flight, node, dlist_pop_head_node(&customer->parked));
+		next = dlist_container(Delivery, node, dlist_pop_head_node(&customer->parked));
 		customer->nparked--;
 		next->customer = customer;
-		flights_make_ready(flights, next);
+		deliveries_make_ready(deliveries, next);
 	}
 	else
 	{
 		if (customer->overflowed)
 			lanes_rewind_all(&customer->key.server->lanes, DT_NOBEGIN);
-		hash_search(flights->customers, &customer->key, HASH_REMOVE, NULL);
+		hash_search(deliveries->customers, &customer->key, HASH_REMOVE, NULL);
 	}
 }
 
 void
-flights_name_customer(Flights *flights, Flight *flight, const char *hash)
+deliveries_name_customer(Deliveries *deliveries, Delivery *delivery, const char *hash)
 {
-	const char *named = flight->post.customer;
+	const char *named = delivery->post.address_hash;
 
 	if (hash == named || (hash != NULL && named != NULL && strcmp(hash, named) == 0))
 		return;
-	if (flight->customer != NULL)
-		flights_leave_customer(flights, flight);
-	flight->post.customer = flight_keep(flight, hash);
+	if (delivery->customer != NULL)
+		deliveries_leave_customer(deliveries, delivery);
+	delivery->post.address_hash = delivery_keep(delivery, hash);
 }
 
 bool
-flights_take_customer(Flights *flights, Flight *flight)
+deliveries_take_customer(Deliveries *deliveries, Delivery *delivery)
 {
-	return flight->post.customer == NULL || flight->customer != NULL ||
-		take_customer(flights, flight, flight->post.customer) == NULL;
+	return delivery->post.address_hash == NULL || delivery->customer != NULL ||
+		take_customer(deliveries, delivery, delivery->post.address_hash) == NULL;
 }
 
 static void
-park(Flight *flight, Customer *customer)
+park(Delivery *delivery, Customer *customer)
 {
-	dlist_push_tail(&customer->parked, &flight->node);
+	dlist_push_tail(&customer->parked, &delivery->node);
 	customer->nparked++;
 }
 
 OwnCustomer
-flights_take_own_customer(Flights *flights, Flight *flight, const LoadedNudge *nudge)
+deliveries_take_own_customer(Deliveries *deliveries, Delivery *delivery, const LoadedNudge *nudge)
 {
 	Customer   *busy;
 
-	if (nudge->unresolved || flight->customer != NULL || nudge->own_customer == NULL)
+	if (nudge->unresolved || delivery->customer != NULL || nudge->own_address_hash == NULL)
 		return OWN_CUSTOMER_TAKEN;
-	busy = take_customer(flights, flight, nudge->own_customer);
+	busy = take_customer(deliveries, delivery, nudge->own_address_hash);
 	if (busy == NULL)
 		return OWN_CUSTOMER_TAKEN;
-	if (!flights_may_park(flight->server, busy->nparked))
+	if (!deliveries_may_park(delivery->server, busy->nparked))
 	{
 		busy->overflowed = true;
 		return OWN_CUSTOMER_CROWDED;
 	}
-	park(flight, busy);
+	park(delivery, busy);
 	return OWN_CUSTOMER_PARKED;
 }
 
 const char *
-flight_customer_hash(const Flight *flight)
+delivery_customer_hash(const Delivery *delivery)
 {
-	return flight->customer != NULL ? flight->customer->key.hash : NULL;
+	return delivery->customer != NULL ? delivery->customer->key.hash : NULL;
 }
 
 /* All but its place in the schedule is forgotten, and its place in flight is free. */
 static void
-forget_attempt(Flights *flights, Flight *flight)
+forget_attempt(Deliveries *deliveries, Delivery *delivery)
 {
-	Flight		rest = {
-		.nudge_id = flight->nudge_id,
-		.server = flight->server,
-		.priority = flight->priority,
-		.urgency = flight->urgency,
-		.due_at = flight->due_at,
-		.calls_before = flight->api_calls - flight->nudge.api_calls,
-		.counted_at = flight->counted_at,
-		.thread = flight->thread,
+	Delivery		rest = {
+		.nudge_id = delivery->nudge_id,
+		.server = delivery->server,
+		.priority = delivery->priority,
+		.urgency = delivery->urgency,
+		.due_at = delivery->due_at,
+		.calls_before = delivery->api_calls - delivery->nudge.api_calls,
+		.counted_at = delivery->counted_at,
+		.thread = delivery->thread,
 	};
 
-	memcpy(rest.asker, flight->asker, NAMEDATALEN);
-	flights_leave_place(flight);
-	flights->under_way--;
-	MemoryContextDelete(flight->memory);
-	*flight = rest;
+	memcpy(rest.asker, delivery->asker, NAMEDATALEN);
+	deliveries_leave_place(delivery);
+	deliveries->under_way--;
+	MemoryContextDelete(delivery->memory);
+	*delivery = rest;
 }
 
 static bool
-park_with_customer(Flights *flights, Flight *flight)
+park_with_customer(Deliveries *deliveries, Delivery *delivery)
 {
-	CustomerKey key = customer_key(flight->server, flight->post.customer);
-	Customer   *customer = hash_search(flights->customers, &key, HASH_FIND, NULL);
+	CustomerKey key = customer_key(delivery->server, delivery->post.address_hash);
+	Customer   *customer = hash_search(deliveries->customers, &key, HASH_FIND, NULL);
 
 	/* what has called is written down before anything else happens to it */
-	if (customer == NULL || !flights_may_park(flight->server, customer->nparked) || flight->intent != NULL ||
-		flight->posted)
+	if (customer == NULL || !deliveries_may_park(delivery->server, customer->nparked) || delivery->intent != NULL ||
+		delivery->posted)
 		return false;
-	dlist_delete(&flight->node);
-	forget_attempt(flights, flight);
-	park(flight, customer);
+	dlist_delete(&delivery->node);
+	forget_attempt(deliveries, delivery);
+	park(delivery, customer);
 	return true;
 }
 
 bool
-flights_stand_by(Flights *flights, Flight *flight)
+deliveries_stand_by(Deliveries *deliveries, Delivery *delivery)
 {
-	if (flights->nstanding_by >= STANDING_BY_MAX)
-		return park_with_customer(flights, flight);
-	flights_move_to(flight, &flights->standing_by);
-	flights->nstanding_by++;
+	if (deliveries->nstanding_by >= STANDING_BY_MAX)
+		return park_with_customer(deliveries, delivery);
+	deliveries_move_to(delivery, &deliveries->standing_by);
+	deliveries->nstanding_by++;
 	return true;
 }
 

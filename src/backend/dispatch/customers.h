@@ -1,7 +1,7 @@
 /*
  * customers.h: one customer, one conversation at a time.
  *
- * A flight has its customer, whom nobody else speaks to until it has landed:
+ * A delivery has its customer, whom nobody else speaks to until it has landed:
  * from its departure, if the nudge names an address itself, else from its gate.
  * Others to the same customer wait, with what their look has found or parked,
  * and cost nothing meanwhile.
@@ -9,7 +9,7 @@
 #ifndef REENGAGE_CUSTOMERS_H
 #define REENGAGE_CUSTOMERS_H
 
-#include "dispatch/flights.h"
+#include "dispatch/deliveries.h"
 
 typedef enum OwnCustomer
 {
@@ -21,13 +21,13 @@ typedef enum OwnCustomer
 extern HTAB *customers_make_table(MemoryContext context);
 
 /* Whom the nudge itself names is known before a look, and waited for without one. */
-extern OwnCustomer flights_take_own_customer(Flights *flights, Flight *flight,
+extern OwnCustomer deliveries_take_own_customer(Deliveries *deliveries, Delivery *delivery,
 											 const LoadedNudge *nudge);
 
 /* Passes it on to the one that waited longest. */
-extern void flights_leave_customer(Flights *flights, Flight *flight);
+extern void deliveries_leave_customer(Deliveries *deliveries, Delivery *delivery);
 
 /* The hash of the one that it has; NULL: it has none yet. */
-extern const char *flight_customer_hash(const Flight *flight);
+extern const char *delivery_customer_hash(const Delivery *delivery);
 
 #endif

@@ -23,11 +23,11 @@
 #include "base/settings.h"
 #include "dispatch/calls.h"
 #include "dispatch/claims.h"
+#include "dispatch/deliveries.h"
 #include "dispatch/dispatcher_lock.h"
 #include "dispatch/engine.h"
-#include "dispatch/flights.h"
+#include "dispatch/finish.h"
 #include "dispatch/intents.h"
-#include "dispatch/landing.h"
 #include "dispatch/last_word.h"
 #include "dispatch/outcomes.h"
 #include "dispatch/policies.h"
@@ -76,7 +76,7 @@ struct Engine
 	int64		limit;			/* nudges that may still be started */
 	dlist_head	servers;
 	Policies	policies;
-	Flights		flights;
+	Deliveries		deliveries;
 	Calls		calls;
 	Monotonic	not_before;		/* of the next tick, after one failed */
 	int			pause_ms;
@@ -89,12 +89,12 @@ struct Engine
 	Totals totals;
 
 	/* the tick that is being made */
-	Flight	  **ending;
+	Delivery  **ending;
 	int			nending;
 	IntentBatch intents;
 	Monotonic	asked_at;		/* before anything was asked that allows a call */
 	List	   *paused;			/* names of servers */
-	int			departed;
+	int			started;
 	List	   *released;		/* servers of which something was decided */
 	Clocks		clocks;
 };
@@ -128,14 +128,14 @@ begin_calls(Engine *engine)
 {
 	engine->asked_at = monotonic_now();
 	AcceptInvalidationMessages();
-	servers_refresh(&engine->servers, engine->paused, engine->flights.context);
+	servers_refresh(&engine->servers, engine->paused, engine->deliveries.context);
 	servers_follow_clock(&engine->servers, &engine->followed, &engine->clocks);
 	engine->released = releases_take(&engine->servers, &engine->policies, engine->turn_context);
 	policies_know(&engine->policies);
-	intents_record(&engine->intents, &engine->policies, &engine->flights, engine->epoch, engine->asked_at);
+	intents_record(&engine->intents, &engine->policies, &engine->deliveries, engine->epoch, engine->asked_at);
 	if (calls_can_be_made(&engine->calls) && engine->limit > 0 && !standby_is_away(&engine->standby))
-		engine->departed = claims_take(&engine->flights, &engine->policies, &engine->servers,
-									   engine->calls.link, &engine->clocks,
+		engine->started = claims_take(&engine->deliveries, &engine->policies, &engine->servers,
+									   engine->calls.courier, &engine->clocks,
 									   (int) Min(engine->limit, PG_INT32_MAX));
 }
 
@@ -153,10 +153,10 @@ tick_body(void *argument)
 		policies_forget(&engine->policies);
 	if (engine->condition == ENGINE_NOT_ALONE)
 		return;
-	servers_refresh(&engine->servers, engine->paused, engine->flights.context);
+	servers_refresh(&engine->servers, engine->paused, engine->deliveries.context);
 	if (engine->condition == ENGINE_DISPATCHING && !engine->recovered)
 	{
-		recovered = intents_recover(&engine->flights, &engine->servers);
+		recovered = intents_recover(&engine->deliveries, &engine->servers);
 		if (recovered > 0)
 			ereport(LOG,
 					(errmsg("reengage: %d nudges are in doubt: their calls may have been on the wire when the engine before this one ended",
@@ -166,7 +166,7 @@ tick_body(void *argument)
 	/* after the ends, which may have been put off by another clock, or policies that are no more */
 	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
 		begin_calls(engine);
-	intents_close(&engine->intents, &engine->flights, engine->ending, engine->nending);
+	intents_close(&engine->intents, &engine->deliveries, engine->ending, engine->nending);
 	servers_write_states(&engine->servers);
 }
 
@@ -174,7 +174,7 @@ tick_body(void *argument)
 static bool
 waits_for_locks(const Engine *engine)
 {
-	return engine->flights.nleft_intents > 0 || servers_wait_for_locks(&engine->servers);
+	return engine->deliveries.nleft_intents > 0 || servers_wait_for_locks(&engine->servers);
 }
 
 /* --- after its commit ----------------------------------------------------------- */
@@ -183,15 +183,15 @@ static void
 after_commit(Engine *engine)
 {
 	/* before the others land, which may be what one stands by for */
-	intents_committed(&engine->intents, XactLastCommitEnd, &engine->flights);
+	intents_committed(&engine->intents, XactLastCommitEnd, &engine->deliveries);
 	for (int i = 0; i < engine->nending; i++)
-		if (!landing_land(&engine->flights, engine->ending[i], &engine->totals))
+		if (!finish_after_commit(&engine->deliveries, engine->ending[i], &engine->totals))
 			engine->next_unlocking = monotonic_after(monotonic_now(), UNLOCKING_MS);
-	releases_committed(engine->released, &engine->flights);
+	releases_committed(engine->released, &engine->deliveries);
 	servers_say_states(&engine->servers, engine->host == TICK_IN_PROCEDURE ? WARNING : LOG);
-	servers_forget_dropped(&engine->servers, engine->calls.link);
-	engine->totals.started += engine->departed;
-	engine->limit -= engine->departed;
+	servers_forget_dropped(&engine->servers, engine->calls.courier);
+	engine->totals.started += engine->started;
+	engine->limit -= engine->started;
 	if (engine->condition == ENGINE_DISPATCHING)
 	{
 		engine->recovered = true;
@@ -213,16 +213,16 @@ may_begin(const Engine *engine)
 static void
 forget_everything(Engine *engine)
 {
-	int			in_flight = engine->flights.under_way;
+	int			in_flight = engine->deliveries.under_way;
 
 	calls_close(&engine->calls);
 	if (in_flight > 0)
 		ereport(LOG,
 				(errmsg("reengage: the extension was dropped with %d nudges under way; their replies are discarded",
 						in_flight)));
-	MemoryContextReset(engine->flights.context);
+	MemoryContextReset(engine->deliveries.context);
 	servers_init(&engine->servers);
-	flights_init(&engine->flights, engine->flights.context);
+	deliveries_init(&engine->deliveries, engine->deliveries.context);
 	policies_forget(&engine->policies);
 	engine->recovered = false;
 }
@@ -266,11 +266,11 @@ tick(Engine *engine)
 	bool		installed;
 
 	if (monotonic_is_reached(engine->next_unlocking, monotonic_now()))
-		flights_move_all(&engine->flights.locked_out, &engine->flights.to_end);
-	engine->ending = flights_in(&engine->flights.to_end, &engine->nending);
+		deliveries_move_all(&engine->deliveries.locked_out, &engine->deliveries.to_end);
+	engine->ending = deliveries_in(&engine->deliveries.to_end, &engine->nending);
 	engine->nending = Min(engine->nending, tick_most());
-	engine->intents = intents_begin(&engine->flights, engine->nending);
-	engine->departed = 0;
+	engine->intents = intents_begin(&engine->deliveries, engine->nending);
+	engine->started = 0;
 	engine->released = NIL;
 	installed = tick_run(engine->host, tick_body, engine, &error);
 	/* whoever set the latch while the tick waited for something is not lost */
@@ -302,14 +302,14 @@ next_tick(Engine *engine, const Clocks *clocks)
 {
 	Monotonic	next = MONOTONIC_NEVER;
 
-	if (engine->woken || !dlist_is_empty(&engine->flights.to_end) ||
-		!dlist_is_empty(&engine->flights.to_intend) || !dlist_is_empty(&engine->flights.to_start) ||
+	if (engine->woken || !dlist_is_empty(&engine->deliveries.to_end) ||
+		!dlist_is_empty(&engine->deliveries.to_intend) || !dlist_is_empty(&engine->deliveries.to_start) ||
 		engine->condition == ENGINE_NOT_ALONE)
 		next = clocks->now;
 	else if (may_begin(engine) && engine->limit > 0 && !standby_is_away(&engine->standby) &&
 			 calls_can_be_made(&engine->calls))
 		next = servers_next_look(&engine->servers, clocks);
-	if (!dlist_is_empty(&engine->flights.locked_out) || waits_for_locks(engine))
+	if (!dlist_is_empty(&engine->deliveries.locked_out) || waits_for_locks(engine))
 		next = monotonic_earlier(next, engine->next_unlocking);
 	return monotonic_later(next, engine->not_before);
 }
@@ -333,7 +333,7 @@ sweep(Engine *engine, Monotonic now)
 	/* triggers tell of changes, unless somebody has disabled them */
 	policies_forget(&engine->policies);
 	engine_wake(engine, &wake_everybody);
-	flights_move_all(&engine->flights.unwritable, &engine->flights.to_end);
+	deliveries_move_all(&engine->deliveries.unwritable, &engine->deliveries.to_end);
 }
 
 static bool
@@ -350,9 +350,9 @@ next_turn(Engine *engine, const Clocks *clocks)
 	Monotonic	next = monotonic_earlier(next_tick(engine, clocks), next_sweep(engine));
 	bool		wants_courier = engine->condition == ENGINE_DISPATCHING && !engine->closing;
 
-	next = monotonic_earlier(next, turns_next(&engine->flights, now));
+	next = monotonic_earlier(next, turns_next(&engine->deliveries, now));
 	next = monotonic_earlier(next, calls_next_watch(&engine->calls, wants_courier, now));
-	if (!dlist_is_empty(&engine->flights.to_post))
+	if (!dlist_is_empty(&engine->deliveries.to_post))
 		next = monotonic_earlier(next, monotonic_after(now, STANDBY_POLL_MS));
 	if (standby_is_away(&engine->standby))
 		next = monotonic_earlier(next, monotonic_after(now, STANDBY_WATCH_MS));
@@ -370,9 +370,9 @@ engine_turn(Engine *engine)
 
 	calls_take_replies(&engine->calls, clocks.now);
 	calls_watch(&engine->calls, clocks.now);
-	turns_sort(&engine->flights, clocks.now, !may_begin(engine));
+	turns_sort(&engine->deliveries, clocks.now, !may_begin(engine));
 	if (!may_begin(engine) || standby_is_away(&engine->standby))
-		turns_give_up(&engine->flights, may_begin(engine) ? WAITS_FOR_STANDBY : NULL);
+		turns_give_up(&engine->deliveries, may_begin(engine) ? WAITS_FOR_STANDBY : NULL);
 	if (monotonic_is_reached(next_sweep(engine), clocks.now))
 		sweep(engine, clocks.now);
 	if ((watches_secrets(engine) && servers_credentials_have_changed()) ||
@@ -383,7 +383,7 @@ engine_turn(Engine *engine)
 	calls_make_posts(&engine->calls, &engine->standby, may_begin(engine));
 	clocks = clocks_read();
 	if (engine->condition == ENGINE_DISPATCHING && engine->recovered && !engine->closing)
-		calls_keep_link(&engine->calls, clocks.now);
+		calls_keep_courier(&engine->calls, clocks.now);
 
 	next = next_turn(engine, &clocks);
 	MemoryContextSwitchTo(old);
@@ -396,7 +396,7 @@ engine_turn(Engine *engine)
 void
 engine_wait(Engine *engine, long timeout)
 {
-	link_wait(engine->calls.link, timeout);
+	courier_wait(engine->calls.courier, timeout);
 }
 
 Engine *
@@ -415,8 +415,8 @@ engine_create(TickHost host)
 	engine->limit = PG_INT64_MAX;
 	servers_init(&engine->servers);
 	policies_init(&engine->policies, context);
-	flights_init(&engine->flights, state);
-	calls_init(&engine->calls, context, &engine->flights, &engine->servers);
+	deliveries_init(&engine->deliveries, state);
+	calls_init(&engine->calls, context, &engine->deliveries, &engine->servers);
 	return engine;
 }
 
@@ -451,9 +451,9 @@ bool
 engine_is_idle(const Engine *engine)
 {
 	Clocks		clocks = clocks_read();
-	int			unwritten = flights_length(&engine->flights.locked_out) + flights_length(&engine->flights.unwritable);
+	int			unwritten = deliveries_length(&engine->deliveries.locked_out) + deliveries_length(&engine->deliveries.unwritable);
 
-	if (engine->flights.under_way > unwritten || engine->woken)
+	if (engine->deliveries.under_way > unwritten || engine->woken)
 		return false;
 	return engine->limit == 0 ||
 		(calls_can_be_made(&engine->calls) &&
@@ -484,11 +484,11 @@ engine_state(const Engine *engine)
 	return (EngineState) {
 		.condition = engine->condition,
 		.problem = problem(engine),
-		.in_flight = engine->flights.under_way,
-		.posts_in_flight = flights_posting(&engine->flights),
-		.locked_out = flights_length(&engine->flights.locked_out),
-		.unwritable = flights_length(&engine->flights.unwritable),
-		.unwritten_since = Min(flights_oldest(&engine->flights.locked_out), flights_oldest(&engine->flights.unwritable)),
+		.in_flight = engine->deliveries.under_way,
+		.posts_in_flight = deliveries_posting(&engine->deliveries),
+		.locked_out = deliveries_length(&engine->deliveries.locked_out),
+		.unwritable = deliveries_length(&engine->deliveries.unwritable),
+		.unwritten_since = Min(deliveries_oldest(&engine->deliveries.locked_out), deliveries_oldest(&engine->deliveries.unwritable)),
 		.tick_failures = engine->failures,
 		.courier_failures = engine->calls.failures,
 		.totals = &engine->totals,

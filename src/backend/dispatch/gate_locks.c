@@ -125,27 +125,27 @@ gate_locks_are_free(const Server *server, const LoadedNudge *nudge, OpenRows *op
 		is_free(KIND_PART, part_hash(server->name, nudge->asker, nudge->campaign), ShareLock) &&
 		is_free(KIND_NUDGE, nudge_hash(&nudge->nudge_id), ExclusiveLock) &&
 		!open_rows_of_thread(open, nudge->root) &&
-		(nudge->own_customer == NULL || !open_rows_of_customer(open, nudge->own_customer));
+		(nudge->own_address_hash == NULL || !open_rows_of_customer(open, nudge->own_address_hash));
 }
 
 bool
-gate_locks_try_end(const Flight *flight)
+gate_locks_try_end(const Delivery *delivery)
 {
-	const char *server = flight->server->name;
-	const char *campaign = flight->nudge.campaign;
+	const char *server = delivery->server->name;
+	const char *campaign = delivery->nudge.campaign;
 
 	return lock(KIND_CAMPAIGN, campaign_hash(server, campaign), ShareLock, false) &&
-		lock(KIND_PART, part_hash(server, flight->asker, campaign), ShareLock, false) &&
-		lock(KIND_NUDGE, nudge_hash(&flight->nudge_id), ExclusiveLock, false);
+		lock(KIND_PART, part_hash(server, delivery->asker, campaign), ShareLock, false) &&
+		lock(KIND_NUDGE, nudge_hash(&delivery->nudge_id), ExclusiveLock, false);
 }
 
 /* Once it is locked, nobody begins to record anything of it; somebody may have done so before. */
 static bool
-try_thread(const Flight *flight, OpenRows *open)
+try_thread(const Delivery *delivery, OpenRows *open)
 {
-	const char *root = flight->nudge.root;
+	const char *root = delivery->nudge.root;
 
-	return lock(KIND_THREAD, server_hash(flight->server->name, root), WORKERS_MODE, false) &&
+	return lock(KIND_THREAD, server_hash(delivery->server->name, root), WORKERS_MODE, false) &&
 		!open_rows_of_thread(open, root);
 }
 
@@ -158,10 +158,10 @@ try_customer(const char *customer, OpenRows *open)
 }
 
 bool
-gate_locks_try_post(const Flight *flight, OpenRows *open)
+gate_locks_try_post(const Delivery *delivery, OpenRows *open)
 {
-	return gate_locks_try_end(flight) && try_thread(flight, open) &&
-		try_customer(flight->post.customer, open) && try_customer(flight->own_customer, open);
+	return gate_locks_try_end(delivery) && try_thread(delivery, open) &&
+		try_customer(delivery->post.address_hash, open) && try_customer(delivery->own_address_hash, open);
 }
 
 bool
@@ -171,11 +171,11 @@ gate_locks_try_server(const char *server)
 }
 
 bool
-gate_locks_try_opt_out(const Flight *flight, OpenRows *open)
+gate_locks_try_opt_out(const Delivery *delivery, OpenRows *open)
 {
-	if (flight->post.customer != NULL)
-		return try_customer(flight->post.customer, open);
-	return try_thread(flight, open);
+	if (delivery->post.address_hash != NULL)
+		return try_customer(delivery->post.address_hash, open);
+	return try_thread(delivery, open);
 }
 
 /* --- the other side, for SQL ---------------------------------------------- */

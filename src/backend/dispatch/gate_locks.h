@@ -11,22 +11,22 @@
 #ifndef REENGAGE_GATE_LOCKS_H
 #define REENGAGE_GATE_LOCKS_H
 
-#include "dispatch/flights.h"
+#include "dispatch/deliveries.h"
 #include "dispatch/open_rows.h"
 
 /* Is nobody about to cancel it, or to record that its customer wants none?  Locks nothing. */
 extern bool gate_locks_are_free(const Server *server, const LoadedNudge *nudge, OpenRows *open);
 
 /* For a POST: its nudge, campaign, thread and customer. */
-extern bool gate_locks_try_post(const Flight *flight, OpenRows *open);
+extern bool gate_locks_try_post(const Delivery *delivery, OpenRows *open);
 
 /* For an outcome, or a move, without a POST: its nudge and campaign. */
-extern bool gate_locks_try_end(const Flight *flight);
+extern bool gate_locks_try_end(const Delivery *delivery);
 
 /* For anything that is begun: its server. */
 extern bool gate_locks_try_server(const char *server);
 
 /* For an opt-out that the API told of: whom it is about. */
-extern bool gate_locks_try_opt_out(const Flight *flight, OpenRows *open);
+extern bool gate_locks_try_opt_out(const Delivery *delivery, OpenRows *open);
 
 #endif

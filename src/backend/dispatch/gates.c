@@ -5,7 +5,7 @@
 
 #include "utils/timestamp.h"
 
-#include "dispatch/flight_addresses.h"
+#include "dispatch/delivery_addresses.h"
 #include "dispatch/gate_locks.h"
 #include "dispatch/gates.h"
 #include "dispatch/last_word.h"
@@ -22,26 +22,26 @@
 #define BUSY_MS (5 * 1000)
 #define BUSY_DOUBLINGS 4
 
-static Passage
-held(Gate gate, int milliseconds, const char *reason)
+static Verdict
+held(VerdictKind kind, int milliseconds, const char *reason)
 {
-	return (Passage) {
-		.gate = gate,
+	return (Verdict) {
+		.kind = kind,
 		.until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds),
 		.reason = reason
 	};
 }
 
-static Passage
+static Verdict
 ended(Outcome outcome, const char *reason)
 {
-	return (Passage) {.gate = GATE_ENDED, .outcome = outcome, .reason = reason};
+	return (Verdict) {.kind = VERDICT_END, .outcome = outcome, .reason = reason};
 }
 
 static int
-busy_ms(const Flight *flight)
+busy_ms(const Delivery *delivery)
 {
-	return BUSY_MS << Min(flight->nudge.round, BUSY_DOUBLINGS);
+	return BUSY_MS << Min(delivery->nudge.round, BUSY_DOUBLINGS);
 }
 
 /*
@@ -49,13 +49,13 @@ busy_ms(const Flight *flight)
  * that the customer is still locked: see claims.c.
  */
 static int
-recording_ms(const Flight *flight)
+recording_ms(const Delivery *delivery)
 {
-	return flight->nudge.own_customer == NULL && flight->post.customer != NULL ? TURN_MS : busy_ms(flight);
+	return delivery->nudge.own_address_hash == NULL && delivery->post.address_hash != NULL ? TURN_MS : busy_ms(delivery);
 }
 
 /* This call cannot be made again, so nobody will know of the first. */
-static Passage
+static Verdict
 left_in_doubt(const char *reason)
 {
 	return ended(OUTCOME_IN_DOUBT, reason);
@@ -63,38 +63,38 @@ left_in_doubt(const char *reason)
 
 /* Then it looks again.  A call that is made again follows from no look. */
 static bool
-look_is_old(const Flight *flight, Monotonic now)
+look_is_old(const Delivery *delivery, Monotonic now)
 {
-	return !flight->nudge.unresolved &&
-		monotonic_is_reached(monotonic_after(flight->looked_at, LOOK_IS_YOUNG_MS), now);
+	return !delivery->nudge.unresolved &&
+		monotonic_is_reached(monotonic_after(delivery->looked_at, LOOK_IS_YOUNG_MS), now);
 }
 
-static Passage
-pass(Flights *in_hand, Flight *flight, const GateFacts *facts, Monotonic now)
+static Verdict
+pass(Deliveries *in_hand, Delivery *delivery, const GateFacts *facts, Monotonic now)
 {
-	if (!flight_may_post(flight) || !facts->due || look_is_old(flight, now))
-		return (Passage) {.gate = GATE_SHUT};
+	if (!delivery_may_post(delivery) || !facts->due || look_is_old(delivery, now))
+		return (Verdict) {.kind = VERDICT_DEFER};
 	/* what was looked at is not the tip any more; each look at the next one costs a request */
 	if (facts->superseded)
-		return flight->nudge.unresolved ? left_in_doubt("superseded") :
-			held(GATE_HELD, TURN_MS, "another conversation follows this one by now");
+		return delivery->nudge.unresolved ? left_in_doubt("superseded") :
+			held(VERDICT_HOLD, TURN_MS, "another conversation follows this one by now");
 	if (facts->suppressed)
-		return flight->nudge.unresolved ? left_in_doubt("suppressed") :
+		return delivery->nudge.unresolved ? left_in_doubt("suppressed") :
 			ended(OUTCOME_SUPPRESSED, "opted_out");
-	if (answers_nudge(&flight->nudge, facts->answered_at))
-		return flight->nudge.unresolved ? left_in_doubt("answered") :
+	if (answers_nudge(&delivery->nudge, facts->answered_at))
+		return delivery->nudge.unresolved ? left_in_doubt("answered") :
 			ended(OUTCOME_ANSWERED, "recorded");
 	if (facts->create_in_doubt)
-		return held(GATE_HELD, DOUBT_HOLD_MS, "an earlier create on this conversation is in doubt");
-	if (!flights_take_customer(in_hand, flight))
-		return held(GATE_BUSY, busy_ms(flight), "another nudge to this customer is under way");
+		return held(VERDICT_HOLD, DOUBT_HOLD_MS, "an earlier create on this conversation is in doubt");
+	if (!deliveries_take_customer(in_hand, delivery))
+		return held(VERDICT_BUSY, busy_ms(delivery), "another nudge to this customer is under way");
 	/* once is enough, and a call that is made again stays the same */
-	if (facts->other_conversation != NULL && flight->other == NULL && !flight->nudge.unresolved)
-		return (Passage) {.gate = GATE_ELSEWHERE,
+	if (facts->other_conversation != NULL && delivery->other == NULL && !delivery->nudge.unresolved)
+		return (Verdict) {.kind = VERDICT_RECHECK,
 			/* it is read after the commit, when the tick's memory is gone */
-		.conversation_id = flight_keep(flight, facts->other_conversation),
+		.conversation_id = delivery_keep(delivery, facts->other_conversation),
 		.made_at = facts->other_made_at};
-	return (Passage) {.gate = GATE_OPEN};
+	return (Verdict) {.kind = VERDICT_ALLOW};
 }
 
 /*
@@ -102,36 +102,36 @@ pass(Flights *in_hand, Flight *flight, const GateFacts *facts, Monotonic now)
  * until that has been tried.
  */
 static void
-wait_for_unresolved(const Flight *flight, const GateFacts *facts, Passage *passage)
+wait_for_unresolved(const Delivery *delivery, const GateFacts *facts, Verdict *verdict)
 {
-	if (facts->others_next_attempt == 0 || flight->nudge.unresolved)
+	if (facts->others_next_attempt == 0 || delivery->nudge.unresolved)
 		return;
-	if (passage->gate != GATE_OPEN && passage->gate != GATE_ELSEWHERE)
+	if (verdict->kind != VERDICT_ALLOW && verdict->kind != VERDICT_RECHECK)
 		return;
-	*passage = held(GATE_HELD, TURN_MS, "another nudge's call to this customer is unresolved");
-	passage->until = Max(passage->until, TimestampTzPlusMilliseconds(facts->others_next_attempt, TURN_MS));
+	*verdict = held(VERDICT_HOLD, TURN_MS, "another nudge's call to this customer is unresolved");
+	verdict->until = Max(verdict->until, TimestampTzPlusMilliseconds(facts->others_next_attempt, TURN_MS));
 }
 
 void
-gates_name_customers(Flights *in_hand, Flight **flights, int count)
+gates_name_customers(Deliveries *in_hand, Delivery **deliveries, int count)
 {
 	AddressKey	key = store_address_key();
 
 	for (int i = 0; i < count; i++)
 	{
-		Flight	   *flight = flights[i];
+		Delivery   *delivery = deliveries[i];
 
 		/* a call that is made again goes where it went */
-		if (!flight->nudge.unresolved)
-			flights_name_customer(in_hand, flight, address_hash(&key, flight_customer(flight)));
-		if (flight->own_customer == NULL)
-			flight->own_customer = flight_keep(flight, address_hash(&key, flight_own_customer(flight)));
+		if (!delivery->nudge.unresolved)
+			deliveries_name_customer(in_hand, delivery, address_hash(&key, delivery_address(delivery)));
+		if (delivery->own_address_hash == NULL)
+			delivery->own_address_hash = delivery_keep(delivery, address_hash(&key, delivery_own_address(delivery)));
 	}
 }
 
 void
-gates_ask(const Policies *policies, Flights *in_hand, Flight **flights, const IntentRow *rows,
-		  int count, Monotonic now, Passage *passages)
+gates_ask(const Policies *policies, Deliveries *in_hand, Delivery **deliveries, const IntentRow *rows,
+		  int count, Monotonic now, Verdict *verdicts)
 {
 	GateFacts  *facts = palloc(sizeof(GateFacts) * count);
 	bool	   *locked = palloc(sizeof(bool) * count);
@@ -139,14 +139,14 @@ gates_ask(const Policies *policies, Flights *in_hand, Flight **flights, const In
 
 	/* before the tables are asked: then nothing that commits meanwhile is missed */
 	for (int i = 0; i < count; i++)
-		locked[i] = gate_locks_try_post(flights[i], open);
+		locked[i] = gate_locks_try_post(deliveries[i], open);
 	open_rows_end(open);
 	store_check_gates(rows, count, facts);
 	for (int i = 0; i < count; i++)
-		passages[i] = locked[i] ? pass(in_hand, flights[i], &facts[i], now) :
-			held(GATE_HELD, recording_ms(flights[i]), WAITS_FOR_RECORDING);
+		verdicts[i] = locked[i] ? pass(in_hand, deliveries[i], &facts[i], now) :
+			held(VERDICT_HOLD, recording_ms(deliveries[i]), WAITS_FOR_RECORDING);
 	/* nobody else speaks to these customers, so that what is counted is all there is */
-	policies_judge(policies, flights, count, passages);
+	policies_judge(policies, deliveries, count, verdicts);
 	for (int i = 0; i < count; i++)
-		wait_for_unresolved(flights[i], &facts[i], &passages[i]);
+		wait_for_unresolved(deliveries[i], &facts[i], &verdicts[i]);
 }

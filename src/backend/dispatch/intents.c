@@ -20,55 +20,55 @@
 #include "test_point.h"
 
 static IntentRow
-intent_row(const Flight *flight)
+intent_row(const Delivery *delivery)
 {
 	IntentRow	row = {
-		.nudge_id = flight->nudge_id,
-		.step = step_name(flight->step),
-		.round = flight->nudge.round,
-		.conversation_id = flight->target,
-		.server = flight->server->name,
-		.recipient = repeatable_recipient(&flight->server->options, &flight->post),
-		.customer = flight->post.customer,
-		.own_customer = flight->own_customer,
-		.channel = flight_channel(flight),
-		.root = flight->nudge.root,
+		.nudge_id = delivery->nudge_id,
+		.step = step_name(delivery->step),
+		.round = delivery->nudge.round,
+		.conversation_id = delivery->target,
+		.server = delivery->server->name,
+		.recipient = repeatable_recipient(&delivery->server->options, &delivery->post),
+		.address_hash = delivery->post.address_hash,
+		.own_address_hash = delivery->own_address_hash,
+		.channel = delivery_channel(delivery),
+		.root = delivery->nudge.root,
 		/* what else the thread has been through has a successor */
-		.passed_over = flight->passed_over == NULL ? flight->nudge.tip :
-			psprintf("%s,%s", flight->nudge.tip, flight->passed_over),
+		.passed_over = delivery->passed_over == NULL ? delivery->nudge.tip :
+			psprintf("%s,%s", delivery->nudge.tip, delivery->passed_over),
 	};
 
 	return row;
 }
 
 IntentBatch
-intents_begin(Flights *flights, int nending)
+intents_begin(Deliveries *deliveries, int nending)
 {
 	IntentBatch batch = {NULL};
 
-	batch.flights = flights_in(&flights->to_intend, &batch.count);
+	batch.deliveries = deliveries_in(&deliveries->to_intend, &batch.count);
 	batch.count = Min(batch.count, tick_most());
-	batch.passages = palloc0(sizeof(Passage) * (batch.count + 1));
-	batch.settled = palloc(sizeof(pg_uuid_t) * (flights->nleft_intents + nending + batch.count + 1));
+	batch.verdicts = palloc0(sizeof(Verdict) * (batch.count + 1));
+	batch.settled = palloc(sizeof(pg_uuid_t) * (deliveries->nleft_intents + nending + batch.count + 1));
 	return batch;
 }
 
 void
-intents_record(IntentBatch *batch, const Policies *policies, Flights *flights, TimestampTz epoch,
+intents_record(IntentBatch *batch, const Policies *policies, Deliveries *deliveries, TimestampTz epoch,
 			   Monotonic now)
 {
 	IntentRow  *rows = palloc(sizeof(IntentRow) * (batch->count + 1));
 
 	if (batch->count == 0)
 		return;
-	gates_name_customers(flights, batch->flights, batch->count);
+	gates_name_customers(deliveries, batch->deliveries, batch->count);
 	for (int i = 0; i < batch->count; i++)
-		rows[i] = intent_row(batch->flights[i]);
-	gates_ask(policies, flights, batch->flights, rows, batch->count, now, batch->passages);
+		rows[i] = intent_row(batch->deliveries[i]);
+	gates_ask(policies, deliveries, batch->deliveries, rows, batch->count, now, batch->verdicts);
 	for (int i = 0; i < batch->count; i++)
 	{
-		batch->flights[i]->leave_by = monotonic_after(now, LEAVE_WITHIN_MS);
-		if (batch->passages[i].gate == GATE_OPEN)
+		batch->deliveries[i]->leave_by = monotonic_after(now, LEAVE_WITHIN_MS);
+		if (batch->verdicts[i].kind == VERDICT_ALLOW)
 			rows[batch->nopen++] = rows[i];
 	}
 	if (batch->nopen == 0)
@@ -87,84 +87,84 @@ close_one(Intent *intent, pg_uuid_t *settled, int *nsettled)
 }
 
 static void
-start_closing(Flight **flights, int count)
+start_closing(Delivery **deliveries, int count)
 {
 	/* a tick before this one may have failed half-way */
 	for (int i = 0; i < count; i++)
-		if (flights[i]->intent != NULL)
-			flights[i]->intent->settling = 0;
+		if (deliveries[i]->intent != NULL)
+			deliveries[i]->intent->settling = 0;
 }
 
 void
-intents_close(IntentBatch *batch, const Flights *flights, Flight **ending, int nending)
+intents_close(IntentBatch *batch, const Deliveries *deliveries, Delivery **ending, int nending)
 {
 	pg_uuid_t  *settled = batch->settled;
-	int			nsettled = flights->nleft_intents;
+	int			nsettled = deliveries->nleft_intents;
 
 	if (nsettled > 0)
-		memcpy(settled, flights->left_intents, sizeof(pg_uuid_t) * nsettled);
+		memcpy(settled, deliveries->left_intents, sizeof(pg_uuid_t) * nsettled);
 	start_closing(ending, nending);
-	start_closing(batch->flights, batch->count);
+	start_closing(batch->deliveries, batch->count);
 	for (int i = 0; i < nending; i++)
 		if (ending[i]->written)
 			close_one(ending[i]->intent, settled, &nsettled);
 	/* a notify that was refused as closed: the create takes over */
 	for (int i = 0; i < batch->count; i++)
-		if (batch->passages[i].gate == GATE_OPEN)
-			close_one(batch->flights[i]->intent, settled, &nsettled);
+		if (batch->verdicts[i].kind == VERDICT_ALLOW)
+			close_one(batch->deliveries[i]->intent, settled, &nsettled);
 	batch->nleft = nsettled > 0 ? store_delete_intents(settled, nsettled) : 0;
 }
 
 /* What they are of has ended, or is in a later round: that they are there yet does no harm. */
 static void
-keep_left(const IntentBatch *batch, Flights *flights)
+keep_left(const IntentBatch *batch, Deliveries *deliveries)
 {
-	if (flights->left_intents != NULL)
-		pfree(flights->left_intents);
-	flights->left_intents = NULL;
-	flights->nleft_intents = batch->nleft;
+	if (deliveries->left_intents != NULL)
+		pfree(deliveries->left_intents);
+	deliveries->left_intents = NULL;
+	deliveries->nleft_intents = batch->nleft;
 	if (batch->nleft > 0)
-		flights->left_intents = memcpy(MemoryContextAlloc(flights->context, sizeof(pg_uuid_t) * batch->nleft),
+		deliveries->left_intents = memcpy(MemoryContextAlloc(deliveries->context, sizeof(pg_uuid_t) * batch->nleft),
 									   batch->settled, sizeof(pg_uuid_t) * batch->nleft);
 }
 
 void
-intent_release(Flight *flight)
+intent_release(Delivery *delivery)
 {
-	if (flight->intent != NULL && --flight->intent->open == 0)
-		pfree(flight->intent);
-	flight->intent = NULL;
+	if (delivery->intent != NULL && --delivery->intent->open == 0)
+		pfree(delivery->intent);
+	delivery->intent = NULL;
 }
 
-/* Where a flight goes that wanted to call. */
+/* Where a delivery goes that wanted to call. */
 static void
-pass_gate(Flights *flights, Flight *flight, const Passage *passage)
+pass_gate(Deliveries *deliveries, Delivery *delivery, const Verdict *verdict)
 {
-	switch (passage->gate)
+	switch (verdict->kind)
 	{
-		case GATE_OPEN:
-			flights_move_to(flight, &flights->to_post);
+		case VERDICT_ALLOW:
+			deliveries_move_to(delivery, &deliveries->to_post);
 			break;
-		case GATE_SHUT:
-			flights_put_back(flights, flight, flight->due_at, NULL);
+		case VERDICT_DEFER:
+			deliveries_put_back(deliveries, delivery, delivery->due_at, NULL);
 			break;
-		case GATE_HELD:
-			flights_put_back(flights, flight, passage->until, passage->reason);
+		case VERDICT_HOLD:
+			deliveries_put_back(deliveries, delivery, verdict->until, verdict->reason);
 			break;
-		case GATE_ENDED:
-			flights_settle(flights, flight, passage->outcome, passage->reason);
+		case VERDICT_END:
+			deliveries_settle(deliveries, delivery, verdict->outcome, verdict->reason);
 			break;
-		case GATE_ELSEWHERE:
-			flights_look_elsewhere(flights, flight, passage->conversation_id, passage->made_at);
+		case VERDICT_RECHECK:
+			deliveries_look_elsewhere(deliveries, delivery, verdict->conversation_id, verdict->made_at);
 			break;
-		case GATE_BUSY:
-			if (!flights_stand_by(flights, flight))
-				flights_put_back(flights, flight, passage->until, passage->reason);
+		case VERDICT_BUSY:
+			if (!deliveries_stand_by(deliveries, delivery))
+				deliveries_put_back(deliveries, delivery, verdict->until, verdict->reason);
 			break;
 	}
 }
 
-/* The flights with an open gate fly under their new intent. */
+/* The deliveries with an open gate are under their new intent. */
 static void
 change_intents(const IntentBatch *batch, XLogRecPtr committed_at, MemoryContext context)
 {
@@ -178,20 +178,20 @@ change_intents(const IntentBatch *batch, XLogRecPtr committed_at, MemoryContext 
 	intent->committed_at = committed_at;
 	intent->open = batch->nopen;
 	for (int i = 0; i < batch->count; i++)
-		if (batch->passages[i].gate == GATE_OPEN)
+		if (batch->verdicts[i].kind == VERDICT_ALLOW)
 		{
-			intent_release(batch->flights[i]);
-			batch->flights[i]->intent = intent;
+			intent_release(batch->deliveries[i]);
+			batch->deliveries[i]->intent = intent;
 		}
 }
 
 void
-intents_committed(const IntentBatch *batch, XLogRecPtr committed_at, Flights *flights)
+intents_committed(const IntentBatch *batch, XLogRecPtr committed_at, Deliveries *deliveries)
 {
-	change_intents(batch, committed_at, flights->context);
-	keep_left(batch, flights);
+	change_intents(batch, committed_at, deliveries->context);
+	keep_left(batch, deliveries);
 	for (int i = 0; i < batch->count; i++)
-		pass_gate(flights, batch->flights[i], &batch->passages[i]);
+		pass_gate(deliveries, batch->deliveries[i], &batch->verdicts[i]);
 }
 
 /* --- what dead engines left ------------------------------------------------ */
@@ -212,28 +212,28 @@ decide_left(const LoadedNudge *nudge, const Post *post, const Server *server)
 }
 
 /*
- * The nudge flies under the dead engine's intent until its end is written, as
+ * The nudge is under the dead engine's intent until its end is written, as
  * if this engine had made the call and missed the answer.  Returns whether it
  * ends in doubt.
  */
 static bool
-inherit(Flights *flights, Server *server, const LoadedNudge *nudge, const Post *post, Intent *intent)
+inherit(Deliveries *deliveries, Server *server, const LoadedNudge *nudge, const Post *post, Intent *intent)
 {
 	LoadedNudge left = *nudge;
 	Decision	end;
-	Flight	   *flight;
+	Delivery   *delivery;
 
 	left.unresolved = true;
 	/* the first time counts: that was in a call before this one */
 	if (!nudge->unresolved)
 		left.post = *post;
 	end = decide_left(nudge, &left.post, server);
-	flight = flights_inherit(flights, server, &left);
-	if (flight == NULL)
+	delivery = deliveries_inherit(deliveries, server, &left);
+	if (delivery == NULL)
 		return false;
-	flight->intent = intent;
+	delivery->intent = intent;
 	intent->open++;
-	flights_end(flights, flight, end);
+	deliveries_end(deliveries, delivery, end);
 	return end.kind == DECIDE_SETTLE;
 }
 
@@ -281,15 +281,15 @@ end_of_intent(const LeftIntent *left, int place, int count)
 
 /* All of it that has not ended is taken over at once: one row stands for it. */
 static int
-inherit_intent(Flights *flights, dlist_head *servers, const LeftIntent *left, LoadedNudge **nudges, int count)
+inherit_intent(Deliveries *deliveries, dlist_head *servers, const LeftIntent *left, LoadedNudge **nudges, int count)
 {
-	Intent	   *intent = MemoryContextAllocZero(flights->context, sizeof(Intent));
+	Intent	   *intent = MemoryContextAllocZero(deliveries->context, sizeof(Intent));
 	int			in_doubt = 0;
 
 	intent->intent_id = left[0].intent_id;
 	for (int i = 0; i < count; i++)
 		if (nudges[i] != NULL)
-			in_doubt += inherit(flights, servers_find(servers, nudges[i]->server), nudges[i],
+			in_doubt += inherit(deliveries, servers_find(servers, nudges[i]->server), nudges[i],
 								&left[i].post, intent);
 	if (intent->open == 0)
 		pfree(intent);
@@ -297,7 +297,7 @@ inherit_intent(Flights *flights, dlist_head *servers, const LeftIntent *left, Lo
 }
 
 int
-intents_recover(Flights *flights, dlist_head *servers)
+intents_recover(Deliveries *deliveries, dlist_head *servers)
 {
 	LeftIntent *left;
 	int			count = store_left_intents(&left);
@@ -318,7 +318,7 @@ intents_recover(Flights *flights, dlist_head *servers)
 			if (nudges[place] == NULL)
 				continue;
 			is_open = true;
-			servers_need(servers, nudges[place]->server, flights->context);
+			servers_need(servers, nudges[place]->server, deliveries->context);
 		}
 		if (!is_open)
 			settled[nsettled++] = left[i].intent_id;
@@ -329,7 +329,7 @@ intents_recover(Flights *flights, dlist_head *servers)
 	for (int i = 0, end; i < count; i = end)
 	{
 		end = end_of_intent(left, i, count);
-		in_doubt += inherit_intent(flights, servers, &left[i], &nudges[i], end - i);
+		in_doubt += inherit_intent(deliveries, servers, &left[i], &nudges[i], end - i);
 	}
 	TEST_POINT("recovered");
 	return in_doubt;

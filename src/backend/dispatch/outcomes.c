@@ -1,5 +1,5 @@
 /*
- * outcomes.c: from the end of a flight to its row of lineage.
+ * outcomes.c: from the end of a delivery to its row of lineage.
  */
 #include "postgres.h"
 
@@ -7,7 +7,7 @@
 
 #include "address_form.h"
 #include "base/rows.h"
-#include "dispatch/flight_addresses.h"
+#include "dispatch/delivery_addresses.h"
 #include "dispatch/gate_locks.h"
 #include "dispatch/last_word.h"
 #include "dispatch/outcomes.h"
@@ -17,61 +17,61 @@
 
 typedef struct Batch
 {
-	Flight	  **flights;
+	Delivery  **deliveries;
 	int			count;
 	AddressKey	key;
 } Batch;
 
 int
-flight_attempts(const Flight *flight)
+delivery_attempts(const Delivery *delivery)
 {
-	return flight->nudge.attempt + (flight->called ? 1 : 0);
+	return delivery->nudge.attempt + (delivery->called ? 1 : 0);
 }
 
 /* What others follow only if they name the same customer: see store_load(). */
 static const char *
-reason_of(const Flight *flight)
+reason_of(const Delivery *delivery)
 {
-	if (flight->end.outcome != OUTCOME_SESSION_CREATED || !flight->named)
-		return flight->end.reason;
-	return flight->end.reason == NULL ? "named" : psprintf("%s_named", flight->end.reason);
+	if (delivery->end.outcome != OUTCOME_SESSION_CREATED || !delivery->named)
+		return delivery->end.reason;
+	return delivery->end.reason == NULL ? "named" : psprintf("%s_named", delivery->end.reason);
 }
 
 static OutcomeRow
-outcome_row(const Flight *flight, const AddressKey *key)
+outcome_row(const Delivery *delivery, const AddressKey *key)
 {
-	const LoadedNudge *nudge = &flight->nudge;
-	const Recipient *recipient = &flight->post.recipient;
-	bool		created = flight->end.outcome == OUTCOME_SESSION_CREATED;
-	bool		continued = flight->end.outcome == OUTCOME_SESSION_CONTINUED;
+	const LoadedNudge *nudge = &delivery->nudge;
+	const Recipient *recipient = &delivery->post.recipient;
+	bool		created = delivery->end.outcome == OUTCOME_SESSION_CREATED;
+	bool		continued = delivery->end.outcome == OUTCOME_SESSION_CONTINUED;
 	bool		known_dead = strcmp(nudge->tip, nudge->conversation_id) != 0;
 	OutcomeRow	row = {
-		.nudge_id = flight->nudge_id,
-		.outcome = outcome_name(flight->end.outcome),
-		.reason = reason_of(flight),
-		.step = flight->posted ? step_name(flight->last_post) : NULL,
+		.nudge_id = delivery->nudge_id,
+		.outcome = outcome_name(delivery->end.outcome),
+		.reason = reason_of(delivery),
+		.step = delivery->posted ? step_name(delivery->last_post) : NULL,
 		/* a session may be continued in an older one of its thread */
-		.conversation_id = created || continued ? flight->new_conversation_id :
-			flight->end.outcome == OUTCOME_IN_DOUBT ? flight->post.conversation_id : nudge->tip,
+		.conversation_id = created || continued ? delivery->new_conversation_id :
+			delivery->end.outcome == OUTCOME_IN_DOUBT ? delivery->post.conversation_id : nudge->tip,
 		.previous_conversation_id = created ? nudge->tip : NULL,
 		.root_conversation_id = nudge->root,
 		.generation = nudge->generation + (created ? 1 : 0),
-		.status_seen = flight->status_seen,
-		.channel = recipient->channel ? recipient->channel : flight->channel,
-		.address_hash = flight->post.customer ? flight->post.customer :
-			address_hash(key, flight_customer(flight)),
-		.attempts = flight_attempts(flight),
-		.api_calls = flight->api_calls,
+		.status_seen = delivery->status_seen,
+		.channel = recipient->channel ? recipient->channel : delivery->channel,
+		.address_hash = delivery->post.address_hash ? delivery->post.address_hash :
+			address_hash(key, delivery_address(delivery)),
+		.attempts = delivery_attempts(delivery),
+		.api_calls = delivery->api_calls,
 		/* each attempt would have asked about the old conversation first */
-		.api_calls_saved = known_dead ? flight_attempts(flight) : 0,
-		.http_status = flight->http_status,
-		.message_id = flight->message_id,
-		.error_code = flight->error_code,
-		.error_message = flight->error_message,
-		.correlation_id = flight->correlation_id,
-		.checked_at = flight->checked_at,
-		.called_at = flight->called_at,
-		.occurred_at = flight->occurred_at,
+		.api_calls_saved = known_dead ? delivery_attempts(delivery) : 0,
+		.http_status = delivery->http_status,
+		.message_id = delivery->message_id,
+		.error_code = delivery->error_code,
+		.error_message = delivery->error_message,
+		.correlation_id = delivery->correlation_id,
+		.checked_at = delivery->checked_at,
+		.called_at = delivery->called_at,
+		.occurred_at = delivery->occurred_at,
 	};
 
 	return row;
@@ -81,31 +81,31 @@ outcome_row(const Flight *flight, const AddressKey *key)
 #define LABEL_SIZE 48
 
 static const char *
-label_of(const Flight *flight)
+label_of(const Delivery *delivery)
 {
 	char	   *label = palloc(LABEL_SIZE);
 	const char *stored;
 
-	if (flight->post.customer == NULL)
-		return flight->nudge.root;
-	address_mask(label, LABEL_SIZE, flight_customer(flight));
+	if (delivery->post.address_hash == NULL)
+		return delivery->nudge.root;
+	address_mask(label, LABEL_SIZE, delivery_address(delivery));
 	stored = from_utf8(label);
 	return stored != NULL ? stored : "...";
 }
 
 /* Whoever wants no messages on this channel gets none from any other nudge. */
 static OptOutRow
-opt_out_row(const Flight *flight)
+opt_out_row(const Delivery *delivery)
 {
-	const char *customer = flight->post.customer;
+	const char *customer = delivery->post.address_hash;
 	OptOutRow	row = {
-		.server = flight->server->name,
-		.channel = flight_channel(flight),
+		.server = delivery->server->name,
+		.channel = delivery_channel(delivery),
 		.address_hash = customer,
-		.root_conversation_id = customer == NULL ? flight->nudge.root : NULL,
-		.label = label_of(flight),
-		.reason = psprintf("the API refused a %s: %s", step_name(flight->last_post),
-						   flight->error_code ? flight->error_code : "opted out"),
+		.root_conversation_id = customer == NULL ? delivery->nudge.root : NULL,
+		.label = label_of(delivery),
+		.reason = psprintf("the API refused a %s: %s", step_name(delivery->last_post),
+						   delivery->error_code ? delivery->error_code : "opted out"),
 	};
 
 	return row;
@@ -119,18 +119,18 @@ opt_out_row(const Flight *flight)
 static void
 rule_out_rings(const Batch *batch)
 {
-	Flight	  **created = palloc(sizeof(Flight *) * batch->count);
+	Delivery  **created = palloc(sizeof(Delivery *) * batch->count);
 	OutcomeRow *rows = palloc(sizeof(OutcomeRow) * batch->count);
 	const char **servers = palloc(sizeof(char *) * batch->count);
 	bool	   *rings = palloc(sizeof(bool) * batch->count);
 	int			count = 0;
 
 	for (int i = 0; i < batch->count; i++)
-		if (batch->flights[i]->end.outcome == OUTCOME_SESSION_CREATED)
+		if (batch->deliveries[i]->end.outcome == OUTCOME_SESSION_CREATED)
 		{
-			rows[count] = outcome_row(batch->flights[i], &batch->key);
-			servers[count] = batch->flights[i]->server->name;
-			created[count++] = batch->flights[i];
+			rows[count] = outcome_row(batch->deliveries[i], &batch->key);
+			servers[count] = batch->deliveries[i]->server->name;
+			created[count++] = batch->deliveries[i];
 		}
 	if (count == 0)
 		return;
@@ -151,9 +151,9 @@ write_outcomes(const Batch *batch)
 	rule_out_rings(batch);
 	for (int i = 0; i < batch->count; i++)
 	{
-		rows[i] = outcome_row(batch->flights[i], &batch->key);
-		if (batch->flights[i]->opted_out)
-			opt_outs[nopt_outs++] = opt_out_row(batch->flights[i]);
+		rows[i] = outcome_row(batch->deliveries[i], &batch->key);
+		if (batch->deliveries[i]->opted_out)
+			opt_outs[nopt_outs++] = opt_out_row(batch->deliveries[i]);
 	}
 	store_settle(rows, batch->count, stored);
 	if (nopt_outs > 0)
@@ -161,27 +161,27 @@ write_outcomes(const Batch *batch)
 	for (int i = 0; i < batch->count; i++)
 		/* it was cancelled meanwhile, and ended so */
 		if (!stored[i])
-			batch->flights[i]->end = (Decision) {.kind = DECIDE_BLOCK};
+			batch->deliveries[i]->end = (Decision) {.kind = DECIDE_BLOCK};
 }
 
 /* What can always be stored, and still says all that is known. */
 static void
-make_harmless(Flight *flight, int sqlstate)
+make_harmless(Delivery *delivery, int sqlstate)
 {
-	bool		effective = outcome_has_effect(flight->end.outcome) ||
-		flight->end.outcome == OUTCOME_IN_DOUBT;
-	MemoryContext old = MemoryContextSwitchTo(flight->memory);
+	bool		effective = outcome_has_effect(delivery->end.outcome) ||
+		delivery->end.outcome == OUTCOME_IN_DOUBT;
+	MemoryContext old = MemoryContextSwitchTo(delivery->memory);
 
-	if (flight->new_conversation_id != NULL)
-		flight->error_message = psprintf("the API answered with conversation %s",
-										 flight->new_conversation_id);
+	if (delivery->new_conversation_id != NULL)
+		delivery->error_message = psprintf("the API answered with conversation %s",
+										 delivery->new_conversation_id);
 	else
-		flight->error_message = NULL;
-	flight->end.outcome = effective ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED;
-	flight->end.reason = psprintf("sqlstate_%s", unpack_sql_state(sqlstate));
-	flight->status_seen = flight->channel = flight->message_id = flight->error_code = flight->correlation_id = NULL;
-	flight->customer_address = NULL;
-	memset(&flight->post.recipient, 0, sizeof(Recipient));
+		delivery->error_message = NULL;
+	delivery->end.outcome = effective ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED;
+	delivery->end.reason = psprintf("sqlstate_%s", unpack_sql_state(sqlstate));
+	delivery->status_seen = delivery->channel = delivery->message_id = delivery->error_code = delivery->correlation_id = NULL;
+	delivery->customer_address = NULL;
+	memset(&delivery->post.recipient, 0, sizeof(Recipient));
 	MemoryContextSwitchTo(old);
 }
 
@@ -198,30 +198,30 @@ move_reason(const Decision *end, Step step)
 }
 
 static MoveRow
-move_row(const Flight *flight)
+move_row(const Delivery *delivery)
 {
-	const char *reason = flight->end.reason;
-	MoveRow		row = {flight->nudge_id, flight->move_to, flight->move_attempt,
-	flight->move_refusals, flight->api_calls, reason};
+	const char *reason = delivery->end.reason;
+	MoveRow		row = {delivery->nudge_id, delivery->move_to, delivery->move_attempt,
+	delivery->move_refusals, delivery->api_calls, reason};
 
-	if (flight->end.kind == DECIDE_RETRY || flight->end.kind == DECIDE_HOLD)
-		row.waiting_for = move_reason(&flight->end, flight->post.step);
+	if (delivery->end.kind == DECIDE_RETRY || delivery->end.kind == DECIDE_HOLD)
+		row.waiting_for = move_reason(&delivery->end, delivery->post.step);
 	if (row.waiting_for != NULL && strcmp(row.waiting_for, WAITS_FOR_RECORDING) == 0)
-		row.customer = flight->post.customer;
+		row.address_hash = delivery->post.address_hash;
 	return row;
 }
 
 static UnresolvedRow
-unresolved_row(const Flight *flight)
+unresolved_row(const Delivery *delivery)
 {
 	UnresolvedRow row = {
-		.nudge_id = flight->nudge_id,
-		.server = flight->server->name,
-		.step = step_name(flight->post.step),
-		.conversation_id = flight->post.conversation_id,
-		.recipient = repeatable_recipient(&flight->server->options, &flight->post),
-		.customer = flight->post.customer,
-		.since = flight->post.since,
+		.nudge_id = delivery->nudge_id,
+		.server = delivery->server->name,
+		.step = step_name(delivery->post.step),
+		.conversation_id = delivery->post.conversation_id,
+		.recipient = repeatable_recipient(&delivery->server->options, &delivery->post),
+		.address_hash = delivery->post.address_hash,
+		.since = delivery->post.since,
 	};
 
 	return row;
@@ -229,7 +229,7 @@ unresolved_row(const Flight *flight)
 
 /* Moves in the schedule, and what the next attempt is to make again. */
 static void
-write_moves(Flight **flights, int count)
+write_moves(Delivery **deliveries, int count)
 {
 	MoveRow    *moves = palloc(sizeof(MoveRow) * (count + 1));
 	UnresolvedRow *unresolved = palloc(sizeof(UnresolvedRow) * (count + 1));
@@ -237,9 +237,9 @@ write_moves(Flight **flights, int count)
 
 	for (int i = 0; i < count; i++)
 	{
-		moves[i] = move_row(flights[i]);
-		if (flights[i]->end.unresolved)
-			unresolved[nunresolved++] = unresolved_row(flights[i]);
+		moves[i] = move_row(deliveries[i]);
+		if (deliveries[i]->end.unresolved)
+			unresolved[nunresolved++] = unresolved_row(deliveries[i]);
 	}
 	if (count > 0)
 		store_move(moves, count);
@@ -250,10 +250,10 @@ write_moves(Flight **flights, int count)
 
 /* Somebody records one of the same customer or thread. */
 static bool
-opt_out_is_open(const Flight *flight)
+opt_out_is_open(const Delivery *delivery)
 {
 	OpenRows   *open = open_rows_begin();
-	bool		locked = gate_locks_try_opt_out(flight, open);
+	bool		locked = gate_locks_try_opt_out(delivery, open);
 
 	open_rows_end(open);
 	return !locked;
@@ -263,10 +263,10 @@ opt_out_is_open(const Flight *flight)
  * A nudge without a call on the wire may be cancelled meanwhile: whoever locks
  * it first decides.  Likewise for the opt-out that the API told us of, where
  * somebody records one; and for rows of the schedule, which anybody may have
- * locked who may write them.  Returns how many are left of the flights.
+ * locked who may write them.  Returns how many are left of the deliveries.
  */
 static int
-leave_out_locked(Flight **flights, int count)
+leave_out_locked(Delivery **deliveries, int count)
 {
 	pg_uuid_t  *nudge_ids = palloc(sizeof(pg_uuid_t) * (count + 1));
 	bool	   *locked = palloc(sizeof(bool) * (count + 1));
@@ -274,20 +274,20 @@ leave_out_locked(Flight **flights, int count)
 
 	for (int i = 0; i < count; i++)
 	{
-		Flight	   *flight = flights[i];
+		Delivery   *delivery = deliveries[i];
 
-		flight->written = false;
-		flight->locked_out = (!flight_has_called(flight) && !gate_locks_try_end(flight)) ||
-			(flight->opted_out && opt_out_is_open(flight));
-		nudge_ids[i] = flight->nudge_id;
+		delivery->written = false;
+		delivery->locked_out = (!delivery_has_called(delivery) && !gate_locks_try_end(delivery)) ||
+			(delivery->opted_out && opt_out_is_open(delivery));
+		nudge_ids[i] = delivery->nudge_id;
 	}
 	if (count > 0)
 		store_lock_due(nudge_ids, count, locked);
 	for (int i = 0; i < count; i++)
 	{
-		flights[i]->locked_out |= locked[i];
-		if (!flights[i]->locked_out)
-			flights[left++] = flights[i];
+		deliveries[i]->locked_out |= locked[i];
+		if (!deliveries[i]->locked_out)
+			deliveries[left++] = deliveries[i];
 	}
 	return left;
 }
@@ -297,9 +297,9 @@ static bool
 leads_into_itself(const Batch *batch)
 {
 	for (int i = 0; i < batch->count; i++)
-		for (int j = 0; j < batch->count && batch->flights[i]->end.outcome == OUTCOME_SESSION_CREATED; j++)
-			if (batch->flights[j]->end.outcome == OUTCOME_SESSION_CREATED &&
-				strcmp(batch->flights[i]->new_conversation_id, batch->flights[j]->nudge.tip) == 0)
+		for (int j = 0; j < batch->count && batch->deliveries[i]->end.outcome == OUTCOME_SESSION_CREATED; j++)
+			if (batch->deliveries[j]->end.outcome == OUTCOME_SESSION_CREATED &&
+				strcmp(batch->deliveries[i]->new_conversation_id, batch->deliveries[j]->nudge.tip) == 0)
 				return true;
 	return false;
 }
@@ -312,22 +312,22 @@ settle(const Batch *batch)
 	else
 		/* each can see what was written before it */
 		for (int i = 0; i < batch->count; i++)
-			write_outcomes(&(Batch) {batch->flights + i, 1, batch->key});
+			write_outcomes(&(Batch) {batch->deliveries + i, 1, batch->key});
 }
 
 static void
 write_all(void *argument)
 {
 	Batch	   *batch = argument;
-	Batch		settling = {palloc(sizeof(Flight *) * (batch->count + 1)), 0, batch->key};
-	Flight	  **moving = palloc(sizeof(Flight *) * (batch->count + 1));
+	Batch		settling = {palloc(sizeof(Delivery *) * (batch->count + 1)), 0, batch->key};
+	Delivery  **moving = palloc(sizeof(Delivery *) * (batch->count + 1));
 	int			nmoving = 0;
 
 	for (int i = 0; i < batch->count; i++)
-		if (batch->flights[i]->end.kind == DECIDE_SETTLE)
-			settling.flights[settling.count++] = batch->flights[i];
+		if (batch->deliveries[i]->end.kind == DECIDE_SETTLE)
+			settling.deliveries[settling.count++] = batch->deliveries[i];
 		else
-			moving[nmoving++] = batch->flights[i];
+			moving[nmoving++] = batch->deliveries[i];
 	if (settling.count > 0)
 	{
 		settle(&settling);
@@ -335,40 +335,40 @@ write_all(void *argument)
 	}
 	write_moves(moving, nmoving);
 	for (int i = 0; i < batch->count; i++)
-		batch->flights[i]->written = true;
+		batch->deliveries[i]->written = true;
 }
 
 /* In a subtransaction of its own.  What the database refuses even so stays unwritten. */
 static void
-write_one(Flight *flight, AddressKey key)
+write_one(Delivery *delivery, AddressKey key)
 {
-	Batch		batch = {&flight, 1, key};
+	Batch		batch = {&delivery, 1, key};
 	int			sqlstate = tick_try(write_all, &batch);
 
-	flight->locked_out = sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
-	if (sqlstate == 0 || flight->locked_out)
+	delivery->locked_out = sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+	if (sqlstate == 0 || delivery->locked_out)
 		return;
-	if (flight->end.kind == DECIDE_SETTLE)
-		make_harmless(flight, sqlstate);
-	if (flight->end.kind == DECIDE_SETTLE && tick_try(write_all, &batch) == 0)
+	if (delivery->end.kind == DECIDE_SETTLE)
+		make_harmless(delivery, sqlstate);
+	if (delivery->end.kind == DECIDE_SETTLE && tick_try(write_all, &batch) == 0)
 		ereport(LOG,
 				(errcode(sqlstate),
 				 errmsg("the outcome of a nudge could not be stored as it was, and was stored as %s with the reason %s",
-						outcome_name(flight->end.outcome), flight->end.reason)));
-	else if (!flight->refused)
+						outcome_name(delivery->end.outcome), delivery->end.reason)));
+	else if (!delivery->refused)
 		ereport(LOG,
 				(errcode(sqlstate),
 				 errmsg("the outcome of a nudge cannot be stored and is kept in memory; SQLSTATE %s",
 						unpack_sql_state(sqlstate)),
 				 errhint("A trigger or constraint on table \"reengage.lineage\" refuses it.")));
-	flight->refused = !flight->written;
+	delivery->refused = !delivery->written;
 }
 
 void
-outcomes_write(Flight **ending, int nending, bool one_by_one)
+outcomes_write(Delivery **ending, int nending, bool one_by_one)
 {
-	Flight	  **flights = memcpy(palloc(sizeof(Flight *) * (nending + 1)), ending, sizeof(Flight *) * nending);
-	Batch		batch = {flights, leave_out_locked(flights, nending)};
+	Delivery  **deliveries = memcpy(palloc(sizeof(Delivery *) * (nending + 1)), ending, sizeof(Delivery *) * nending);
+	Batch		batch = {deliveries, leave_out_locked(deliveries, nending)};
 
 	if (batch.count == 0)
 		return;
@@ -380,5 +380,5 @@ outcomes_write(Flight **ending, int nending, bool one_by_one)
 	}
 	tick_wait_less();
 	for (int i = 0; i < batch.count; i++)
-		write_one(flights[i], batch.key);
+		write_one(deliveries[i], batch.key);
 }

@@ -67,57 +67,57 @@ policies_max_per_minute(const Policies *policies, const char *server)
 /* --- one nudge and one policy ------------------------------------------------- */
 
 static const char *
-channel_of(const Flight *flight)
+channel_of(const Delivery *delivery)
 {
-	const char *addressed = flight->post.recipient.channel;
+	const char *addressed = delivery->post.recipient.channel;
 
-	return addressed != NULL ? addressed : flight->channel;
+	return addressed != NULL ? addressed : delivery->channel;
 }
 
 static bool
-is_of_its_campaign(const Policy *policy, const Flight *flight)
+is_of_its_campaign(const Policy *policy, const Delivery *delivery)
 {
-	return strcmp(policy->server, flight->server->name) == 0 &&
+	return strcmp(policy->server, delivery->server->name) == 0 &&
 		(policy->campaign == NULL ||
-		 (flight->nudge.campaign != NULL && strcmp(policy->campaign, flight->nudge.campaign) == 0));
+		 (delivery->nudge.campaign != NULL && strcmp(policy->campaign, delivery->nudge.campaign) == 0));
 }
 
 /* Whatever the channel turns out to be. */
 static bool
-matches_any_channel(const Policy *policy, const Flight *flight)
+matches_any_channel(const Policy *policy, const Delivery *delivery)
 {
-	return policy->channel == NULL && is_of_its_campaign(policy, flight);
+	return policy->channel == NULL && is_of_its_campaign(policy, delivery);
 }
 
 static bool
-matches(const Policy *policy, const Flight *flight)
+matches(const Policy *policy, const Delivery *delivery)
 {
-	const char *channel = channel_of(flight);
+	const char *channel = channel_of(delivery);
 
-	return is_of_its_campaign(policy, flight) &&
+	return is_of_its_campaign(policy, delivery) &&
 		(policy->channel == NULL || channel == NULL || strcmp(policy->channel, channel) == 0);
 }
 
 /* Before the check the one function tells what applies, then the other. */
-typedef bool (*Matches) (const Policy *policy, const Flight *flight);
+typedef bool (*Matches) (const Policy *policy, const Delivery *delivery);
 
-static Passage
+static Verdict
 ended(Outcome outcome, const char *reason)
 {
-	return (Passage) {.gate = GATE_ENDED, .outcome = outcome, .reason = reason};
+	return (Verdict) {.kind = VERDICT_END, .outcome = outcome, .reason = reason};
 }
 
 /* A held nudge is due again at its end, which the call will tell. */
-static Passage
+static Verdict
 held(const Terms *terms, TimestampTz until, const char *reason)
 {
 	until = Min(until, (TimestampTz) terms->expires_at);
 	if (terms->unresolved)
 		until = Min(until, (TimestampTz) terms->repeat_until);
-	return (Passage) {.gate = GATE_HELD, .until = until, .reason = reason};
+	return (Verdict) {.kind = VERDICT_HOLD, .until = until, .reason = reason};
 }
 
-static Passage
+static Verdict
 held_for_people(const Terms *terms, const char *reason)
 {
 	return held(terms, TimestampTzPlusMilliseconds(terms->now, LOOK_AGAIN_MS), reason);
@@ -136,20 +136,20 @@ count_characters(const char *utf8)
 }
 
 static bool
-is_too_long(const Policy *policy, const Flight *flight)
+is_too_long(const Policy *policy, const Delivery *delivery)
 {
 	/* a template goes out in place of the text */
-	return policy->max_length > 0 && flight->nudge.message != NULL && flight->nudge.template == NULL &&
-		count_characters(flight->nudge.message) > policy->max_length;
+	return policy->max_length > 0 && delivery->nudge.message != NULL && delivery->nudge.template == NULL &&
+		count_characters(delivery->nudge.message) > policy->max_length;
 }
 
 /* A place from 0 to 100 that a customer has for ever, under a salt. */
 static double
-place_of(const char *salt, const Flight *flight)
+place_of(const char *salt, const Delivery *delivery)
 {
-	const char *customer = flight->post.customer;
-	char	   *named = psprintf("%s\n%s\n%s", salt, flight->server->name,
-								 customer != NULL ? customer : flight->nudge.root);
+	const char *customer = delivery->post.address_hash;
+	char	   *named = psprintf("%s\n%s\n%s", salt, delivery->server->name,
+								 customer != NULL ? customer : delivery->nudge.root);
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
 	uint64		number;
 	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
@@ -165,12 +165,12 @@ place_of(const char *salt, const Flight *flight)
 	return (double) (pg_ntoh64(number) >> 11) / (double) (UINT64CONST(1) << 53) * 100;
 }
 
-static Passage
-judge_content(const Policy *policy, const Flight *flight)
+static Verdict
+judge_content(const Policy *policy, const Delivery *delivery)
 {
-	if (is_too_long(policy, flight))
+	if (is_too_long(policy, delivery))
 		return ended(OUTCOME_REFUSED, "message_too_long");
-	return (Passage) {.gate = GATE_OPEN};
+	return (Verdict) {.kind = VERDICT_ALLOW};
 }
 
 /* --- quiet hours ------------------------------------------------------------------ */
@@ -185,8 +185,8 @@ wall_clock(TimestampTz at, pg_tz *zone)
 	return psprintf("%s in %s", text, pg_get_timezone_name(zone));
 }
 
-static Passage
-judge_time(const Policies *policies, Matches applies, const Flight *flight, const Terms *terms)
+static Verdict
+judge_time(const Policies *policies, Matches applies, const Delivery *delivery, const Terms *terms)
 {
 	TimestampTz until = terms->now;
 	pg_tz	   *zone = NULL;
@@ -202,9 +202,9 @@ judge_time(const Policies *policies, Matches applies, const Flight *flight, cons
 			pg_tz	   *of_customer;
 			TimestampTz end;
 
-			if (policy->quiet_hours == NULL || !applies(policy, flight))
+			if (policy->quiet_hours == NULL || !applies(policy, delivery))
 				continue;
-			of_customer = time_zone_find(flight->nudge.time_zone);
+			of_customer = time_zone_find(delivery->nudge.time_zone);
 			if (of_customer == NULL)
 				of_customer = time_zone_find(policy->time_zone);
 			if (of_customer == NULL)
@@ -215,7 +215,7 @@ judge_time(const Policies *policies, Matches applies, const Flight *flight, cons
 		}
 	} while (moved && until < terms->now + LONGEST_QUIET);
 	if (zone == NULL)
-		return (Passage) {.gate = GATE_OPEN};
+		return (Verdict) {.kind = VERDICT_ALLOW};
 	if (moved)
 		return held_for_people(terms, "quiet hours: the policies together leave no time");
 	return held(terms, until, psprintf("quiet hours until %s", wall_clock(until, zone)));
@@ -244,11 +244,11 @@ name_of_cap(const Policy *policy)
 					count == 1 ? "" : "s");
 }
 
-/* What one policy asks about one flight: what it may count, and what that decides. */
+/* What one policy asks about one delivery: what it may count, and what that decides. */
 typedef struct Question
 {
 	const Policy *policy;
-	int			place;			/* of the flight */
+	int			place;			/* of the delivery */
 	bool		about_cap;		/* else about the gap */
 } Question;
 
@@ -261,9 +261,9 @@ typedef struct Questions
 } Questions;
 
 static void
-ask(Questions *questions, const Policy *policy, const Flight *flight, int place, bool about_cap)
+ask(Questions *questions, const Policy *policy, const Delivery *delivery, int place, bool about_cap)
 {
-	const char *customer = flight->post.customer;
+	const char *customer = delivery->post.address_hash;
 	int64		interval = about_cap ? policy->cap_interval : policy->minimum_gap;
 
 	if (questions->count == questions->room)
@@ -274,9 +274,9 @@ ask(Questions *questions, const Policy *policy, const Flight *flight, int place,
 	}
 	questions->list[questions->count] = (Question) {policy, place, about_cap};
 	questions->counted[questions->count++] = (CountedMessages) {
-		.customer = customer,
-		.thread = customer == NULL ? flight->nudge.root : NULL,
-		.nudge_id = flight->nudge_id,
+		.address_hash = customer,
+		.thread = customer == NULL ? delivery->nudge.root : NULL,
+		.nudge_id = delivery->nudge_id,
 		.server = policy->server,
 		.campaign = policy->campaign,
 		.channel = policy->channel,
@@ -286,52 +286,52 @@ ask(Questions *questions, const Policy *policy, const Flight *flight, int place,
 
 /* The strictest answer counts: an end before a hold, a long hold before a short one. */
 static void
-judge_count(const Question *question, const MessageCount *counted, const Terms *terms, Passage *passage)
+judge_count(const Question *question, const MessageCount *counted, const Terms *terms, Verdict *verdict)
 {
 	TimestampTz until = counted->last + question->policy->minimum_gap;
 
-	if (passage->gate == GATE_ENDED)
+	if (verdict->kind == VERDICT_END)
 		return;
 	if (question->about_cap)
 	{
 		if (counted->count >= question->policy->cap)
-			*passage = ended(OUTCOME_CAPPED, name_of_cap(question->policy));
+			*verdict = ended(OUTCOME_CAPPED, name_of_cap(question->policy));
 	}
 	else if (counted->last != 0 && until > terms->now &&
-			 (passage->gate == GATE_OPEN || until > passage->until))
-		*passage = held(terms, until, psprintf("minimum gap until %s", timestamptz_to_str(until)));
+			 (verdict->kind == VERDICT_ALLOW || until > verdict->until))
+		*verdict = held(terms, until, psprintf("minimum gap until %s", timestamptz_to_str(until)));
 }
 
 /* --- all of them ---------------------------------------------------------------------- */
 
 static Terms
-terms_of_flight(const Flight *flight)
+terms_of_delivery(const Delivery *delivery)
 {
-	return terms_of(&flight->nudge, &flight->server->options, &flight->post);
+	return terms_of(&delivery->nudge, &delivery->server->options, &delivery->post);
 }
 
 /* A call that is made again was judged when it was made, but for the time of day. */
-static Passage
-judge_one(const Policies *policies, Flight *flight, const Terms *terms)
+static Verdict
+judge_one(const Policies *policies, Delivery *delivery, const Terms *terms)
 {
-	for (int i = 0; i < policies->count && !flight->nudge.unresolved; i++)
+	for (int i = 0; i < policies->count && !delivery->nudge.unresolved; i++)
 	{
 		const Policy *policy = &policies->list[i];
-		Passage		passage;
+		Verdict		verdict;
 
-		if (!matches(policy, flight))
+		if (!matches(policy, delivery))
 			continue;
-		passage = judge_content(policy, flight);
-		if (passage.gate != GATE_OPEN)
-			return passage;
-		if (policy->holdout > 0 && place_of(policy->holdout_salt, flight) < policy->holdout)
+		verdict = judge_content(policy, delivery);
+		if (verdict.kind != VERDICT_ALLOW)
+			return verdict;
+		if (policy->holdout > 0 && place_of(policy->holdout_salt, delivery) < policy->holdout)
 			return ended(OUTCOME_HELD_OUT, NULL);
 	}
-	return judge_time(policies, matches, flight, terms);
+	return judge_time(policies, matches, delivery, terms);
 }
 
 static void
-judge_counts(const Policies *policies, Flight **flights, int count, Passage *passages)
+judge_counts(const Policies *policies, Delivery **deliveries, int count, Verdict *verdicts)
 {
 	int			room = 2 * count + 1;
 	Questions	questions = {palloc(sizeof(Question) * room), palloc(sizeof(CountedMessages) * room), 0, room};
@@ -342,12 +342,12 @@ judge_counts(const Policies *policies, Flight **flights, int count, Passage *pas
 		{
 			const Policy *policy = &policies->list[p];
 
-			if (passages[i].gate != GATE_OPEN || flights[i]->nudge.unresolved || !matches(policy, flights[i]))
+			if (verdicts[i].kind != VERDICT_ALLOW || deliveries[i]->nudge.unresolved || !matches(policy, deliveries[i]))
 				continue;
 			if (policy->cap >= 0)
-				ask(&questions, policy, flights[i], i, true);
+				ask(&questions, policy, deliveries[i], i, true);
 			if (policy->minimum_gap > 0)
-				ask(&questions, policy, flights[i], i, false);
+				ask(&questions, policy, deliveries[i], i, false);
 		}
 	if (questions.count == 0)
 		return;
@@ -356,79 +356,79 @@ judge_counts(const Policies *policies, Flight **flights, int count, Passage *pas
 	for (int i = 0; i < questions.count; i++)
 	{
 		int			place = questions.list[i].place;
-		Terms		terms = terms_of_flight(flights[place]);
+		Terms		terms = terms_of_delivery(deliveries[place]);
 
-		judge_count(&questions.list[i], &counts[i], &terms, &passages[place]);
+		judge_count(&questions.list[i], &counts[i], &terms, &verdicts[place]);
 	}
 }
 
 void
-policies_judge(const Policies *policies, Flight **flights, int count, Passage *passages)
+policies_judge(const Policies *policies, Delivery **deliveries, int count, Verdict *verdicts)
 {
 	if (policies->count == 0)
 		return;
 	for (int i = 0; i < count; i++)
 	{
-		Terms		terms = terms_of_flight(flights[i]);
+		Terms		terms = terms_of_delivery(deliveries[i]);
 		Decision	end;
 
 		/* of what comes too late, the call itself will tell */
-		if (passages[i].gate == GATE_OPEN && may_call(&terms, &end))
-			passages[i] = judge_one(policies, flights[i], &terms);
+		if (verdicts[i].kind == VERDICT_ALLOW && may_call(&terms, &end))
+			verdicts[i] = judge_one(policies, deliveries[i], &terms);
 	}
-	judge_counts(policies, flights, count, passages);
+	judge_counts(policies, deliveries, count, verdicts);
 	/* they are written in a later tick */
 	for (int i = 0; i < count; i++)
-		passages[i].reason = flight_keep(flights[i], passages[i].reason);
+		verdicts[i].reason = delivery_keep(deliveries[i], verdicts[i].reason);
 }
 
-static Passage
-judge_start(const Policies *policies, const Flight *flight)
+static Verdict
+judge_start(const Policies *policies, const Delivery *delivery)
 {
-	Terms		terms = terms_of_flight(flight);
+	Terms		terms = terms_of_delivery(delivery);
 	Decision	end;
 
 	if (!may_call(&terms, &end))
-		return (Passage) {.gate = GATE_OPEN};
+		return (Verdict) {.kind = VERDICT_ALLOW};
 	for (int i = 0; i < policies->count; i++)
-		if (matches_any_channel(&policies->list[i], flight))
+		if (matches_any_channel(&policies->list[i], delivery))
 		{
-			Passage		passage = judge_content(&policies->list[i], flight);
+			Verdict		verdict = judge_content(&policies->list[i], delivery);
 
-			if (passage.gate != GATE_OPEN)
-				return passage;
+			if (verdict.kind != VERDICT_ALLOW)
+				return verdict;
 		}
-	return judge_time(policies, matches_any_channel, flight, &terms);
+	return judge_time(policies, matches_any_channel, delivery, &terms);
 }
 
 /* Out of its list, unless its gate is open. */
 static bool
-stop(Flights *flights, Flight *flight, const Passage *passage)
+stop(Deliveries *deliveries, Delivery *delivery, const Verdict *verdict)
 {
-	const char *reason = flight_keep(flight, passage->reason);
+	const char *reason = delivery_keep(delivery, verdict->reason);
 
-	if (passage->gate == GATE_HELD)
-		flights_put_back(flights, flight, passage->until, reason);
-	else if (passage->gate == GATE_ENDED)
-		flights_settle(flights, flight, passage->outcome, reason);
-	return passage->gate != GATE_OPEN;
+	if (verdict->kind == VERDICT_HOLD)
+		deliveries_put_back(deliveries, delivery, verdict->until, reason);
+	else if (verdict->kind == VERDICT_END)
+		deliveries_settle(deliveries, delivery, verdict->outcome, reason);
+	return verdict->kind != VERDICT_ALLOW;
 }
 
 int
-policies_judge_starts(const Policies *policies, Flights *flights)
+policies_judge_starts(const Policies *policies, Deliveries *deliveries)
 {
 	int			count;
-	Flight	  **starting;
+	Delivery  **starting;
 	int			stopped = 0;
 
 	if (policies->count == 0)
 		return 0;
-	starting = flights_in(&flights->to_start, &count);
+	starting = deliveries_in(&deliveries->to_start, &count);
 	for (int i = 0; i < count; i++)
 	{
-		Passage		passage = judge_start(policies, starting[i]);
+		Verdict		verdict = judge_start(policies, starting[i]);
 
-		stopped += stop(flights, starting[i], &passage);
+		stopped += stop(deliveries, starting[i], &verdict);
 	}
 	return stopped;
 }

@@ -4,7 +4,7 @@
 #ifndef REENGAGE_POLICIES_H
 #define REENGAGE_POLICIES_H
 
-#include "dispatch/flights.h"
+#include "dispatch/deliveries.h"
 #include "dispatch/gates.h"
 #include "store/store_policies.h"
 
@@ -27,14 +27,14 @@ extern void policies_know(Policies *policies);
 extern int	policies_max_per_minute(const Policies *policies, const char *server);
 
 /*
- * Judges flights that are to start by what is known before a call is made, so
+ * Judges deliveries that are to start by what is known before a call is made, so
  * that none is wasted: those that may not start are ended or put back.  Returns
  * how many.
  */
-extern int	policies_judge_starts(const Policies *policies, Flights *flights);
+extern int	policies_judge_starts(const Policies *policies, Deliveries *deliveries);
 
-/* Judges flights that want to post and whose gate is open so far. */
-extern void policies_judge(const Policies *policies, Flight **flights, int count,
-						   Passage *passages);
+/* Judges deliveries that want to post and whose gate is open so far. */
+extern void policies_judge(const Policies *policies, Delivery **deliveries, int count,
+						   Verdict *verdicts);
 
 #endif

@@ -55,18 +55,18 @@ releases_take(dlist_head *servers, Policies *policies, MemoryContext context)
 }
 
 void
-releases_committed(const List *released, Flights *flights)
+releases_committed(const List *released, Deliveries *deliveries)
 {
 	dlist_iter	iter;
 
 	if (released == NIL)
 		return;
-	dlist_foreach(iter, &flights->to_end)
+	dlist_foreach(iter, &deliveries->to_end)
 	{
-		Flight	   *flight = dlist_container(Flight, node, iter.cur);
+		Delivery   *delivery = dlist_container(Delivery, node, iter.cur);
 
 		/* sooner than it had to does no harm: whatever holds it is asked again */
-		if (flight->end.kind == DECIDE_BLOCK && is_among(released, flight->server->name))
-			flight->move_to = Min(flight->move_to, GetCurrentTimestamp());
+		if (delivery->end.kind == DECIDE_BLOCK && is_among(released, delivery->server->name))
+			delivery->move_to = Min(delivery->move_to, GetCurrentTimestamp());
 	}
 }

@@ -6,7 +6,7 @@
 #ifndef REENGAGE_RELEASES_H
 #define REENGAGE_RELEASES_H
 
-#include "dispatch/flights.h"
+#include "dispatch/deliveries.h"
 #include "dispatch/policies.h"
 
 /*
@@ -17,6 +17,6 @@
 extern List *releases_take(dlist_head *servers, Policies *policies, MemoryContext context);
 
 /* After its commit: likewise what the tick had no room to write. */
-extern void releases_committed(const List *released, Flights *flights);
+extern void releases_committed(const List *released, Deliveries *deliveries);
 
 #endif

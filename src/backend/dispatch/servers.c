@@ -52,17 +52,17 @@ static void
 add_server(dlist_head *servers, const char *name, MemoryContext context)
 {
 	/* first: where it fails, nothing is left behind */
-	TroubleRow	trouble = store_server_trouble(name);
+	ServerStateRow	breaker = store_server_state(name);
 	MemoryContext own = AllocSetContextCreate(context, "reengage server", ALLOCSET_SMALL_SIZES);
 	Server	   *server = MemoryContextAllocZero(own, sizeof(Server));
 	Clocks		clocks = clocks_read();
 
-	server->context = server->trouble.context = own;
+	server->context = server->breaker.context = own;
 	strlcpy(server->name, name, NAMEDATALEN);
 	server->options_context = AllocSetContextCreate(own, "reengage server options", ALLOCSET_SMALL_SIZES);
 	lanes_init(&server->lanes, own);
 	lanes_rewind_everybody(&server->lanes, DT_NOBEGIN);
-	trouble_inherit(&server->trouble, &trouble, &clocks);
+	breaker_inherit(&server->breaker, &breaker, &clocks);
 	dlist_push_tail(servers, &server->node);
 }
 
@@ -75,11 +75,11 @@ read_options(Server *server)
 
 	server->exists = foreign != NULL;
 	if (foreign == NULL && existed)
-		trouble_forget(&server->trouble);
+		breaker_forget(&server->breaker);
 	/* another server's change is no news of this one */
 	if (foreign == NULL || (existed && equal(server->definition, foreign->options)))
 		return;
-	server->introduced = false;
+	server->configured = false;
 	server->version++;
 	MemoryContextReset(server->options_context);
 	server->definition = NIL;
@@ -90,7 +90,7 @@ read_options(Server *server)
 	MemoryContextSwitchTo(old);
 	/* changed options may be the cure */
 	if (existed)
-		trouble_forget(&server->trouble);
+		breaker_forget(&server->breaker);
 }
 
 void
@@ -146,9 +146,9 @@ note_credentials(dlist_head *servers)
 	if (!servers_credentials_have_changed())
 		return;
 	credentials_stamp = secrets_stamp();
-	servers_forget_introductions(servers);
+	servers_forget_configurations(servers);
 	dlist_foreach(iter, servers)
-		trouble_try_again(&dlist_container(Server, node, iter.cur)->trouble);
+		breaker_try_again(&dlist_container(Server, node, iter.cur)->breaker);
 }
 
 void
@@ -233,13 +233,13 @@ server_message(const char *name, const ServerOptions *options)
 }
 
 bool
-server_introduce(Server *server, Link *link, Monotonic now)
+server_configure(Server *server, CourierPipe *courier, Monotonic now)
 {
 	ServerMessage message = server_message(server->name, &server->options);
 	Credentials credentials;
 	const char *complaint = NULL;
 
-	if (server->introduced)
+	if (server->configured)
 		return true;
 	if (message.name == NULL)
 		complaint = "its name cannot be converted to UTF-8";
@@ -252,12 +252,12 @@ server_introduce(Server *server, Link *link, Monotonic now)
 	if (complaint == NULL && !message_server_fits(&message))
 		complaint = "its options are too long: a megabyte in all is the most";
 	if (complaint == NULL)
-		link_send_server(link, &message);
+		courier_send_server(courier, &message);
 	else
-		server_block(server, TROUBLE_UNUSABLE, STEP_CHECK, complaint, NULL, now);
+		server_block(server, BREAKER_UNUSABLE, STEP_CHECK, complaint, NULL, now);
 	explicit_bzero(&credentials, sizeof(credentials));
-	server->introduced = complaint == NULL;
-	return server->introduced;
+	server->configured = complaint == NULL;
+	return server->configured;
 }
 
 void
@@ -283,33 +283,33 @@ servers_want_credentials(const dlist_head *servers)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
 
-		TroubleKind kind = server->trouble.kind;
+		BreakerCause cause = server->breaker.cause;
 
 		if (server->exists && !server->paused && server->options.login_url != NULL &&
-			(kind == TROUBLE_REFUSED || kind == TROUBLE_UNUSABLE))
+			(cause == BREAKER_REFUSED || cause == BREAKER_UNUSABLE))
 			return true;
 	}
 	return false;
 }
 
 void
-servers_forget_introductions(dlist_head *servers)
+servers_forget_configurations(dlist_head *servers)
 {
 	dlist_iter	iter;
 
 	dlist_foreach(iter, servers)
-		dlist_container(Server, node, iter.cur)->introduced = false;
+		dlist_container(Server, node, iter.cur)->configured = false;
 }
 
 void
-server_block(Server *server, TroubleKind kind, Step step, const char *reason,
+server_block(Server *server, BreakerCause cause, Step step, const char *reason,
 			 const char *detail, Monotonic now)
 {
-	trouble_block(&server->trouble, kind, step, reason, detail, now);
-	server->introduced = false;
+	breaker_block(&server->breaker, cause, step, reason, detail, now);
+	server->configured = false;
 }
 
-/* What was put off for a trouble that is over, or may be, is due again. */
+/* What was put off for a breaker that is over, or may be, is due again. */
 static void
 release(Server *server)
 {
@@ -327,11 +327,11 @@ servers_write_states(dlist_head *servers)
 	dlist_foreach(iter, servers)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
-		TroubleRow	row = trouble_row(&server->trouble);
+		ServerStateRow	row = breaker_row(&server->breaker);
 
-		if (server->trouble.changed)
+		if (server->breaker.changed)
 			server->unwritten = !store_report_server(server->name, &row);
-		if (server->trouble.release)
+		if (server->breaker.release)
 			release(server);
 	}
 }
@@ -345,15 +345,15 @@ servers_say_states(dlist_head *servers, int level)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
 
-		if (server->trouble.changed)
-			trouble_say(&server->trouble, server->name, level);
-		server->trouble.changed |= server->unwritten;
-		server->trouble.release = false;
+		if (server->breaker.changed)
+			breaker_say(&server->breaker, server->name, level);
+		server->breaker.changed |= server->unwritten;
+		server->breaker.release = false;
 	}
 }
 
 void
-servers_forget_dropped(dlist_head *servers, Link *link)
+servers_forget_dropped(dlist_head *servers, CourierPipe *courier)
 {
 	dlist_mutable_iter iter;
 
@@ -364,8 +364,8 @@ servers_forget_dropped(dlist_head *servers, Link *link)
 
 		if (server->exists || server->in_hand > 0)
 			continue;
-		if (link_is_ready(link) && message.name != NULL)
-			link_send_forget(link, &message);
+		if (courier_is_ready(courier) && message.name != NULL)
+			courier_send_forget(courier, &message);
 		dlist_delete(&server->node);
 		MemoryContextDelete(server->context);
 	}
@@ -375,9 +375,9 @@ int
 server_capacity(const Server *server, Monotonic now)
 {
 	if (!server->exists || server->paused || server->text >= SERVER_TEXT_MAX ||
-		trouble_is_left_alone(&server->trouble, now))
+		breaker_is_open(&server->breaker, now))
 		return 0;
-	return (trouble_is_probing(&server->trouble) ? 1 : most_in_flight(&server->options)) - server->in_flight;
+	return (breaker_is_half_open(&server->breaker) ? 1 : most_in_flight(&server->options)) - server->in_flight;
 }
 
 void
@@ -445,7 +445,7 @@ static Monotonic
 next_look(const Server *server, const Clocks *clocks)
 {
 	TimestampTz due_at = server->ready > 0 ? DT_NOBEGIN : DT_NOEND;
-	bool		left_alone = trouble_is_left_alone(&server->trouble, clocks->now);
+	bool		left_alone = breaker_is_open(&server->breaker, clocks->now);
 	Monotonic	next;
 
 	/* a full server looks again when a nudge ends, which is an event */
@@ -456,7 +456,7 @@ next_look(const Server *server, const Clocks *clocks)
 	next = monotonic_earlier(next, server->lanes.opens_at);
 	if (server->nlocked_out > 0)
 		next = monotonic_earlier(next, server->look_again_at);
-	return left_alone && next.us != MONOTONIC_NEVER.us ? monotonic_later(next, server->trouble.until) : next;
+	return left_alone && next.us != MONOTONIC_NEVER.us ? monotonic_later(next, server->breaker.until) : next;
 }
 
 Monotonic

@@ -13,9 +13,9 @@
 #include "base/clocks.h"
 #include "base/wakes.h"
 #include "config/options.h"
+#include "dispatch/breaker.h"
+#include "dispatch/courier_pipe.h"
 #include "dispatch/lanes.h"
-#include "dispatch/link.h"
-#include "dispatch/trouble.h"
 #include "store/store.h"
 
 /*
@@ -44,10 +44,10 @@ typedef struct Server
 	int			nlocked_out;	/* that somebody else has locked; they are still due: */
 	TimestampTz locked_out_from;	/* the earliest of them */
 	Monotonic	look_again_at;
-	bool		introduced;		/* this courier knows its options */
+	bool		configured;		/* this courier knows its options */
 	bool		unwritten;		/* what is known against it: somebody has locked the row */
 
-	Trouble		trouble;		/* what keeps it from being called as usual */
+	Breaker		breaker;		/* what keeps it from being called as usual */
 } Server;
 
 /*
@@ -77,7 +77,7 @@ extern ServerMessage server_message(const char *name, const ServerOptions *optio
  * Tells the courier about the server, credentials included.  False: it had to
  * be blocked, because its credentials cannot be had.
  */
-extern bool server_introduce(Server *server, Link *link, Monotonic now);
+extern bool server_configure(Server *server, CourierPipe *courier, Monotonic now);
 
 /* An empty list: everything is to be read. */
 extern void servers_init(dlist_head *servers);
@@ -86,7 +86,7 @@ extern void servers_init(dlist_head *servers);
 extern void servers_forget_catalog(void);
 
 /* A new courier knows nothing of them. */
-extern void servers_forget_introductions(dlist_head *servers);
+extern void servers_forget_configurations(dlist_head *servers);
 
 /* Their file is another one than the last tick knew. */
 extern bool servers_credentials_have_changed(void);
@@ -95,7 +95,7 @@ extern bool servers_credentials_have_changed(void);
 extern bool servers_want_credentials(const dlist_head *servers);
 
 /* Its options and credentials are sent again with the next call. */
-extern void server_block(Server *server, TroubleKind kind, Step step, const char *reason,
+extern void server_block(Server *server, BreakerCause cause, Step step, const char *reason,
 						 const char *detail, Monotonic now);
 
 /* Inside a tick: writes down what has changed since the last committed one. */
@@ -105,7 +105,7 @@ extern void servers_write_states(dlist_head *servers);
 extern void servers_say_states(dlist_head *servers, int level);
 
 /* After a commit: lets go of servers that were dropped, once none of their nudges is in hand. */
-extern void servers_forget_dropped(dlist_head *servers, Link *link);
+extern void servers_forget_dropped(dlist_head *servers, CourierPipe *courier);
 
 /* How many more nudges may be started now. */
 extern int	server_capacity(const Server *server, Monotonic now);

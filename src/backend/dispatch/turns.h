@@ -9,18 +9,18 @@
 #ifndef REENGAGE_TURNS_H
 #define REENGAGE_TURNS_H
 
-#include "dispatch/flights.h"
+#include "dispatch/deliveries.h"
 
 /* Sorts to_intend and resting: who may go on, and who waits.  "closing": nobody waits any more. */
-extern void turns_sort(Flights *flights, Monotonic now, bool closing);
+extern void turns_sort(Deliveries *deliveries, Monotonic now, bool closing);
 
 /* When they are to be sorted again, if nothing happens; MONOTONIC_NEVER: there is no need. */
-extern Monotonic turns_next(const Flights *flights, Monotonic now);
+extern Monotonic turns_next(const Deliveries *deliveries, Monotonic now);
 
 /*
  * Nothing is begun: what waits to be goes back into the schedule, least of all
  * leaving an intent behind, which would put in doubt what was never sent.
  */
-extern void turns_give_up(Flights *flights, const char *waiting_for);
+extern void turns_give_up(Deliveries *deliveries, const char *waiting_for);
 
 #endif

@@ -18,7 +18,7 @@
 
 #include "config/options.h"
 #include "config/secrets.h"
-#include "dispatch/link.h"
+#include "dispatch/courier_pipe.h"
 #include "dispatch/servers.h"
 #include "nudge.h"
 
@@ -54,7 +54,7 @@ static const CheckText texts[CHECK_COUNT] = {
 	[CHECK_OPTIONS] = {"options", "correct the server with ALTER SERVER ... OPTIONS"},
 	[CHECK_CREDENTIALS] = {"credentials", "correct the file that reengage.credentials_file names, or use the server option auth 'none'"},
 	[CHECK_NAME] = {"name", "correct the host in api_url or login_url, or the resolver of this machine"},
-	[CHECK_ADDRESS] = {"address", "the host's name leads to a private address: if that is meant, name the host in the server option allow_private_address (a link-local or shared one stays refused), else see who changed the name"},
+	[CHECK_ADDRESS] = {"address", "the host's name leads to a private address: if that is meant, name the host in the server option allow_private_address (a courier-local or shared one stays refused), else see who changed the name"},
 	[CHECK_CONNECTION] = {"connection", "see that host and port are right, that the API is up, and that a firewall lets this machine out; or set the server option proxy"},
 	[CHECK_TLS] = {"tls", "see that the port speaks TLS and that its certificate is valid; for an own authority set the server option ca_file"},
 	[CHECK_TOKEN] = {"token", "see that login_url is right, and that client_id and client_secret in the credentials file are those of the API"},
@@ -260,32 +260,32 @@ put_rows(ReturnSetInfo *result, const Preflight *preflight)
 }
 
 static void
-await_reply(Link *link, Preflight *preflight)
+await_reply(CourierPipe *courier, Preflight *preflight)
 {
 	RenderedMessage rendered;
 
 	for (;;)
 	{
-		switch (link_next(link, &preflight->reply, &rendered))
+		switch (courier_next(courier, &preflight->reply, &rendered))
 		{
-			case LINK_NOTHING:
-				link_wait(link, -1);
+			case COURIER_NOTHING:
+				courier_wait(courier, -1);
 				CHECK_FOR_INTERRUPTS();
 				break;
-			case LINK_READY:
-			case LINK_RENDERED:
+			case COURIER_READY:
+			case COURIER_RENDERED:
 				break;
-			case LINK_REPLY:
+			case COURIER_REPLY:
 				return;
-			case LINK_LOST:
+			case COURIER_LOST:
 				ereport(ERROR,
 						(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-						 errmsg("%s", link_problem(link))));
+						 errmsg("%s", courier_problem(courier))));
 		}
 	}
 }
 
-/* What the reply points to lives as long as the link, so all is put down here. */
+/* What the reply points to lives as long as the courier, so all is put down here. */
 static void
 look(Preflight *preflight, const ServerMessage *server, ReturnSetInfo *result)
 {
@@ -297,20 +297,20 @@ look(Preflight *preflight, const ServerMessage *server, ReturnSetInfo *result)
 		.nudge_id = random_id,
 		.examines = 1,
 	};
-	Link	   *link = link_open();
+	CourierPipe *courier = courier_open();
 
 	PG_TRY();
 	{
-		link_send_server(link, server);
-		link_send_call(link, &call);
-		await_reply(link, preflight);
+		courier_send_server(courier, server);
+		courier_send_call(courier, &call);
+		await_reply(courier, preflight);
 		preflight->failed = place_of_failure(&preflight->reply, preflight->conversation_id != NULL);
 		preflight->api_words = words_of_failure(&preflight->reply);
 		put_rows(result, preflight);
 	}
 	PG_FINALLY();
 	{
-		link_close(link);
+		courier_close(courier);
 	}
 	PG_END_TRY();
 }

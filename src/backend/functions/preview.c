@@ -17,7 +17,7 @@
 
 #include "address_form.h"
 #include "config/options.h"
-#include "dispatch/link.h"
+#include "dispatch/courier_pipe.h"
 #include "dispatch/servers.h"
 #include "dispatch/terms.h"
 #include "store/store.h"
@@ -190,41 +190,41 @@ put_row(ReturnSetInfo *result, Step step, const char *condition, const RenderedM
 
 /* As the courier would send it; what it points to lives until the next one is asked for. */
 static RenderedMessage
-render(Link *link, const CallMessage *call)
+render(CourierPipe *courier, const CallMessage *call)
 {
 	ReplyMessage reply;
 	RenderedMessage rendered;
 
-	link_send_call(link, call);
+	courier_send_call(courier, call);
 	for (;;)
 	{
-		switch (link_next(link, &reply, &rendered))
+		switch (courier_next(courier, &reply, &rendered))
 		{
-			case LINK_NOTHING:
-				link_wait(link, -1);
+			case COURIER_NOTHING:
+				courier_wait(courier, -1);
 				CHECK_FOR_INTERRUPTS();
 				break;
-			case LINK_READY:
+			case COURIER_READY:
 				break;
-			case LINK_RENDERED:
+			case COURIER_RENDERED:
 				return rendered;
-			case LINK_REPLY:
+			case COURIER_REPLY:
 				ereport(ERROR,
 						(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
 						 errmsg("the courier could not render a request: %s",
 								reply.reason ? reply.reason : "no reason given")));
 				break;
-			case LINK_LOST:
+			case COURIER_LOST:
 				ereport(ERROR,
 						(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-						 errmsg("%s", link_problem(link))));
+						 errmsg("%s", courier_problem(courier))));
 				break;
 		}
 	}
 }
 
 static void
-put_requests(ReturnSetInfo *result, Link *link, const LoadedNudge *nudge, const ServerOptions *options)
+put_requests(ReturnSetInfo *result, CourierPipe *courier, const LoadedNudge *nudge, const ServerOptions *options)
 {
 	Facts		facts = presumed_facts(nudge, options);
 
@@ -239,7 +239,7 @@ put_requests(ReturnSetInfo *result, Link *link, const LoadedNudge *nudge, const 
 		if (rendered.fault == NULL)
 		{
 			call = call_of(&request, nudge, options);
-			rendered = render(link, &call);
+			rendered = render(courier, &call);
 		}
 		put_row(result, step, condition_of(step, nudge, options), &rendered);
 	}
@@ -271,7 +271,7 @@ reengage_preview(PG_FUNCTION_ARGS)
 	ForeignServer *foreign;
 	ServerOptions options;
 	ServerMessage server;
-	Link	   *link;
+	CourierPipe *courier;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (SPI_connect() != SPI_OK_CONNECT)
@@ -284,15 +284,15 @@ reengage_preview(PG_FUNCTION_ARGS)
 				 errmsg("server \"%s\" of the nudge does not exist", nudge->server)));
 	options = options_read(foreign->options);
 	server = server_message(nudge->server, &options);
-	link = link_open();
+	courier = courier_open();
 	PG_TRY();
 	{
-		link_send_server(link, &server);
-		put_requests((ReturnSetInfo *) fcinfo->resultinfo, link, nudge, &options);
+		courier_send_server(courier, &server);
+		put_requests((ReturnSetInfo *) fcinfo->resultinfo, courier, nudge, &options);
 	}
 	PG_FINALLY();
 	{
-		link_close(link);
+		courier_close(courier);
 	}
 	PG_END_TRY();
 	SPI_finish();

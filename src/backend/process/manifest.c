@@ -41,13 +41,13 @@ find_day(Manifest *manifest)
 	else
 	{
 		manifest->not_before = monotonic_after(monotonic_now(), PAUSE_MS);
-		/* the same trouble again and again is one line in the log */
-		if (!manifest->in_trouble)
+		/* the same breaker again and again is one line in the log */
+		if (!manifest->is_open_or_tried)
 			ereport(LOG,
 					(errmsg("reengage: lineage of %s cannot be closed yet, it is held open by %s",
 							manifest->day.name, holders)));
 	}
-	manifest->in_trouble = holders != NULL;
+	manifest->is_open_or_tried = holders != NULL;
 }
 
 static void
@@ -73,10 +73,10 @@ step(void *argument)
 static void
 note_failure(Manifest *manifest, ErrorData *error)
 {
-	if (!manifest->in_trouble)
+	if (!manifest->is_open_or_tried)
 		tick_log(error);
 	FreeErrorData(error);
-	manifest->in_trouble = true;
+	manifest->is_open_or_tried = true;
 	manifest->counting = false;
 	manifest->not_before = monotonic_after(monotonic_now(), PAUSE_MS);
 }

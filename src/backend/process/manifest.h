@@ -19,10 +19,10 @@
 typedef struct Manifest
 {
 	TimestampTz next_midnight;	/* before it there is nothing to close */
-	Monotonic	not_before;		/* of the next look, after one that found trouble */
+	Monotonic	not_before;		/* of the next look, after one that found breaker */
 	bool		counting;
 	DayCount	day;			/* while counting */
-	bool		in_trouble;		/* which was said */
+	bool		is_open_or_tried;		/* which was said */
 } Manifest;
 
 extern void manifest_init(Manifest *manifest);

@@ -134,7 +134,7 @@ read_nudge(LoadedNudge *nudge, int row)
 	nudge->answered_at = result_time(row, 30, 0);
 	nudge->refusals = result_integer(row, 31);
 	nudge->made_at = result_time(row, 32, 0);
-	nudge->own_customer = result_text(row, 33);
+	nudge->own_address_hash = result_text(row, 33);
 	nudge->asker = result_text(row, 34);
 	nudge->in_circles = result_bool(row, 35);
 	nudge->strange = result_bool(row, 36);
@@ -296,7 +296,7 @@ store_move(const MoveRow *rows, int count)
 		{COLUMN_INTEGER, offsetof(MoveRow, refusals)},
 		{COLUMN_INTEGER, offsetof(MoveRow, api_calls)},
 		{COLUMN_TEXT, offsetof(MoveRow, waiting_for)},
-		{COLUMN_TEXT, offsetof(MoveRow, customer)},
+		{COLUMN_TEXT, offsetof(MoveRow, address_hash)},
 	};
 	Datum		arguments[lengthof(columns)];
 

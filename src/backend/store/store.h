@@ -19,7 +19,7 @@
 #include "nudge.h"
 
 /* What is known against a server, as a row. */
-typedef struct TroubleRow
+typedef struct ServerStateRow
 {
 	const char *state;			/* NULL: nothing is */
 	const char *reason;
@@ -27,7 +27,7 @@ typedef struct TroubleRow
 	const char *step;			/* NULL: no kind of call in particular */
 	TimestampTz since;
 	TimestampTz until;			/* 0: no time was named */
-} TroubleRow;
+} ServerStateRow;
 
 /* A lane of a server: what one role has due with one priority. */
 typedef struct LaneRow
@@ -59,7 +59,7 @@ typedef struct Post
 	Step		step;
 	const char *conversation_id;	/* that is notified or followed */
 	Recipient	recipient;		/* of a create; of a notify that is addressed */
-	const char *customer;		/* hash of the address; NULL: it is not known */
+	const char *address_hash;		/* hash of the address; NULL: it is not known */
 	TimestampTz since;			/* when it was first made; 0: not yet */
 } Post;
 
@@ -74,7 +74,7 @@ typedef struct LoadedNudge
 	const char *conversation_id;	/* as asked for */
 	const char *message;		/* NULL: it cannot be put into UTF-8 */
 	const char *address;
-	const char *own_customer;	/* its hash, if it was made when the nudge was */
+	const char *own_address_hash;	/* its hash, if it was made when the nudge was */
 	const char *channel;
 	const char *template;		/* detail.template, as JSON; NULL: there is none */
 	bool		too_large;		/* to be sent; message and template were not loaded */
@@ -146,7 +146,7 @@ typedef struct MoveRow
 	int			refusals;
 	int			api_calls;
 	const char *waiting_for;
-	const char *customer;		/* whom a look told of; NULL: the schedule need not know */
+	const char *address_hash;		/* whom a look told of; NULL: the schedule need not know */
 } MoveRow;
 
 /* What the API told us of a recipient who wants no messages of ours. */
@@ -169,8 +169,8 @@ typedef struct IntentRow
 	const char *conversation_id;
 	const char *server;
 	Recipient	recipient;		/* of a create that could be made again */
-	const char *customer;		/* hash of the address */
-	const char *own_customer;	/* and of the nudge's own */
+	const char *address_hash;		/* hash of the address */
+	const char *own_address_hash;	/* and of the nudge's own */
 	const char *channel;
 	const char *root;			/* of the thread */
 	const char *passed_over;		/* conversations that are not to be joined, comma-separated */
@@ -184,7 +184,7 @@ typedef struct UnresolvedRow
 	const char *step;
 	const char *conversation_id;
 	Recipient	recipient;
-	const char *customer;
+	const char *address_hash;
 	TimestampTz since;
 } UnresolvedRow;
 
@@ -232,8 +232,8 @@ extern const char *store_fence_complaint(List **paused);
 extern List *store_servers(void);
 
 /* Writes down what is known against a server, or that nothing is.  False: somebody has locked the row. */
-extern bool store_report_server(const char *server, const TroubleRow *trouble);
-extern TroubleRow store_server_trouble(const char *server);
+extern bool store_report_server(const char *server, const ServerStateRow *breaker);
+extern ServerStateRow store_server_state(const char *server);
 
 /* The clock was set back so far since pauses were written: they end as much earlier. */
 extern void store_follow_clock(int64 microseconds);

@@ -64,8 +64,8 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		{COLUMN_TEXT, offsetof(IntentRow, step)},
 		{COLUMN_TEXT, offsetof(IntentRow, conversation_id)},
 		{COLUMN_TEXT, offsetof(IntentRow, server)},
-		{COLUMN_TEXT, offsetof(IntentRow, customer)},
-		{COLUMN_TEXT, offsetof(IntentRow, own_customer)},
+		{COLUMN_TEXT, offsetof(IntentRow, address_hash)},
+		{COLUMN_TEXT, offsetof(IntentRow, own_address_hash)},
 		{COLUMN_TEXT, offsetof(IntentRow, channel)},
 		{COLUMN_TEXT, offsetof(IntentRow, root)},
 		{COLUMN_TEXT, offsetof(IntentRow, passed_over)},
@@ -99,7 +99,7 @@ store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
 		{COLUMN_TEXT, offsetof(IntentRow, recipient.to_address)},
 		{COLUMN_TEXT, offsetof(IntentRow, recipient.from_address)},
 		{COLUMN_TEXT, offsetof(IntentRow, recipient.channel)},
-		{COLUMN_TEXT, offsetof(IntentRow, customer)},
+		{COLUMN_TEXT, offsetof(IntentRow, address_hash)},
 	};
 	Datum		arguments[2 + lengthof(columns)];
 
@@ -175,7 +175,7 @@ read_post(int row, int column)
 			.from_address = result_utf8(row, column + 3),
 			.channel = result_text(row, column + 4),
 		},
-		.customer = result_text(row, column + 5),
+		.address_hash = result_text(row, column + 5),
 	};
 
 	return post;
@@ -203,7 +203,7 @@ store_keep_unresolved(const UnresolvedRow *rows, int count)
 		{COLUMN_TEXT, offsetof(UnresolvedRow, recipient.to_address)},
 		{COLUMN_TEXT, offsetof(UnresolvedRow, recipient.from_address)},
 		{COLUMN_TEXT, offsetof(UnresolvedRow, recipient.channel)},
-		{COLUMN_TEXT, offsetof(UnresolvedRow, customer)},
+		{COLUMN_TEXT, offsetof(UnresolvedRow, address_hash)},
 		{COLUMN_TIME, offsetof(UnresolvedRow, since)},
 	};
 	Datum		arguments[lengthof(columns)];

@@ -132,7 +132,7 @@ store_count_messages(const CountedMessages *questions, int count, MessageCount *
 			TIMESTAMPTZARRAYOID}
 	};
 	static const Column columns[] = {
-		{COLUMN_TEXT, offsetof(CountedMessages, customer)},
+		{COLUMN_TEXT, offsetof(CountedMessages, address_hash)},
 		{COLUMN_TEXT, offsetof(CountedMessages, thread)},
 		{COLUMN_UUID, offsetof(CountedMessages, nudge_id)},
 		{COLUMN_TEXT, offsetof(CountedMessages, server)},

@@ -32,7 +32,7 @@ typedef struct Policy
 /* Which messages count: those to a customer, or else those of a thread. */
 typedef struct CountedMessages
 {
-	const char *customer;		/* hash of the address */
+	const char *address_hash;		/* hash of the address */
 	const char *thread;			/* its root, if the customer is not known */
 	pg_uuid_t	nudge_id;		/* whose own call does not count */
 	const char *server;

@@ -110,7 +110,7 @@ text_or_null(const char *text)
 }
 
 bool
-store_report_server(const char *server, const TroubleRow *trouble)
+store_report_server(const char *server, const ServerStateRow *breaker)
 {
 	static Statement is_locked = {
 		"WITH ours AS MATERIALIZED ("
@@ -139,29 +139,29 @@ store_report_server(const char *server, const TroubleRow *trouble)
 	execute(&is_locked, arguments, SPI_OK_SELECT);
 	if (SPI_processed > 0)
 		return false;
-	if (trouble->state == NULL)
+	if (breaker->state == NULL)
 	{
 		execute(&clear, arguments, SPI_OK_DELETE);
 		return true;
 	}
-	arguments[1] = CStringGetTextDatum(trouble->state);
-	arguments[2] = CStringGetTextDatum(trouble->reason);
-	arguments[3] = text_or_null(trouble->detail);
-	arguments[4] = text_or_null(trouble->step);
-	arguments[5] = TimestampTzGetDatum(trouble->until != 0 ? trouble->until : DT_NOBEGIN);
+	arguments[1] = CStringGetTextDatum(breaker->state);
+	arguments[2] = CStringGetTextDatum(breaker->reason);
+	arguments[3] = text_or_null(breaker->detail);
+	arguments[4] = text_or_null(breaker->step);
+	arguments[5] = TimestampTzGetDatum(breaker->until != 0 ? breaker->until : DT_NOBEGIN);
 	execute(&set, arguments, SPI_OK_INSERT);
 	return true;
 }
 
-TroubleRow
-store_server_trouble(const char *server)
+ServerStateRow
+store_server_state(const char *server)
 {
 	static Statement statement = {
 		"SELECT state, reason, detail, step, since, until FROM reengage.server_state WHERE server = $1",
 		1, {TEXTOID}
 	};
 	Datum		argument = CStringGetTextDatum(server);
-	TroubleRow	row = {NULL};
+	ServerStateRow	row = {NULL};
 
 	execute(&statement, &argument, SPI_OK_SELECT);
 	if (SPI_processed > 0)

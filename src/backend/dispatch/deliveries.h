@@ -1,12 +1,12 @@
 /*
- * flights.h: the nudges that the engine has in its hands, and their threads.
+ * deliveries.h: the nudges that the engine has in its hands, and their threads.
  *
  * A nudge is in exactly one place: parked behind another nudge of its thread or
  * to its customer, ready to be loaded, or under way.  Two of one thread are never under way
  * together (P7).
  */
-#ifndef REENGAGE_FLIGHTS_H
-#define REENGAGE_FLIGHTS_H
+#ifndef REENGAGE_DELIVERIES_H
+#define REENGAGE_DELIVERIES_H
 
 #include "postgres.h"
 
@@ -42,10 +42,10 @@ typedef struct Intent
 typedef struct Thread Thread;
 typedef struct Customer Customer;
 
-typedef struct Flight
+typedef struct Delivery
 {
 	pg_uuid_t	nudge_id;		/* the key */
-	dlist_node	node;			/* in one of the lists of Flights, or of its thread */
+	dlist_node	node;			/* in one of the lists of Deliveries, or of its thread */
 	Server	   *server;
 	char		asker[NAMEDATALEN]; /* the role that asked */
 	int			priority;
@@ -77,7 +77,7 @@ typedef struct Flight
 	int			npassed_over;
 	TimestampTz other_made_at;	/* when we made that one; 0: we did not */
 	int			nposts;			/* that were made in this attempt */
-	const char *own_customer;	/* hash of the nudge's own address, NULL: it has none */
+	const char *own_address_hash;	/* hash of the nudge's own address, NULL: it has none */
 
 	/* what the check found; kept for the steps that follow */
 	const char *status_seen;
@@ -109,9 +109,9 @@ typedef struct Flight
 	bool		locked_out;		/* of it */
 	bool		refused;		/* the database does not take its end, in no form */
 	bool		set_aside;		/* it has lost its place in flight */
-} Flight;
+} Delivery;
 
-typedef struct Flights
+typedef struct Deliveries
 {
 	MemoryContext context;
 	HTAB	   *by_nudge;
@@ -133,12 +133,12 @@ typedef struct Flights
 	pg_uuid_t  *left_intents;	/* have settled, but somebody has locked their rows */
 	int			nleft_intents;
 	int			under_way;
-} Flights;
+} Deliveries;
 
-extern void flights_init(Flights *flights, MemoryContext context);
+extern void deliveries_init(Deliveries *deliveries, MemoryContext context);
 
 /* Takes a row of the schedule in hand.  NULL: it is already. */
-extern Flight *flights_take(Flights *flights, Server *server, const LaneInHand *lane,
+extern Delivery *deliveries_take(Deliveries *deliveries, Server *server, const LaneInHand *lane,
 							const DueRow *row);
 
 /*
@@ -146,102 +146,102 @@ extern Flight *flights_take(Flights *flights, Server *server, const LaneInHand *
  * made again.  False: another one of its thread is under way, and it was parked
  * behind that one.
  */
-extern bool flights_depart(Flights *flights, Flight *flight, const LoadedNudge *nudge);
+extern bool deliveries_start(Deliveries *deliveries, Delivery *delivery, const LoadedNudge *nudge);
 
 /*
  * Takes in hand a nudge whose unresolved call another engine made.  It keeps
  * others of its thread and customer waiting, as if it were under way.  NULL: it
  * is in hand already.
  */
-extern Flight *flights_inherit(Flights *flights, Server *server, const LoadedNudge *nudge);
+extern Delivery *deliveries_inherit(Deliveries *deliveries, Server *server, const LoadedNudge *nudge);
 
 /* Lets go of a nudge, and makes the next one of its thread ready. */
-extern void flights_land(Flights *flights, Flight *flight);
+extern void deliveries_let_go(Deliveries *deliveries, Delivery *delivery);
 
 /*
  * Its outcome cannot be written now: it waits in the list, and leaves its place
  * in flight to others, unless too many have done so.
  */
-extern void flights_set_aside(Flights *flights, Flight *flight, dlist_head *list);
+extern void deliveries_set_aside(Deliveries *deliveries, Delivery *delivery, dlist_head *list);
 
 /* Its place in flight is another one's. */
-extern void flights_leave_place(Flight *flight);
+extern void deliveries_leave_place(Delivery *delivery);
 
 /* Is more known of it than its row of the schedule says? */
-extern bool flight_has_called(const Flight *flight);
+extern bool delivery_has_called(const Delivery *delivery);
 
-extern Flight *flights_of_call(Flights *flights, int64 call_id);
+extern Delivery *deliveries_of_call(Deliveries *deliveries, int64 call_id);
 
-/* The hash of the address that the flight's POST is for; NULL: it is not known. */
-extern void flights_name_customer(Flights *flights, Flight *flight, const char *hash);
+/* The hash of the address that the delivery's POST is for; NULL: it is not known. */
+extern void deliveries_name_customer(Deliveries *deliveries, Delivery *delivery, const char *hash);
 
 /* What it looked at is with somebody else: it may look for one more. */
-extern void flights_pass_over(Flight *flight);
+extern void deliveries_pass_over(Delivery *delivery);
 
 /* It is to look at another conversation of its customer. */
-extern void flights_look_elsewhere(Flights *flights, Flight *flight, const char *conversation_id,
+extern void deliveries_look_elsewhere(Deliveries *deliveries, Delivery *delivery, const char *conversation_id,
 								   TimestampTz made_at);
-extern bool flight_is_elsewhere(const Flight *flight);
+extern bool delivery_is_elsewhere(const Delivery *delivery);
 
 /*
- * Takes the customer of the flight's POST, whom no other one speaks to until
+ * Takes the customer of the delivery's POST, whom no other one speaks to until
  * this one has landed.  False: another one does.
  */
-extern bool flights_take_customer(Flights *flights, Flight *flight);
+extern bool deliveries_take_customer(Deliveries *deliveries, Delivery *delivery);
 
 /*
  * Waits for that other one: with what its look has found, or, if too many do,
  * parked, which costs nothing but another look later.  False: it can do neither.
  */
-extern bool flights_stand_by(Flights *flights, Flight *flight);
+extern bool deliveries_stand_by(Deliveries *deliveries, Delivery *delivery);
 
 /* It may be loaded. */
-extern void flights_make_ready(Flights *flights, Flight *flight);
+extern void deliveries_make_ready(Deliveries *deliveries, Delivery *delivery);
 
-extern const char *flight_channel(const Flight *flight);
+extern const char *delivery_channel(const Delivery *delivery);
 
 /* Marks the call as handed to the courier, or as answered. */
-extern void flights_call_begins(Flights *flights, Flight *flight, int64 call_id);
-extern void flights_call_ended(Flights *flights, Flight *flight);
+extern void deliveries_call_begins(Deliveries *deliveries, Delivery *delivery, int64 call_id);
+extern void deliveries_call_ended(Deliveries *deliveries, Delivery *delivery);
 
 /* POSTs that are with the courier. */
-extern int	flights_posting(const Flights *flights);
+extern int	deliveries_posting(const Deliveries *deliveries);
 
 /* It ends as decided: settled, or due again later with an attempt used up. */
-extern void flights_end(Flights *flights, Flight *flight, Decision end);
-extern void flights_settle(Flights *flights, Flight *flight, Outcome outcome, const char *reason);
+extern void deliveries_end(Deliveries *deliveries, Delivery *delivery, Decision end);
+extern void deliveries_settle(Deliveries *deliveries, Delivery *delivery, Outcome outcome, const char *reason);
 
 /* The call that was handed over was made, or may have been. */
-extern void flight_note_made(Flight *flight);
+extern void delivery_note_made(Delivery *delivery);
 
 /*
  * May a POST still be made by what was looked at?  Not on a server that is
  * paused, gone, or another one by now.
  */
-extern bool flight_may_post(const Flight *flight);
+extern bool delivery_may_post(const Delivery *delivery);
 
 /* May one more be parked, where so many are behind the same? */
-extern bool flights_may_park(const Server *server, int nparked);
+extern bool deliveries_may_park(const Server *server, int nparked);
 
 /* It goes back into the schedule, without an attempt used up. */
-extern void flights_put_back(Flights *flights, Flight *flight, TimestampTz due_at,
+extern void deliveries_put_back(Deliveries *deliveries, Delivery *delivery, TimestampTz due_at,
 							 const char *waiting_for);
 
-extern void flights_move_to(Flight *flight, dlist_head *list);
-extern void flights_move_all(dlist_head *from, dlist_head *to);
+extern void deliveries_move_to(Delivery *delivery, dlist_head *list);
+extern void deliveries_move_all(dlist_head *from, dlist_head *to);
 
-extern int	flights_length(const dlist_head *list);
+extern int	deliveries_length(const dlist_head *list);
 
 /* When the first of them to end did so; DT_NOEND: there is none. */
-extern TimestampTz flights_oldest(const dlist_head *list);
+extern TimestampTz deliveries_oldest(const dlist_head *list);
 
-/* The flights in a list, as an array in the current memory context. */
-extern Flight **flights_in(dlist_head *list, int *count);
+/* The deliveries in a list, as an array in the current memory context. */
+extern Delivery **deliveries_in(dlist_head *list, int *count);
 
-/* A copy of text that lives as long as the flight is under way; NULL stays NULL. */
-extern const char *flight_keep(Flight *flight, const char *text);
+/* A copy of text that lives as long as the delivery is under way; NULL stays NULL. */
+extern const char *delivery_keep(Delivery *delivery, const char *text);
 
 /* P9: of text that the courier sent, only printable ASCII may reach a table; else NULL. */
-extern const char *flight_keep_ascii(Flight *flight, const char *text);
+extern const char *delivery_keep_ascii(Delivery *delivery, const char *text);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * landing.h: after the commit, what becomes of nudges whose end was to be written.
+ * finish.h: after the commit, what becomes of nudges whose end was to be written.
  */
-#ifndef REENGAGE_LANDING_H
-#define REENGAGE_LANDING_H
+#ifndef REENGAGE_FINISH_H
+#define REENGAGE_FINISH_H
 
-#include "dispatch/flights.h"
+#include "dispatch/deliveries.h"
 #include "dispatch/totals.h"
 
 /*
@@ -12,6 +12,6 @@
  * keeping; sets it aside otherwise.  False: somebody else's transaction keeps
  * its outcome from being written, which is to be tried again.
  */
-extern bool landing_land(Flights *flights, Flight *flight, Totals *totals);
+extern bool finish_after_commit(Deliveries *deliveries, Delivery *delivery, Totals *totals);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * verdict.c: is it the server's matter, or the nudge's?
+ * server_signal.c: is it the server's matter, or the nudge's?
  *
  * What the API says of a call may quote its message, so it goes to operators
- * only (Trouble.detail); everybody else is told the kind of call and the status.
+ * only (Breaker.detail); everybody else is told the kind of call and the status.
  */
 #include "postgres.h"
 
@@ -10,7 +10,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#include "dispatch/verdict.h"
+#include "dispatch/server_signal.h"
 
 /* The words with which the courier says that there is no token: see oauth.c. */
 static bool
@@ -42,25 +42,25 @@ is_failure(const ReplyMessage *reply)
 }
 
 static const char *
-word_of(Flight *flight, const ReplyMessage *reply)
+word_of(Delivery *delivery, const ReplyMessage *reply)
 {
-	const char *word = flight_keep_ascii(flight, reply->reason);
+	const char *word = delivery_keep_ascii(delivery, reply->reason);
 
 	return word != NULL ? word : "no reason given";
 }
 
 static char *
-refusal_in_words(Flight *flight, const ReplyMessage *reply)
+refusal_in_words(Delivery *delivery, const ReplyMessage *reply)
 {
-	return psprintf("the API refused to %s (%s, HTTP status %d)", step_name(flight->step),
-					word_of(flight, reply), (int) reply->http_status);
+	return psprintf("the API refused to %s (%s, HTTP status %d)", step_name(delivery->step),
+					word_of(delivery, reply), (int) reply->http_status);
 }
 
 static Culprit
-culprit_of_flight(const Flight *flight)
+culprit_of_delivery(const Delivery *delivery)
 {
-	return culprit_of(DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&flight->nudge_id))),
-					  flight->target, flight->post.customer);
+	return culprit_of(DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&delivery->nudge_id))),
+					  delivery->target, delivery->post.address_hash);
 }
 
 /* "nudge 018f... (conversation abc)" */
@@ -71,86 +71,86 @@ name_of(const Culprit *culprit)
 }
 
 static char *
-with_words_of_api(Flight *flight, const ReplyMessage *reply, char *detail)
+with_words_of_api(Delivery *delivery, const ReplyMessage *reply, char *detail)
 {
-	const char *said = flight_keep_ascii(flight, reply->error_message);
+	const char *said = delivery_keep_ascii(delivery, reply->error_message);
 
 	return said != NULL ? psprintf("%s; the API said: %s", detail, said) : detail;
 }
 
-static Verdict
-judge_refusal(Flight *flight, const ReplyMessage *reply, Monotonic now)
+static ServerSignal
+judge_refusal(Delivery *delivery, const ReplyMessage *reply, Monotonic now)
 {
-	Trouble    *trouble = &flight->server->trouble;
-	Culprit		culprit = culprit_of_flight(flight);
+	Breaker    *breaker = &delivery->server->breaker;
+	Culprit		culprit = culprit_of_delivery(delivery);
 	const Culprit *first;
 	char	   *detail;
 
-	if (!blame_refusal(&trouble->blame, flight->step, &culprit, now.us))
-		return VERDICT_NONE;
-	first = blame_first(&trouble->blame, flight->step);
+	if (!blame_refusal(&breaker->blame, delivery->step, &culprit, now.us))
+		return SIGNAL_NONE;
+	first = blame_first(&breaker->blame, delivery->step);
 	detail = first == NULL || strcmp(first->nudge_id, culprit.nudge_id) == 0 ?
 		name_of(&culprit) : psprintf("%s, %s", name_of(first), name_of(&culprit));
-	server_block(flight->server, TROUBLE_REFUSED, flight->step, refusal_in_words(flight, reply),
-				 with_words_of_api(flight, reply, detail), now);
-	return VERDICT_REFUSED;
+	server_block(delivery->server, BREAKER_REFUSED, delivery->step, refusal_in_words(delivery, reply),
+				 with_words_of_api(delivery, reply, detail), now);
+	return SIGNAL_REFUSED;
 }
 
 /* What the network says names a certificate or an address, not anybody's call. */
-static Verdict
-judge_unusable(Flight *flight, const ReplyMessage *reply, Monotonic now)
+static ServerSignal
+judge_unusable(Delivery *delivery, const ReplyMessage *reply, Monotonic now)
 {
-	const char *word = word_of(flight, reply);
-	const char *said = flight_keep_ascii(flight, reply->error_message);
+	const char *word = word_of(delivery, reply);
+	const char *said = delivery_keep_ascii(delivery, reply->error_message);
 	bool		asked = reply->http_status != 0;
 	char	   *what = asked ?
 		psprintf("the login server gave no token (%s, HTTP status %d)", word, (int) reply->http_status) :
 		psprintf("the API cannot be called (%s)%s%s", word, said ? ": " : "", said ? said : "");
 
-	server_block(flight->server, TROUBLE_UNUSABLE, STEP_CHECK, what, asked ? said : NULL, now);
-	return VERDICT_UNUSABLE;
+	server_block(delivery->server, BREAKER_UNUSABLE, STEP_CHECK, what, asked ? said : NULL, now);
+	return SIGNAL_UNUSABLE;
 }
 
-static Verdict
-judge_rest(Flight *flight, const ReplyMessage *reply, Monotonic now)
+static ServerSignal
+judge_rest(Delivery *delivery, const ReplyMessage *reply, Monotonic now)
 {
 	const char *who = is_of_login(reply) && reply->http_status != 0 ? "the login server" : "the API";
 	/* what the courier holds back had been said to another call */
 	const char *reason = reply->http_status == 0 ? psprintf("%s asked not to be called", who) :
 		psprintf("%s asked not to be called (HTTP status %d)", who, (int) reply->http_status);
-	Trouble    *trouble = &flight->server->trouble;
+	Breaker    *breaker = &delivery->server->breaker;
 
-	if (reply->http_status == 0 && trouble->kind == TROUBLE_RESTING)
-		reason = pstrdup(trouble->reason);
-	trouble_rest(trouble, flight->step, reply->retry_after_ms, reason, now);
-	return VERDICT_NOT_NOW;
+	if (reply->http_status == 0 && breaker->cause == BREAKER_RESTING)
+		reason = pstrdup(breaker->reason);
+	breaker_rest(breaker, delivery->step, reply->retry_after_ms, reason, now);
+	return SIGNAL_NOT_NOW;
 }
 
-Verdict
-verdict_of(Flight *flight, const ReplyMessage *reply, Monotonic now)
+ServerSignal
+server_signal_of(Delivery *delivery, const ReplyMessage *reply, Monotonic now)
 {
-	Trouble    *trouble = &flight->server->trouble;
+	Breaker    *breaker = &delivery->server->breaker;
 
 	if (is_limited(reply))
-		return judge_rest(flight, reply, now);
+		return judge_rest(delivery, reply, now);
 	if (is_failure(reply))
-		trouble_note_failure(trouble, flight->server->options.max_failures, reply->reason, now);
+		breaker_note_failure(breaker, delivery->server->options.max_failures, reply->reason, now);
 	else if (reply->http_status != 0 && reply->api_calls > 0)
-		trouble_note_answer(trouble, flight->step, now);
+		breaker_note_answer(breaker, delivery->step, now);
 	if (reply->class != REPLY_BLOCKED || reply->opted_out != 0)
-		return VERDICT_NONE;
+		return SIGNAL_NONE;
 	if (reply->http_status == 0 || is_of_login(reply))
-		return judge_unusable(flight, reply, now);
-	return judge_refusal(flight, reply, now);
+		return judge_unusable(delivery, reply, now);
+	return judge_refusal(delivery, reply, now);
 }
 
 void
-verdict_note_end(Flight *flight, const ReplyMessage *reply, const Decision *end)
+server_signal_note_end(Delivery *delivery, const ReplyMessage *reply, const Decision *end)
 {
-	Culprit		culprit = culprit_of_flight(flight);
+	Culprit		culprit = culprit_of_delivery(delivery);
 
 	if (end->outcome != OUTCOME_REFUSED || reply->class != REPLY_BLOCKED || reply->opted_out != 0)
 		return;
-	trouble_notice(&flight->server->trouble, flight->step, refusal_in_words(flight, reply),
-				   with_words_of_api(flight, reply, name_of(&culprit)));
+	breaker_notice(&delivery->server->breaker, delivery->step, refusal_in_words(delivery, reply),
+				   with_words_of_api(delivery, reply, name_of(&culprit)));
 }
