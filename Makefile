@@ -27,13 +27,14 @@ COURIER_OBJS = $(COMMON:.c=.plain.o) $(COURIER:.c=.plain.o)
 ALL_HEADERS = $(wildcard src/*/*.h src/backend/*/*.h)
 EXTRA_CLEAN = reengage-courier $(COURIER_OBJS)
 
-# With test points (src/common/test_point.h).  Whether an object has them does
-# not show, so it must never lie in a tree that real ones are built in.
+# With test points (src/common/test_point.h) and assertions, whatever the server
+# was built with.  Whether an object has them does not show, so it must never lie
+# in a tree that real ones are built in.
 ifdef TEST_POINTS
 ifneq ($(wildcard test/run),)
 $(error TEST_POINTS=1 is for a copy of the tree: stage_test_points in test/lib.sh makes one)
 endif
-DEFINE_TEST_POINTS = -DREENGAGE_TEST_POINTS
+DEFINE_TEST_POINTS = -DREENGAGE_TEST_POINTS -DUSE_ASSERT_CHECKING
 OBJS += test/faults/test_point.o
 COURIER_OBJS += test/faults/test_point.plain.o
 endif

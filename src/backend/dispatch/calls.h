@@ -1,6 +1,5 @@
 /*
- * calls.h: the engine's calls: what is asked of the courier, and what follows
- * from its answers.
+ * calls.h: the engine's calls: what is asked of the courier, and its answers.
  */
 #ifndef REENGAGE_CALLS_H
 #define REENGAGE_CALLS_H
@@ -15,7 +14,7 @@ typedef struct Calls
 	MemoryContext context;
 	Deliveries *deliveries;
 	dlist_head *servers;
-	CourierPipe *courier;			/* NULL: there is no courier */
+	CourierPipe *courier;		/* NULL: there is no courier */
 	int64		last_call_id;
 	Monotonic	opened_at;
 	Monotonic	not_before;		/* of the next courier */
@@ -39,8 +38,7 @@ extern void calls_keep_courier(Calls *calls, Monotonic now);
 extern bool calls_can_be_made(const Calls *calls);
 
 /*
- * Takes in all answers that are there: each delivery goes where its reply leads
- * it, to_intend or to_end.
+ * Takes in all answers that are there, see replies.h.
  */
 extern void calls_take_replies(Calls *calls, Monotonic now);
 

@@ -249,7 +249,7 @@ start_or_wait(Deliveries *deliveries, Delivery *delivery, const LoadedNudge *nud
 
 /* Loads these, and puts each under way, parks it, or leaves it to the schedule. */
 static int
-depart_slice(Deliveries *deliveries, Delivery **ready, int count)
+start_slice(Deliveries *deliveries, Delivery **ready, int count)
 {
 	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * count);
 	LoadedNudge *nudges;
@@ -283,10 +283,10 @@ depart_slice(Deliveries *deliveries, Delivery **ready, int count)
 
 /* The ready nudges of a server, slice by slice, as long as it has room for their text. */
 static int
-depart(Deliveries *deliveries, const Server *server, int room)
+start_ready(Deliveries *deliveries, const Server *server, int room)
 {
 	int			count;
-	Delivery  **ready = deliveries_in(&deliveries->ready, &count);
+	Delivery  **ready = deliveries_in(deliveries, DELIVERY_READY, &count);
 	MemoryContext slice = AllocSetContextCreate(CurrentMemoryContext, "reengage slice",
 												ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(slice);
@@ -298,7 +298,7 @@ depart(Deliveries *deliveries, const Server *server, int room)
 			ready[wanted++] = ready[i];
 	for (int i = 0; i < wanted && server->text < SERVER_TEXT_MAX; i += SLICE)
 	{
-		started += depart_slice(deliveries, ready + i, Min(wanted - i, SLICE));
+		started += start_slice(deliveries, ready + i, Min(wanted - i, SLICE));
 		MemoryContextReset(slice);
 	}
 	MemoryContextSwitchTo(old);
@@ -324,7 +324,7 @@ claims_take(Deliveries *deliveries, const Policies *policies, dlist_head *server
 		server->lanes.per_minute = policies_max_per_minute(policies, server->name);
 		if (room > server->ready)
 			claim_from(deliveries, server, room - server->ready, clocks);
-		started += depart(deliveries, server, room);
+		started += start_ready(deliveries, server, room);
 	}
 	return Max(started - policies_judge_starts(policies, deliveries), 0);
 }

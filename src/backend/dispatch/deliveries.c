@@ -1,5 +1,5 @@
 /*
- * deliveries.c: bookkeeping of the nudges in hand.
+ * deliveries.c: see deliveries.h.
  */
 #include "postgres.h"
 
@@ -8,25 +8,7 @@
 
 #include "dispatch/customers.h"
 #include "dispatch/deliveries.h"
-#include "nudge.h"
-
-/* A customer of so many business sides has a session of its own with this one. */
-#define PASSED_OVER_MAX 3
-
-/* Wide enough for any conversation id; padded with zeros, as it is hashed whole. */
-typedef struct ThreadKey
-{
-	Server	   *server;
-	char		tip[CONVERSATION_ID_MAX + 1];
-} ThreadKey;
-
-struct Thread
-{
-	ThreadKey	key;
-	dlist_head	parked;			/* behind the one that is under way */
-	int			nparked;
-	bool		overflowed;		/* and some more wait in the schedule */
-};
+#include "dispatch/threads.h"
 
 typedef struct CallEntry
 {
@@ -49,26 +31,13 @@ deliveries_init(Deliveries *deliveries, MemoryContext context)
 	deliveries->context = context;
 	deliveries->by_nudge = make_table("reengage deliveries", sizeof(pg_uuid_t), sizeof(Delivery), context);
 	deliveries->by_call = make_table("reengage calls", sizeof(int64), sizeof(CallEntry), context);
-	deliveries->threads = make_table("reengage threads", sizeof(ThreadKey), sizeof(Thread), context);
+	deliveries->threads = threads_make_table(context);
 	deliveries->customers = customers_make_table(context);
-	dlist_init(&deliveries->ready);
-	dlist_init(&deliveries->to_start);
-	dlist_init(&deliveries->to_intend);
-	dlist_init(&deliveries->standing_by);
-	dlist_init(&deliveries->resting);
-	dlist_init(&deliveries->to_post);
-	dlist_init(&deliveries->calling);
-	dlist_init(&deliveries->to_end);
-	dlist_init(&deliveries->locked_out);
-	dlist_init(&deliveries->unwritable);
+	for (int state = 0; state < DELIVERY_STATE_COUNT; state++)
+		dlist_init(&deliveries->lists[state]);
 }
 
-void
-deliveries_make_ready(Deliveries *deliveries, Delivery *delivery)
-{
-	delivery->server->ready++;
-	dlist_push_tail(&deliveries->ready, &delivery->node);
-}
+/* --- how they come ------------------------------------------------------------------- */
 
 static Delivery *
 take_in_hand(Deliveries *deliveries, Server *server, const char *asker, int priority,
@@ -93,45 +62,11 @@ Delivery *
 deliveries_take(Deliveries *deliveries, Server *server, const LaneInHand *lane, const DueRow *row)
 {
 	Delivery   *delivery = take_in_hand(deliveries, server, lane->asker->name, lane->priority,
-									  &row->nudge_id, row->due_at);
+										&row->nudge_id, row->due_at);
 
 	if (delivery != NULL)
-		deliveries_make_ready(deliveries, delivery);
+		delivery_move(deliveries, delivery, DELIVERY_READY);
 	return delivery;
-}
-
-static Thread *
-find_thread(Deliveries *deliveries, Server *server, const char *tip, bool *found)
-{
-	ThreadKey	key;
-	Thread	   *thread;
-
-	memset(&key, 0, sizeof(key));
-	key.server = server;
-	strlcpy(key.tip, tip, sizeof(key.tip));
-	thread = hash_search(deliveries->threads, &key, HASH_ENTER, found);
-	if (!*found)
-	{
-		dlist_init(&thread->parked);
-		thread->nparked = 0;
-		thread->overflowed = false;
-	}
-	return thread;
-}
-
-const char *
-delivery_keep(Delivery *delivery, const char *text)
-{
-	return text ? MemoryContextStrdup(delivery->memory, text) : NULL;
-}
-
-const char *
-delivery_keep_ascii(Delivery *delivery, const char *text)
-{
-	for (const char *byte = text; byte != NULL && *byte != '\0'; byte++)
-		if ((unsigned char) *byte < ' ' || (unsigned char) *byte > '~')
-			return NULL;
-	return delivery_keep(delivery, text);
 }
 
 static void
@@ -176,226 +111,64 @@ keep_unresolved(Delivery *delivery, const Post *post)
 }
 
 static void
-let_go(Deliveries *deliveries, Delivery *delivery)
-{
-	delivery->server->in_hand--;
-	hash_search(deliveries->by_nudge, &delivery->nudge_id, HASH_REMOVE, NULL);
-}
-
-/* Behind the one that is under way.  False: too many wait there already. */
-static bool
-park(Thread *thread, Delivery *delivery)
-{
-	if (!deliveries_may_park(delivery->server, thread->nparked))
-	{
-		/* it is still in the schedule, and will be found there again */
-		thread->overflowed = true;
-		return false;
-	}
-	dlist_push_tail(&thread->parked, &delivery->node);
-	thread->nparked++;
-	return true;
-}
-
-/* Those that wait behind one tip go on waiting behind another. */
-static void
-move_parked(Thread *from, Thread *to)
-{
-	while (!dlist_is_empty(&from->parked))
-		dlist_push_tail(&to->parked, dlist_pop_head_node(&from->parked));
-	to->nparked += from->nparked;
-	to->overflowed |= from->overflowed;
-}
-
-/*
- * Takes the thread with this tip for the delivery, or parks the delivery behind
- * the one that has it.  A delivery that was parked holds the thread of the tip
- * that it waited for, which may have a successor now: then all that waited
- * there follow it.
- */
-static bool
-take_thread(Deliveries *deliveries, Delivery *delivery, const char *tip)
-{
-	bool		taken;
-	Thread	   *held = delivery->thread;
-	Thread	   *thread = find_thread(deliveries, delivery->server, tip, &taken);
-
-	if (thread == held)
-		return true;
-	delivery->thread = taken ? NULL : thread;
-	if (taken && !park(thread, delivery))
-		let_go(deliveries, delivery);
-	if (held != NULL)
-	{
-		move_parked(held, thread);
-		hash_search(deliveries->threads, &held->key, HASH_REMOVE, NULL);
-	}
-	return !taken;
-}
-
-static void
 put_under_way(Deliveries *deliveries, Delivery *delivery, const LoadedNudge *nudge)
 {
 	delivery->memory = AllocSetContextCreate(deliveries->context, "reengage delivery",
-										   ALLOCSET_SMALL_SIZES);
+											 ALLOCSET_SMALL_SIZES);
 	keep_nudge(delivery, nudge);
 	if (nudge->unresolved)
 		keep_unresolved(delivery, &nudge->post);
 	else if (delivery->customer != NULL)
-		delivery->post.address_hash = delivery_keep(delivery, delivery_customer_hash(delivery));
-	delivery->server->in_flight++;
-	delivery->text = MemoryContextMemAllocated(delivery->memory, false);
-	delivery->server->text += delivery->text;
-	deliveries->under_way++;
-	dlist_push_tail(nudge->unresolved ? &deliveries->to_intend : &deliveries->to_start, &delivery->node);
+		delivery->post.address_hash = delivery_keep(delivery, customer_address_hash(delivery));
+	delivery_move(deliveries, delivery, nudge->unresolved ? DELIVERY_POST_WANTED : DELIVERY_CHECK_WANTED);
+}
+
+bool
+deliveries_start(Deliveries *deliveries, Delivery *delivery, const LoadedNudge *nudge)
+{
+	Entry		entry = threads_take(deliveries, delivery, nudge->tip);
+
+	/* whoever has the thread may be waiting for this customer: nobody holds one and waits for the other */
+	if (entry == ENTRY_PARKED)
+		customers_leave(deliveries, delivery);
+	else if (entry == ENTRY_TAKEN)
+		entry = customers_take_own(deliveries, delivery, nudge);
+	if (entry == ENTRY_CROWDED)
+		deliveries_let_go(deliveries, delivery);
+	if (entry == ENTRY_TAKEN)
+		put_under_way(deliveries, delivery, nudge);
+	return entry == ENTRY_TAKEN;
 }
 
 Delivery *
 deliveries_inherit(Deliveries *deliveries, Server *server, const LoadedNudge *nudge)
 {
 	Delivery   *delivery = take_in_hand(deliveries, server, nudge->asker, nudge->priority,
-									  &nudge->nudge_id, nudge->due_at);
-	Thread	   *thread;
-	bool		taken;
+										&nudge->nudge_id, nudge->due_at);
 
 	if (delivery == NULL)
 		return NULL;
-	/* another one may have it that was in flight, too, if the API has led them together */
-	thread = find_thread(deliveries, server, nudge->tip, &taken);
-	delivery->thread = taken ? NULL : thread;
+	threads_take_if_free(deliveries, delivery, nudge->tip);
 	put_under_way(deliveries, delivery, nudge);
 	delivery->called = true;
-	(void) deliveries_take_customer(deliveries, delivery);
+	(void) customers_take(deliveries, delivery);
 	return delivery;
 }
 
-/* Passes the thread on to the one that waited longest. */
-static void
-leave_thread(Deliveries *deliveries, Thread *thread)
-{
-	Delivery   *next;
-
-	if (dlist_is_empty(&thread->parked))
-	{
-		if (thread->overflowed)
-			lanes_rewind_all(&thread->key.server->lanes, DT_NOBEGIN);
-		hash_search(deliveries->threads, &thread->key, HASH_REMOVE, NULL);
-		return;
-	}
-	next = dlist_container(Delivery, node, dlist_pop_head_node(&thread->parked));
-	thread->nparked--;
-	next->thread = thread;
-	deliveries_make_ready(deliveries, next);
-}
-
-bool
-deliveries_start(Deliveries *deliveries, Delivery *delivery, const LoadedNudge *nudge)
-{
-	dlist_delete(&delivery->node);
-	delivery->server->ready--;
-	if (!take_thread(deliveries, delivery, nudge->tip))
-		return false;
-	switch (deliveries_take_own_customer(deliveries, delivery, nudge))
-	{
-		case OWN_CUSTOMER_TAKEN:
-			break;
-		case OWN_CUSTOMER_PARKED:
-			return false;
-		case OWN_CUSTOMER_CROWDED:
-			deliveries_make_ready(deliveries, delivery);
-			deliveries_let_go(deliveries, delivery);
-			return false;
-	}
-	put_under_way(deliveries, delivery, nudge);
-	return true;
-}
-
-const char *
-delivery_channel(const Delivery *delivery)
-{
-	if (delivery->post.recipient.channel != NULL)
-		return delivery->post.recipient.channel;
-	return delivery->channel != NULL ? delivery->channel : delivery->nudge.channel;
-}
-
-void
-deliveries_look_elsewhere(Deliveries *deliveries, Delivery *delivery, const char *conversation_id,
-					   TimestampTz made_at)
-{
-	delivery->step = STEP_CHECK;
-	delivery->other_made_at = made_at;
-	delivery->target = delivery->other = delivery_keep(delivery, conversation_id);
-	deliveries_move_to(delivery, &deliveries->to_start);
-}
-
-void
-deliveries_pass_over(Delivery *delivery)
-{
-	MemoryContext old = MemoryContextSwitchTo(delivery->memory);
-
-	delivery->passed_over = delivery->npassed_over++ == 0 ? delivery->other :
-		psprintf("%s,%s", delivery->passed_over, delivery->other);
-	MemoryContextSwitchTo(old);
-	if (delivery->npassed_over < PASSED_OVER_MAX)
-		delivery->other = NULL;
-}
-
-bool
-delivery_is_elsewhere(const Delivery *delivery)
-{
-	return delivery->target != delivery->nudge.tip;
-}
+/* --- and go ------------------------------------------------------------------------------ */
 
 void
 deliveries_let_go(Deliveries *deliveries, Delivery *delivery)
 {
-	dlist_delete(&delivery->node);
 	if (delivery->counted_at.us != 0 && !delivery->called && delivery->calls_before == 0)
 		lanes_take_back(&delivery->server->lanes, delivery->asker, delivery->counted_at);
-	if (delivery->customer != NULL)
-		deliveries_leave_customer(deliveries, delivery);
 	if (delivery->call_id != 0)
-		hash_search(deliveries->by_call, &delivery->call_id, HASH_REMOVE, NULL);
-	if (delivery->thread != NULL)
-		leave_thread(deliveries, delivery->thread);
-	if (delivery->memory != NULL)
-	{
-		if (delivery->set_aside)
-			deliveries->nset_aside--;
-		else
-			deliveries_leave_place(delivery);
-		deliveries->under_way--;
-		MemoryContextDelete(delivery->memory);
-	}
-	else
-		delivery->server->ready--;
-	let_go(deliveries, delivery);
-}
-
-Delivery *
-deliveries_of_call(Deliveries *deliveries, int64 call_id)
-{
-	CallEntry  *entry = hash_search(deliveries->by_call, &call_id, HASH_FIND, NULL);
-
-	return entry ? entry->delivery : NULL;
-}
-
-void
-deliveries_call_begins(Deliveries *deliveries, Delivery *delivery, int64 call_id)
-{
-	CallEntry  *entry = hash_search(deliveries->by_call, &call_id, HASH_ENTER, NULL);
-
-	entry->delivery = delivery;
-	delivery->call_id = call_id;
-	dlist_delete(&delivery->node);
-	dlist_push_tail(&deliveries->calling, &delivery->node);
-}
-
-void
-deliveries_call_ended(Deliveries *deliveries, Delivery *delivery)
-{
-	hash_search(deliveries->by_call, &delivery->call_id, HASH_REMOVE, NULL);
-	delivery->call_id = 0;
+		deliveries_call_ended(deliveries, delivery);
+	delivery_remove(deliveries, delivery);
+	customers_leave(deliveries, delivery);
+	threads_leave(deliveries, delivery);
+	delivery->server->in_hand--;
+	hash_search(deliveries->by_nudge, &delivery->nudge_id, HASH_REMOVE, NULL);
 }
 
 void
@@ -409,7 +182,7 @@ deliveries_end(Deliveries *deliveries, Delivery *delivery, Decision end)
 		delivery->move_attempt = delivery->nudge.attempt + (end.kind == DECIDE_RETRY ? 1 : 0);
 		delivery->move_refusals = delivery->nudge.refusals + (end.refused ? 1 : 0);
 	}
-	deliveries_move_to(delivery, &deliveries->to_end);
+	delivery_move(deliveries, delivery, DELIVERY_ENDING);
 }
 
 void
@@ -429,4 +202,41 @@ deliveries_put_back(Deliveries *deliveries, Delivery *delivery, TimestampTz due_
 	delivery->move_attempt = delivery->nudge.attempt;
 	delivery->move_refusals = delivery->nudge.refusals;
 	deliveries_end(deliveries, delivery, end);
+}
+
+/* --- their calls --------------------------------------------------------------------------- */
+
+void
+deliveries_call_begins(Deliveries *deliveries, Delivery *delivery, int64 call_id)
+{
+	CallEntry  *entry = hash_search(deliveries->by_call, &call_id, HASH_ENTER, NULL);
+
+	entry->delivery = delivery;
+	delivery->call_id = call_id;
+	delivery_move(deliveries, delivery, delivery->step == STEP_CHECK ? DELIVERY_CHECKING : DELIVERY_POSTING);
+}
+
+void
+deliveries_call_ended(Deliveries *deliveries, Delivery *delivery)
+{
+	hash_search(deliveries->by_call, &delivery->call_id, HASH_REMOVE, NULL);
+	delivery->call_id = 0;
+}
+
+Delivery *
+deliveries_of_call(Deliveries *deliveries, int64 call_id)
+{
+	CallEntry  *entry = hash_search(deliveries->by_call, &call_id, HASH_FIND, NULL);
+
+	return entry ? entry->delivery : NULL;
+}
+
+void
+deliveries_recheck(Deliveries *deliveries, Delivery *delivery, const char *conversation_id,
+				   TimestampTz made_at)
+{
+	delivery->step = STEP_CHECK;
+	delivery->other_made_at = made_at;
+	delivery->target = delivery->other = delivery_keep(delivery, conversation_id);
+	delivery_move(deliveries, delivery, DELIVERY_CHECK_WANTED);
 }

@@ -33,7 +33,7 @@ form_of(const Delivery *delivery, const char *address, const char *channel)
 static const char *
 own_channel(const Delivery *delivery)
 {
-	return delivery->nudge.channel != NULL ? delivery->nudge.channel : delivery->channel;
+	return delivery->nudge.channel != NULL ? delivery->nudge.channel : delivery->look.channel;
 }
 
 char *
@@ -49,8 +49,8 @@ delivery_address(const Delivery *delivery)
 
 	if (recipient->to_address != NULL)
 		return form_of(delivery, recipient->to_address, recipient->channel);
-	if (delivery->customer_address != NULL)
-		return form_of(delivery, delivery->customer_address, delivery_channel(delivery));
+	if (delivery->look.customer_address != NULL)
+		return form_of(delivery, delivery->look.customer_address, delivery_channel(delivery));
 	return delivery_own_address(delivery);
 }
 
@@ -68,7 +68,7 @@ fault_of(const Delivery *delivery, const char *address, const char *channel)
 const char *
 delivery_address_fault(const Delivery *delivery)
 {
-	return fault_of(delivery, delivery->customer_address, delivery->channel);
+	return fault_of(delivery, delivery->look.customer_address, delivery->look.channel);
 }
 
 const char *
@@ -85,7 +85,7 @@ delivery_address_to_send(const Delivery *delivery, const Recipient *recipient)
 
 	/* what has no form was refused */
 	(void) address_to_send(form, address, recipient->channel, country_code(delivery),
-						   address == delivery->customer_address);
+						   address == delivery->look.customer_address);
 	return form;
 }
 
@@ -97,7 +97,7 @@ delivery_address_to_send(const Delivery *delivery, const Recipient *recipient)
 static bool
 is_only_claimed(const Delivery *delivery, const ReplyMessage *reply)
 {
-	return reply->customer_address == NULL && delivery->customer_address == NULL &&
+	return reply->customer_address == NULL && delivery->look.customer_address == NULL &&
 		delivery->post.recipient.to_address != NULL && delivery->other_made_at == 0;
 }
 
@@ -109,7 +109,7 @@ delivery_is_with_others(const Delivery *delivery, const ReplyMessage *reply)
 	/* an integration is not what a conversation calls its business side */
 	bool		by_number = !delivery->server->options.notify_is_addressed || strcmp(channel, "sms") == 0;
 	Parties		found = {reply->channel, reply->customer_address, reply->business_address};
-	Parties		dead = {delivery->channel, delivery->customer_address, delivery->business_address};
+	Parties		dead = {delivery->look.channel, delivery->look.customer_address, delivery->look.business_address};
 	Parties		planned = {channel, recipient->to_address, by_number ? recipient->from_address : NULL};
 
 	return is_only_claimed(delivery, reply) ||

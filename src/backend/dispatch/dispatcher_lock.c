@@ -3,35 +3,20 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 
 #include "dispatch/dispatcher_lock.h"
+#include "dispatch/locks.h"
 
-/*
- * The advisory lock: pg_locks shows it as classid, objid and objsubid.  No
- * SQL function takes locks of kind 3, so that nobody else can take this one.
- */
-#define LOCK_CLASS 0x7265656e	/* "reen" */
-#define LOCK_OBJECT 1
-#define LOCK_KIND 3
+#define DISPATCHER UINT64CONST(0x7265656e00000001) /* "reen", 1 */
 
 static bool held = false;
-
-static LOCKTAG
-dispatcher_tag(void)
-{
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, LOCK_OBJECT, LOCK_KIND);
-	return tag;
-}
 
 bool
 dispatcher_lock_take(void)
 {
-	LOCKTAG		tag = dispatcher_tag();
+	LOCKTAG		tag = lock_tag(LOCK_DISPATCHER, DISPATCHER);
 
 	if (!held)
 		held = LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
@@ -41,7 +26,7 @@ dispatcher_lock_take(void)
 VirtualTransactionId
 dispatcher_lock_holder(void)
 {
-	LOCKTAG		tag = dispatcher_tag();
+	LOCKTAG		tag = lock_tag(LOCK_DISPATCHER, DISPATCHER);
 	int			count;
 	VirtualTransactionId *holders = GetLockConflicts(&tag, ExclusiveLock, &count);
 
@@ -52,7 +37,7 @@ dispatcher_lock_holder(void)
 void
 dispatcher_lock_release(void)
 {
-	LOCKTAG		tag = dispatcher_tag();
+	LOCKTAG		tag = lock_tag(LOCK_DISPATCHER, DISPATCHER);
 
 	if (held)
 		LockRelease(&tag, ExclusiveLock, true);

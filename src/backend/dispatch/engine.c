@@ -266,8 +266,8 @@ tick(Engine *engine)
 	bool		installed;
 
 	if (monotonic_is_reached(engine->next_unlocking, monotonic_now()))
-		deliveries_move_all(&engine->deliveries.locked_out, &engine->deliveries.to_end);
-	engine->ending = deliveries_in(&engine->deliveries.to_end, &engine->nending);
+		deliveries_move_all(&engine->deliveries, DELIVERY_WAITING_LOCK, DELIVERY_ENDING);
+	engine->ending = deliveries_in(&engine->deliveries, DELIVERY_ENDING, &engine->nending);
 	engine->nending = Min(engine->nending, tick_most());
 	engine->intents = intents_begin(&engine->deliveries, engine->nending);
 	engine->started = 0;
@@ -302,14 +302,14 @@ next_tick(Engine *engine, const Clocks *clocks)
 {
 	Monotonic	next = MONOTONIC_NEVER;
 
-	if (engine->woken || !dlist_is_empty(&engine->deliveries.to_end) ||
-		!dlist_is_empty(&engine->deliveries.to_intend) || !dlist_is_empty(&engine->deliveries.to_start) ||
+	if (engine->woken || engine->deliveries.counts[DELIVERY_ENDING] > 0 ||
+		engine->deliveries.counts[DELIVERY_POST_WANTED] > 0 || engine->deliveries.counts[DELIVERY_CHECK_WANTED] > 0 ||
 		engine->condition == ENGINE_NOT_ALONE)
 		next = clocks->now;
 	else if (may_begin(engine) && engine->limit > 0 && !standby_is_away(&engine->standby) &&
 			 calls_can_be_made(&engine->calls))
 		next = servers_next_look(&engine->servers, clocks);
-	if (!dlist_is_empty(&engine->deliveries.locked_out) || waits_for_locks(engine))
+	if (engine->deliveries.counts[DELIVERY_WAITING_LOCK] > 0 || waits_for_locks(engine))
 		next = monotonic_earlier(next, engine->next_unlocking);
 	return monotonic_later(next, engine->not_before);
 }
@@ -333,7 +333,7 @@ sweep(Engine *engine, Monotonic now)
 	/* triggers tell of changes, unless somebody has disabled them */
 	policies_forget(&engine->policies);
 	engine_wake(engine, &wake_everybody);
-	deliveries_move_all(&engine->deliveries.unwritable, &engine->deliveries.to_end);
+	deliveries_move_all(&engine->deliveries, DELIVERY_STORE_FAILED, DELIVERY_ENDING);
 }
 
 static bool
@@ -352,7 +352,7 @@ next_turn(Engine *engine, const Clocks *clocks)
 
 	next = monotonic_earlier(next, turns_next(&engine->deliveries, now));
 	next = monotonic_earlier(next, calls_next_watch(&engine->calls, wants_courier, now));
-	if (!dlist_is_empty(&engine->deliveries.to_post))
+	if (engine->deliveries.counts[DELIVERY_INTENDED] > 0)
 		next = monotonic_earlier(next, monotonic_after(now, STANDBY_POLL_MS));
 	if (standby_is_away(&engine->standby))
 		next = monotonic_earlier(next, monotonic_after(now, STANDBY_WATCH_MS));
@@ -451,7 +451,7 @@ bool
 engine_is_idle(const Engine *engine)
 {
 	Clocks		clocks = clocks_read();
-	int			unwritten = deliveries_length(&engine->deliveries.locked_out) + deliveries_length(&engine->deliveries.unwritable);
+	int			unwritten = engine->deliveries.counts[DELIVERY_WAITING_LOCK] + engine->deliveries.counts[DELIVERY_STORE_FAILED];
 
 	if (engine->deliveries.under_way > unwritten || engine->woken)
 		return false;
@@ -485,10 +485,10 @@ engine_state(const Engine *engine)
 		.condition = engine->condition,
 		.problem = problem(engine),
 		.in_flight = engine->deliveries.under_way,
-		.posts_in_flight = deliveries_posting(&engine->deliveries),
-		.locked_out = deliveries_length(&engine->deliveries.locked_out),
-		.unwritable = deliveries_length(&engine->deliveries.unwritable),
-		.unwritten_since = Min(deliveries_oldest(&engine->deliveries.locked_out), deliveries_oldest(&engine->deliveries.unwritable)),
+		.posts_in_flight = engine->deliveries.counts[DELIVERY_POSTING],
+		.locked_out = engine->deliveries.counts[DELIVERY_WAITING_LOCK],
+		.unwritable = engine->deliveries.counts[DELIVERY_STORE_FAILED],
+		.unwritten_since = Min(deliveries_oldest(&engine->deliveries, DELIVERY_WAITING_LOCK), deliveries_oldest(&engine->deliveries, DELIVERY_STORE_FAILED)),
 		.tick_failures = engine->failures,
 		.courier_failures = engine->calls.failures,
 		.totals = &engine->totals,

@@ -36,12 +36,12 @@ finish_after_commit(Deliveries *deliveries, Delivery *delivery, Totals *totals)
 	if (delivery->written)
 		land_written(deliveries, delivery, totals);
 	else if (!delivery->locked_out)
-		deliveries_set_aside(deliveries, delivery, &deliveries->unwritable);
+		delivery_set_aside(deliveries, delivery, DELIVERY_STORE_FAILED);
 	else if (!delivery_has_called(delivery))
 		let_go(deliveries, delivery);
 	else
 	{
-		deliveries_set_aside(deliveries, delivery, &deliveries->locked_out);
+		delivery_set_aside(deliveries, delivery, DELIVERY_WAITING_LOCK);
 		return false;
 	}
 	return true;

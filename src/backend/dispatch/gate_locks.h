@@ -23,9 +23,6 @@ extern bool gate_locks_try_post(const Delivery *delivery, OpenRows *open);
 /* For an outcome, or a move, without a POST: its nudge and campaign. */
 extern bool gate_locks_try_end(const Delivery *delivery);
 
-/* For anything that is begun: its server. */
-extern bool gate_locks_try_server(const char *server);
-
 /* For an opt-out that the API told of: whom it is about. */
 extern bool gate_locks_try_opt_out(const Delivery *delivery, OpenRows *open);
 

@@ -5,6 +5,7 @@
 
 #include "utils/timestamp.h"
 
+#include "dispatch/customers.h"
 #include "dispatch/delivery_addresses.h"
 #include "dispatch/gate_locks.h"
 #include "dispatch/gates.h"
@@ -66,7 +67,7 @@ static bool
 look_is_old(const Delivery *delivery, Monotonic now)
 {
 	return !delivery->nudge.unresolved &&
-		monotonic_is_reached(monotonic_after(delivery->looked_at, LOOK_IS_YOUNG_MS), now);
+		monotonic_is_reached(monotonic_after(delivery->reply.answered_at, LOOK_IS_YOUNG_MS), now);
 }
 
 static Verdict
@@ -86,7 +87,7 @@ pass(Deliveries *in_hand, Delivery *delivery, const GateFacts *facts, Monotonic 
 			ended(OUTCOME_ANSWERED, "recorded");
 	if (facts->create_in_doubt)
 		return held(VERDICT_HOLD, DOUBT_HOLD_MS, "an earlier create on this conversation is in doubt");
-	if (!deliveries_take_customer(in_hand, delivery))
+	if (!customers_take(in_hand, delivery))
 		return held(VERDICT_BUSY, busy_ms(delivery), "another nudge to this customer is under way");
 	/* once is enough, and a call that is made again stays the same */
 	if (facts->other_conversation != NULL && delivery->other == NULL && !delivery->nudge.unresolved)
@@ -123,7 +124,7 @@ gates_name_customers(Deliveries *in_hand, Delivery **deliveries, int count)
 
 		/* a call that is made again goes where it went */
 		if (!delivery->nudge.unresolved)
-			deliveries_name_customer(in_hand, delivery, address_hash(&key, delivery_address(delivery)));
+			customers_name(in_hand, delivery, address_hash(&key, delivery_address(delivery)));
 		if (delivery->own_address_hash == NULL)
 			delivery->own_address_hash = delivery_keep(delivery, address_hash(&key, delivery_own_address(delivery)));
 	}

@@ -11,6 +11,7 @@
 
 #include "base/rows.h"
 #include "base/uuid_v7.h"
+#include "dispatch/customers.h"
 #include "dispatch/intents.h"
 #include "dispatch/last_word.h"
 #include "dispatch/outcomes.h"
@@ -46,7 +47,7 @@ intents_begin(Deliveries *deliveries, int nending)
 {
 	IntentBatch batch = {NULL};
 
-	batch.deliveries = deliveries_in(&deliveries->to_intend, &batch.count);
+	batch.deliveries = deliveries_in(deliveries, DELIVERY_POST_WANTED, &batch.count);
 	batch.count = Min(batch.count, tick_most());
 	batch.verdicts = palloc0(sizeof(Verdict) * (batch.count + 1));
 	batch.settled = palloc(sizeof(pg_uuid_t) * (deliveries->nleft_intents + nending + batch.count + 1));
@@ -143,7 +144,7 @@ pass_gate(Deliveries *deliveries, Delivery *delivery, const Verdict *verdict)
 	switch (verdict->kind)
 	{
 		case VERDICT_ALLOW:
-			deliveries_move_to(delivery, &deliveries->to_post);
+			delivery_move(deliveries, delivery, DELIVERY_INTENDED);
 			break;
 		case VERDICT_DEFER:
 			deliveries_put_back(deliveries, delivery, delivery->due_at, NULL);
@@ -155,10 +156,10 @@ pass_gate(Deliveries *deliveries, Delivery *delivery, const Verdict *verdict)
 			deliveries_settle(deliveries, delivery, verdict->outcome, verdict->reason);
 			break;
 		case VERDICT_RECHECK:
-			deliveries_look_elsewhere(deliveries, delivery, verdict->conversation_id, verdict->made_at);
+			deliveries_recheck(deliveries, delivery, verdict->conversation_id, verdict->made_at);
 			break;
 		case VERDICT_BUSY:
-			if (!deliveries_stand_by(deliveries, delivery))
+			if (!customers_wait(deliveries, delivery))
 				deliveries_put_back(deliveries, delivery, verdict->until, verdict->reason);
 			break;
 	}

@@ -51,26 +51,26 @@ outcome_row(const Delivery *delivery, const AddressKey *key)
 		.reason = reason_of(delivery),
 		.step = delivery->posted ? step_name(delivery->last_post) : NULL,
 		/* a session may be continued in an older one of its thread */
-		.conversation_id = created || continued ? delivery->new_conversation_id :
+		.conversation_id = created || continued ? delivery->reply.new_conversation_id :
 			delivery->end.outcome == OUTCOME_IN_DOUBT ? delivery->post.conversation_id : nudge->tip,
 		.previous_conversation_id = created ? nudge->tip : NULL,
 		.root_conversation_id = nudge->root,
 		.generation = nudge->generation + (created ? 1 : 0),
-		.status_seen = delivery->status_seen,
-		.channel = recipient->channel ? recipient->channel : delivery->channel,
+		.status_seen = delivery->look.status_seen,
+		.channel = recipient->channel ? recipient->channel : delivery->look.channel,
 		.address_hash = delivery->post.address_hash ? delivery->post.address_hash :
 			address_hash(key, delivery_address(delivery)),
 		.attempts = delivery_attempts(delivery),
 		.api_calls = delivery->api_calls,
 		/* each attempt would have asked about the old conversation first */
 		.api_calls_saved = known_dead ? delivery_attempts(delivery) : 0,
-		.http_status = delivery->http_status,
-		.message_id = delivery->message_id,
-		.error_code = delivery->error_code,
-		.error_message = delivery->error_message,
-		.correlation_id = delivery->correlation_id,
-		.checked_at = delivery->checked_at,
-		.called_at = delivery->called_at,
+		.http_status = delivery->reply.http_status,
+		.message_id = delivery->reply.message_id,
+		.error_code = delivery->reply.error_code,
+		.error_message = delivery->reply.error_message,
+		.correlation_id = delivery->reply.correlation_id,
+		.checked_at = delivery->look.checked_at,
+		.called_at = delivery->reply.called_at,
 		.occurred_at = delivery->occurred_at,
 	};
 
@@ -105,7 +105,7 @@ opt_out_row(const Delivery *delivery)
 		.root_conversation_id = customer == NULL ? delivery->nudge.root : NULL,
 		.label = label_of(delivery),
 		.reason = psprintf("the API refused a %s: %s", step_name(delivery->last_post),
-						   delivery->error_code ? delivery->error_code : "opted out"),
+						   delivery->reply.error_code ? delivery->reply.error_code : "opted out"),
 	};
 
 	return row;
@@ -152,7 +152,7 @@ write_outcomes(const Batch *batch)
 	for (int i = 0; i < batch->count; i++)
 	{
 		rows[i] = outcome_row(batch->deliveries[i], &batch->key);
-		if (batch->deliveries[i]->opted_out)
+		if (batch->deliveries[i]->reply.opted_out)
 			opt_outs[nopt_outs++] = opt_out_row(batch->deliveries[i]);
 	}
 	store_settle(rows, batch->count, stored);
@@ -172,15 +172,15 @@ make_harmless(Delivery *delivery, int sqlstate)
 		delivery->end.outcome == OUTCOME_IN_DOUBT;
 	MemoryContext old = MemoryContextSwitchTo(delivery->memory);
 
-	if (delivery->new_conversation_id != NULL)
-		delivery->error_message = psprintf("the API answered with conversation %s",
-										 delivery->new_conversation_id);
+	if (delivery->reply.new_conversation_id != NULL)
+		delivery->reply.error_message = psprintf("the API answered with conversation %s",
+										 delivery->reply.new_conversation_id);
 	else
-		delivery->error_message = NULL;
+		delivery->reply.error_message = NULL;
 	delivery->end.outcome = effective ? OUTCOME_IN_DOUBT : OUTCOME_REFUSED;
 	delivery->end.reason = psprintf("sqlstate_%s", unpack_sql_state(sqlstate));
-	delivery->status_seen = delivery->channel = delivery->message_id = delivery->error_code = delivery->correlation_id = NULL;
-	delivery->customer_address = NULL;
+	delivery->look.status_seen = delivery->look.channel = delivery->reply.message_id = delivery->reply.error_code = delivery->reply.correlation_id = NULL;
+	delivery->look.customer_address = NULL;
 	memset(&delivery->post.recipient, 0, sizeof(Recipient));
 	MemoryContextSwitchTo(old);
 }
@@ -278,7 +278,7 @@ leave_out_locked(Delivery **deliveries, int count)
 
 		delivery->written = false;
 		delivery->locked_out = (!delivery_has_called(delivery) && !gate_locks_try_end(delivery)) ||
-			(delivery->opted_out && opt_out_is_open(delivery));
+			(delivery->reply.opted_out && opt_out_is_open(delivery));
 		nudge_ids[i] = delivery->nudge_id;
 	}
 	if (count > 0)
@@ -299,7 +299,7 @@ leads_into_itself(const Batch *batch)
 	for (int i = 0; i < batch->count; i++)
 		for (int j = 0; j < batch->count && batch->deliveries[i]->end.outcome == OUTCOME_SESSION_CREATED; j++)
 			if (batch->deliveries[j]->end.outcome == OUTCOME_SESSION_CREATED &&
-				strcmp(batch->deliveries[i]->new_conversation_id, batch->deliveries[j]->nudge.tip) == 0)
+				strcmp(batch->deliveries[i]->reply.new_conversation_id, batch->deliveries[j]->nudge.tip) == 0)
 				return true;
 	return false;
 }

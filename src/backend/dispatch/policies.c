@@ -71,7 +71,7 @@ channel_of(const Delivery *delivery)
 {
 	const char *addressed = delivery->post.recipient.channel;
 
-	return addressed != NULL ? addressed : delivery->channel;
+	return addressed != NULL ? addressed : delivery->look.channel;
 }
 
 static bool
@@ -304,12 +304,6 @@ judge_count(const Question *question, const MessageCount *counted, const Terms *
 
 /* --- all of them ---------------------------------------------------------------------- */
 
-static Terms
-terms_of_delivery(const Delivery *delivery)
-{
-	return terms_of(&delivery->nudge, &delivery->server->options, &delivery->post);
-}
-
 /* A call that is made again was judged when it was made, but for the time of day. */
 static Verdict
 judge_one(const Policies *policies, Delivery *delivery, const Terms *terms)
@@ -423,7 +417,7 @@ policies_judge_starts(const Policies *policies, Deliveries *deliveries)
 
 	if (policies->count == 0)
 		return 0;
-	starting = deliveries_in(&deliveries->to_start, &count);
+	starting = deliveries_in(deliveries, DELIVERY_CHECK_WANTED, &count);
 	for (int i = 0; i < count; i++)
 	{
 		Verdict		verdict = judge_start(policies, starting[i]);

@@ -5,7 +5,7 @@
 #define REENGAGE_POLICIES_H
 
 #include "dispatch/deliveries.h"
-#include "dispatch/gates.h"
+#include "dispatch/verdict.h"
 #include "store/store_policies.h"
 
 typedef struct Policies

@@ -61,7 +61,7 @@ releases_committed(const List *released, Deliveries *deliveries)
 
 	if (released == NIL)
 		return;
-	dlist_foreach(iter, &deliveries->to_end)
+	dlist_foreach(iter, &deliveries->lists[DELIVERY_ENDING])
 	{
 		Delivery   *delivery = dlist_container(Delivery, node, iter.cur);
 

@@ -10,7 +10,7 @@
 
 #include "base/rows.h"
 #include "config/secrets.h"
-#include "dispatch/gate_locks.h"
+#include "dispatch/locks.h"
 #include "dispatch/servers.h"
 
 /* Set by the invalidation callback; true at first, as nothing was read. */
@@ -176,7 +176,7 @@ servers_lock(dlist_head *servers, const Clocks *clocks)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
 
-		server->held = is_wanted(server, clocks->wall) && !gate_locks_try_server(server->name);
+		server->held = is_wanted(server, clocks->wall) && !lock_take(LOCK_SERVER, lock_of(server->name), ShareLock, false);
 	}
 }
 

@@ -87,3 +87,16 @@ terms_of(const LoadedNudge *nudge, const ServerOptions *options, const Post *pos
 		terms.clock_margin = answer_clock_margin(nudge->answered_since, terms.now);
 	return terms;
 }
+
+Terms
+terms_of_delivery(const Delivery *delivery)
+{
+	Terms		terms = terms_of(&delivery->nudge, &delivery->server->options, &delivery->post);
+
+	terms.rerouted = delivery->nposts > 1;
+	terms.second_look = delivery->step == STEP_CHECK && delivery_is_elsewhere(delivery);
+	if (delivery_is_elsewhere(delivery))
+		terms.made_at = delivery->other_made_at;
+	terms.rest_until = breaker_shows_until(&delivery->server->breaker);
+	return terms;
+}

@@ -8,23 +8,14 @@
 #include "dispatch/last_word.h"
 #include "dispatch/turns.h"
 
-static int
-count_of(const dlist_head *list, const Server *server)
-{
-	dlist_iter	iter;
-	int			count = 0;
-
-	dlist_foreach(iter, unconstify(dlist_head *, list))
-		count += dlist_container(Delivery, node, iter.cur)->server == server;
-	return count;
-}
-
 /* Is a nudge of this server on its way? */
 static bool
 is_tried(const Deliveries *deliveries, const Server *server)
 {
-	return count_of(&deliveries->calling, server) + count_of(&deliveries->to_start, server) +
-		count_of(&deliveries->to_post, server) > 0;
+	return deliveries_count(deliveries, DELIVERY_CHECK_WANTED, server) > 0 ||
+		deliveries_count(deliveries, DELIVERY_CHECKING, server) > 0 ||
+		deliveries_count(deliveries, DELIVERY_INTENDED, server) > 0 ||
+		deliveries_count(deliveries, DELIVERY_POSTING, server) > 0;
 }
 
 static bool
@@ -45,7 +36,7 @@ static void
 rest(Deliveries *deliveries, Delivery *delivery)
 {
 	if (delivery->intent == NULL)
-		deliveries_move_to(delivery, &deliveries->resting);
+		delivery_move(deliveries, delivery, DELIVERY_WAITING_SERVER);
 	else
 		deliveries_put_back(deliveries, delivery, delivery->due_at, NULL);
 }
@@ -68,9 +59,9 @@ turns_sort(Deliveries *deliveries, Monotonic now, bool closing)
 	bool	   *goes;
 
 	/* who waited longest comes first */
-	deliveries_move_all(&deliveries->to_intend, &deliveries->resting);
-	deliveries_move_all(&deliveries->resting, &deliveries->to_intend);
-	wanting = deliveries_in(&deliveries->to_intend, &count);
+	deliveries_move_all(deliveries, DELIVERY_POST_WANTED, DELIVERY_WAITING_SERVER);
+	deliveries_move_all(deliveries, DELIVERY_WAITING_SERVER, DELIVERY_POST_WANTED);
+	wanting = deliveries_in(deliveries, DELIVERY_POST_WANTED, &count);
 	goes = palloc0(sizeof(bool) * (count + 1));
 	for (int i = 0; i < count && !closing; i++)
 	{
@@ -94,7 +85,7 @@ turns_next(const Deliveries *deliveries, Monotonic now)
 	Monotonic	next = MONOTONIC_NEVER;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, unconstify(dlist_head *, &deliveries->resting))
+	dlist_foreach(iter, unconstify(dlist_head *, &deliveries->lists[DELIVERY_WAITING_SERVER]))
 	{
 		const Server *server = dlist_container(Delivery, node, iter.cur)->server;
 
@@ -106,14 +97,19 @@ turns_next(const Deliveries *deliveries, Monotonic now)
 	return next;
 }
 
+static void
+put_back_all(Deliveries *deliveries, DeliveryState state, const char *waiting_for)
+{
+	int			count;
+	Delivery  **waiting = deliveries_in(deliveries, state, &count);
+
+	for (int i = 0; i < count; i++)
+		deliveries_put_back(deliveries, waiting[i], waiting[i]->due_at, waiting_for);
+}
+
 void
 turns_give_up(Deliveries *deliveries, const char *waiting_for)
 {
-	int			count;
-	Delivery  **waiting;
-
-	deliveries_move_all(&deliveries->to_start, &deliveries->to_intend);
-	waiting = deliveries_in(&deliveries->to_intend, &count);
-	for (int i = 0; i < count; i++)
-		deliveries_put_back(deliveries, waiting[i], waiting[i]->due_at, waiting_for);
+	put_back_all(deliveries, DELIVERY_CHECK_WANTED, waiting_for);
+	put_back_all(deliveries, DELIVERY_POST_WANTED, waiting_for);
 }

@@ -1,0 +1,277 @@
+/*
+ * delivery.c: see delivery.h.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "dispatch/delivery.h"
+
+/*
+ * So many outcomes may wait to be written without a place in flight: they are
+ * memory, and in doubt after a crash.
+ */
+#define WITHOUT_PLACE_MAX 1000
+
+/* A customer of so many business sides has a session of its own with this one. */
+#define PASSED_OVER_MAX 3
+
+#define OR(state) (1 << DELIVERY_##state)
+
+/* What may follow what.  Any state up to READY, and ENDING, may be the last. */
+static const struct
+{
+	const char *name;
+	int			next;
+}			states[] = {
+	[DELIVERY_NEW] = {"new", OR(READY) | OR(POST_WANTED)},
+	[DELIVERY_PARKED] = {"parked", OR(READY)},
+	[DELIVERY_READY] = {"ready", OR(PARKED) | OR(CHECK_WANTED) | OR(POST_WANTED)},
+	[DELIVERY_CHECK_WANTED] = {"check wanted", OR(CHECKING) | OR(ENDING)},
+	[DELIVERY_CHECKING] = {"checking", OR(CHECK_WANTED) | OR(POST_WANTED) | OR(ENDING)},
+	[DELIVERY_POST_WANTED] = {"post wanted", OR(INTENDED) | OR(CHECK_WANTED) | OR(WAITING_CUSTOMER) |
+	OR(WAITING_SERVER) | OR(PARKED) | OR(ENDING)},
+	[DELIVERY_WAITING_CUSTOMER] = {"waiting for the customer", OR(POST_WANTED)},
+	[DELIVERY_WAITING_SERVER] = {"waiting for the server", OR(POST_WANTED)},
+	[DELIVERY_INTENDED] = {"intended", OR(POSTING) | OR(ENDING)},
+	[DELIVERY_POSTING] = {"posting", OR(POST_WANTED) | OR(ENDING)},
+	[DELIVERY_ENDING] = {"ending", OR(WAITING_LOCK) | OR(STORE_FAILED)},
+	[DELIVERY_WAITING_LOCK] = {"waiting for a lock", OR(ENDING)},
+	[DELIVERY_STORE_FAILED] = {"not stored", OR(ENDING)},
+};
+
+StaticAssertDecl(lengthof(states) == DELIVERY_STATE_COUNT, "each state has a row");
+
+const char *
+delivery_state_name(DeliveryState state)
+{
+	return states[state].name;
+}
+
+/* --- from state to state ---------------------------------------------------------- */
+
+static bool
+is_under_way(DeliveryState state)
+{
+	return state >= DELIVERY_CHECK_WANTED;
+}
+
+static void
+give_up_place(Delivery *delivery)
+{
+	if (!delivery->has_place)
+		return;
+	delivery->server->in_flight--;
+	delivery->server->text -= delivery->text;
+	delivery->has_place = false;
+}
+
+static void
+get_under_way(Deliveries *deliveries, Delivery *delivery)
+{
+	deliveries->under_way++;
+	delivery->has_place = true;
+	delivery->text = MemoryContextMemAllocated(delivery->memory, false);
+	delivery->server->in_flight++;
+	delivery->server->text += delivery->text;
+}
+
+/* All that is known of it but its row of the schedule is forgotten. */
+static void
+stop(Deliveries *deliveries, Delivery *delivery)
+{
+	int			api_calls = delivery->api_calls - delivery->nudge.api_calls;
+
+	deliveries->under_way--;
+	if (!delivery->has_place)
+		deliveries->nwithout_place--;
+	give_up_place(delivery);
+	MemoryContextDelete(delivery->memory);
+	memset(&delivery->memory, 0, sizeof(Delivery) - offsetof(Delivery, memory));
+	delivery->calls_before = api_calls;
+}
+
+static void
+leave_list(Deliveries *deliveries, Delivery *delivery)
+{
+	if (delivery->state == DELIVERY_NEW)
+		return;
+	dlist_delete(&delivery->node);
+	deliveries->counts[delivery->state]--;
+	delivery->server->ready -= delivery->state == DELIVERY_READY;
+}
+
+static void
+enter(Deliveries *deliveries, Delivery *delivery, DeliveryState state, dlist_head *list)
+{
+	bool		was_under_way = is_under_way(delivery->state);
+
+	Assert(states[delivery->state].next & (1 << state));
+	leave_list(deliveries, delivery);
+	delivery->state = state;
+	dlist_push_tail(list, &delivery->node);
+	deliveries->counts[state]++;
+	delivery->server->ready += state == DELIVERY_READY;
+	if (!was_under_way && is_under_way(state))
+		get_under_way(deliveries, delivery);
+	else if (was_under_way && !is_under_way(state))
+		stop(deliveries, delivery);
+}
+
+void
+delivery_move(Deliveries *deliveries, Delivery *delivery, DeliveryState state)
+{
+	enter(deliveries, delivery, state, &deliveries->lists[state]);
+}
+
+void
+delivery_park(Deliveries *deliveries, Delivery *delivery, dlist_head *queue)
+{
+	enter(deliveries, delivery, DELIVERY_PARKED, queue);
+}
+
+void
+delivery_remove(Deliveries *deliveries, Delivery *delivery)
+{
+	Assert(!is_under_way(delivery->state) || delivery->state == DELIVERY_ENDING);
+	leave_list(deliveries, delivery);
+	if (is_under_way(delivery->state))
+		stop(deliveries, delivery);
+	delivery->state = DELIVERY_NEW;
+}
+
+/* It is not sent any more. */
+static void
+forget_text(const char **text)
+{
+	if (*text != NULL)
+		pfree(unconstify(char *, *text));
+	*text = NULL;
+}
+
+void
+delivery_set_aside(Deliveries *deliveries, Delivery *delivery, DeliveryState state)
+{
+	delivery_move(deliveries, delivery, state);
+	if (!delivery->has_place || deliveries->nwithout_place >= WITHOUT_PLACE_MAX)
+		return;
+	give_up_place(delivery);
+	deliveries->nwithout_place++;
+	forget_text(&delivery->nudge.message);
+	forget_text(&delivery->nudge.template);
+}
+
+/* --- all of a state ------------------------------------------------------------------ */
+
+void
+deliveries_move_all(Deliveries *deliveries, DeliveryState from, DeliveryState to)
+{
+	while (deliveries->counts[from] > 0)
+		delivery_move(deliveries, dlist_head_element(Delivery, node, &deliveries->lists[from]), to);
+}
+
+Delivery **
+deliveries_in(const Deliveries *deliveries, DeliveryState state, int *count)
+{
+	Delivery  **found = palloc(sizeof(Delivery *) * (deliveries->counts[state] + 1));
+	dlist_iter	iter;
+
+	*count = 0;
+	dlist_foreach(iter, unconstify(dlist_head *, &deliveries->lists[state]))
+		found[(*count)++] = dlist_container(Delivery, node, iter.cur);
+	return found;
+}
+
+int
+deliveries_count(const Deliveries *deliveries, DeliveryState state, const Server *server)
+{
+	dlist_iter	iter;
+	int			count = 0;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &deliveries->lists[state]))
+		count += dlist_container(Delivery, node, iter.cur)->server == server;
+	return count;
+}
+
+TimestampTz
+deliveries_oldest(const Deliveries *deliveries, DeliveryState state)
+{
+	dlist_iter	iter;
+	TimestampTz oldest = DT_NOEND;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &deliveries->lists[state]))
+		oldest = Min(oldest, dlist_container(Delivery, node, iter.cur)->occurred_at);
+	return oldest;
+}
+
+/* --- one that is under way ------------------------------------------------------------- */
+
+const char *
+delivery_keep(Delivery *delivery, const char *text)
+{
+	return text ? MemoryContextStrdup(delivery->memory, text) : NULL;
+}
+
+const char *
+delivery_keep_ascii(Delivery *delivery, const char *text)
+{
+	for (const char *byte = text; byte != NULL && *byte != '\0'; byte++)
+		if ((unsigned char) *byte < ' ' || (unsigned char) *byte > '~')
+			return NULL;
+	return delivery_keep(delivery, text);
+}
+
+const char *
+delivery_channel(const Delivery *delivery)
+{
+	if (delivery->post.recipient.channel != NULL)
+		return delivery->post.recipient.channel;
+	return delivery->look.channel != NULL ? delivery->look.channel : delivery->nudge.channel;
+}
+
+bool
+delivery_is_elsewhere(const Delivery *delivery)
+{
+	return delivery->target != delivery->nudge.tip;
+}
+
+void
+delivery_pass_over(Delivery *delivery)
+{
+	MemoryContext old = MemoryContextSwitchTo(delivery->memory);
+
+	delivery->passed_over = delivery->npassed_over++ == 0 ? delivery->other :
+		psprintf("%s,%s", delivery->passed_over, delivery->other);
+	MemoryContextSwitchTo(old);
+	if (delivery->npassed_over < PASSED_OVER_MAX)
+		delivery->other = NULL;
+}
+
+void
+delivery_note_made(Delivery *delivery)
+{
+	delivery->called = true;
+	if (delivery->step == STEP_CHECK)
+		return;
+	delivery->posted = true;
+	delivery->nposts++;
+	delivery->last_post = delivery->step;
+	if (delivery->post.since == 0)
+		delivery->post.since = delivery->handed_at;
+}
+
+bool
+delivery_has_called(const Delivery *delivery)
+{
+	return delivery->intent != NULL || delivery->nudge.unresolved;
+}
+
+bool
+delivery_may_post(const Delivery *delivery)
+{
+	const Server *server = delivery->server;
+
+	/* a call that is made again follows from no look */
+	return server->exists && !server->paused &&
+		(delivery->nudge.unresolved || delivery->look.server_version == server->version);
+}

@@ -1,0 +1,54 @@
+/*
+ * locks.h: our advisory locks.
+ *
+ * pg_locks shows them with the kind as objsubid.  No SQL function of
+ * PostgreSQL takes locks of these kinds, so that nobody else can be in the way.
+ */
+#ifndef REENGAGE_LOCKS_H
+#define REENGAGE_LOCKS_H
+
+#include "postgres.h"
+
+#include "storage/lock.h"
+#include "utils/uuid.h"
+
+typedef enum LockKind
+{
+	LOCK_DISPATCHER = 3,		/* of the database; for the session */
+	LOCK_NUDGE,					/* by its id */
+	LOCK_CAMPAIGN,				/* by server and name; exclusive: all its nudges at once */
+	LOCK_PART,					/* by server, role and campaign; exclusive: all that the role asked for */
+	LOCK_THREAD,				/* by server and root */
+	LOCK_CUSTOMER,				/* by the hash of the address */
+	LOCK_SUPERSEDING,			/* by role, campaign and some of the threads; not the worker's concern */
+	LOCK_SERVER					/* by its name; exclusive: nothing of it is begun */
+} LockKind;
+
+/*
+ * Of threads and customers.  Applications do not exclude each other: two of
+ * them may wait for each other's rows, but never for these locks, too.
+ */
+#define WORKERS_MODE ShareLock
+#define APPLICATIONS_MODE RowExclusiveLock
+
+/*
+ * What is locked, as a number.  Nudges without a campaign, NULL, are one; whoever
+ * locks no more of a campaign than one role asked for is in nobody else's way.
+ */
+extern uint64 lock_of(const char *name);
+extern uint64 lock_of_nudge(const pg_uuid_t *nudge_id);
+extern uint64 lock_of_campaign(const char *server, const char *campaign);
+extern uint64 lock_of_part(const char *server, const char *asker, const char *campaign);
+extern uint64 lock_of_thread(const char *server, const char *root);
+
+extern LOCKTAG lock_tag(LockKind kind, uint64 number);
+
+/* Until the end of the transaction.  False: somebody else has it, and it was not to "wait". */
+extern bool lock_take(LockKind kind, uint64 number, LOCKMODE mode, bool wait);
+
+extern void lock_release(LockKind kind, uint64 number, LOCKMODE mode);
+
+/* Could it be taken?  It is not, unless this transaction has it already. */
+extern bool lock_is_free(LockKind kind, uint64 number, LOCKMODE mode);
+
+#endif
