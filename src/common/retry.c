@@ -13,19 +13,18 @@
 #define BUSY_BASE_MS (60 * 1000)
 #define BUSY_CAP_MS (15 * 60 * 1000)
 
-/* The "nth" (from 1) of a row that doubles from "base" to "cap". */
-static int64_t
-doubled(int64_t base, int64_t nth, int64_t cap)
+int64_t
+nth_pause_ms(int64_t n, int64_t first_ms, int64_t longest_ms)
 {
-	for (int64_t i = 1; i < nth && base < cap; i++)
-		base *= 2;
-	return base < cap ? base : cap;
+	for (int64_t i = 1; i < n && first_ms < longest_ms; i++)
+		first_ms *= 2;
+	return first_ms < longest_ms ? first_ms : longest_ms;
 }
 
 int64_t
 retry_delay_ms(int attempt, int64_t retry_after_ms, double random)
 {
-	int64_t		ceiling = doubled(RETRY_BASE_MS, attempt, RETRY_CAP_MS);
+	int64_t		ceiling = nth_pause_ms(attempt, RETRY_BASE_MS, RETRY_CAP_MS);
 
 	/*
 	 * Nudges that were told the same Retry-After must not come back in one
@@ -41,7 +40,7 @@ retry_delay_ms(int attempt, int64_t retry_after_ms, double random)
 int64_t
 spread_delay_ms(int rounds, double random)
 {
-	return (int64_t) (random * (double) doubled(RETRY_BASE_MS, (int64_t) rounds + 1, SPREAD_CAP_MS));
+	return (int64_t) (random * (double) nth_pause_ms((int64_t) rounds + 1, RETRY_BASE_MS, SPREAD_CAP_MS));
 }
 
 int64_t
@@ -49,11 +48,11 @@ next_pause_ms(int64_t pause_ms, int64_t first_ms, int64_t longest_ms)
 {
 	if (pause_ms <= 0)
 		return first_ms;
-	return doubled(pause_ms, 2, longest_ms);
+	return nth_pause_ms(2, pause_ms, longest_ms);
 }
 
 int64_t
 busy_delay_ms(int attempt)
 {
-	return doubled(BUSY_BASE_MS, attempt, BUSY_CAP_MS);
+	return nth_pause_ms(attempt, BUSY_BASE_MS, BUSY_CAP_MS);
 }

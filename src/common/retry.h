@@ -25,7 +25,10 @@ extern int64_t retry_delay_ms(int attempt, int64_t retry_after_ms, double random
  */
 extern int64_t spread_delay_ms(int rounds, double random);
 
-/* The next of pauses that double from "first" (0: there was none yet) to "longest". */
+/* The n-th, from 1 on, of pauses that double from "first" to "longest". */
+extern int64_t nth_pause_ms(int64_t n, int64_t first_ms, int64_t longest_ms);
+
+/* The one that follows "pause_ms"; 0: there was none yet. */
 extern int64_t next_pause_ms(int64_t pause_ms, int64_t first_ms, int64_t longest_ms);
 
 /* Between looks at a customer who is busy: a minute, which doubles to a quarter of an hour. */

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "http.h"
+#include "retry.h"
 
 /* Not to hammer a login server whose tokens do not last. */
 #define INTERVAL_MS 1000
@@ -91,13 +92,9 @@ login_refusal(const Login *login, int64_t now_ms)
 static int64_t
 pause_ms(const Login *login)
 {
-	int64_t		pause = FIRST_PAUSE_MS;
+	int64_t		pause = nth_pause_ms(login->failures, FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
 	int64_t		asked_for = login->refusal.retry_after_ms;
 
-	for (int i = 1; i < login->failures && pause < LONGEST_PAUSE_MS; i++)
-		pause *= 2;
-	if (pause > LONGEST_PAUSE_MS)
-		pause = LONGEST_PAUSE_MS;
 	if (asked_for > RETRY_AFTER_MAX_MS)
 		asked_for = RETRY_AFTER_MAX_MS;
 	return asked_for > pause ? asked_for : pause;

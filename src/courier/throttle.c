@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "memory.h"
+#include "retry.h"
 
 /*
  * A minute as the API sees it: requests that left a minute apart may arrive a
@@ -160,16 +161,6 @@ throttle_begin(Throttle *throttle, int64_t now_ms)
 	return throttle->round;
 }
 
-static int64_t
-next_pause_ms(const Throttle *throttle)
-{
-	int64_t		pause_ms = FIRST_PAUSE_MS;
-
-	for (int i = 0; i < throttle->limits && pause_ms < LONGEST_PAUSE_MS; i++)
-		pause_ms *= 2;
-	return pause_ms < LONGEST_PAUSE_MS ? pause_ms : LONGEST_PAUSE_MS;
-}
-
 /* What others of an earlier round hear is the same limit once more. */
 static void
 meet_limit(Throttle *throttle, bool is_new, int64_t *until_ms, int64_t pause_ms, int64_t now_ms)
@@ -178,7 +169,7 @@ meet_limit(Throttle *throttle, bool is_new, int64_t *until_ms, int64_t pause_ms,
 	if (now_ms >= throttle->slow_until_ms)
 		throttle->limits = 0;
 	if (pause_ms < 0)
-		pause_ms = is_new ? next_pause_ms(throttle) : 0;
+		pause_ms = is_new ? nth_pause_ms(throttle->limits + 1, FIRST_PAUSE_MS, LONGEST_PAUSE_MS) : 0;
 	*until_ms = latest(*until_ms, now_ms + pause_ms);
 	throttle->slow_until_ms = latest(throttle->slow_until_ms, throttle_rests_until_ms(throttle) + MINUTE_MS);
 	if (!is_new)

@@ -9,6 +9,7 @@
 #include "storage/proc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/wait_event.h"
 
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
@@ -29,12 +30,14 @@
 #define create_wait_event_set(nevents) CreateWaitEventSet(NULL, nevents)
 #define my_proc_number() MyProcNumber
 #define proc_latch(number) (&GetPGProcByNumber(number)->procLatch)
+#define new_wait_event(name) WaitEventExtensionNew(name)
 
 #else
 
 #define create_wait_event_set(nevents) CreateWaitEventSet(TopMemoryContext, nevents)
 #define my_proc_number() (MyProc->pgprocno)
 #define proc_latch(number) (&ProcGlobal->allProcs[number].procLatch)
+#define new_wait_event(name) ((void) (name), PG_WAIT_EXTENSION)
 
 #endif
 

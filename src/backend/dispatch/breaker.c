@@ -6,6 +6,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/kept_text.h"
 #include "dispatch/breaker.h"
 #include "retry.h"
 
@@ -27,22 +28,6 @@
 
 /* A shorter rest is no news for the log. */
 #define WORTH_SAYING_MS 5000
-
-static void
-set_text(const Breaker *breaker, char **target, const char *text)
-{
-	char	   *copy = text ? MemoryContextStrdup(breaker->context, text) : NULL;
-
-	if (*target != NULL)
-		pfree(*target);
-	*target = copy;
-}
-
-static bool
-differs(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
-}
 
 bool
 breaker_is_open(const Breaker *breaker, Monotonic now)
@@ -81,19 +66,19 @@ static void
 forget_notice(Breaker *breaker)
 {
 	breaker->changed |= breaker->notice != NULL;
-	set_text(breaker, &breaker->notice, NULL);
-	set_text(breaker, &breaker->notice_detail, NULL);
+	keep_text(breaker->context, &breaker->notice, NULL);
+	keep_text(breaker->context, &breaker->notice_detail, NULL);
 }
 
 static void
 begin(Breaker *breaker, BreakerCause cause, Step step, const char *reason, const char *detail)
 {
-	breaker->changed |= breaker->cause != cause || differs(breaker->reason, reason);
+	breaker->changed |= breaker->cause != cause || texts_differ(breaker->reason, reason);
 	breaker->step = step;
 	/* whom it met first is enough: the one who tries it now is another each time */
-	if (breaker->cause != cause || differs(breaker->reason, reason))
-		set_text(breaker, &breaker->detail, detail);
-	set_text(breaker, &breaker->reason, reason);
+	if (breaker->cause != cause || texts_differ(breaker->reason, reason))
+		keep_text(breaker->context, &breaker->detail, detail);
+	keep_text(breaker->context, &breaker->reason, reason);
 	breaker->cause = cause;
 }
 
@@ -106,8 +91,8 @@ end(Breaker *breaker)
 	breaker->until = (Monotonic) {0};
 	breaker->pause_ms = 0;
 	breaker->failures = 0;
-	set_text(breaker, &breaker->reason, NULL);
-	set_text(breaker, &breaker->detail, NULL);
+	keep_text(breaker->context, &breaker->reason, NULL);
+	keep_text(breaker->context, &breaker->detail, NULL);
 }
 
 /* Only the first of many that failed together lengthens the pause. */
@@ -189,8 +174,8 @@ breaker_notice(Breaker *breaker, Step step, const char *reason, const char *deta
 {
 	if (breaker->cause != BREAKER_CLOSED)
 		return;
-	set_text(breaker, &breaker->notice, reason);
-	set_text(breaker, &breaker->notice_detail, detail);
+	keep_text(breaker->context, &breaker->notice, reason);
+	keep_text(breaker->context, &breaker->notice_detail, detail);
 	breaker->notice_step = step;
 	breaker->changed = true;
 }
@@ -297,22 +282,22 @@ is_worth_saying(const Breaker *breaker)
 }
 
 void
-breaker_say(Breaker *breaker, const char *server, int level)
+breaker_say(Breaker *breaker, const char *server)
 {
-	if (breaker->reason != NULL && differs(breaker->reason, breaker->said) && is_worth_saying(breaker))
+	if (breaker->reason != NULL && texts_differ(breaker->reason, breaker->said) && is_worth_saying(breaker))
 	{
-		ereport(level,
+		ereport(WARNING,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("server \"%s\" is %s: %s", server,
 						breaker->cause == BREAKER_RESTING ? "left to rest" : "blocked", breaker->reason),
 				 errdetail("Its nudges stay due; it is tried again from time to time."),
 				 errhint("The view reengage.health has what the API said.")));
-		set_text(breaker, &breaker->said, breaker->reason);
+		keep_text(breaker->context, &breaker->said, breaker->reason);
 	}
 	else if (breaker->reason == NULL && breaker->said != NULL)
 	{
 		ereport(LOG, (errmsg("server \"%s\" is called again", server)));
-		set_text(breaker, &breaker->said, NULL);
+		keep_text(breaker->context, &breaker->said, NULL);
 	}
 	breaker->changed = false;
 }

@@ -88,7 +88,7 @@ extern void breaker_inherit(Breaker *breaker, const ServerStateRow *row, const C
 
 extern ServerStateRow breaker_row(const Breaker *breaker);
 
-/* Says in the log what has changed: a breaker at "level", its end as LOG. */
-extern void breaker_say(Breaker *breaker, const char *server, int level);
+/* Says in the log what has changed: that it has opened as WARNING, that it has closed as LOG. */
+extern void breaker_say(Breaker *breaker, const char *server);
 
 #endif

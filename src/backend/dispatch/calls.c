@@ -8,12 +8,14 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/kept_text.h"
 #include "base/rows.h"
 #include "dispatch/calls.h"
 #include "dispatch/last_word.h"
 #include "dispatch/replies.h"
 #include "dispatch/terms.h"
 #include "message.h"
+#include "retry.h"
 #include "test_point.h"
 
 /* Pauses before a new courier. */
@@ -73,11 +75,9 @@ lose_calls(Calls *calls, DeliveryState state)
 static void
 set_problem(Calls *calls, const char *problem)
 {
-	if (problem != NULL && (calls->problem == NULL || strcmp(calls->problem, problem) != 0))
-		ereport(LOG, (errmsg("reengage: %s", problem)));
-	if (calls->problem != NULL)
-		pfree(calls->problem);
-	calls->problem = problem ? MemoryContextStrdup(calls->context, problem) : NULL;
+	if (problem != NULL && texts_differ(problem, calls->problem))
+		ereport(LOG, (errmsg("%s", problem)));
+	keep_text(calls->context, &calls->problem, problem);
 }
 
 static void
@@ -88,7 +88,7 @@ lose_courier(Calls *calls, Monotonic now)
 	calls->failures++;
 	if (monotonic_is_reached(monotonic_after(calls->opened_at, LONGEST_PAUSE_MS), now))
 		calls->pause_ms = 0;
-	calls->pause_ms = Min(Max(calls->pause_ms * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
+	calls->pause_ms = next_pause_ms(calls->pause_ms, FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
 	calls->not_before = monotonic_after(now, calls->pause_ms);
 
 	lose_calls(calls, DELIVERY_CHECKING);

@@ -21,7 +21,7 @@ typedef struct Calls
 	Monotonic	watched_at;
 	int64		watched_ms;		/* how long couriers were watched, in all */
 	int64		hello_by_ms;	/* of that time; later means that this one hangs */
-	int			pause_ms;
+	int64		pause_ms;
 	int			failures;		/* couriers lost since one said hello */
 	char	   *problem;		/* what became of the last one; NULL: all is well */
 } Calls;

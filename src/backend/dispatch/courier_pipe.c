@@ -24,6 +24,7 @@
 #include "storage/latch.h"
 
 #include "base/compat.h"
+#include "base/wait_events.h"
 #include "dispatch/courier_pipe.h"
 #include "test_point.h"
 
@@ -371,13 +372,13 @@ courier_wait(CourierPipe *courier, long timeout)
 
 	if (courier == NULL || courier->events == NULL)
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
-						 (timeout >= 0 ? WL_TIMEOUT : 0), timeout, PG_WAIT_EXTENSION);
+						 (timeout >= 0 ? WL_TIMEOUT : 0), timeout, wait_event(WAIT_FOR_WORK));
 	else
 	{
 		send_queued(courier);
 		ModifyWaitEvent(courier->events, courier->socket_event,
 						WL_SOCKET_READABLE | (courier->out.length > 0 ? WL_SOCKET_WRITEABLE : 0), NULL);
-		if (WaitEventSetWait(courier->events, timeout, &event, 1, PG_WAIT_EXTENSION) > 0 &&
+		if (WaitEventSetWait(courier->events, timeout, &event, 1, wait_event(WAIT_FOR_WORK)) > 0 &&
 			(event.events & WL_SOCKET_WRITEABLE))
 			send_queued(courier);
 	}

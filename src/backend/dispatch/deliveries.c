@@ -135,9 +135,11 @@ deliveries_start(Deliveries *deliveries, Delivery *delivery, const LoadedNudge *
 		entry = customers_take_own(deliveries, delivery, nudge);
 	if (entry == ENTRY_CROWDED)
 		deliveries_let_go(deliveries, delivery);
-	if (entry == ENTRY_TAKEN)
-		put_under_way(deliveries, delivery, nudge);
-	return entry == ENTRY_TAKEN;
+	if (entry != ENTRY_TAKEN)
+		return false;
+	put_under_way(deliveries, delivery, nudge);
+	delivery_say(delivery, DEBUG1, "claimed");
+	return true;
 }
 
 Delivery *
@@ -152,6 +154,7 @@ deliveries_inherit(Deliveries *deliveries, Server *server, const LoadedNudge *nu
 	put_under_way(deliveries, delivery, nudge);
 	delivery->called = true;
 	(void) customers_take(deliveries, delivery);
+	delivery_say(delivery, DEBUG1, "inherited with an unresolved call");
 	return delivery;
 }
 
@@ -213,6 +216,7 @@ deliveries_call_begins(Deliveries *deliveries, Delivery *delivery, int64 call_id
 
 	entry->delivery = delivery;
 	delivery->call_id = call_id;
+	delivery_say(delivery, DEBUG1, "%s is with the courier", step_name(delivery->step));
 	delivery_move(deliveries, delivery, delivery->step == STEP_CHECK ? DELIVERY_CHECKING : DELIVERY_POSTING);
 }
 

@@ -3,7 +3,9 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/uuid.h"
 
 #include "dispatch/delivery.h"
 
@@ -42,10 +44,21 @@ static const struct
 
 StaticAssertDecl(lengthof(states) == DELIVERY_STATE_COUNT, "each state has a row");
 
-const char *
-delivery_state_name(DeliveryState state)
+void
+delivery_say(const Delivery *delivery, int level, const char *format,...)
 {
-	return states[state].name;
+	char		what[256];
+	va_list		arguments;
+
+	if (!message_level_is_interesting(level))
+		return;
+	va_start(arguments, format);
+	vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
+	ereport(level,
+			(errmsg_internal("nudge %s of server \"%s\": %s",
+							 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&delivery->nudge_id))),
+							 delivery->server->name, what)));
 }
 
 /* --- from state to state ---------------------------------------------------------- */
@@ -116,6 +129,7 @@ enter(Deliveries *deliveries, Delivery *delivery, DeliveryState state, dlist_hea
 		get_under_way(deliveries, delivery);
 	else if (was_under_way && !is_under_way(state))
 		stop(deliveries, delivery);
+	delivery_say(delivery, DEBUG2, "%s", states[state].name);
 }
 
 void

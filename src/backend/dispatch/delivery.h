@@ -156,8 +156,11 @@ typedef struct Deliveries
 	int			nleft_intents;
 } Deliveries;
 
-/* "checking", for messages of ours. */
-extern const char *delivery_state_name(DeliveryState state);
+/*
+ * For those who follow a nudge: DEBUG1 for what happens in its life, DEBUG2 for
+ * each state.  Never its text, nor its address.
+ */
+extern void delivery_say(const Delivery *delivery, int level, const char *format,...) pg_attribute_printf(3, 4);
 
 /* To the end of the list of that state, which must be able to follow its own. */
 extern void delivery_move(Deliveries *deliveries, Delivery *delivery, DeliveryState state);

@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -20,6 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/kept_text.h"
 #include "base/settings.h"
 #include "dispatch/calls.h"
 #include "dispatch/claims.h"
@@ -35,6 +35,7 @@
 #include "dispatch/servers.h"
 #include "dispatch/standby.h"
 #include "dispatch/turns.h"
+#include "retry.h"
 #include "store/store.h"
 #include "store/tick.h"
 #include "test_point.h"
@@ -49,15 +50,6 @@
 /* While a server is blocked that other credentials may be the cure of, their file is looked at. */
 #define SECRETS_WATCH_MS 2000
 
-/*
- * How often to ask whether the synchronous standby has confirmed an intent:
- * nobody tells us, and a standby takes about as long.
- */
-#define STANDBY_POLL_MS 2
-
-/* Likewise, while it is away. */
-#define STANDBY_WATCH_MS 100
-
 /* How often to ask whether a transaction has ended that keeps something from being written, or a server from being called. */
 #define UNLOCKING_MS 1000
 
@@ -69,6 +61,7 @@ struct Engine
 	TimestampTz epoch;			/* when this engine started */
 	EngineCondition condition;
 	char	   *complaint;		/* why it is fenced */
+	char	   *complained;		/* of that, in the log; NULL: of nothing */
 	char	   *problem;		/* of the last tick; NULL: it went well */
 	bool		recovered;		/* what dead engines left was taken over */
 	bool		woken;			/* the tables are to be looked at */
@@ -79,7 +72,7 @@ struct Engine
 	Deliveries		deliveries;
 	Calls		calls;
 	Monotonic	not_before;		/* of the next tick, after one failed */
-	int			pause_ms;
+	int64		pause_ms;
 	int			failures;		/* ticks in a row */
 	bool		one_by_one;		/* the last tick failed for a row: the ends are written apart */
 	Monotonic	last_sweep;
@@ -101,22 +94,12 @@ struct Engine
 
 /* --- the body of a tick ------------------------------------------------------- */
 
-static void
-set_text(Engine *engine, char **target, const char *text)
-{
-	char	   *copy = text ? MemoryContextStrdup(engine->context, text) : NULL;
-
-	if (*target != NULL)
-		pfree(*target);
-	*target = copy;
-}
-
 static EngineCondition
 find_condition(Engine *engine, List **paused)
 {
 	const char *complaint = store_fence_complaint(paused);
 
-	set_text(engine, &engine->complaint, complaint);
+	keep_text(engine->context, &engine->complaint, complaint);
 	if (complaint != NULL)
 		return ENGINE_FENCED;
 	return dispatcher_lock_take() ? ENGINE_DISPATCHING : ENGINE_NOT_ALONE;
@@ -159,7 +142,7 @@ tick_body(void *argument)
 		recovered = intents_recover(&engine->deliveries, &engine->servers);
 		if (recovered > 0)
 			ereport(LOG,
-					(errmsg("reengage: %d nudges are in doubt: their calls may have been on the wire when the engine before this one ended",
+					(errmsg("%d nudges are in doubt: their calls may have been on the wire when the engine before this one ended",
 							recovered)));
 	}
 	outcomes_write(engine->ending, engine->nending, engine->one_by_one);
@@ -188,7 +171,7 @@ after_commit(Engine *engine)
 		if (!finish_after_commit(&engine->deliveries, engine->ending[i], &engine->totals))
 			engine->next_unlocking = monotonic_after(monotonic_now(), UNLOCKING_MS);
 	releases_committed(engine->released, &engine->deliveries);
-	servers_say_states(&engine->servers, engine->host == TICK_IN_PROCEDURE ? WARNING : LOG);
+	servers_say_states(&engine->servers);
 	servers_forget_dropped(&engine->servers, engine->calls.courier);
 	engine->totals.started += engine->started;
 	engine->limit -= engine->started;
@@ -218,7 +201,7 @@ forget_everything(Engine *engine)
 	calls_close(&engine->calls);
 	if (in_flight > 0)
 		ereport(LOG,
-				(errmsg("reengage: the extension was dropped with %d nudges under way; their replies are discarded",
+				(errmsg("the extension was dropped with %d nudges under way; their replies are discarded",
 						in_flight)));
 	MemoryContextReset(engine->deliveries.context);
 	servers_init(&engine->servers);
@@ -227,21 +210,36 @@ forget_everything(Engine *engine)
 	engine->recovered = false;
 }
 
+/* To whoever calls run(), that says so itself. */
+static void
+say_fence(Engine *engine)
+{
+	if (engine->host != TICK_IN_WORKER || !texts_differ(engine->complaint, engine->complained))
+		return;
+	if (engine->complaint != NULL)
+		ereport(WARNING,
+				(errmsg("reengage is %s", engine->complaint),
+				 errhint("SELECT reengage.arm() makes this server the one that sends.")));
+	else
+		ereport(LOG, (errmsg("reengage sends again")));
+	keep_text(engine->context, &engine->complained, engine->complaint);
+}
+
 /* --- one tick --------------------------------------------------------------------- */
 
 static void
 note_failure(Engine *engine, ErrorData *error)
 {
 	engine->failures++;
-	engine->pause_ms = Min(Max(engine->pause_ms * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
+	engine->pause_ms = next_pause_ms(engine->pause_ms, FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
 	engine->not_before = monotonic_after(monotonic_now(), engine->pause_ms);
 	/* a cancel that met the tick is for whoever called run() */
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && engine->host == TICK_IN_PROCEDURE)
 		QueryCancelPending = InterruptPending = true;
 	/* the same failure again and again is one line in the log */
-	else if (engine->problem == NULL || strcmp(engine->problem, error->message) != 0)
+	else if (texts_differ(engine->problem, error->message))
 		tick_log(error);
-	set_text(engine, &engine->problem, error->message);
+	keep_text(engine->context, &engine->problem, error->message);
 }
 
 /* Where it is about a row, the tick is made again at once, and finds out about which. */
@@ -283,14 +281,16 @@ tick(Engine *engine)
 	engine->one_by_one = false;
 	engine->failures = 0;
 	engine->pause_ms = 0;
-	set_text(engine, &engine->problem, NULL);
+	keep_text(engine->context, &engine->problem, NULL);
 	engine->woken = false;
 	if (!installed)
 	{
 		engine->condition = ENGINE_NO_EXTENSION;
 		forget_everything(engine);
+		return;
 	}
-	else if (engine->condition == ENGINE_NOT_ALONE)
+	say_fence(engine);
+	if (engine->condition == ENGINE_NOT_ALONE)
 		engine->not_before = monotonic_after(monotonic_now(), NOT_ALONE_MS);
 	else
 		after_commit(engine);
@@ -352,10 +352,7 @@ next_turn(Engine *engine, const Clocks *clocks)
 
 	next = monotonic_earlier(next, turns_next(&engine->deliveries, now));
 	next = monotonic_earlier(next, calls_next_watch(&engine->calls, wants_courier, now));
-	if (engine->deliveries.counts[DELIVERY_INTENDED] > 0)
-		next = monotonic_earlier(next, monotonic_after(now, STANDBY_POLL_MS));
-	if (standby_is_away(&engine->standby))
-		next = monotonic_earlier(next, monotonic_after(now, STANDBY_WATCH_MS));
+	next = monotonic_earlier(next, standby_next_look(&engine->standby, engine->deliveries.counts[DELIVERY_INTENDED] > 0, now));
 	if (watches_secrets(engine))
 		next = monotonic_earlier(next, monotonic_after(now, SECRETS_WATCH_MS));
 	return next;

@@ -19,6 +19,8 @@ static void
 land_written(Deliveries *deliveries, Delivery *delivery, Totals *totals)
 {
 	TEST_POINT(delivery->end.kind == DECIDE_SETTLE ? "outcome_committed" : "retry_committed");
+	delivery_say(delivery, DEBUG1, "%s",
+				 delivery->end.kind == DECIDE_SETTLE ? outcome_name(delivery->end.outcome) : "due again later");
 	if (delivery->end.kind == DECIDE_SETTLE)
 		totals->ended[delivery->end.outcome]++;
 	else

@@ -144,6 +144,7 @@ pass_gate(Deliveries *deliveries, Delivery *delivery, const Verdict *verdict)
 	switch (verdict->kind)
 	{
 		case VERDICT_ALLOW:
+			delivery_say(delivery, DEBUG1, "intent recorded");
 			delivery_move(deliveries, delivery, DELIVERY_INTENDED);
 			break;
 		case VERDICT_DEFER:

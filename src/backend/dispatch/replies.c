@@ -154,6 +154,9 @@ follow(Deliveries *deliveries, Delivery *delivery, const ReplyMessage *reply, Se
 		facts.last_inbound_at = from_unix_time(reply->last_inbound_at);
 	facts.is_anothers = terms.second_look && facts.class == REPLY_DONE && delivery_is_with_others(delivery, reply);
 	read_new_conversation(delivery, reply, &facts);
+	delivery_say(delivery, DEBUG1, "%s was answered: %s (%s, HTTP status %d)", step_name(delivery->step),
+											reply_class_name(facts.class), facts.reason ? facts.reason : "no reason",
+											delivery->reply.http_status);
 	decision = decide(delivery->step, &facts, &terms);
 	if (facts.class == REPLY_DONE)
 		breaker_note_success(&delivery->server->breaker, delivery->step, monotonic_now());

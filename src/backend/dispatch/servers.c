@@ -337,7 +337,7 @@ servers_write_states(dlist_head *servers)
 }
 
 void
-servers_say_states(dlist_head *servers, int level)
+servers_say_states(dlist_head *servers)
 {
 	dlist_iter	iter;
 
@@ -346,7 +346,7 @@ servers_say_states(dlist_head *servers, int level)
 		Server	   *server = dlist_container(Server, node, iter.cur);
 
 		if (server->breaker.changed)
-			breaker_say(&server->breaker, server->name, level);
+			breaker_say(&server->breaker, server->name);
 		server->breaker.changed |= server->unwritten;
 		server->breaker.release = false;
 	}

@@ -101,8 +101,8 @@ extern void server_block(Server *server, BreakerCause cause, Step step, const ch
 /* Inside a tick: writes down what has changed since the last committed one. */
 extern void servers_write_states(dlist_head *servers);
 
-/* After its commit: says the same, at "level" or, if it is good news, as LOG. */
-extern void servers_say_states(dlist_head *servers, int level);
+/* After its commit: says the same in the log. */
+extern void servers_say_states(dlist_head *servers);
 
 /* After a commit: lets go of servers that were dropped, once none of their nudges is in hand. */
 extern void servers_forget_dropped(dlist_head *servers, CourierPipe *courier);

@@ -11,6 +11,15 @@
 
 #include "dispatch/standby.h"
 
+/*
+ * How often to ask whether the synchronous standby has confirmed an intent:
+ * nobody tells us, and a standby takes about as long.
+ */
+#define STANDBY_POLL_MS 2
+
+/* Likewise, while it is away. */
+#define STANDBY_WATCH_MS 100
+
 /* The level that the intents are to reach: flushed there, or even applied. */
 static int
 standby_mode(void)
@@ -42,7 +51,7 @@ void
 standby_missed(Standby *standby, XLogRecPtr awaited)
 {
 	if (!standby_is_away(standby))
-		ereport(LOG, (errmsg("reengage: %s", STANDBY_IS_AWAY)));
+		ereport(LOG, (errmsg("%s", STANDBY_IS_AWAY)));
 	standby->awaited = Max(standby->awaited, awaited);
 }
 
@@ -51,6 +60,14 @@ standby_watch(Standby *standby)
 {
 	if (!standby_is_away(standby) || standby_confirmed_up_to() < standby->awaited)
 		return;
-	ereport(LOG, (errmsg("reengage: the synchronous standby is back")));
+	ereport(LOG, (errmsg("the synchronous standby is back")));
 	standby->awaited = 0;
+}
+
+Monotonic
+standby_next_look(const Standby *standby, bool is_awaited, Monotonic now)
+{
+	if (is_awaited)
+		return monotonic_after(now, STANDBY_POLL_MS);
+	return standby_is_away(standby) ? monotonic_after(now, STANDBY_WATCH_MS) : MONOTONIC_NEVER;
 }

@@ -6,6 +6,8 @@
 
 #include "access/xlogdefs.h"
 
+#include "monotonic.h"
+
 /* All zero: it confirms, as far as anybody knows. */
 typedef struct Standby
 {
@@ -30,5 +32,8 @@ extern void standby_missed(Standby *standby, XLogRecPtr awaited);
 extern void standby_watch(Standby *standby);
 
 extern bool standby_is_away(const Standby *standby);
+
+/* When to ask again, if a POST waits for it or it is away; MONOTONIC_NEVER: there is no need. */
+extern Monotonic standby_next_look(const Standby *standby, bool is_awaited, Monotonic now);
 
 #endif

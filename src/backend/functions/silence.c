@@ -9,6 +9,7 @@
 #include "storage/latch.h"
 
 #include "base/clocks.h"
+#include "base/wait_events.h"
 #include "dispatch/last_word.h"
 
 PG_FUNCTION_INFO_V1(reengage_await_silence);
@@ -21,7 +22,7 @@ reengage_await_silence(PG_FUNCTION_ARGS)
 
 	while ((left_ms = monotonic_ms_until(over, monotonic_now())) > 0)
 	{
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left_ms, PG_WAIT_EXTENSION);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left_ms, wait_event(WAIT_FOR_SILENCE));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}

@@ -27,7 +27,9 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "base/shmem.h"
+#include "base/wait_events.h"
 #include "process/launcher.h"
+#include "retry.h"
 
 #define FIRST_PAUSE_MS 1000
 #define LONGEST_PAUSE_MS (5 * 60 * 1000)
@@ -54,7 +56,7 @@ typedef struct Launch
 	BackgroundWorkerHandle *handle; /* NULL: a predecessor launched it */
 	Monotonic	launched_at;
 	Monotonic	not_before;		/* of the next launch */
-	int			pause_ms;
+	int64		pause_ms;
 } Launch;
 
 static Launch launches[REENGAGE_MAX_DATABASES];
@@ -194,7 +196,7 @@ note_end(int place, const WorkerSlot *slot, Monotonic now)
 	if (monotonic_is_reached(monotonic_after(mine->launched_at, WELL_AFTER_MS), now))
 		mine->pause_ms = FIRST_PAUSE_MS;
 	else
-		mine->pause_ms = Min(Max(mine->pause_ms * 2, FIRST_PAUSE_MS), longest);
+		mine->pause_ms = next_pause_ms(mine->pause_ms, FIRST_PAUSE_MS, longest);
 	mine->not_before = monotonic_after(now, mine->pause_ms);
 	if (mine->handle != NULL)
 		pfree(mine->handle);
@@ -268,7 +270,7 @@ reengage_launcher_main(Datum arg)
 			timeout = Min(timeout, wish);
 		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 timeout, PG_WAIT_EXTENSION);
+						 timeout, wait_event(WAIT_AS_LAUNCHER));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)

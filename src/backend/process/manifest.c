@@ -44,7 +44,7 @@ find_day(Manifest *manifest)
 		/* the same breaker again and again is one line in the log */
 		if (!manifest->is_open_or_tried)
 			ereport(LOG,
-					(errmsg("reengage: lineage of %s cannot be closed yet, it is held open by %s",
+					(errmsg("lineage of %s cannot be closed yet, it is held open by %s",
 							manifest->day.name, holders)));
 	}
 	manifest->is_open_or_tried = holders != NULL;
