@@ -162,7 +162,7 @@ shmem_note_ended(int place)
 	set_phase(slot, WORKER_ABSENT, now);
 	slot->pid = 0;
 	slot->database_oid = InvalidOid;
-	slot->in_flight = slot->locked_out = slot->unwritable = 0;
+	slot->in_flight = slot->waiting_lock = slot->store_failed = 0;
 	slot->restarts++;
 	SpinLockRelease(&shared->mutex);
 }
@@ -204,13 +204,13 @@ shmem_report(int place, WorkerPhase phase, int in_flight, int64 ended, Clocks fo
 }
 
 void
-shmem_report_unwritten(int place, int locked_out, int unwritable, TimestampTz since)
+shmem_report_unwritten(int place, int waiting_lock, int store_failed, TimestampTz since)
 {
 	WorkerSlot *slot = &shared->slots[place];
 
 	SpinLockAcquire(&shared->mutex);
-	slot->locked_out = locked_out;
-	slot->unwritable = unwritable;
+	slot->waiting_lock = waiting_lock;
+	slot->store_failed = store_failed;
 	slot->unwritten_since = since;
 	SpinLockRelease(&shared->mutex);
 }
@@ -395,9 +395,9 @@ reengage_worker_state(PG_FUNCTION_ARGS)
 	values[7] = Int32GetDatum(slot.restarts);
 	values[8] = CStringGetTextDatum(slot.message);
 	nulls[8] = slot.message[0] == '\0';
-	values[9] = Int32GetDatum(slot.locked_out);
-	values[10] = Int32GetDatum(slot.unwritable);
+	values[9] = Int32GetDatum(slot.waiting_lock);
+	values[10] = Int32GetDatum(slot.store_failed);
 	values[11] = TimestampTzGetDatum(slot.unwritten_since);
-	nulls[11] = slot.locked_out + slot.unwritable == 0;
+	nulls[11] = slot.waiting_lock + slot.store_failed == 0;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
 }

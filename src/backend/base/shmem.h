@@ -38,8 +38,8 @@ typedef struct WorkerSlot
 	TimestampTz since;			/* start of the phase */
 	int			in_flight;
 	int64		ended;			/* nudges, since the server started */
-	int			locked_out;		/* outcomes that wait for somebody's transaction */
-	int			unwritable;		/* outcomes that the database refuses */
+	int			waiting_lock;		/* outcomes that wait for somebody's transaction */
+	int			store_failed;		/* outcomes that the database refuses */
 	TimestampTz unwritten_since;	/* the oldest of both */
 	int			restarts;
 	char		message[WORKER_MESSAGE_SIZE];	/* what is wrong; empty: nothing */
@@ -64,7 +64,7 @@ extern void shmem_note_ended(int place);
 extern void shmem_attach_worker(int place);
 extern void shmem_report(int place, WorkerPhase phase, int in_flight, int64 ended, Clocks followed);
 
-extern void shmem_report_unwritten(int place, int locked_out, int unwritable, TimestampTz since);
+extern void shmem_report_unwritten(int place, int waiting_lock, int store_failed, TimestampTz since);
 
 /* NULL or empty: all is well again. */
 extern void shmem_report_problem(int place, const char *message);

@@ -226,7 +226,7 @@ inherited_until(const ServerStateRow *row, const Clocks *clocks)
 
 /*
  * A block for refusals goes on, so that each restart does not cost a nudge a
- * refusal of its own; one nudge tries it at once.  Other troubles will show
+ * refusal of its own; one nudge tries it at once.  What else was wrong will show
  * again, unless the API said until when.
  */
 void

@@ -152,7 +152,7 @@ take_turn(Reading *reading, int place, Deliveries *deliveries, Server *server)
 		lane->due_at = row->due_at;
 		lane->nudge_id = row->nudge_id;
 		if (row->locked)
-			server_lock_out(server, row->due_at);
+			server_note_locked(server, row->due_at);
 		if (delivery == NULL)
 			continue;
 		reading->lanes->turn++;
@@ -271,7 +271,7 @@ start_slice(Deliveries *deliveries, Delivery **ready, int count)
 		/* the look would be in vain */
 		else if (!gate_locks_are_free(ready[i]->server, nudge, open))
 		{
-			server_lock_out(ready[i]->server, nudge->due_at);
+			server_note_locked(ready[i]->server, nudge->due_at);
 			deliveries_let_go(deliveries, ready[i]);
 		}
 		else

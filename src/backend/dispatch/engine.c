@@ -2,9 +2,9 @@
  * engine.c: turns and ticks.  The only place where the tables and the courier
  * meet.
  *
- *   courier answers -> decide -> to_end, to_intend
+ *   courier answers -> decide -> POST wanted, or ending
  *   tick (one transaction): write the ends, record intents, claim what is due
- *   after its commit: land, and hand the POSTs of the intents and the checks
+ *   after its commit: let go, and hand the POSTs of the intents and the checks
  *   of the claims to the courier
  *
  * Memory follows the tables, never the other way round: what a tick wrote is
@@ -165,7 +165,7 @@ waits_for_locks(const Engine *engine)
 static void
 after_commit(Engine *engine)
 {
-	/* before the others land, which may be what one stands by for */
+	/* before the others are let go of, which may be what one of these waits for */
 	intents_committed(&engine->intents, XactLastCommitEnd, &engine->deliveries);
 	for (int i = 0; i < engine->nending; i++)
 		if (!finish_after_commit(&engine->deliveries, engine->ending[i], &engine->totals))
@@ -483,8 +483,8 @@ engine_state(const Engine *engine)
 		.problem = problem(engine),
 		.in_flight = engine->deliveries.under_way,
 		.posts_in_flight = engine->deliveries.counts[DELIVERY_POSTING],
-		.locked_out = engine->deliveries.counts[DELIVERY_WAITING_LOCK],
-		.unwritable = engine->deliveries.counts[DELIVERY_STORE_FAILED],
+		.waiting_lock = engine->deliveries.counts[DELIVERY_WAITING_LOCK],
+		.store_failed = engine->deliveries.counts[DELIVERY_STORE_FAILED],
 		.unwritten_since = Min(deliveries_oldest(&engine->deliveries, DELIVERY_WAITING_LOCK), deliveries_oldest(&engine->deliveries, DELIVERY_STORE_FAILED)),
 		.tick_failures = engine->failures,
 		.courier_failures = engine->calls.failures,

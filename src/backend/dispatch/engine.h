@@ -38,8 +38,8 @@ typedef struct EngineState
 	const char *problem;		/* what keeps it from working, in one sentence; NULL: nothing */
 	int			in_flight;		/* nudges that are under way */
 	int			posts_in_flight;	/* POSTs that were handed over and have not been settled */
-	int			locked_out;		/* outcomes that somebody else's transaction keeps from being written */
-	int			unwritable;		/* outcomes that the database refuses */
+	int			waiting_lock;		/* outcomes that somebody else's transaction keeps from being written */
+	int			store_failed;		/* outcomes that the database refuses */
 	TimestampTz unwritten_since;	/* the oldest of both */
 	int			tick_failures;	/* in a row */
 	int			courier_failures;	/* couriers in a row that ended before they could do anything */

@@ -11,7 +11,7 @@
 static void
 let_go(Deliveries *deliveries, Delivery *delivery)
 {
-	server_lock_out(delivery->server, delivery->due_at);
+	server_note_locked(delivery->server, delivery->due_at);
 	deliveries_let_go(deliveries, delivery);
 }
 

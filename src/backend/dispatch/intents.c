@@ -166,7 +166,7 @@ pass_gate(Deliveries *deliveries, Delivery *delivery, const Verdict *verdict)
 	}
 }
 
-/* The deliveries with an open gate are under their new intent. */
+/* The deliveries that are allowed are under their new intent. */
 static void
 change_intents(const IntentBatch *batch, XLogRecPtr committed_at, MemoryContext context)
 {

@@ -17,7 +17,7 @@ typedef struct IntentBatch
 	Delivery  **deliveries;		/* those that want to call */
 	int			count;
 	Verdict    *verdicts;		/* what the gates said of each */
-	pg_uuid_t	intent_id;		/* of those with an open gate */
+	pg_uuid_t	intent_id;		/* of those that are allowed */
 	int			nopen;
 	pg_uuid_t  *settled;		/* the intents that are to be deleted */
 	int			nleft;			/* of these, not deleted, as somebody has locked them */
@@ -27,7 +27,7 @@ typedef struct IntentBatch
 extern IntentBatch intents_begin(Deliveries *deliveries, int nending);
 
 /*
- * Records one intent for all deliveries whose gate is open.  "now" is a time at
+ * Records one intent for all deliveries that are allowed.  "now" is a time at
  * which nothing was asked yet.
  */
 extern void intents_record(IntentBatch *batch, const Policies *policies, Deliveries *deliveries,

@@ -395,7 +395,7 @@ judge_start(const Policies *policies, const Delivery *delivery)
 	return judge_time(policies, matches_any_channel, delivery, &terms);
 }
 
-/* Out of its list, unless its gate is open. */
+/* Out of its list, unless it is allowed. */
 static bool
 stop(Deliveries *deliveries, Delivery *delivery, const Verdict *verdict)
 {

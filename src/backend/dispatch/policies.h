@@ -33,7 +33,7 @@ extern int	policies_max_per_minute(const Policies *policies, const char *server)
  */
 extern int	policies_judge_starts(const Policies *policies, Deliveries *deliveries);
 
-/* Judges deliveries that want to post and whose gate is open so far. */
+/* Judges deliveries that want to post and that are allowed so far. */
 extern void policies_judge(const Policies *policies, Delivery **deliveries, int count,
 						   Verdict *verdicts);
 

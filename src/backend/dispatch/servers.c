@@ -309,7 +309,7 @@ server_block(Server *server, BreakerCause cause, Step step, const char *reason,
 	server->configured = false;
 }
 
-/* What was put off for a breaker that is over, or may be, is due again. */
+/* What was put off while the breaker was open is due again, once it is closed or half open. */
 static void
 release(Server *server)
 {
@@ -403,29 +403,29 @@ servers_wake(dlist_head *servers, const Wakes *wakes)
  * Pauses before a look at what others have locked: one that finds all of it
  * locked still takes some microseconds for each, a hundredth of the time at most.
  */
-#define LOCKED_OUT_MS 1000
-#define LOCKED_OUT_MORE_MS 1
-#define LOCKED_OUT_MOST_MS (60 * 1000)
+#define LOCKED_MS 1000
+#define LOCKED_MORE_MS 1
+#define LOCKED_MOST_MS (60 * 1000)
 
 void
-server_lock_out(Server *server, TimestampTz due_at)
+server_note_locked(Server *server, TimestampTz due_at)
 {
 	int64		pause_ms;
 
-	if (server->nlocked_out++ == 0)
-		server->locked_out_from = due_at;
-	server->locked_out_from = Min(server->locked_out_from, due_at);
-	pause_ms = LOCKED_OUT_MS + (int64) server->nlocked_out * LOCKED_OUT_MORE_MS;
-	server->look_again_at = monotonic_after(monotonic_now(), Min(pause_ms, LOCKED_OUT_MOST_MS));
+	if (server->nlocked++ == 0)
+		server->locked_from = due_at;
+	server->locked_from = Min(server->locked_from, due_at);
+	pause_ms = LOCKED_MS + (int64) server->nlocked * LOCKED_MORE_MS;
+	server->look_again_at = monotonic_after(monotonic_now(), Min(pause_ms, LOCKED_MOST_MS));
 }
 
 void
 server_look_again(Server *server, Monotonic now)
 {
-	if (server->nlocked_out == 0 || !monotonic_is_reached(server->look_again_at, now))
+	if (server->nlocked == 0 || !monotonic_is_reached(server->look_again_at, now))
 		return;
-	server->nlocked_out = 0;
-	lanes_rewind_everybody(&server->lanes, server->locked_out_from);
+	server->nlocked = 0;
+	lanes_rewind_everybody(&server->lanes, server->locked_from);
 }
 
 void
@@ -454,7 +454,7 @@ next_look(const Server *server, const Clocks *clocks)
 	due_at = Min(due_at, server->lanes.next_due);
 	next = due_at == DT_NOEND ? MONOTONIC_NEVER : clocks_look_again(clocks, due_at);
 	next = monotonic_earlier(next, server->lanes.opens_at);
-	if (server->nlocked_out > 0)
+	if (server->nlocked > 0)
 		next = monotonic_earlier(next, server->look_again_at);
 	return left_alone && next.us != MONOTONIC_NEVER.us ? monotonic_later(next, server->breaker.until) : next;
 }

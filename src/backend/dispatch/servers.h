@@ -41,8 +41,8 @@ typedef struct Server
 	int			ready;			/* nudges in hand that may be started */
 	int			in_flight;		/* nudges that were started and have not ended */
 	Size		text;			/* bytes of those that hold a place in flight */
-	int			nlocked_out;	/* that somebody else has locked; they are still due: */
-	TimestampTz locked_out_from;	/* the earliest of them */
+	int			nlocked;	/* that somebody else has locked; they are still due: */
+	TimestampTz locked_from;	/* the earliest of them */
 	Monotonic	look_again_at;
 	bool		configured;		/* this courier knows its options */
 	bool		unwritten;		/* what is known against it: somebody has locked the row */
@@ -117,7 +117,7 @@ extern void servers_wake(dlist_head *servers, const Wakes *wakes);
 extern void servers_follow_clock(dlist_head *servers, const Clocks *before, const Clocks *now);
 
 /* A nudge that is due at this time is locked by somebody else, and left in the schedule. */
-extern void server_lock_out(Server *server, TimestampTz due_at);
+extern void server_note_locked(Server *server, TimestampTz due_at);
 
 /* Reads again what was locked, where it is time to. */
 extern void server_look_again(Server *server, Monotonic now);

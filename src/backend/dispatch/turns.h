@@ -11,7 +11,7 @@
 
 #include "dispatch/deliveries.h"
 
-/* Sorts to_intend and resting: who may go on, and who waits.  "closing": nobody waits any more. */
+/* Sorts those that want a POST or wait for their server: who may go on, and who waits.  "closing": nobody waits any more. */
 extern void turns_sort(Deliveries *deliveries, Monotonic now, bool closing);
 
 /* When they are to be sorted again, if nothing happens; MONOTONIC_NEVER: there is no need. */

@@ -206,7 +206,7 @@ run(Engine *engine, Limits limits)
 		if (engine_state(engine).condition == ENGINE_NOT_ALONE)
 			return;
 		/* what somebody has locked is waited for, as it would be in doubt; but not for ever */
-		if (!engine_is_idle(engine) || (engine_state(engine).locked_out > 0 && !late))
+		if (!engine_is_idle(engine) || (engine_state(engine).waiting_lock > 0 && !late))
 			wait_at_most(engine, timeout, 1000);
 		else if (engine_state(engine).totals->started == started_before_sweep)
 			return;
@@ -226,14 +226,14 @@ static void
 say_what_is_unwritten(const Engine *engine)
 {
 	EngineState state = engine_state(engine);
-	int			count = state.locked_out + state.unwritable;
+	int			count = state.waiting_lock + state.store_failed;
 
 	if (count > 0)
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg_plural("the outcome of %d nudge could not be written", "the outcomes of %d nudges could not be written", count, count),
 				 errdetail("%d are of rows that a transaction has locked which has not ended; %d are refused by a trigger or constraint on table \"reengage.lineage\".",
-						   state.locked_out, state.unwritable),
+						   state.waiting_lock, state.store_failed),
 				 errhint("If a call was made, the next run says that it is in doubt.")));
 }
 

@@ -62,7 +62,7 @@ report(int place, const Engine *engine, int64 *reported)
 	int64		ended = ended_so_far(state.totals);
 
 	shmem_report(place, phase_of(state.condition), state.in_flight, ended - *reported, state.followed);
-	shmem_report_unwritten(place, state.locked_out, state.unwritable, state.unwritten_since);
+	shmem_report_unwritten(place, state.waiting_lock, state.store_failed, state.unwritten_since);
 	*reported = ended;
 	/* the health view reads the fence itself */
 	shmem_report_problem(place, state.condition == ENGINE_FENCED ? NULL : state.problem);
