@@ -1,11 +1,12 @@
 /*
- * breaker.h: what keeps a server from being called as usual, and what ends it.
+ * breaker.h: the circuit breaker of a server: what keeps it from being called as
+ * usual, and what ends that.
  *
- *   none ──▶ left alone until a time ──▶ probing: one nudge at a time ──▶ none
- *                    ▲                              │ again
- *                    └──────────────────────────────┘
+ *   closed ──▶ open, until a time ──▶ half open: one nudge at a time ──▶ closed
+ *                    ▲                        │ again
+ *                    └────────────────────────┘
  *
- * While a server is left alone, none of its nudges is begun and no POST made;
+ * While it is open, none of the server's nudges is begun and no POST made;
  * its nudges stay due.  Everybody is told the reason; what the API said of
  * somebody's call, and to whom, is for operators.
  */
@@ -25,7 +26,7 @@ typedef enum BreakerCause
 	BREAKER_CLOSED,
 	BREAKER_REFUSED,			/* the API refuses a kind of call to our client */
 	BREAKER_UNUSABLE,			/* it cannot be called: credentials, login, certificate */
-	BREAKER_FAILING,			/* the circuit breaker: too many calls in a row failed */
+	BREAKER_FAILING,			/* too many calls in a row failed */
 	BREAKER_RESTING				/* the API said "not now" */
 } BreakerCause;
 
