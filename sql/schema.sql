@@ -1,4 +1,4 @@
--- The extension's objects: names, comments, privileges, what is dumped.
+-- Rules that every object of the extension keeps; sql/catalog.sql lists them.
 
 -- a schema that was there before is not adopted; where in the script, only some versions say
 \set SHOW_CONTEXT never
@@ -7,11 +7,6 @@ CREATE EXTENSION reengage;
 DROP SCHEMA reengage;
 
 CREATE EXTENSION reengage;
--- what belongs to it; the types of its tables are not worth a line
-SELECT pg_describe_object(d.classid, d.objid, 0) AS member
-FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
-WHERE e.extname = 'reengage' AND d.deptype = 'e' AND d.classid <> 'pg_type'::regclass
-ORDER BY pg_describe_object(d.classid, d.objid, 0) COLLATE "C";
 
 -- every table, view and column has a comment
 SELECT c.oid::regclass AS relation, a.attname AS column
@@ -45,16 +40,8 @@ FROM pg_class c, aclexplode(c.relacl) a
 WHERE c.relnamespace = 'reengage'::regnamespace AND a.grantee <> c.relowner
   AND a.privilege_type IN ('TRIGGER', 'REFERENCES', 'TRUNCATE');
 
--- what each role may
-SELECT a.grantee::regrole AS role, c.relname AS relation,
-	   string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type) AS may
-FROM pg_class c, aclexplode(c.relacl) a
-WHERE c.relnamespace = 'reengage'::regnamespace AND a.grantee <> c.relowner
-GROUP BY 1, 2 ORDER BY 1, 2;
+-- its roles
 SELECT rolname, rolcanlogin, rolsuper FROM pg_roles WHERE rolname LIKE 'reengage%' ORDER BY 1;
-
--- the tables that a dump carries: not the schedule and not the fence
-SELECT unnest(extconfig)::regclass AS dumped FROM pg_extension WHERE extname = 'reengage' ORDER BY 1;
 
 -- a function that forbids sequential scans makes the plans that have one dear, and must not have them compiled
 SELECT p.oid::regprocedure FROM pg_proc p
