@@ -18,32 +18,6 @@
 /* A customer of so many business sides has a session of its own with this one. */
 #define PASSED_OVER_MAX 3
 
-#define OR(state) (1 << DELIVERY_##state)
-
-/* What may follow what.  Any state up to READY, and ENDING, may be the last. */
-static const struct
-{
-	const char *name;
-	int			next;
-}			states[] = {
-	[DELIVERY_NEW] = {"new", OR(READY) | OR(POST_WANTED)},
-	[DELIVERY_PARKED] = {"parked", OR(READY)},
-	[DELIVERY_READY] = {"ready", OR(PARKED) | OR(CHECK_WANTED) | OR(POST_WANTED)},
-	[DELIVERY_CHECK_WANTED] = {"check wanted", OR(CHECKING) | OR(ENDING)},
-	[DELIVERY_CHECKING] = {"checking", OR(CHECK_WANTED) | OR(POST_WANTED) | OR(ENDING)},
-	[DELIVERY_POST_WANTED] = {"post wanted", OR(INTENDED) | OR(CHECK_WANTED) | OR(WAITING_CUSTOMER) |
-	OR(WAITING_SERVER) | OR(PARKED) | OR(ENDING)},
-	[DELIVERY_WAITING_CUSTOMER] = {"waiting for the customer", OR(POST_WANTED)},
-	[DELIVERY_WAITING_SERVER] = {"waiting for the server", OR(POST_WANTED)},
-	[DELIVERY_INTENDED] = {"intended", OR(POSTING) | OR(ENDING)},
-	[DELIVERY_POSTING] = {"posting", OR(POST_WANTED) | OR(ENDING)},
-	[DELIVERY_ENDING] = {"ending", OR(WAITING_LOCK) | OR(STORE_FAILED)},
-	[DELIVERY_WAITING_LOCK] = {"waiting for a lock", OR(ENDING)},
-	[DELIVERY_STORE_FAILED] = {"not stored", OR(ENDING)},
-};
-
-StaticAssertDecl(lengthof(states) == DELIVERY_STATE_COUNT, "each state has a row");
-
 void
 delivery_say(const Delivery *delivery, int level, const char *format,...)
 {
@@ -62,12 +36,6 @@ delivery_say(const Delivery *delivery, int level, const char *format,...)
 }
 
 /* --- from state to state ---------------------------------------------------------- */
-
-static bool
-is_under_way(DeliveryState state)
-{
-	return state >= DELIVERY_CHECK_WANTED;
-}
 
 static void
 give_up_place(Delivery *delivery)
@@ -117,19 +85,19 @@ leave_list(Deliveries *deliveries, Delivery *delivery)
 static void
 enter(Deliveries *deliveries, Delivery *delivery, DeliveryState state, dlist_head *list)
 {
-	bool		was_under_way = is_under_way(delivery->state);
+	bool		was_under_way = delivery_state_is_under_way(delivery->state);
 
-	Assert(states[delivery->state].next & (1 << state));
+	Assert(delivery_state_may_follow(delivery->state, state));
 	leave_list(deliveries, delivery);
 	delivery->state = state;
 	dlist_push_tail(list, &delivery->node);
 	deliveries->counts[state]++;
 	delivery->server->ready += state == DELIVERY_READY;
-	if (!was_under_way && is_under_way(state))
+	if (!was_under_way && delivery_state_is_under_way(state))
 		get_under_way(deliveries, delivery);
-	else if (was_under_way && !is_under_way(state))
+	else if (was_under_way && !delivery_state_is_under_way(state))
 		stop(deliveries, delivery);
-	delivery_say(delivery, DEBUG2, "%s", states[state].name);
+	delivery_say(delivery, DEBUG2, "%s", delivery_state_name(state));
 }
 
 void
@@ -147,9 +115,9 @@ delivery_park(Deliveries *deliveries, Delivery *delivery, dlist_head *queue)
 void
 delivery_remove(Deliveries *deliveries, Delivery *delivery)
 {
-	Assert(!is_under_way(delivery->state) || delivery->state == DELIVERY_ENDING);
+	Assert(delivery_state_may_be_last(delivery->state));
 	leave_list(deliveries, delivery);
-	if (is_under_way(delivery->state))
+	if (delivery_state_is_under_way(delivery->state))
 		stop(deliveries, delivery);
 	delivery->state = DELIVERY_NEW;
 }

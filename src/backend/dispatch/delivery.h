@@ -16,32 +16,12 @@
 
 #include "base/clocks.h"
 #include "decide.h"
+#include "delivery_state.h"
 #include "dispatch/servers.h"
 #include "store/store.h"
 
 /* How long after another nudge's turn it is ours. */
 #define TURN_MS 1000
-
-typedef enum DeliveryState
-{
-	DELIVERY_NEW,				/* in no list: it was just taken in hand */
-	DELIVERY_PARKED,			/* in a queue of its thread or customer; only its row of the schedule is known */
-	DELIVERY_READY,				/* it may be loaded */
-
-	/* from here on it is under way: loaded, and with a place in flight */
-	DELIVERY_CHECK_WANTED,
-	DELIVERY_CHECKING,			/* the courier has the check */
-	DELIVERY_POST_WANTED,		/* the next tick asks the gates, and records an intent */
-	DELIVERY_WAITING_CUSTOMER,	/* likewise, once another one has stopped speaking to the customer */
-	DELIVERY_WAITING_SERVER,	/* likewise, once the server may be called again */
-	DELIVERY_INTENDED,			/* its intent is recorded */
-	DELIVERY_POSTING,			/* the courier has the POST */
-	DELIVERY_ENDING,			/* the next tick writes how it ends */
-	DELIVERY_WAITING_LOCK,		/* likewise, once somebody's transaction has ended */
-	DELIVERY_STORE_FAILED		/* the database refuses to store how it ended */
-} DeliveryState;
-
-#define DELIVERY_STATE_COUNT (DELIVERY_STORE_FAILED + 1)
 
 /* A recorded intent, until all of its calls have settled. */
 typedef struct Intent
