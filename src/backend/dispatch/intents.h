@@ -40,8 +40,8 @@ extern void intents_record(IntentBatch *batch, const Policies *policies, Deliver
 extern void intents_close(IntentBatch *batch, const Deliveries *deliveries, Delivery **ending, int nending);
 
 /*
- * After the commit, which ended at "committed_at" in the WAL: deliveries with an
- * open gate are ready to post, the others go back into the schedule.
+ * After the commit, which ended at "committed_at" in the WAL: deliveries that are
+ * allowed are ready to post, the others go back into the schedule.
  */
 extern void intents_committed(const IntentBatch *batch, XLogRecPtr committed_at,
 							  Deliveries *deliveries);
