@@ -27,7 +27,11 @@ typedef struct MessageSpec
 	int			nfields;
 } MessageSpec;
 
+/* A member that its table does not have would never arrive: each is of one size. */
 #define SPEC(name, kind, type) \
+	_Static_assert(sizeof(void *) != sizeof(int64_t) || \
+				   sizeof(type) == sizeof(name##_fields) / sizeof(FieldSpec) * sizeof(int64_t), \
+				   #name "_fields has not every member of " #type); \
 	static const MessageSpec name = \
 		{kind, sizeof(type), name##_fields, sizeof(name##_fields) / sizeof(FieldSpec)}
 
@@ -39,21 +43,13 @@ static const FieldSpec hello_fields[] = {
 SPEC(hello, MESSAGE_HELLO, HelloMessage);
 
 static const FieldSpec server_fields[] = {
-	{FIELD_TEXT, offsetof(ServerMessage, name)},
-	{FIELD_TEXT, offsetof(ServerMessage, dialect)},
-	{FIELD_TEXT, offsetof(ServerMessage, api_url)},
-	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, login_url)},
-	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, client_id)},
-	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, client_secret)},
-	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, ca_file)},
-	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, proxy)},
-	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, opt_out_words)},
-	{FIELD_TEXT_OR_NULL, offsetof(ServerMessage, private_hosts)},
-	{FIELD_NUMBER, offsetof(ServerMessage, timeout_ms)},
-	{FIELD_NUMBER, offsetof(ServerMessage, connect_timeout_ms)},
-	{FIELD_NUMBER, offsetof(ServerMessage, max_in_flight)},
-	{FIELD_NUMBER, offsetof(ServerMessage, max_requests_per_minute)},
-	{FIELD_NUMBER, offsetof(ServerMessage, max_reply_bytes)},
+#define SERVER_TEXT(field) {FIELD_TEXT, offsetof(ServerMessage, field)},
+#define SERVER_TEXT_OR_NULL(field) {FIELD_TEXT_OR_NULL, offsetof(ServerMessage, field)},
+#define SERVER_NUMBER(field) {FIELD_NUMBER, offsetof(ServerMessage, field)},
+#include "server_fields.h"
+#undef SERVER_TEXT
+#undef SERVER_TEXT_OR_NULL
+#undef SERVER_NUMBER
 };
 SPEC(server, MESSAGE_SERVER, ServerMessage);
 

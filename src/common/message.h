@@ -42,21 +42,13 @@ typedef struct HelloMessage
 /* One server as CREATE SERVER and the credentials file describe it. */
 typedef struct ServerMessage
 {
-	const char *name;
-	const char *dialect;
-	const char *api_url;		/* without a slash at the end */
-	const char *login_url;		/* NULL: no authorisation */
-	const char *client_id;
-	const char *client_secret;
-	const char *ca_file;
-	const char *proxy;
-	const char *opt_out_words;	/* comma-separated; NULL: none */
-	const char *private_hosts;	/* comma-separated: those that may have a private address */
-	int64_t		timeout_ms;
-	int64_t		connect_timeout_ms;
-	int64_t		max_in_flight;
-	int64_t		max_requests_per_minute;	/* 0: no limit */
-	int64_t		max_reply_bytes;
+#define SERVER_TEXT(field) const char *field;
+#define SERVER_TEXT_OR_NULL(field) const char *field;
+#define SERVER_NUMBER(field) int64_t field;
+#include "server_fields.h"
+#undef SERVER_TEXT
+#undef SERVER_TEXT_OR_NULL
+#undef SERVER_NUMBER
 } ServerMessage;
 
 /* The server is gone: nothing of it is needed any more. */

@@ -65,13 +65,6 @@ typedef enum Outcome
 /* The longest id of a message that is kept; the API's, so it is only shown. */
 #define MESSAGE_ID_MAX 128
 
-/*
- * The longest texts that the dialect genesys_cloud takes: SMS in segments, which
- * are the 765 characters of its documents, others in characters.
- */
-#define GENESYS_CLOUD_SMS_SEGMENTS 5
-#define GENESYS_CLOUD_TEXT_MAX 2000
-
 /* Names as they stand in SQL, logs and idempotency keys. */
 extern const char *step_name(Step step);
 extern const char *reply_class_name(ReplyClass class);

@@ -105,7 +105,7 @@ compose(const Call *call, const Settings *settings, const char *token,
 		HttpRequest *request)
 {
 	memset(request, 0, sizeof(*request));
-	settings->dialect->compose(&call->message, settings->api_url, request);
+	settings->dialect->compose(&call->message, settings->server.api_url, request);
 	request->examines = call->message.examines != 0;
 	if (call->begin_by_ms != INT64_MAX)
 	{
@@ -283,7 +283,7 @@ compose_tag(const Call *call, const Reading *reading, HttpRequest *request)
 		call->message.root == NULL || dialect->compose_tag == NULL)
 		return false;
 	dialect->compose_tag(reading->conversation_id, call->message.root,
-						 call->settings->api_url, request);
+						 call->settings->server.api_url, request);
 	request->headers = compose_headers(&call->message, "tag", call->token);
 	return true;
 }
@@ -298,7 +298,7 @@ call_end(Call *call, const HttpResponse *response)
 	bool		tags;
 
 	call->settings->dialect->read((Step) call->message.step, response, &secrets,
-								  call->settings->opt_out_words, &reading);
+								  call->settings->server.opt_out_words, &reading);
 	read_conflict(call, &reading);
 	read_mistaken_identity(call, &reading);
 	read_certificate(&response->certificate, &secrets, &reading);
@@ -328,7 +328,7 @@ call_render(Call *call, const Settings *settings, const char *fault)
 	RenderedMessage rendered;
 	bool		shown;
 
-	compose(call, settings, settings->login_url != NULL ? "***" : NULL, &request);
+	compose(call, settings, settings->server.login_url != NULL ? "***" : NULL, &request);
 	rendered = (RenderedMessage) {
 		.call_id = call->message.call_id,
 		.method = request.body != NULL ? "POST" : "GET",

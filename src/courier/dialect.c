@@ -3,18 +3,20 @@
  */
 #include "dialect.h"
 
-#include <string.h>
+#include <stddef.h>
 
-static const Dialect *const dialects[] = {
-	&dialect_messaging,
-	&dialect_genesys_cloud,
+#include "dialect_traits.h"
+
+static const Dialect *const dialects[DIALECT_COUNT] = {
+#define DIALECT(name, ...) [DIALECT_##name] = &dialect_##name,
+#include "dialect_list.h"
+#undef DIALECT
 };
 
 const Dialect *
 dialect_find(const char *name)
 {
-	for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++)
-		if (strcmp(dialects[i]->name, name) == 0)
-			return dialects[i];
-	return NULL;
+	const DialectTraits *traits = dialect_traits_find(name);
+
+	return traits != NULL ? dialects[traits - dialect_traits] : NULL;
 }

@@ -14,8 +14,6 @@
 
 typedef struct Dialect
 {
-	const char *name;
-
 	/* Sets the request's URL and body.  The call's ids are valid. */
 	void		(*compose) (const CallMessage *call, const char *api_url,
 							HttpRequest *request);
@@ -35,7 +33,9 @@ typedef struct Dialect
 /* NULL: there is no dialect of that name. */
 extern const Dialect *dialect_find(const char *name);
 
-extern const Dialect dialect_messaging;
-extern const Dialect dialect_genesys_cloud;
+/* dialect_NAME, of dialect_NAME.c */
+#define DIALECT(name, ...) extern const Dialect dialect_##name;
+#include "dialect_list.h"
+#undef DIALECT
 
 #endif

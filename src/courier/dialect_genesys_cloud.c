@@ -21,6 +21,7 @@
 
 #include "address_form.h"
 #include "complaint.h"
+#include "dialect_traits.h"
 #include "json.h"
 #include "memory.h"
 #include "refusal.h"
@@ -71,8 +72,8 @@ static bool
 is_too_long(const char *text, const Messenger *messenger)
 {
 	if (strcmp(messenger->type, "sms") == 0)
-		return sms_length(text).segments > GENESYS_CLOUD_SMS_SEGMENTS;
-	return count_characters(text) > GENESYS_CLOUD_TEXT_MAX;
+		return sms_length(text).segments > dialect_traits[DIALECT_genesys_cloud].sms_segments_max;
+	return count_characters(text) > (size_t) dialect_traits[DIALECT_genesys_cloud].text_max;
 }
 
 static bool
@@ -285,7 +286,6 @@ read_reply(Step step, const HttpResponse *response, const Secrets *secrets,
 }
 
 const Dialect dialect_genesys_cloud = {
-	.name = "genesys_cloud",
 	.compose = compose,
 	.compose_tag = compose_tag,
 	.find_fault = find_fault,

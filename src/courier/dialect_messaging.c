@@ -202,7 +202,6 @@ read_reply(Step step, const HttpResponse *response, const Secrets *secrets,
 }
 
 const Dialect dialect_messaging = {
-	.name = "messaging",
 	.compose = compose,
 	.read = read_reply,
 };

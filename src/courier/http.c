@@ -167,18 +167,18 @@ set_authorities(CURL *easy, const HttpRoute *route)
 	if (route->authorities != NULL && curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &authorities) == CURLE_OK)
 		return;
 #endif
-	if (route->ca_file != NULL)
-		set_text(easy, CURLOPT_CAINFO, route->ca_file);
+	if (route->server->ca_file != NULL)
+		set_text(easy, CURLOPT_CAINFO, route->server->ca_file);
 }
 
 /* An empty proxy keeps libcurl from looking at the environment. */
 static void
 set_route(CURL *easy, const HttpRoute *route)
 {
-	set_text(easy, CURLOPT_PROXY, route->proxy != NULL ? route->proxy : "");
+	set_text(easy, CURLOPT_PROXY, route->server->proxy != NULL ? route->server->proxy : "");
 	set_text(easy, CURLOPT_NOPROXY, "");
 	set_authorities(easy, route);
-	set_number(easy, CURLOPT_TIMEOUT_MS, route->timeout_ms);
+	set_number(easy, CURLOPT_TIMEOUT_MS, route->server->timeout_ms);
 }
 
 /* What has begun is waited for: only its answer tells what became of it. */
@@ -186,7 +186,7 @@ static void
 set_deadline(Transfer *transfer, const HttpRoute *route)
 {
 	const HttpRequest *request = &transfer->request;
-	int64_t		within_ms = route->connect_timeout_ms;
+	int64_t		within_ms = route->server->connect_timeout_ms;
 
 	if (request->begin_within_ms > 0 && request->begin_within_ms < within_ms)
 		within_ms = request->begin_within_ms;
@@ -286,8 +286,8 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	transfer->owner = owner;
 	transfer->started_at = clock_wall_us();
 	transfer->target = http_target_of(transfer->request.url, route);
-	transfer->received.body_max = route->max_reply;
-	transfer->tunnelled = route->proxy != NULL && http_url_is_secure(transfer->request.url);
+	transfer->received.body_max = route->server->max_reply_bytes;
+	transfer->tunnelled = route->server->proxy != NULL && http_url_is_secure(transfer->request.url);
 
 	set_safety(transfer->easy);
 	set_route(transfer->easy, route);

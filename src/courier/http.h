@@ -12,18 +12,14 @@
 #include <stddef.h>
 
 #include "exchange.h"
+#include "message.h"
 
 /* How to reach a server; whoever sends keeps it only until http_send returns. */
 typedef struct HttpRoute
 {
-	char	   *ca_file;		/* NULL: the system's authorities */
-	char	   *authorities;	/* what stands in it */
+	const ServerMessage *server;
+	char	   *authorities;	/* what stands in its ca_file; NULL: it has none */
 	size_t		authorities_length;
-	char	   *proxy;			/* NULL: none, whatever the environment says */
-	char	   *private_hosts;	/* comma-separated: names that may lead to a private address */
-	size_t		max_reply;		/* bytes of a body; 0: as received.h has it */
-	long		timeout_ms;
-	long		connect_timeout_ms;
 } HttpRoute;
 
 /*

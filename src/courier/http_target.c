@@ -43,8 +43,8 @@ HttpTarget
 http_target_of(const char *url, const HttpRoute *route)
 {
 	return (HttpTarget) {
-		.only_public = route->proxy == NULL && !names_an_address(url),
-		.may_be_private = http_url_is_secure(url) && url_host_is_among(url, route->private_hosts),
+		.only_public = route->server->proxy == NULL && !names_an_address(url),
+		.may_be_private = http_url_is_secure(url) && url_host_is_among(url, route->server->private_hosts),
 	};
 }
 

@@ -52,7 +52,7 @@ login_set(Login *login, Settings *settings, int64_t now_ms)
 bool
 login_is_ready(const Login *login, int64_t now_ms)
 {
-	return login->current->login_url == NULL || token_is_usable(&login->token, now_ms);
+	return login->current->server.login_url == NULL || token_is_usable(&login->token, now_ms);
 }
 
 static void
@@ -74,7 +74,7 @@ login_permits(Login *login, int64_t now_ms)
 
 	if (!ready)
 		token_drop(&login->token);
-	if (login->current->login_url != NULL && login->asking == NULL &&
+	if (login->current->server.login_url != NULL && login->asking == NULL &&
 		now_ms >= login->ask_again_at_ms && token_is_old(&login->token, now_ms))
 		ask(login, now_ms);
 	return ready;

@@ -44,7 +44,7 @@ token_drop(Token *token)
 void
 oauth_compose(const Settings *settings, HttpRequest *request)
 {
-	request->url = format_text("%s/oauth/token", settings->login_url);
+	request->url = format_text("%s/oauth/token", settings->server.login_url);
 	request->headers = format_text("Authorization: Basic %s\n"
 								   "Content-Type: application/x-www-form-urlencoded\n"
 								   "Accept: application/json\n"

@@ -84,7 +84,7 @@ keep_enough_connections(void)
 	int			count = 0;
 
 	for (Server *server = servers; server != NULL; server = server->next)
-		count += server->settings->max_in_flight + 1;
+		count += server->settings->server.max_in_flight + 1;
 	http_keep_connections(count);
 }
 
@@ -96,13 +96,13 @@ servers_configure(const ServerMessage *message)
 
 	if (server == NULL)
 		server = add_server(message->name);
-	else if (strcmp(server->settings->api_url, settings->api_url) != 0)
+	else if (strcmp(server->settings->server.api_url, settings->server.api_url) != 0)
 		give_back_waiting(server);
 	server->forgotten = false;
 	login_set(&server->login, settings, clock_monotonic_ms());
 	settings_release(server->settings);
 	server->settings = settings;
-	throttle_set(&server->throttle, settings->max_requests_per_minute, clock_monotonic_ms());
+	throttle_set(&server->throttle, settings->server.max_requests_per_minute, clock_monotonic_ms());
 	/* as the worker takes changed options for the cure */
 	throttle_end_pause(&server->throttle);
 	keep_enough_connections();
@@ -174,7 +174,7 @@ note_welcome(Server *server, const Call *call, const HttpResponse *response)
 		welcome = response->retry_after_ms < 0 || response->retry_in_words ?
 			WELCOME_NOT_SOON : WELCOME_NOT_NOW;
 	throttle_end(&server->throttle, call->round, welcome, response->retry_after_ms,
-				 server->settings->max_in_flight, clock_monotonic_ms());
+				 server->settings->server.max_in_flight, clock_monotonic_ms());
 }
 
 static void
@@ -328,7 +328,7 @@ start_calls(Server *server)
 	refuse_hopeless(server, now_ms);
 	refuse_late(server, now_ms);
 	while (server->first != NULL &&
-		   server->in_flight < server->settings->max_in_flight &&
+		   server->in_flight < server->settings->server.max_in_flight &&
 		   login_permits(&server->login, now_ms) &&
 		   wait_for_repeats_ms(server, now_ms) == 0 &&
 		   throttle_has_room(&server->throttle) &&
@@ -393,7 +393,7 @@ next_start_ms(const Server *server, int64_t now_ms)
 	bool		ready = login_is_ready(&server->login, now_ms);
 
 	if (server->first == NULL || (!ready && server->login.asking != NULL) ||
-		server->in_flight >= server->settings->max_in_flight)
+		server->in_flight >= server->settings->server.max_in_flight)
 		return INT64_MAX;
 	if (!ready)
 		return server->login.ask_again_at_ms;

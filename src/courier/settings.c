@@ -37,32 +37,59 @@ basic_credentials(const char *client_id, const char *client_secret)
 	return encoded;
 }
 
+static void
+copy_texts(ServerMessage *server)
+{
+#define SERVER_TEXT(field) server->field = copy_text(server->field);
+#define SERVER_TEXT_OR_NULL(field) SERVER_TEXT(field)
+#define SERVER_NUMBER(field)
+#include "server_fields.h"
+#undef SERVER_TEXT
+#undef SERVER_NUMBER
+}
+
+/* Some are secrets. */
+static void
+forget_texts(ServerMessage *server)
+{
+#define SERVER_TEXT(field) forget_text((char *) server->field);
+#define SERVER_NUMBER(field)
+#include "server_fields.h"
+#undef SERVER_TEXT
+#undef SERVER_TEXT_OR_NULL
+#undef SERVER_NUMBER
+}
+
+static void
+keep_within_bounds(ServerMessage *server)
+{
+	server->max_reply_bytes = clamp(server->max_reply_bytes, REPLY_MAX_BYTES);
+	server->timeout_ms = clamp(server->timeout_ms, TIMEOUT_MAX_MS);
+	server->connect_timeout_ms = clamp(server->connect_timeout_ms, TIMEOUT_MAX_MS);
+	server->max_in_flight = clamp(server->max_in_flight, IN_FLIGHT_MAX);
+	if (server->max_requests_per_minute <= 0)
+		server->max_requests_per_minute = 0;
+	else
+		server->max_requests_per_minute = clamp(server->max_requests_per_minute, REQUESTS_PER_MINUTE_MAX);
+}
+
 Settings *
 settings_new(const ServerMessage *message)
 {
 	Settings   *settings = allocate(sizeof(Settings));
+	ServerMessage *server = &settings->server;
+	HttpRoute  *route = &settings->route;
 
 	settings->references = 1;
-	settings->dialect = dialect_find(message->dialect);
-	settings->api_url = copy_text(message->api_url);
-	settings->login_url = copy_text(message->login_url);
-	settings->client_id = copy_text(message->client_id);
-	settings->client_secret = copy_text(message->client_secret);
-	settings->basic = basic_credentials(message->client_id, message->client_secret);
-	settings->opt_out_words = copy_text(message->opt_out_words);
-	settings->route.ca_file = copy_text(message->ca_file);
-	if (message->ca_file != NULL)
-		settings->route.authorities = ca_file_read(message->ca_file, &settings->route.authorities_length,
-												   settings->complaint, sizeof(settings->complaint));
-	settings->route.proxy = copy_text(message->proxy);
-	settings->route.private_hosts = copy_text(message->private_hosts);
-	settings->route.max_reply = clamp(message->max_reply_bytes, REPLY_MAX_BYTES);
-	settings->route.timeout_ms = clamp(message->timeout_ms, TIMEOUT_MAX_MS);
-	settings->route.connect_timeout_ms = clamp(message->connect_timeout_ms, TIMEOUT_MAX_MS);
-	settings->max_in_flight = clamp(message->max_in_flight, IN_FLIGHT_MAX);
-	if (message->max_requests_per_minute > 0)
-		settings->max_requests_per_minute =
-			clamp(message->max_requests_per_minute, REQUESTS_PER_MINUTE_MAX);
+	*server = *message;
+	copy_texts(server);
+	keep_within_bounds(server);
+	settings->dialect = dialect_find(server->dialect);
+	settings->basic = basic_credentials(server->client_id, server->client_secret);
+	route->server = server;
+	if (server->ca_file != NULL)
+		route->authorities = ca_file_read(server->ca_file, &route->authorities_length,
+										  settings->complaint, sizeof(settings->complaint));
 	return settings;
 }
 
@@ -78,16 +105,9 @@ settings_release(Settings *settings)
 {
 	if (settings == NULL || --settings->references > 0)
 		return;
-	free(settings->api_url);
-	free(settings->login_url);
-	free(settings->client_id);
-	forget_text(settings->client_secret);
+	forget_texts(&settings->server);
 	forget_text(settings->basic);
-	free(settings->opt_out_words);
-	free(settings->route.ca_file);
 	free(settings->route.authorities);
-	free(settings->route.proxy);
-	free(settings->route.private_hosts);
 	free(settings);
 }
 
@@ -96,7 +116,7 @@ settings_find_fault(const Settings *settings)
 {
 	if (settings->dialect == NULL)
 		return "unknown_dialect";
-	if (settings->login_url != NULL && settings->basic == NULL)
+	if (settings->server.login_url != NULL && settings->basic == NULL)
 		return "no_credentials";
 	if (settings->complaint[0] != '\0')
 		return FAILURE_CERTIFICATE;
@@ -114,13 +134,13 @@ is_same(const char *one, const char *other)
 bool
 settings_share_login(const Settings *one, const Settings *other)
 {
-	return is_same(one->login_url, other->login_url) &&
-		is_same(one->client_id, other->client_id) &&
-		is_same(one->client_secret, other->client_secret);
+	return is_same(one->server.login_url, other->server.login_url) &&
+		is_same(one->server.client_id, other->server.client_id) &&
+		is_same(one->server.client_secret, other->server.client_secret);
 }
 
 Secrets
 settings_secrets(const Settings *settings, const char *token)
 {
-	return (Secrets) {.words = {settings->client_secret, settings->basic, token}};
+	return (Secrets) {.words = {settings->server.client_secret, settings->basic, token}};
 }

@@ -18,17 +18,11 @@
 typedef struct Settings
 {
 	int			references;
+	ServerMessage server;		/* its texts are ours, and its numbers within bounds */
 	const Dialect *dialect;		/* NULL: one that we do not know */
-	char	   *api_url;
-	char	   *login_url;		/* NULL: no authorisation */
-	char	   *client_id;
-	char	   *client_secret;
 	char	   *basic;			/* base64 of id:secret; NULL without both */
 	HttpRoute	route;
 	char		complaint[ERROR_MESSAGE_SIZE];	/* of its ca_file; empty: there is none */
-	char	   *opt_out_words;	/* NULL: none but the usual ones */
-	int			max_in_flight;
-	int			max_requests_per_minute;	/* 0: no limit */
 } Settings;
 
 /* With one reference, the caller's. */

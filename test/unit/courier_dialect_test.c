@@ -3,6 +3,7 @@
  */
 #include "dialect.h"
 
+#include "dialect_traits.h"
 #include "tap.h"
 
 static const Secrets secrets = {.words = {"s3cret", NULL, NULL}};
@@ -313,6 +314,23 @@ test_compose(void)
 	ok(dialect_find("smoke_signals") == NULL, "unknown names find none");
 }
 
+/* What the worker is told that a dialect can do, the courier must have. */
+static void
+test_traits(void)
+{
+	for (int i = 0; i < DIALECT_COUNT; i++)
+	{
+		const DialectTraits *traits = &dialect_traits[i];
+		const Dialect *dialect = dialect_find(traits->name);
+		bool		has_limits = traits->sms_segments_max > 0 || traits->text_max > 0;
+
+		ok(dialect != NULL && dialect->compose != NULL && dialect->read != NULL, "%s is spoken", traits->name);
+		ok(traits->tags_lineage == (dialect->compose_tag != NULL), "%s: tags_lineage", traits->name);
+		ok(!has_limits || dialect->find_fault != NULL, "%s: somebody looks at its limits", traits->name);
+		ok(traits->title != NULL && traits->proactive_channels != NULL, "%s: title, proactive_channels", traits->name);
+	}
+}
+
 typedef struct InboundCase
 {
 	const char *value;
@@ -381,5 +399,6 @@ main(void)
 	test_notify();
 	test_errors();
 	test_compose();
+	test_traits();
 	return done_testing();
 }

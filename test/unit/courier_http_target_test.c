@@ -53,7 +53,8 @@ main(void)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 	{
-		HttpRoute	route = {.proxy = (char *) cases[i].proxy, .private_hosts = (char *) cases[i].private_hosts};
+		ServerMessage server = {.proxy = cases[i].proxy, .private_hosts = cases[i].private_hosts};
+		HttpRoute	route = {.server = &server};
 		HttpTarget	target = http_target_of(cases[i].url, &route);
 
 		for (size_t a = 0; a < sizeof(addresses) / sizeof(addresses[0]); a++)

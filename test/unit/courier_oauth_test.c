@@ -21,8 +21,8 @@ test_settings(void)
 	ServerMessage changed = message;
 	Settings   *other;
 
-	is_number(one->route.timeout_ms, 1, "no timeout is no setting");
-	is_number(one->max_in_flight, 10000, "nor are endless calls");
+	is_number(one->server.timeout_ms, 1, "no timeout is no setting");
+	is_number(one->server.max_in_flight, 10000, "nor are endless calls");
 	changed.api_url = "https://elsewhere";
 	other = settings_new(&changed);
 	ok(settings_share_login(one, other), "a token is good for another api_url");

@@ -2,7 +2,8 @@
  * message_fields.h: what the messages consist of, as the tests see it.
  *
  * Written a second time, apart from message.c's own tables, so that a field
- * that was forgotten there is missed here.
+ * that was forgotten there is missed here; but for the server's, which are made
+ * of one list.
  */
 #ifndef TEST_MESSAGE_FIELDS_H
 #define TEST_MESSAGE_FIELDS_H
@@ -66,21 +67,13 @@ static const MessageType message_types[] = {
 		NO_FIELD,
 	}},
 	{"server", MESSAGE_SERVER, sizeof(ServerMessage), put_server, get_server, {
-		TEXT(ServerMessage, name),
-		TEXT(ServerMessage, dialect),
-		TEXT(ServerMessage, api_url),
-		TEXT_OR_NULL(ServerMessage, login_url),
-		TEXT_OR_NULL(ServerMessage, client_id),
-		TEXT_OR_NULL(ServerMessage, client_secret),
-		TEXT_OR_NULL(ServerMessage, ca_file),
-		TEXT_OR_NULL(ServerMessage, proxy),
-		TEXT_OR_NULL(ServerMessage, opt_out_words),
-		TEXT_OR_NULL(ServerMessage, private_hosts),
-		NUMBER(ServerMessage, timeout_ms),
-		NUMBER(ServerMessage, connect_timeout_ms),
-		NUMBER(ServerMessage, max_in_flight),
-		NUMBER(ServerMessage, max_requests_per_minute),
-		NUMBER(ServerMessage, max_reply_bytes),
+#define SERVER_TEXT(field) TEXT(ServerMessage, field),
+#define SERVER_TEXT_OR_NULL(field) TEXT_OR_NULL(ServerMessage, field),
+#define SERVER_NUMBER(field) NUMBER(ServerMessage, field),
+#include "server_fields.h"
+#undef SERVER_TEXT
+#undef SERVER_TEXT_OR_NULL
+#undef SERVER_NUMBER
 		NO_FIELD,
 	}},
 	{"call", MESSAGE_CALL, sizeof(CallMessage), put_call, get_call, {

@@ -15,6 +15,7 @@
 #include "base/rows.h"
 #include "config/option_table.h"
 #include "config/regions.h"
+#include "dialect_traits.h"
 #include "message.h"
 #include "url.h"
 
@@ -43,8 +44,14 @@ refuse(const Option *option, const char *value, const char *complaint)
 static void
 check_dialect(const Option *option, const char *value)
 {
-	if (strcmp(value, "messaging") != 0 && strcmp(value, GENESYS_CLOUD) != 0)
-		refuse(option, value, "Available values: messaging, genesys_cloud.");
+	StringInfoData names;
+
+	if (dialect_traits_find(value) != NULL)
+		return;
+	initStringInfo(&names);
+	for (int i = 0; i < DIALECT_COUNT; i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", dialect_traits[i].name);
+	refuse(option, value, psprintf("Available values: %s.", names.data));
 }
 
 static void

@@ -6,7 +6,6 @@
 
 #include "decide.h"
 
-#define GENESYS_CLOUD "genesys_cloud"
 #define SENDERS_MAX 32
 
 typedef struct Option Option;

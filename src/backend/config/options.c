@@ -14,6 +14,7 @@
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -87,7 +88,7 @@ without_slash(const char *url)
 
 /* A region stands for both. */
 static void
-read_urls(List *options, ServerOptions *result)
+read_urls(List *options, ServerMessage *result)
 {
 	const char *region = value_of(options, "region");
 	const char *login_url = value_of(options, "login_url");
@@ -119,34 +120,45 @@ country_code_of(List *options)
 	return value_of(options, "default_country_code");
 }
 
+const DialectTraits *
+dialect_of(List *options)
+{
+	return dialect_traits_find(value_of(options, "dialect"));
+}
+
+/* As the courier takes them, in UTF-8. */
+static void
+read_courier_options(List *options, ServerMessage *courier)
+{
+	read_urls(options, courier);
+	if (strcmp(value_of(options, "auth"), "none") == 0)
+		courier->login_url = NULL;
+	courier->dialect = value_of(options, "dialect");
+	courier->ca_file = value_of(options, "ca_file");
+	courier->proxy = value_of(options, "proxy");
+	courier->private_hosts = value_of(options, "allow_private_address");
+	courier->opt_out_words = to_utf8(value_of(options, "opt_out_words"));
+	courier->max_reply_bytes = number_of(options, "max_reply_size") * 1024;
+	courier->max_in_flight = number_of(options, "max_in_flight");
+	courier->max_requests_per_minute = number_of(options, "max_requests_per_minute");
+	courier->timeout_ms = number_of(options, "timeout");
+	courier->connect_timeout_ms = number_of(options, "connect_timeout");
+}
+
 ServerOptions
 options_read(List *options)
 {
-	ServerOptions result;
+	ServerOptions result = {.dialect = dialect_of(options)};
 
-	result.dialect = value_of(options, "dialect");
-	result.notify_is_addressed = strcmp(result.dialect, GENESYS_CLOUD) == 0;
-	read_urls(options, &result);
-	if (strcmp(value_of(options, "auth"), "none") == 0)
-		result.login_url = NULL;
+	read_courier_options(options, &result.courier);
+	read_senders(options, &result);
 	result.database = to_utf8(get_database_name(MyDatabaseId));
 	result.from_address = to_utf8(value_of(options, "from_address"));
-	read_senders(options, &result);
 	result.country_code = country_code_of(options);
 	result.proactive_channels = value_of(options, "proactive_channels");
 	if (result.proactive_channels == NULL)
-		result.proactive_channels = result.notify_is_addressed ?
-			"sms,whatsapp,open,apple" : "sms,whatsapp,open,apple,email";
-	result.ca_file = value_of(options, "ca_file");
-	result.proxy = value_of(options, "proxy");
-	result.private_hosts = value_of(options, "allow_private_address");
-	result.opt_out_words = to_utf8(value_of(options, "opt_out_words"));
-	result.max_reply_bytes = number_of(options, "max_reply_size") * 1024;
-	result.max_in_flight = number_of(options, "max_in_flight");
+		result.proactive_channels = result.dialect->proactive_channels;
 	result.max_failures = number_of(options, "max_failures");
-	result.max_requests_per_minute = number_of(options, "max_requests_per_minute");
-	result.timeout_ms = number_of(options, "timeout");
-	result.connect_timeout_ms = number_of(options, "connect_timeout");
 	result.tag_lineage = flag_of(options, "tag_lineage");
 	result.max_attempts = number_of(options, "max_attempts");
 	result.honours_keys = strcmp(value_of(options, "idempotency"), "key") == 0;
@@ -162,17 +174,18 @@ options_read(List *options)
 int64
 longest_call_ms(const ServerOptions *options)
 {
-	return 5 * (int64) options->timeout_ms + ANSWER_MARGIN_MS;
+	return 5 * options->courier.timeout_ms + ANSWER_MARGIN_MS;
 }
 
 int
 most_in_flight(const ServerOptions *options)
 {
-	int64		at_once = (int64) options->max_requests_per_minute * options->timeout_ms / (60 * 1000);
+	const ServerMessage *courier = &options->courier;
+	int64		at_once = courier->max_requests_per_minute * courier->timeout_ms / (60 * 1000);
 
-	if (options->max_requests_per_minute == 0)
-		return options->max_in_flight;
-	return Min(options->max_in_flight, Max(at_once, 1));
+	if (courier->max_requests_per_minute == 0)
+		return (int) courier->max_in_flight;
+	return (int) Min(courier->max_in_flight, Max(at_once, 1));
 }
 
 static void
@@ -199,13 +212,39 @@ refuse_together(const char *message, const char *hint)
 			 errhint("%s", hint)));
 }
 
-/* Its messages are of five kinds, none of which is an e-mail. */
+/* What an API cannot initiate, no list of channels makes it. */
 static void
-check_channels_of_dialect(List *options, bool is_cloud)
+check_channels_of_dialect(List *options, const DialectTraits *dialect)
 {
-	if (is_cloud && list_contains(value_of(options, "proactive_channels"), "email"))
-		refuse_together("the dialect genesys_cloud cannot initiate the channel email",
-						"Leave email out of the option proactive_channels.");
+	if (dialect->never_initiates != NULL &&
+		list_contains(value_of(options, "proactive_channels"), dialect->never_initiates))
+		refuse_together(psprintf("the dialect %s cannot initiate the channel %s", dialect->name, dialect->never_initiates),
+						psprintf("Leave %s out of the option proactive_channels.", dialect->never_initiates));
+}
+
+static bool
+has_regions(const DialectTraits *dialect)
+{
+	return dialect->has_regions;
+}
+
+static bool
+tags_lineage(const DialectTraits *dialect)
+{
+	return dialect->tags_lineage;
+}
+
+/* An option for those dialects that have a trait. */
+static void
+refuse_for_dialect(const char *option, bool (*has_trait) (const DialectTraits *dialect), const char *hint)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < DIALECT_COUNT; i++)
+		if (has_trait(&dialect_traits[i]))
+			appendStringInfo(&names, "%s%s", names.len > 0 ? " or " : "", dialect_traits[i].name);
+	refuse_together(psprintf("option \"%s\" needs the dialect %s", option, names.data), hint);
 }
 
 /* A name that is allowed for nothing is one that was misspelt. */
@@ -213,7 +252,7 @@ static void
 check_private_hosts(List *options)
 {
 	const char *hosts = value_of(options, "allow_private_address");
-	ServerOptions urls = {0};
+	ServerMessage urls = {0};
 	List	   *names;
 	ListCell   *cell;
 
@@ -240,7 +279,7 @@ check_private_hosts(List *options)
 static void
 check_proxied(List *options)
 {
-	ServerOptions urls = {0};
+	ServerMessage urls = {0};
 
 	if (value_of(options, "proxy") == NULL)
 		return;
@@ -254,34 +293,32 @@ check_proxied(List *options)
 static void
 check_together(List *options)
 {
-	bool		is_cloud = strcmp(value_of(options, "dialect"), GENESYS_CLOUD) == 0;
+	const DialectTraits *dialect = dialect_of(options);
 	bool		has_region = value_of(options, "region") != NULL;
 
-	if (has_region && !is_cloud)
-		refuse_together("option \"region\" needs the dialect genesys_cloud",
-						"Other APIs are named by api_url.");
+	if (has_region && !dialect->has_regions)
+		refuse_for_dialect("region", has_regions, "Other APIs are named by api_url.");
 	if (flag_of(options, "from_addresses_overrule") && value_of(options, "from_addresses") == NULL)
 		refuse_together("option \"from_addresses_overrule\" needs the option from_addresses",
 						"It says that these senders overrule the business side of the old conversation.");
-	if (!is_cloud && flag_of(options, "tag_lineage"))
-		refuse_together("option \"tag_lineage\" needs the dialect genesys_cloud",
-						"Other APIs get the previous conversation with the request.");
+	if (!dialect->tags_lineage && flag_of(options, "tag_lineage"))
+		refuse_for_dialect("tag_lineage", tags_lineage, "Other APIs get the previous conversation with the request.");
 	if (has_region && value_of(options, "api_url") != NULL)
 		refuse_together("options \"region\" and \"api_url\" exclude each other",
 						"The region stands for both api_url and login_url.");
 	if (has_region && value_of(options, "login_url") != NULL)
 		refuse_together("options \"region\" and \"login_url\" exclude each other",
 						"The region stands for both api_url and login_url.");
-	if (is_cloud && strcmp(value_of(options, "idempotency"), "key") == 0)
-		refuse_together("the dialect genesys_cloud has no idempotency keys",
+	if (!dialect->has_keys && strcmp(value_of(options, "idempotency"), "key") == 0)
+		refuse_together(psprintf("the dialect %s has no idempotency keys", dialect->name),
 						"Leave out the option idempotency: a call whose answer was lost is then in doubt.");
-	check_channels_of_dialect(options, is_cloud);
+	check_channels_of_dialect(options, dialect);
 	if (!has_region && value_of(options, "api_url") == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("option \"api_url\" is missing"),
 				 errhint("Name the API's base URL, for example OPTIONS (api_url 'https://api.example.com').%s",
-						 is_cloud ? " For Genesys Cloud the option region will do." : "")));
+						 dialect->has_regions ? psprintf(" For %s the option region will do.", dialect->title) : "")));
 }
 
 Datum

@@ -8,32 +8,23 @@
 #include "nodes/pg_list.h"
 
 #include "decide.h"
+#include "dialect_traits.h"
+#include "message.h"
 
 /* A server's options with the defaults filled in. */
 typedef struct ServerOptions
 {
+	ServerMessage courier;		/* what the courier is told; its name and its credentials are left open */
+	const DialectTraits *dialect;
 	const char *database;		/* the one that they are of; NULL: not in UTF-8 */
-	const char *dialect;
-	const char *api_url;		/* without a slash at the end */
-	const char *login_url;		/* NULL: auth is none */
 	bool		tag_lineage;	/* the thread's root is written on what a create makes */
-	bool		notify_is_addressed;	/* the dialect notifies an address */
 	const char *from_address;	/* NULL: none */
 	const Sender *senders;		/* for some channels */
 	int			nsenders;
 	bool		senders_overrule;	/* the business side of the old conversation, too */
 	const char *country_code;	/* of numbers that do not name theirs; NULL: not known */
 	const char *proactive_channels; /* comma-separated, without blanks */
-	const char *ca_file;		/* NULL: the system's */
-	const char *proxy;			/* NULL: none */
-	const char *private_hosts;	/* comma-separated: those that may have a private address; NULL: none */
-	const char *opt_out_words;	/* comma-separated; NULL: only the usual ones */
-	int			max_reply_bytes;
-	int			max_in_flight;
-	int			max_requests_per_minute;	/* 0: no limit */
 	int			max_failures;	/* 0: no limit */
-	int			timeout_ms;
-	int			connect_timeout_ms;
 	int			max_attempts;
 	bool		honours_keys;	/* idempotency is key */
 	int			key_lifetime_s;
@@ -45,8 +36,9 @@ extern ForeignServer *reengage_server(const char *name);
 /* From ForeignServer.options, in a transaction; allocated in the current memory context. */
 extern ServerOptions options_read(List *options);
 
-/* Only the default_country_code of them. */
+/* Only the default_country_code of them, or the dialect. */
 extern const char *country_code_of(List *options);
+extern const DialectTraits *dialect_of(List *options);
 
 /*
  * How long a call may take, token requests and a repetition with another token

@@ -84,8 +84,8 @@ hosts_of(const ServerOptions *options)
 {
 	const char *api;
 	const char *login;
-	int			api_length = url_host_length(options->api_url, &api);
-	int			login_length = url_host_length(options->login_url, &login);
+	int			api_length = url_host_length(options->courier.api_url, &api);
+	int			login_length = url_host_length(options->courier.login_url, &login);
 
 	if (api_length == login_length && pg_strncasecmp(api, login, api_length) == 0)
 		return psprintf("%.*s", api_length, api);
@@ -99,7 +99,7 @@ hosts_of(const ServerOptions *options)
 static const char *
 pin_complaint(const char *server, const ServerOptions *options, const Credentials *credentials)
 {
-	const char *urls[] = {options->api_url, options->login_url};
+	const char *urls[] = {options->courier.api_url, options->courier.login_url};
 
 	if (credentials->host[0] == '\0')
 		return psprintf("credentials file \"%s\", section [%s]: host must be set, to the hosts that may be sent these credentials, as in host = %s",

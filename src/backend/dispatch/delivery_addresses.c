@@ -107,7 +107,7 @@ delivery_is_with_others(const Delivery *delivery, const ReplyMessage *reply)
 	const Recipient *recipient = &delivery->post.recipient;
 	const char *channel = recipient->channel ? recipient->channel : "";
 	/* an integration is not what a conversation calls its business side */
-	bool		by_number = !delivery->server->options.notify_is_addressed || strcmp(channel, "sms") == 0;
+	bool		by_number = !delivery->server->options.dialect->notifies_addresses || strcmp(channel, "sms") == 0;
 	Parties		found = {reply->channel, reply->customer_address, reply->business_address};
 	Parties		dead = {delivery->look.channel, delivery->look.customer_address, delivery->look.business_address};
 	Parties		planned = {channel, recipient->to_address, by_number ? recipient->from_address : NULL};

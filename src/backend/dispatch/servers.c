@@ -213,22 +213,9 @@ servers_find(dlist_head *servers, const char *name)
 ServerMessage
 server_message(const char *name, const ServerOptions *options)
 {
-	ServerMessage message = {
-		.name = to_utf8(name),
-		.dialect = options->dialect,
-		.api_url = options->api_url,
-		.login_url = options->login_url,
-		.ca_file = options->ca_file,
-		.proxy = options->proxy,
-		.opt_out_words = options->opt_out_words,
-		.private_hosts = options->private_hosts,
-		.max_reply_bytes = options->max_reply_bytes,
-		.timeout_ms = options->timeout_ms,
-		.connect_timeout_ms = options->connect_timeout_ms,
-		.max_in_flight = options->max_in_flight,
-		.max_requests_per_minute = options->max_requests_per_minute,
-	};
+	ServerMessage message = options->courier;
 
+	message.name = to_utf8(name);
 	return message;
 }
 
@@ -285,7 +272,7 @@ servers_want_credentials(const dlist_head *servers)
 
 		BreakerCause cause = server->breaker.cause;
 
-		if (server->exists && !server->paused && server->options.login_url != NULL &&
+		if (server->exists && !server->paused && server->options.courier.login_url != NULL &&
 			(cause == BREAKER_REFUSED || cause == BREAKER_UNUSABLE))
 			return true;
 	}

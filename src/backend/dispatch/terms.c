@@ -78,9 +78,9 @@ terms_of(const LoadedNudge *nudge, const ServerOptions *options, const Post *pos
 		.senders = options->senders,
 		.nsenders = options->nsenders,
 		.senders_overrule = options->senders_overrule,
-		.integrations_send = options->notify_is_addressed,
+		.integrations_send = options->dialect->notifies_addresses,
 		.proactive_channels = options->proactive_channels,
-		.notify_is_addressed = options->notify_is_addressed,
+		.notify_is_addressed = options->dialect->notifies_addresses,
 	};
 
 	if (nudge->since_asked)

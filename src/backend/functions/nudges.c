@@ -246,18 +246,17 @@ has_template(const Row *row)
 
 /* Counted as it leaves: which character made it long is not said, as the text is the customer's. */
 static void
-check_sms_length(const char *message)
+check_sms_length(const char *message, const DialectTraits *dialect)
 {
+	int			most = dialect->sms_segments_max;
 	SmsLength	length = sms_length(to_utf8(message));
 
-	if (length.segments > GENESYS_CLOUD_SMS_SEGMENTS)
+	if (length.segments > most)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("message of a nudge is too long for an SMS: %d segments", length.segments),
-				 errdetail("Genesys Cloud takes %d segments: %d characters, or %d if one of them is not of the GSM alphabet%s.",
-						   GENESYS_CLOUD_SMS_SEGMENTS,
-						   sms_units_of(GENESYS_CLOUD_SMS_SEGMENTS, true),
-						   sms_units_of(GENESYS_CLOUD_SMS_SEGMENTS, false),
+				 errdetail("%s takes %d segments: %d characters, or %d if one of them is not of the GSM alphabet%s.",
+						   dialect->title, most, sms_units_of(most, true), sms_units_of(most, false),
 						   length.is_gsm ? "" : ", as here"),
 				 errhint("Shorten the text%s.", length.is_gsm ? "" :
 						 ", or do without emoji, typographic quotes and letters beyond that alphabet")));
@@ -270,19 +269,20 @@ check_sms_length(const char *message)
 static void
 check_length(const Row *row, const ForeignServer *server)
 {
+	const DialectTraits *dialect = dialect_of(server->options);
 	const char *message = text_column(row, "message");
 	const char *channel = text_column(row, "channel");
 	bool		is_sms = channel != NULL && strcmp(channel, "sms") == 0;
+	int			most = is_sms ? dialect->sms_segments_max : dialect->text_max;
 
-	/* no alphabet makes more segments of so few bytes */
-	if ((int) strlen(message) <= sms_units_of(GENESYS_CLOUD_SMS_SEGMENTS, false) ||
-		!options_read(server->options).notify_is_addressed)
+	/* no alphabet makes more segments, or characters, of so few bytes */
+	if (most == 0 || (int) strlen(message) <= (is_sms ? sms_units_of(most, false) : most))
 		return;
 	if (is_sms)
-		check_sms_length(message);
-	else if (!has_template(row) && pg_mbstrlen(message) > GENESYS_CLOUD_TEXT_MAX)
-		refuse("message", "...", psprintf("It has %d characters, the most of Genesys Cloud are %d.",
-										  pg_mbstrlen(message), GENESYS_CLOUD_TEXT_MAX));
+		check_sms_length(message, dialect);
+	else if (!has_template(row) && pg_mbstrlen(message) > most)
+		refuse("message", "...", psprintf("It has %d characters, the most of %s are %d.",
+										  pg_mbstrlen(message), dialect->title, most));
 }
 
 /*

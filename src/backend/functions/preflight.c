@@ -161,12 +161,12 @@ reason_to_skip(Check check, const Preflight *preflight)
 	{
 		case CHECK_CREDENTIALS:
 		case CHECK_TOKEN:
-			return options->login_url == NULL ? "auth is none" : NULL;
+			return options->courier.login_url == NULL ? "auth is none" : NULL;
 		case CHECK_NAME:
 		case CHECK_ADDRESS:
-			return options->proxy != NULL ? "it is the proxy that connects" : NULL;
+			return options->courier.proxy != NULL ? "it is the proxy that connects" : NULL;
 		case CHECK_TLS:
-			return is_secure(options->api_url) || is_secure(options->login_url ? options->login_url : "") ?
+			return is_secure(options->courier.api_url) || is_secure(options->courier.login_url ? options->courier.login_url : "") ?
 				NULL : "a loopback address is spoken to without TLS";
 		case CHECK_MAY_NOTIFY:
 		case CHECK_MAY_CREATE:
@@ -212,7 +212,7 @@ detail_of_success(Check check, const Preflight *preflight)
 	const ReplyMessage *reply = &preflight->reply;
 
 	if (check == CHECK_OPTIONS)
-		return preflight->options.api_url;
+		return preflight->options.courier.api_url;
 	if (check == CHECK_TLS)
 		return detail_of_certificate(reply);
 	if (check == CHECK_MAY_LOOK)

@@ -100,7 +100,7 @@ presumed_facts(const LoadedNudge *nudge, const ServerOptions *options)
 	const char *channel = store_last_channel(nudge->server, nudge->path);
 	const char *own_channel = nudge->channel ? nudge->channel : channel;
 	Facts		facts = {.channel = channel ? channel : nudge->channel, .customer_address = "{customer address}"};
-	bool		is_contact = options->notify_is_addressed && facts.channel != NULL && strcmp(facts.channel, "webmessaging") == 0;
+	bool		is_contact = options->dialect->notifies_addresses && facts.channel != NULL && strcmp(facts.channel, "webmessaging") == 0;
 
 	/* a contact of the web messenger writes to no address of ours */
 	facts.business_address = is_contact ? NULL : "{business address}";
@@ -123,7 +123,7 @@ request_of(Step step, const LoadedNudge *nudge, const ServerOptions *options, co
 		request.recipient = (Recipient) {facts->customer_address, facts->business_address, "{channel}"};
 	else if (step == STEP_CREATE)
 		chosen = choose_recipient(facts, &terms, &request.recipient, &request.fault);
-	else if (step == STEP_NOTIFY && options->notify_is_addressed)
+	else if (step == STEP_NOTIFY && options->dialect->notifies_addresses)
 		chosen = choose_notified(facts, &terms, &request.recipient, &request.fault);
 	if (chosen && request.recipient.to_address != NULL && request.recipient.to_address == nudge->address)
 		request.recipient.to_address = own_address(nudge, options);
@@ -144,7 +144,7 @@ call_of(const Request *request, const LoadedNudge *nudge, const ServerOptions *o
 
 	if (request->step != STEP_CHECK)
 		call.text = nudge->message;
-	if (request->step == STEP_CREATE || (request->step == STEP_NOTIFY && options->notify_is_addressed))
+	if (request->step == STEP_CREATE || (request->step == STEP_NOTIFY && options->dialect->notifies_addresses))
 	{
 		call.to_address = request->recipient.to_address;
 		call.from_address = request->recipient.from_address;
