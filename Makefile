@@ -16,8 +16,10 @@
 
 EXTENSION = reengage
 MODULE_big = reengage
-DATA = $(wildcard reengage--*.sql)
 REENGAGE_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" reengage.control)
+SCRIPT = reengage--$(REENGAGE_VERSION).sql
+DATA = $(wildcard reengage--*--*.sql)
+DATA_built = $(SCRIPT)
 
 COMMON = $(wildcard src/common/*.c)
 BACKEND = $(wildcard src/backend/*/*.c)
@@ -69,6 +71,10 @@ PLAIN_CFLAGS = $(HARDENING_CFLAGS) -std=gnu99 -O2 -g -Wall -Wextra $(WERROR)
 
 reengage-courier: $(COURIER_OBJS)
 	$(CC) $(PLAIN_CFLAGS) $(HARDENING_LDFLAGS) -o $@ $^ -lcurl -ljson-c
+
+# In one go, so that no half of a script is ever taken for one.
+$(SCRIPT): src/sql/assemble.awk $(wildcard src/sql/*.sql) reengage.control
+	LC_ALL=C awk -f src/sql/assemble.awk $(sort $(wildcard src/sql/*.sql)) >$@.new && mv $@.new $@
 
 $(OBJS): $(ALL_HEADERS)
 all: reengage-courier

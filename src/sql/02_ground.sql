@@ -1,0 +1,74 @@
+--
+-- What the rest stands on: ids, where we are, the worker's alarm clock, and the
+-- triggers that refuse.
+--
+CREATE FUNCTION reengage.uuid_v7() RETURNS uuid
+LANGUAGE C VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'reengage_uuid_v7';
+COMMENT ON FUNCTION reengage.uuid_v7() IS
+	'a new UUID version 7 (RFC 9562): millisecond time, then a fraction that keeps the order within a session, then random bits';
+GRANT EXECUTE ON FUNCTION reengage.uuid_v7() TO reengage_application, reengage_operator, reengage_worker;
+
+CREATE FUNCTION reengage.system_identifier() RETURNS bigint
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'reengage_system_identifier';
+COMMENT ON FUNCTION reengage.system_identifier() IS
+	'the system identifier of this cluster, a part of the fence';
+
+CREATE FUNCTION reengage.site() RETURNS text
+LANGUAGE C STABLE STRICT
+AS 'MODULE_PATHNAME', 'reengage_site';
+COMMENT ON FUNCTION reengage.site() IS
+	'the name of this site, a part of the fence: a hash of reengage.instance_key where it is set, else of the machine and the data directory';
+
+CREATE FUNCTION reengage.timeline() RETURNS integer
+LANGUAGE C STABLE STRICT
+AS 'MODULE_PATHNAME', 'reengage_timeline';
+COMMENT ON FUNCTION reengage.timeline() IS
+	'the timeline of this server, a part of the fence: a new one begins with each promotion and each point-in-time recovery';
+
+CREATE FUNCTION reengage.wake(due_at timestamptz) RETURNS void
+LANGUAGE C VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'reengage_wake';
+COMMENT ON FUNCTION reengage.wake(timestamptz) IS
+	'tells this database''s worker, when the transaction commits, that nudges became due from this time on, whoever asked for them';
+
+CREATE FUNCTION reengage.wake_lane(server text, requested_by text, priority integer, due_at timestamptz) RETURNS void
+LANGUAGE C VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'reengage_wake_lane';
+COMMENT ON FUNCTION reengage.wake_lane(text, text, integer, timestamptz) IS
+	'likewise, that nudges became due which this role asked for';
+
+CREATE FUNCTION reengage.shown(value text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN strpos(value, '@') > 0 OR length(regexp_replace(value, '[^0-9]', '', 'g')) >= 7 THEN '...'
+		ELSE regexp_replace(left(value, 60), '[[:cntrl:]]', '?', 'g') END
+$$;
+COMMENT ON FUNCTION reengage.shown(text) IS
+	'an argument as an error may show it: not where it may be an address in the wrong place';
+
+CREATE FUNCTION reengage.refuse_change() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION '% of table "reengage.%" is not allowed', TG_OP, TG_TABLE_NAME
+		USING ERRCODE = 'feature_not_supported',
+			  DETAIL = 'Its rows are history and stay as they were inserted.';
+END
+$$;
+COMMENT ON FUNCTION reengage.refuse_change() IS 'keeps a table append-only';
+
+CREATE FUNCTION reengage.refuse_truncate() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION 'TRUNCATE of table "reengage.%" is not allowed', TG_TABLE_NAME
+		USING ERRCODE = 'feature_not_supported',
+			  DETAIL = 'Nudges without an outcome would never be sent.',
+			  HINT = 'reengage.cancel_campaign(), cancel_thread() and cancel_customer() cancel nudges.';
+END
+$$;
+COMMENT ON FUNCTION reengage.refuse_truncate() IS 'keeps the schedule whole';

@@ -1,0 +1,224 @@
+--
+-- Manifest and digest: the proof that all of lineage has arrived elsewhere.
+--
+CREATE TABLE reengage.lineage_manifest (
+	manifest_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	day text NOT NULL,
+	as_of timestamptz NOT NULL,
+	row_count bigint NOT NULL,
+	digest bigint NOT NULL,
+	CONSTRAINT lineage_manifest_pkey PRIMARY KEY (manifest_id),
+	CONSTRAINT lineage_manifest_day_check CHECK (day ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$')
+);
+CREATE INDEX lineage_manifest_day ON reengage.lineage_manifest (day, as_of);
+COMMENT ON TABLE reengage.lineage_manifest IS
+	'what lineage held at the end of each day: wherever its rows were replicated to, this tells whether all have arrived; append-only, the newest row of a day counts';
+COMMENT ON COLUMN reengage.lineage_manifest.manifest_id IS 'identity of the row, ordered by time';
+COMMENT ON COLUMN reengage.lineage_manifest.day IS 'YYYY-MM-DD: the day, in UTC, of lineage.recorded_at';
+COMMENT ON COLUMN reengage.lineage_manifest.as_of IS 'when it was written; later than that of any earlier row of the day';
+COMMENT ON COLUMN reengage.lineage_manifest.row_count IS 'rows of lineage that were recorded on that day';
+COMMENT ON COLUMN reengage.lineage_manifest.digest IS 'the sum of their lineage_digest(), modulo 2^53';
+SELECT pg_catalog.pg_extension_config_dump('reengage.lineage_manifest', '');
+GRANT SELECT ON reengage.lineage_manifest TO reengage_operator, reengage_reader, reengage_worker;
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.lineage_manifest
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
+
+CREATE FUNCTION reengage.lineage_digest(l reengage.lineage) RETURNS bigint
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+	-- The same text, in UTF-8, is hashed in Snowflake.  The bytes of a database
+	-- without an encoding are taken as they are.
+	SELECT ('x' || substr(md5(convert_to(concat_ws('|',
+			l.lineage_id, coalesce(l.nudge_id::text, '~'), l.server, l.outcome,
+			l.requested_conversation_id, l.conversation_id, coalesce(l.previous_conversation_id, '~'),
+			l.root_conversation_id, l.generation, coalesce(l.http_status::text, '~'),
+			l.api_calls, l.api_calls_saved, (extract(epoch FROM l.occurred_at) * 1000000)::bigint),
+		CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END)), 21, 12))::bit(48)::bigint
+$$;
+COMMENT ON FUNCTION reengage.lineage_digest(reengage.lineage) IS
+	'a number for a row of lineage that other systems can compute alike: the low 48 bits of the MD5 of its ids, outcome, place in the thread, counts and time';
+GRANT EXECUTE ON FUNCTION reengage.lineage_digest(reengage.lineage)
+	TO reengage_operator, reengage_reader, reengage_worker;
+
+CREATE FUNCTION reengage.start_of_day(day date) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT day::timestamp AT TIME ZONE 'UTC' $$;
+COMMENT ON FUNCTION reengage.start_of_day(date) IS 'midnight in UTC, with which a day of the manifest begins';
+GRANT EXECUTE ON FUNCTION reengage.start_of_day(date) TO reengage_operator, reengage_reader, reengage_worker;
+
+CREATE FUNCTION reengage.measure_lineage(since timestamptz, before timestamptz, at_most bigint DEFAULT NULL,
+	OUT row_count bigint, OUT digest bigint, OUT measured_to timestamptz)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+-- along the index of recorded_at, whatever the planner knows of the table
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+AS $$
+BEGIN
+	-- the rows of one instant stay together, however many they are
+	SELECT greatest(l.recorded_at, since + interval '1 microsecond') INTO measured_to
+	FROM reengage.lineage l
+	WHERE l.recorded_at >= since AND l.recorded_at < before AND at_most IS NOT NULL
+	ORDER BY l.recorded_at OFFSET at_most LIMIT 1;
+	measured_to := coalesce(measured_to, before);
+
+	SELECT count(*), coalesce(sum(reengage.lineage_digest(l)) % 9007199254740992, 0)
+	INTO row_count, digest
+	FROM reengage.lineage l WHERE l.recorded_at >= since AND l.recorded_at < measured_to;
+END
+$$;
+COMMENT ON FUNCTION reengage.measure_lineage(timestamptz, timestamptz, bigint) IS
+	'how many rows of lineage were recorded in a period, and the sum of their digests modulo 2^53; with at_most only about so many rows, up to measured_to';
+GRANT EXECUTE ON FUNCTION reengage.measure_lineage(timestamptz, timestamptz, bigint)
+	TO reengage_operator, reengage_reader, reengage_worker;
+
+-- A row's recorded_at is computed when its transaction has locked lineage, so
+-- that nobody else can still record a row of that day.
+CREATE FUNCTION reengage.day_held_open_by(day date) RETURNS text
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	SELECT string_agg(coalesce('process ' || k.pid, 'a prepared transaction')
+					  || coalesce(' (transaction since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC)', ''),
+					  ', ' ORDER BY a.xact_start, k.pid)
+	FROM pg_locks k LEFT JOIN pg_stat_activity a ON a.pid = k.pid
+	WHERE k.locktype = 'relation' AND k.relation = 'reengage.lineage'::regclass
+	  AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+	  AND k.mode = 'RowExclusiveLock' AND k.granted
+	  AND k.pid IS DISTINCT FROM pg_backend_pid()
+	  -- of a prepared transaction, and of one that is not tracked, nobody knows when it began
+	  AND coalesce(a.xact_start, '-infinity') < reengage.start_of_day(day + 1)
+$$;
+COMMENT ON FUNCTION reengage.day_held_open_by(date) IS
+	'the transactions that began before the end of a day (or nobody knows when) and have written to lineage: their rows of that day cannot be counted yet; null: there is none';
+GRANT EXECUTE ON FUNCTION reengage.day_held_open_by(date) TO reengage_worker;
+
+CREATE FUNCTION reengage.day_without_manifest() RETURNS date
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+-- from day to day along the index of recorded_at, whatever the planner knows of the table
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+AS $$
+	WITH RECURSIVE recorded (day) AS (
+		SELECT (SELECT (l.recorded_at AT TIME ZONE 'UTC')::date FROM reengage.lineage l
+				WHERE l.recorded_at >= '0001-01-01 00:00+00' ORDER BY l.recorded_at LIMIT 1)
+		UNION ALL
+		SELECT (SELECT (l.recorded_at AT TIME ZONE 'UTC')::date FROM reengage.lineage l
+				WHERE l.recorded_at >= reengage.start_of_day(r.day + 1) ORDER BY l.recorded_at LIMIT 1)
+		FROM recorded r WHERE reengage.start_of_day(r.day + 1) <= now()
+	)
+	SELECT min(r.day) FROM recorded r
+	WHERE reengage.start_of_day(r.day + 1) <= now()
+	  AND NOT EXISTS (SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(r.day, 'YYYY-MM-DD'))
+$$;
+COMMENT ON FUNCTION reengage.day_without_manifest() IS
+	'the first day that has ended, has rows in lineage, and none in the manifest';
+GRANT EXECUTE ON FUNCTION reengage.day_without_manifest() TO reengage_worker;
+
+CREATE FUNCTION reengage.record_manifest(day date, row_count bigint, digest bigint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+DECLARE
+	name text := to_char(day, 'YYYY-MM-DD');
+	newest reengage.lineage_manifest;
+BEGIN
+	-- the worker and a session may close the same day
+	LOCK TABLE reengage.lineage_manifest IN SHARE ROW EXCLUSIVE MODE;
+	SELECT * INTO newest FROM reengage.lineage_manifest m
+	WHERE m.day = name ORDER BY m.as_of DESC, m.manifest_id DESC LIMIT 1;
+	IF newest.row_count = record_manifest.row_count AND newest.digest = record_manifest.digest THEN
+		RETURN false;
+	END IF;
+	IF newest.row_count > record_manifest.row_count THEN
+		RAISE EXCEPTION 'rows of day % have vanished', name
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = format('There were %s at %s UTC, and there are %s.', newest.row_count,
+								  to_char(newest.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), record_manifest.row_count),
+				  HINT = 'Its manifest stays as it is: what was replicated has them still.';
+	END IF;
+	INSERT INTO reengage.lineage_manifest (day, as_of, row_count, digest)
+	VALUES (name,
+			-- also if the clock was set back
+			greatest(clock_timestamp(), newest.as_of + interval '1 microsecond'),
+			record_manifest.row_count, record_manifest.digest);
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION reengage.record_manifest(date, bigint, bigint) IS
+	'writes a row of the manifest, unless the newest of the day says the same; returns whether it did';
+GRANT EXECUTE ON FUNCTION reengage.record_manifest(date, bigint, bigint) TO reengage_worker;
+
+CREATE PROCEDURE reengage.close_day(
+	day date DEFAULT (pg_catalog.now() AT TIME ZONE 'UTC')::pg_catalog.date OPERATOR(pg_catalog.-) 1)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+DECLARE
+	name text := to_char(day, 'YYYY-MM-DD');
+	holders text;
+	counted record;
+BEGIN
+	IF day IS NULL OR NOT day BETWEEN '0001-01-01' AND '9999-12-30' THEN
+		RAISE EXCEPTION 'invalid day: %', coalesce(day::text, 'null')
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
+		RAISE EXCEPTION 'cannot close a day on a standby, or in a read-only transaction'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Call it on the primary, in a transaction that may write.';
+	END IF;
+	-- what others commit while it is called must be seen
+	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+		RAISE EXCEPTION 'cannot close a day in a % transaction', current_setting('transaction_isolation')
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Call it in a read committed transaction.';
+	END IF;
+	IF reengage.start_of_day(day + 1) > now() THEN
+		RAISE EXCEPTION 'day % has not ended', name
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = format('It ends at midnight in UTC, and the transaction began at %s.',
+								  to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')),
+				  HINT = 'Call it when the day has ended; the worker closes days by itself.';
+	END IF;
+	holders := reengage.day_held_open_by(day);
+	IF holders IS NOT NULL THEN
+		RAISE EXCEPTION 'day % is still open', name
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = format('Rows of it may be about to be committed by %s.', holders),
+				  HINT = 'Call it again when they have ended.';
+	END IF;
+
+	LOCK TABLE reengage.lineage_manifest IN SHARE ROW EXCLUSIVE MODE;
+	SELECT * INTO counted
+	FROM reengage.measure_lineage(reengage.start_of_day(day), reengage.start_of_day(day + 1));
+	IF NOT reengage.record_manifest(day, counted.row_count, counted.digest) THEN
+		RAISE NOTICE 'day % was closed before, and nothing has changed', name;
+	END IF;
+END
+$$;
+COMMENT ON PROCEDURE reengage.close_day(date) IS
+	'writes down how many rows of lineage were recorded on a day of UTC (without one: yesterday), and the sum of their digests; once more if rows came late. The worker does so by itself for each day that has no row yet';
+GRANT EXECUTE ON PROCEDURE reengage.close_day(date) TO reengage_operator;
+
+CREATE VIEW reengage.reconciliation AS
+SELECT m.day,
+	CASE
+		WHEN m.row_count > c.row_count THEN 'rows are missing'
+		WHEN m.row_count < c.row_count THEN 'more rows than counted'
+		WHEN m.digest <> c.digest THEN 'a row differs'
+		ELSE 'equal'
+	END AS state,
+	m.row_count AS rows_counted, c.row_count AS rows_here,
+	m.digest AS digest_counted, c.digest AS digest_here, m.as_of
+FROM (SELECT DISTINCT ON (n.day) * FROM reengage.lineage_manifest n
+	  ORDER BY n.day, n.as_of DESC, n.manifest_id DESC) m
+	CROSS JOIN LATERAL reengage.measure_lineage(
+		reengage.start_of_day(m.day::pg_catalog.date),
+		reengage.start_of_day(m.day::pg_catalog.date OPERATOR(pg_catalog.+) 1)) c;
+COMMENT ON VIEW reengage.reconciliation IS
+	'for each closed day: what the manifest says and what lineage holds here, in the database that wrote it or in one that the rows were replicated to; reads all rows of the days that are asked for';
+COMMENT ON COLUMN reengage.reconciliation.day IS 'YYYY-MM-DD, in UTC';
+COMMENT ON COLUMN reengage.reconciliation.state IS
+	'equal; rows are missing; more rows than counted (they came late: close_day() counts again); a row differs';
+COMMENT ON COLUMN reengage.reconciliation.rows_counted IS 'rows, by the newest row of the manifest';
+COMMENT ON COLUMN reengage.reconciliation.rows_here IS 'rows that are here';
+COMMENT ON COLUMN reengage.reconciliation.digest_counted IS 'the sum of their digests, by the manifest';
+COMMENT ON COLUMN reengage.reconciliation.digest_here IS 'the sum of the digests here';
+COMMENT ON COLUMN reengage.reconciliation.as_of IS 'when the row of the manifest was written';
+GRANT SELECT ON reengage.reconciliation TO reengage_operator, reengage_reader;

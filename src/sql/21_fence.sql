@@ -1,0 +1,142 @@
+--
+-- The fence.  Not dumped: what is restored is a copy, and copies stay silent.
+--
+CREATE TABLE reengage.identity (
+	armed boolean NOT NULL DEFAULT true,
+	system_identifier bigint NOT NULL,
+	database_oid oid NOT NULL,
+	site text NOT NULL,
+	timeline integer NOT NULL,
+	armed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	armed_by text NOT NULL DEFAULT current_user,
+	CONSTRAINT identity_pkey PRIMARY KEY (armed),
+	CONSTRAINT identity_one_row CHECK (armed)
+);
+COMMENT ON TABLE reengage.identity IS
+	'the fence: where sending is allowed; no row: disarmed';
+COMMENT ON COLUMN reengage.identity.armed IS 'always true: there is at most one row';
+COMMENT ON COLUMN reengage.identity.system_identifier IS 'of the cluster that was armed';
+COMMENT ON COLUMN reengage.identity.database_oid IS 'of the database that was armed';
+COMMENT ON COLUMN reengage.identity.site IS 'of the machine and data directory, or of the instance key, that was armed';
+COMMENT ON COLUMN reengage.identity.timeline IS 'of the server when it was armed, or went on after a promotion';
+COMMENT ON COLUMN reengage.identity.armed_at IS 'when arm() was called';
+COMMENT ON COLUMN reengage.identity.armed_by IS 'who called it';
+GRANT SELECT ON reengage.identity TO reengage_operator, reengage_worker;
+GRANT UPDATE (timeline) ON reengage.identity TO reengage_worker;
+
+CREATE FUNCTION reengage.fence_complaint() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	SELECT CASE
+		WHEN i.armed IS NULL THEN 'not armed: nothing is sent'
+		WHEN i.system_identifier <> reengage.system_identifier()
+			THEN format('armed in another cluster (system identifier %s, here %s): this is a copy, or was made by pg_upgrade',
+						i.system_identifier, reengage.system_identifier())
+		WHEN i.database_oid <> d.oid
+			THEN format('armed in another database (oid %s, here %s): this is a copy',
+						i.database_oid, d.oid)
+		WHEN i.site <> reengage.site()
+			THEN format('armed at another site (%s, here %s): this is a copy, or the server was moved',
+						i.site, reengage.site())
+		WHEN i.timeline <> reengage.timeline() AND i.site NOT LIKE 'key:%'
+			THEN format('armed on another timeline (%s, here %s): an earlier state was restored, or a standby promoted without reengage.instance_key',
+						i.timeline, reengage.timeline())
+		WHEN i.timeline <> reengage.timeline() AND current_setting('reengage.on_promotion') = 'hold'
+			THEN format('armed on another timeline (%s, here %s): a standby was promoted, or an earlier state restored, and reengage.on_promotion is hold',
+						i.timeline, reengage.timeline())
+	END
+	FROM pg_database d LEFT JOIN reengage.identity i ON true
+	WHERE d.datname = current_database()
+$$;
+COMMENT ON FUNCTION reengage.fence_complaint() IS
+	'why nothing may be sent from this database; null: it is armed';
+GRANT EXECUTE ON FUNCTION reengage.fence_complaint()
+	TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
+
+CREATE FUNCTION reengage.arm() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+	armed_before boolean := reengage.fence_complaint() IS NULL;
+	ended bigint;
+	gone bigint;
+	rescheduled bigint;
+	database oid := (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+BEGIN
+	IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
+		RAISE EXCEPTION 'cannot arm a standby, or in a read-only transaction'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Call it on the primary, in a transaction that may write.';
+	END IF;
+	IF armed_before THEN
+		RAISE NOTICE 'already armed';
+	ELSE
+		INSERT INTO reengage.identity (system_identifier, database_oid, site, timeline, armed_at, armed_by)
+		VALUES (reengage.system_identifier(), database, reengage.site(), reengage.timeline(), now(), session_user)
+		ON CONFLICT (armed) DO UPDATE
+			SET system_identifier = EXCLUDED.system_identifier,
+				database_oid = EXCLUDED.database_oid,
+				site = EXCLUDED.site,
+				timeline = EXCLUDED.timeline,
+				armed_at = EXCLUDED.armed_at,
+				armed_by = EXCLUDED.armed_by;
+		-- What another database had on the wire is not repeated here, whatever the
+		-- API remembers of its keys: it ends in doubt.
+		UPDATE reengage.unresolved SET since = '-infinity';
+		UPDATE reengage.intents SET recorded_at = '-infinity';
+	END IF;
+	PERFORM reengage.make_address_key();
+
+	-- What has an outcome is not due, nor is what nobody asks for; what has none is.
+	DELETE FROM reengage.due d USING reengage.lineage l WHERE l.nudge_id = d.nudge_id;
+	GET DIAGNOSTICS ended = ROW_COUNT;
+	DELETE FROM reengage.due d WHERE NOT EXISTS (SELECT FROM reengage.nudges n WHERE n.nudge_id = d.nudge_id);
+	GET DIAGNOSTICS gone = ROW_COUNT;
+	IF armed_before AND ended + gone > 0 THEN
+		RAISE NOTICE 'took % nudges out of the schedule that had an outcome, and % that were deleted', ended, gone;
+	END IF;
+	INSERT INTO reengage.due (nudge_id, server, requested_by, priority, due_at)
+	SELECT n.nudge_id, n.server, n.requested_by::name::text, n.priority, greatest(n.due_at, now())
+	FROM reengage.nudges n
+	WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
+	  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id)
+	ON CONFLICT DO NOTHING;
+	GET DIAGNOSTICS rescheduled = ROW_COUNT;
+	DELETE FROM reengage.unresolved u WHERE NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = u.nudge_id);
+	-- a restore may have made nudges due before it brought the key
+	UPDATE reengage.due d SET address_hash = own.address_hash
+	FROM (SELECT h.nudge_id, h.address_hash
+		  FROM (SELECT p.server, array_agg(p.nudge_id) AS nudge_ids, array_agg(p.address) AS addresses, array_agg(p.channel) AS channels
+				FROM (SELECT n.nudge_id, n.server, n.address, n.channel, row_number() OVER (PARTITION BY n.server) / 10000 AS part
+					  FROM reengage.due d JOIN reengage.nudges n ON n.nudge_id = d.nudge_id WHERE n.address IS NOT NULL) p
+				GROUP BY p.server, p.part) s
+			CROSS JOIN LATERAL unnest(s.nudge_ids, reengage.own_customers(s.server, s.addresses, s.channels)) AS h (nudge_id, address_hash)) own
+	WHERE d.nudge_id = own.nudge_id AND d.address_hash IS DISTINCT FROM own.address_hash;
+	IF rescheduled > 0 THEN
+		RAISE NOTICE 'made % nudges without an outcome due again', rescheduled;
+	END IF;
+	-- now, so that no application's first row of lineage holds up the worker's
+	PERFORM reengage.lineage_position();
+	PERFORM reengage.wake('-infinity');
+END
+$$;
+COMMENT ON FUNCTION reengage.arm() IS
+	'allows sending from this database in this cluster; first makes due exactly what has no outcome, also where it is armed already and somebody has changed tables by hand';
+GRANT EXECUTE ON FUNCTION reengage.arm() TO reengage_operator;
+
+CREATE FUNCTION reengage.disarm() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+BEGIN
+	DELETE FROM reengage.identity;
+	IF NOT FOUND THEN
+		RAISE NOTICE 'not armed';
+	END IF;
+	PERFORM reengage.wake('-infinity');
+END
+$$;
+COMMENT ON FUNCTION reengage.disarm() IS
+	'stops sending: after the commit no call is handed to the courier; those that were are still settled';
+GRANT EXECUTE ON FUNCTION reengage.disarm() TO reengage_operator;

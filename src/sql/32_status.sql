@@ -1,0 +1,57 @@
+--
+-- Where each nudge stands.
+--
+CREATE VIEW reengage.nudge_status WITH (security_barrier) AS
+SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.campaign,
+	CASE
+		WHEN l.outcome IS NOT NULL THEN l.outcome
+		WHEN EXISTS (SELECT FROM reengage.intents i WHERE n.nudge_id = ANY (i.nudge_ids)) THEN 'calling'
+		ELSE 'due'
+	END AS state,
+	CASE
+		WHEN l.outcome IS NOT NULL THEN l.reason
+		WHEN (SELECT reengage.fence_complaint()) IS NOT NULL THEN (SELECT reengage.fence_complaint())
+		WHEN p.server IS NOT NULL OR s.reason IS NOT NULL THEN pg_catalog.concat_ws('; ',
+			'server paused by ' || p.paused_by || coalesce(': ' || p.reason, ''),
+			pg_catalog.format('server %s: ', s.state) || s.reason || coalesce(', not before ' || s.until, '')
+			|| CASE WHEN s.detail IS NOT NULL THEN '; an operator sees why in reengage.health' ELSE '' END)
+		WHEN d.nudge_id IS NULL THEN 'it is missing from the schedule: an operator can put it back by reengage.arm()'
+		WHEN d.waiting_for IS NOT NULL THEN d.waiting_for
+		WHEN d.due_at > pg_catalog.now() THEN 'its time'
+		ELSE coalesce(
+			reengage.locked_by(d.xmax, n.nudge_id, n.server, d.requested_by, n.campaign, n.conversation_id, d.address_hash),
+			(SELECT pg_catalog.format('its role''s turn: a policy (max_per_minute) lets it start %s a minute', pg_catalog.min(q.max_per_minute))
+			 FROM reengage.policies q WHERE q.server = n.server
+			 HAVING pg_catalog.min(q.max_per_minute) IS NOT NULL),
+			'its turn, or what the API answers: the server''s places and its pace are shared')
+	END AS reason,
+	CASE WHEN l.outcome IS NULL THEN d.due_at END AS next_attempt_at,
+	coalesce(l.attempts, d.attempt, 0) AS attempts,
+	l.conversation_id, l.recorded_at AS ended_at,
+	n.requested_by, n.requested_at
+FROM reengage.nudges n
+	LEFT JOIN reengage.due d ON d.nudge_id = n.nudge_id
+	LEFT JOIN reengage.server_state s ON s.server = n.server AND s.state <> 'attention'
+	LEFT JOIN reengage.pauses p ON p.server = n.server
+	LEFT JOIN LATERAL (
+		SELECT * FROM reengage.lineage l
+		WHERE l.nudge_id = n.nudge_id
+		ORDER BY l.lineage_id DESC LIMIT 1) l ON true
+WHERE n.requested_by = current_user
+   OR pg_catalog.pg_has_role('reengage_operator', 'USAGE')
+   OR pg_catalog.pg_has_role('reengage_reader', 'USAGE');
+COMMENT ON VIEW reengage.nudge_status IS
+	'where each nudge stands and why; an application sees its own';
+COMMENT ON COLUMN reengage.nudge_status.nudge_id IS 'the nudge';
+COMMENT ON COLUMN reengage.nudge_status.server IS 'the foreign server';
+COMMENT ON COLUMN reengage.nudge_status.requested_conversation_id IS 'the conversation that the nudge named';
+COMMENT ON COLUMN reengage.nudge_status.campaign IS 'as the nudge said';
+COMMENT ON COLUMN reengage.nudge_status.state IS 'due, calling (a POST may be on the wire), or the outcome';
+COMMENT ON COLUMN reengage.nudge_status.reason IS 'what a due nudge waits for, or why it ended so';
+COMMENT ON COLUMN reengage.nudge_status.next_attempt_at IS 'the earliest time of the next attempt';
+COMMENT ON COLUMN reengage.nudge_status.attempts IS 'attempts made';
+COMMENT ON COLUMN reengage.nudge_status.conversation_id IS 'where the customer is now';
+COMMENT ON COLUMN reengage.nudge_status.ended_at IS 'when the outcome was recorded';
+COMMENT ON COLUMN reengage.nudge_status.requested_by IS 'who asked';
+COMMENT ON COLUMN reengage.nudge_status.requested_at IS 'when';
+GRANT SELECT ON reengage.nudge_status TO reengage_application, reengage_operator, reengage_reader;

@@ -1,0 +1,184 @@
+--
+-- Whether lineage can be replicated, and is.  The traps, each with its remedy.
+--
+CREATE FUNCTION reengage.check_publications(
+	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	WITH publications AS (
+		SELECT p.*, reengage.is_our_publication(p.oid) AS ours,
+			(SELECT string_agg(t::text, ', ' ORDER BY t::text) FROM reengage.published_tables() t
+			 WHERE NOT EXISTS (SELECT FROM pg_get_publication_tables(p.pubname) g WHERE g.relid = t)) AS missing,
+			EXISTS (SELECT FROM reengage.published_tables() t
+					JOIN pg_get_publication_tables(p.pubname) g ON g.relid = t) AS has_some,
+			NOT EXISTS (SELECT FROM pg_get_publication_tables(p.pubname)) AS is_empty,
+			(SELECT string_agg(t::text, ', ' ORDER BY t::text) FROM reengage.private_tables() t
+			 JOIN pg_get_publication_tables(p.pubname) g ON g.relid = t) AS private,
+			-- the others of ours
+			(SELECT string_agg(g.relid::regclass::text, ', ' ORDER BY g.relid::regclass::text)
+			 FROM pg_get_publication_tables(p.pubname) g JOIN pg_class c ON c.oid = g.relid
+			 WHERE c.relnamespace = 'reengage'::regnamespace
+			   AND g.relid NOT IN (SELECT t FROM reengage.published_tables() t UNION ALL SELECT t FROM reengage.private_tables() t)) AS internal,
+			EXISTS (SELECT FROM pg_publication_namespace n WHERE n.pnpubid = p.oid AND n.pnnspid = 'reengage'::regnamespace) AS has_schema
+		FROM pg_publication p
+	)
+	SELECT 'publications', 'attention', 'no publication of this database contains reengage.lineage',
+		'SELECT reengage.publish(''reengage_bi'');'
+	WHERE NOT EXISTS (SELECT FROM publications p WHERE p.has_some)
+	UNION ALL
+	SELECT format('publication %I', p.pubname),
+		CASE WHEN p.private IS NOT NULL THEN 'failed' WHEN p.internal IS NOT NULL THEN 'attention'
+			WHEN p.missing IS NULL THEN 'ok' WHEN p.ours THEN 'failed' ELSE 'attention' END,
+		CASE
+			WHEN p.private IS NOT NULL THEN format('carries %s: addresses and messages of customers, who opted out or answered, or the key of address_hash', p.private)
+			WHEN p.internal IS NOT NULL THEN format('carries %s, which means nothing elsewhere', p.internal)
+			WHEN p.missing IS NULL THEN 'contains what is made to be replicated'
+			WHEN p.is_empty THEN 'is empty: pg_dump before version 18 leaves an extension''s tables out of a publication, so a restored one publishes nothing'
+			ELSE format('does not contain %s: a restore, or another tool, took it out', p.missing)
+		END,
+		CASE
+			WHEN coalesce(p.private, p.internal) IS NOT NULL AND p.puballtables
+				THEN format('It is FOR ALL TABLES, and nothing can be left out: make another, SELECT reengage.publish(''reengage_bi''); let the readers use that, DROP PUBLICATION %I; and delete what they have copied.', p.pubname)
+			WHEN coalesce(p.private, p.internal) IS NOT NULL AND p.has_schema
+				THEN format('ALTER PUBLICATION %I DROP TABLES IN SCHEMA reengage; then ADD TABLE %s; and delete what the readers have copied.', p.pubname,
+							(SELECT string_agg(t::text, ', ') FROM reengage.published_tables() t))
+			WHEN coalesce(p.private, p.internal) IS NOT NULL
+				THEN format('ALTER PUBLICATION %I DROP TABLE %s; and delete what the readers have copied.', p.pubname, concat_ws(', ', p.private, p.internal))
+			WHEN p.missing IS NULL THEN NULL
+			WHEN p.ours THEN format('SELECT reengage.publish(%L); then let the readers take a new snapshot.', p.pubname)
+			ELSE format('If lineage belongs in it: ALTER PUBLICATION %I ADD TABLE %s;', p.pubname, p.missing)
+		END
+	FROM publications p WHERE p.ours OR p.has_some OR p.is_empty OR coalesce(p.private, p.internal) IS NOT NULL
+	UNION ALL
+	SELECT format('actions of publication %I', p.pubname),
+		CASE WHEN NOT p.pubinsert THEN 'failed' WHEN p.pubupdate OR p.pubdelete OR p.pubtruncate THEN 'attention' ELSE 'ok' END,
+		concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END,
+				  CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END),
+		CASE
+			WHEN NOT p.pubinsert THEN format('New rows are not published: ALTER PUBLICATION %I SET (publish = ''insert'');', p.pubname)
+			WHEN p.pubupdate OR p.pubdelete OR p.pubtruncate
+				THEN format('What is pruned here is deleted there, too, also for a reader that asks for another publication besides. If that is not wanted: ALTER PUBLICATION %I SET (publish = ''insert'');', p.pubname)
+		END
+	FROM publications p WHERE p.has_some
+	UNION ALL
+	SELECT format('%s in publication %I', trap.name, p.pubname), 'attention', format('%s has a %s', r.prrelid::regclass, trap.name),
+		format('A reader misses what it leaves out. ALTER PUBLICATION %I DROP TABLE %s; and ADD it without.', p.pubname, r.prrelid::regclass)
+	FROM publications p
+		JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid IN (SELECT reengage.published_tables())
+		CROSS JOIN LATERAL (VALUES ('column list', r.prattrs IS NOT NULL), ('row filter', r.prqual IS NOT NULL)) trap(name, is_there)
+	WHERE trap.is_there
+$$;
+COMMENT ON FUNCTION reengage.check_publications() IS 'the part of replication_check() about publications';
+GRANT EXECUTE ON FUNCTION reengage.check_publications() TO reengage_operator, reengage_reader;
+
+CREATE FUNCTION reengage.check_tables(
+	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	SELECT format('identity of %s', t),
+		CASE WHEN c.relreplident = 'd' AND pk.indexrelid IS NOT NULL THEN 'ok' ELSE 'attention' END,
+		format('primary key: %s, replica identity: %s', coalesce(pk.indexrelid::regclass::text, 'none'),
+			CASE c.relreplident WHEN 'd' THEN 'default' WHEN 'f' THEN 'full' WHEN 'i' THEN 'index' ELSE 'nothing' END),
+		CASE WHEN c.relreplident <> 'd' THEN format('ALTER TABLE %s REPLICA IDENTITY DEFAULT;', t)
+			 WHEN pk.indexrelid IS NULL THEN 'Readers that merge by key need the primary key: put it back.' END
+	FROM reengage.published_tables() t
+		JOIN pg_class c ON c.oid = t
+		LEFT JOIN pg_index pk ON pk.indrelid = t AND pk.indisprimary AND pk.indisvalid
+	UNION ALL
+	SELECT format('partitions of %s', t), 'failed',
+		format('%s was made a part of, or a parent of, %s', t, string_agg(other.relation::text, ', ')),
+		'A dump of it does not restore, and rows of parts are lost: undo it (NO INHERIT, DETACH PARTITION). One table is enough.'
+	FROM reengage.published_tables() t
+		JOIN pg_inherits i ON t IN (i.inhrelid, i.inhparent)
+		CROSS JOIN LATERAL (VALUES (CASE WHEN i.inhrelid = t THEN i.inhparent ELSE i.inhrelid END::regclass)) other(relation)
+	GROUP BY t
+$$;
+COMMENT ON FUNCTION reengage.check_tables() IS 'the part of replication_check() about the tables';
+GRANT EXECUTE ON FUNCTION reengage.check_tables() TO reengage_operator, reengage_reader;
+
+CREATE FUNCTION reengage.check_slots(
+	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	WITH here AS (
+		SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS lsn
+	), slots AS (
+		SELECT s.*, to_jsonb(s) ->> 'failover' AS carried_over,
+			pg_wal_lsn_diff(here.lsn, s.confirmed_flush_lsn) AS lag,
+			pg_wal_lsn_diff(here.lsn, s.restart_lsn) AS retained
+		FROM pg_replication_slots s, here
+	)
+	SELECT 'slots', 'attention', 'no logical replication slot reads this database',
+		'Start a reader. One that read before needs a new snapshot; drop the duplicates by lineage_id.'
+	WHERE NOT EXISTS (SELECT FROM slots s WHERE s.database = current_database())
+	UNION ALL
+	SELECT format('slot %I', s.slot_name),
+		CASE WHEN s.wal_status = 'lost' THEN 'failed' WHEN s.wal_status = 'unreserved' OR NOT s.active THEN 'attention' ELSE 'ok' END,
+		format('%s, plugin %s, behind by %s, retains %s of WAL (%s)', CASE WHEN s.active THEN 'active' ELSE 'nobody reads it' END,
+			s.plugin, coalesce(pg_size_pretty(s.lag), 'an unknown amount'),
+			coalesce(pg_size_pretty(s.retained), 'nothing'), coalesce(s.wal_status, 'unknown')),
+		CASE
+			WHEN s.wal_status = 'lost' THEN format('Its WAL is gone: SELECT pg_drop_replication_slot(%L); and let its reader take a new snapshot.', s.slot_name)
+			WHEN s.wal_status = 'unreserved' THEN 'Its WAL may be removed at any checkpoint: let its reader catch up, or raise max_slot_wal_keep_size.'
+			WHEN NOT s.active THEN format('Start its reader; or, if it will not come back: SELECT pg_drop_replication_slot(%L);', s.slot_name)
+		END
+	FROM slots s WHERE s.database = current_database()
+	UNION ALL
+	SELECT 'failover',
+		CASE WHEN NOT standbys.expected THEN 'ok' WHEN current_setting('synchronized_standby_slots', true) <> ''
+				AND NOT EXISTS (SELECT FROM slots s WHERE s.database = current_database() AND s.carried_over = 'false') THEN 'ok'
+			ELSE 'attention' END,
+		CASE
+			WHEN NOT standbys.expected THEN 'no standby is known here'
+			WHEN current_setting('server_version_num')::integer < 170000
+				THEN 'a logical slot does not follow to a promoted standby, and a reader may have seen an outcome that the standby has not: it records the nudge as in_doubt'
+			ELSE format('synchronized_standby_slots is "%s", and slots without failover: %s', current_setting('synchronized_standby_slots', true),
+				(SELECT coalesce(string_agg(s.slot_name, ', '), 'none') FROM slots s WHERE s.database = current_database() AND s.carried_over = 'false'))
+		END,
+		CASE
+			WHEN NOT standbys.expected THEN NULL
+			WHEN current_setting('server_version_num')::integer < 170000
+				THEN 'After a promotion let the readers take a new snapshot into the same place; where a nudge has two outcomes, the one that the primary has now counts.'
+			ELSE 'Name the standbys'' slots in synchronized_standby_slots, and make the logical slots with failover.'
+		END
+	FROM (SELECT current_setting('synchronous_standby_names') <> ''
+			OR EXISTS (SELECT FROM slots s WHERE s.slot_type = 'physical' AND NOT s.temporary) AS expected) standbys
+$$;
+COMMENT ON FUNCTION reengage.check_slots() IS 'the part of replication_check() about slots';
+GRANT EXECUTE ON FUNCTION reengage.check_slots() TO reengage_operator, reengage_reader;
+
+CREATE FUNCTION reengage.check_settings(
+	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	SELECT 'wal_level', CASE WHEN l.level = 'logical' THEN 'ok' ELSE 'failed' END, l.level,
+		CASE WHEN l.level <> 'logical' THEN 'Set wal_level = logical in postgresql.conf and restart the server.' END
+	FROM (SELECT current_setting('wal_level')) l(level)
+	UNION ALL
+	SELECT 'max_slot_wal_keep_size', CASE WHEN k.size = '-1' THEN 'attention' ELSE 'ok' END, k.size,
+		CASE WHEN k.size = '-1' THEN 'A slot that nobody reads keeps WAL until the disk is full. Set it to what an outage of a reader may cost.' END
+	FROM (SELECT current_setting('max_slot_wal_keep_size')) k(size)
+	UNION ALL
+	SELECT 'free ' || f.what, CASE WHEN f.used < f.most THEN 'ok' ELSE 'attention' END,
+		format('%s of %s are used', f.used, f.most),
+		CASE WHEN f.used >= f.most THEN format('Raise %s and restart the server, or drop what is not used.', f.setting) END
+	FROM (VALUES
+		('slots', 'max_replication_slots', (SELECT count(*) FROM pg_replication_slots)),
+		('senders', 'max_wal_senders', (SELECT count(*) FROM pg_stat_get_wal_senders()))) v(what, setting, used)
+		CROSS JOIN LATERAL (SELECT v.what, v.setting, v.used, current_setting(v.setting)::bigint AS most) f
+$$;
+COMMENT ON FUNCTION reengage.check_settings() IS 'the part of replication_check() about settings';
+GRANT EXECUTE ON FUNCTION reengage.check_settings() TO reengage_operator, reengage_reader;
+
+CREATE FUNCTION reengage.replication_check()
+RETURNS TABLE (check_name text, state text, detail text, remedy text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	SELECT * FROM reengage.check_settings()
+	UNION ALL SELECT * FROM reengage.check_publications()
+	UNION ALL SELECT * FROM reengage.check_tables()
+	UNION ALL SELECT * FROM reengage.check_slots()
+$$;
+COMMENT ON FUNCTION reengage.replication_check() IS
+	'whether lineage can be replicated, and is: ok, attention or failed, and what to do';
+GRANT EXECUTE ON FUNCTION reengage.replication_check() TO reengage_operator, reengage_reader;

@@ -1,0 +1,166 @@
+--
+-- Whether nudges are being sent, and if not, why and what to do.
+--
+-- Whoever may put these there is the owner of our tables, or was given the right
+-- by one: what they do runs in our transactions, with the rights of who writes.
+CREATE FUNCTION reengage.foreign_hands(OUT subject text, OUT detail text, OUT remedy text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	WITH ours AS (
+		SELECT c.* FROM pg_class c WHERE c.relnamespace = 'reengage'::regnamespace AND c.relkind IN ('r', 'v')
+	), triggers AS (
+		SELECT t.*, p.pronamespace = 'reengage'::regnamespace AS is_ours
+		FROM pg_trigger t JOIN ours o ON o.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
+		WHERE NOT t.tgisinternal
+	)
+	SELECT format('trigger %I on %s', t.tgname, t.tgrelid::regclass),
+		format('somebody has made it: it runs %s in reengage''s transactions%s', t.tgfoid::regprocedure,
+			   CASE WHEN t.tgdeferrable THEN ', and one that is deferred makes them fail' ELSE '' END),
+		format('Unless you need it: DROP TRIGGER %I ON %s;', t.tgname, t.tgrelid::regclass)
+	FROM triggers t WHERE NOT t.is_ours
+	UNION ALL
+	SELECT format('trigger %I on %s', t.tgname, t.tgrelid::regclass), 'somebody has disabled it: nudges and outcomes are not kept as they should be',
+		format('ALTER TABLE %s ENABLE TRIGGER %I;', t.tgrelid::regclass, t.tgname)
+	FROM triggers t WHERE t.is_ours AND t.tgenabled <> 'O'
+	UNION ALL
+	SELECT format('rule %I on %s', r.rulename, r.ev_class::regclass), 'somebody has made it: it does something else than what reengage writes',
+		format('DROP RULE %I ON %s;', r.rulename, r.ev_class::regclass)
+	FROM pg_rewrite r JOIN ours o ON o.oid = r.ev_class WHERE r.rulename <> '_RETURN'
+	UNION ALL
+	SELECT format('row-level security of %s', o.oid::regclass), 'somebody has enabled it: it hides rows, or keeps them from being written',
+		format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY;', o.oid::regclass)
+	FROM ours o WHERE o.relrowsecurity AND o.oid <> 'reengage.nudges'::regclass
+	UNION ALL
+	SELECT format('policy %I on %s', p.polname, p.polrelid::regclass), 'somebody has made it: it hides rows, or keeps them from being written',
+		format('DROP POLICY %I ON %s;', p.polname, p.polrelid::regclass)
+	FROM pg_policy p JOIN ours o ON o.oid = p.polrelid
+	WHERE o.oid <> 'reengage.nudges'::regclass OR p.polname NOT IN ('ask', 'own', 'every')
+	UNION ALL
+	SELECT format('foreign key %I of %s', k.conname, k.conrelid::regclass), format('it refers to %s: rows there that it names cannot be deleted', k.confrelid::regclass),
+		format('ALTER TABLE %s DROP CONSTRAINT %I;', k.conrelid::regclass, k.conname)
+	FROM pg_constraint k JOIN ours o ON o.oid = k.confrelid WHERE k.contype = 'f'
+	UNION ALL
+	SELECT format('privileges on %s', o.oid::regclass),
+		format('%s may make triggers, foreign keys, or empty it (%s)', CASE a.grantee WHEN 0 THEN 'everybody' ELSE a.grantee::regrole::text END,
+			   string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type)),
+		format('REVOKE %s ON %s FROM %s;', string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type), o.oid::regclass,
+			   CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+	FROM ours o CROSS JOIN LATERAL aclexplode(o.relacl) a
+	WHERE a.grantee <> o.relowner AND a.privilege_type IN ('TRIGGER', 'REFERENCES', 'TRUNCATE')
+	GROUP BY o.oid, a.grantee
+$$;
+COMMENT ON FUNCTION reengage.foreign_hands() IS
+	'what others have put on reengage''s tables, or may: triggers, rules, row-level security, foreign keys, privileges; a part of the view health';
+GRANT EXECUTE ON FUNCTION reengage.foreign_hands() TO reengage_operator, reengage_reader;
+
+CREATE VIEW reengage.health AS
+WITH worker AS (SELECT * FROM reengage.worker_state()),
+backlog AS (
+	SELECT pg_catalog.count(*) FILTER (WHERE d.due_at <= pg_catalog.now()) AS due,
+		   pg_catalog.count(*) FILTER (WHERE d.due_at > pg_catalog.now()) AS scheduled,
+		   pg_catalog.min(d.due_at) AS oldest
+	FROM reengage.due d
+)
+SELECT 'fence' AS subject,
+	CASE WHEN f.complaint IS NULL THEN 'ok' ELSE 'stopped' END AS state,
+	coalesce(f.complaint, 'armed') AS detail,
+	CASE WHEN f.complaint IS NOT NULL
+		THEN 'If customers are to be written to from this database: SELECT reengage.arm();' END AS remedy
+FROM (SELECT reengage.fence_complaint()) f(complaint)
+UNION ALL
+SELECT 'worker',
+	CASE
+		WHEN NOT w.preloaded THEN 'absent'
+		WHEN pg_catalog.pg_is_in_recovery() THEN 'standby'
+		WHEN NOT w.listed THEN 'absent'
+		WHEN w.message IS NOT NULL THEN 'failing'
+		WHEN w.state = 'running' THEN 'ok'
+		ELSE w.state
+	END,
+	CASE
+		WHEN NOT w.preloaded THEN 'reengage is not in shared_preload_libraries'
+		WHEN pg_catalog.pg_is_in_recovery() THEN 'this is a standby: nothing is sent before its promotion'
+		WHEN NOT w.listed THEN pg_catalog.format('database "%s" is not in reengage.databases', pg_catalog.current_database())
+		WHEN w.message IS NOT NULL THEN w.message
+		ELSE pg_catalog.format('%s since %s, %s in flight, %s nudges ended, %s restarts',
+							   w.state, w.since, w.in_flight, w.ended, w.restarts)
+	END,
+	CASE
+		WHEN NOT w.preloaded THEN 'Add it and restart the server, or schedule CALL reengage.run() with pg_cron.'
+		WHEN pg_catalog.pg_is_in_recovery() THEN NULL
+		WHEN NOT w.listed THEN 'Add it and reload, or schedule CALL reengage.run() with pg_cron.'
+		WHEN w.message IS NOT NULL THEN 'The server log has the details; the worker keeps trying with growing pauses.'
+	END
+FROM worker w
+UNION ALL
+SELECT 'outcomes', 'waiting',
+	pg_catalog.format('%s outcomes wait to be written, the oldest since %s: %s', w.outcomes_locked + w.outcomes_refused, w.outcomes_since,
+		pg_catalog.concat_ws('; ',
+			CASE WHEN w.outcomes_locked > 0 THEN pg_catalog.format('%s for a transaction that has not ended and locks their rows', w.outcomes_locked) END,
+			CASE WHEN w.outcomes_refused > 0 THEN pg_catalog.format('%s are refused by a trigger or constraint on reengage.lineage', w.outcomes_refused) END)),
+	CASE WHEN w.outcomes_locked > 0
+		THEN 'End the transaction: pg_stat_activity has it, by its xact_start. '
+		ELSE '' END || 'After a crash their calls would be in doubt.'
+FROM worker w
+WHERE w.outcomes_locked + w.outcomes_refused > 0
+UNION ALL
+SELECT 'server ' || s.srvname,
+	CASE WHEN p.server IS NOT NULL THEN 'paused' ELSE coalesce(t.state, 'ok') END,
+	CASE WHEN p.server IS NULL THEN coalesce(t.said, 'nothing is known against it')
+		ELSE pg_catalog.concat_ws('; ', 'by ' || p.paused_by || coalesce(': ' || p.reason, ''),
+								  pg_catalog.format('also %s: ', t.state) || t.said) END,
+	CASE
+		WHEN p.server IS NOT NULL
+			THEN pg_catalog.format('Since %s; its nudges stay due. When they may go out: SELECT reengage.resume(%L);', p.since, s.srvname)
+		WHEN t.state = 'attention'
+			THEN pg_catalog.format('Since %s no such call has succeeded. If a permission is missing, grant it; SELECT reengage.redrive(nudge_id) asks again for what was refused.', t.since)
+		WHEN t.server IS NOT NULL
+			THEN pg_catalog.format('Since %s; it is tried again from time to time, its nudges stay due.', t.since)
+	END
+FROM pg_catalog.pg_foreign_server s
+	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
+	LEFT JOIN LATERAL (
+		SELECT st.server, st.state, st.since,
+			st.reason || coalesce(', not before ' || st.until, '') || coalesce(': ' || st.detail, '') AS said
+		FROM reengage.server_state st WHERE st.server = s.srvname) t ON true
+	LEFT JOIN reengage.pauses p ON p.server = s.srvname
+UNION ALL
+SELECT 'backlog',
+	'ok',
+	pg_catalog.format('%s due, %s scheduled for later, oldest %s', b.due, b.scheduled, coalesce(b.oldest::text, 'none')),
+	NULL
+FROM backlog b
+UNION ALL
+SELECT 'backlog of server ' || d.server, 'stopped',
+	pg_catalog.format('%s nudges are due for a server that does not exist', pg_catalog.count(*)),
+	'CREATE SERVER it again.'
+FROM reengage.due d
+WHERE NOT EXISTS (
+	SELECT FROM pg_catalog.pg_foreign_server s
+		JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
+	WHERE s.srvname = d.server)
+GROUP BY d.server
+UNION ALL
+SELECT h.subject, 'attention', h.detail, h.remedy FROM reengage.foreign_hands() h
+UNION ALL
+-- not EXISTS, which a planner may turn into a join with all of lineage
+SELECT 'schedule', 'attention',
+	pg_catalog.format('%s of the newest 1000 nudges are neither due nor ended: they were inserted while triggers were off, as by session_replication_role = replica', pg_catalog.count(*)),
+	'SELECT reengage.arm(); makes due what has no outcome.'
+FROM (SELECT n.nudge_id FROM reengage.nudges n ORDER BY n.nudge_id DESC LIMIT 1000) n
+WHERE (SELECT true FROM reengage.due d WHERE d.nudge_id = n.nudge_id LIMIT 1) IS NULL
+  AND (SELECT true FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id LIMIT 1) IS NULL
+HAVING pg_catalog.count(*) > 0
+UNION ALL
+SELECT 'doubt', 'attention',
+	pg_catalog.format('%s nudges ended in doubt: their call may or may not have taken effect', pg_catalog.count(*)),
+	'SELECT * FROM reengage.in_doubt; then settle each with reengage.resolve().'
+FROM reengage.in_doubt
+HAVING pg_catalog.count(*) > 0;
+COMMENT ON VIEW reengage.health IS
+	'whether nudges are being sent, and if not, why and what to do';
+COMMENT ON COLUMN reengage.health.subject IS 'what the row is about';
+COMMENT ON COLUMN reengage.health.state IS 'ok, or one word for what is not';
+COMMENT ON COLUMN reengage.health.detail IS 'the facts';
+COMMENT ON COLUMN reengage.health.remedy IS 'what to do; null: nothing';
+GRANT SELECT ON reengage.health TO reengage_operator, reengage_reader;
