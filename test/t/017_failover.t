@@ -195,7 +195,7 @@ is(outcome($fourth, 'live-new'), 'notified - notify', 'hold: armed, it goes on')
 is(outcome($fourth, 'closed-wire'), 'in_doubt interrupted create', 'hold: what was on the wire is in doubt');
 is($simulator->verbs('id=closed-wire&verb=create'), 'create', 'hold: and not repeated');
 
-# as the README says: what it had not received, it cannot know
+# as docs/high_availability.md says: what it had not received, it cannot know
 make_due($fourth, 'live-late');
 wait_until_ended($fourth);
 is($simulator->verbs('id=live-late'), 'check notify check notify', 'what an asynchronous standby had not received is done again');

@@ -1,5 +1,5 @@
 /*
- * settings.h: what the administrator sets; the README describes each.
+ * settings.h: what the administrator sets; docs/operations.md describes each.
  */
 #ifndef REENGAGE_SETTINGS_H
 #define REENGAGE_SETTINGS_H
