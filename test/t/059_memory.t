@@ -72,6 +72,7 @@ nudge($node, 'live-after-all', server => q('crowded'), priority => 9);
 ok($simulator->wait_hanging(21), 'one of each of 20 conversations is under way');
 my $bytes = 0;
 $bytes += $_ for contexts('reengage deliveries');
+cmp_ok($bytes, '>', 0, 'the worker says what it keeps of those in hand');
 cmp_ok($bytes, '<', 12e6, sprintf 'of the 20,000 others, the worker keeps no more than fit into %.1f MB', $bytes / 1e6);
 
 # --- as many and as large as may be in flight --------------------------------------------------------
