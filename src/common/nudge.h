@@ -17,7 +17,7 @@ typedef enum Step
 
 #define STEP_COUNT 3
 
-/* What the courier can say about a call; DESIGN.md section 5 has the table. */
+/* What the courier can say about a call: docs/architecture.md, "Outcome classes". */
 typedef enum ReplyClass
 {
 	REPLY_DONE,					/* it took effect, or the facts are readable */

@@ -21,11 +21,11 @@ extern bool refusal_is_closed(const HttpResponse *response, const JsonObject *bo
 extern bool refusal_is_overtaken(const HttpResponse *response, const JsonObject *body);
 
 /*
- * What there is to tell of a failure, if the reading is one: the API's words,
- * and the permissions that it misses; if it sent a page instead, that; if there
- * was no answer, what the network said.  Never the content of an answer that is
- * not about an error, and never an address.  And the API's name for the call,
- * whether it agreed or not.
+ * Adds to a reading of a failure what the API said, and the permissions that it
+ * misses; in place of words it may be that a page came, or what the network said.
+ * It is never the content of an answer that is not about an error, nor an address.
+ *
+ * Adds the API's name for the call to any reading.
  *
  * A POST whose refusal says that the recipient has opted out becomes a
  * rejection for that reason; "opt_out_words" as opt_out.h has them.

@@ -39,7 +39,7 @@ static int	my_place = -1;
 /* What this transaction made due. */
 static Wakes wakes_at_commit = {.everybody = DT_NOEND};
 
-/* The same of one that has committed, until the worker is woken. */
+/* What a transaction made due that has committed: kept until the commit is complete and the worker is woken. */
 static Wakes wakes_after_commit = {.everybody = DT_NOEND};
 
 static void

@@ -80,7 +80,7 @@ extern void breaker_note_success(Breaker *breaker, Step step, Monotonic now);
 /* A nudge ended because a call of this step was refused to it alone. */
 extern void breaker_notice(Breaker *breaker, Step step, const char *reason, const char *detail);
 
-/* Changed options may be the cure, as may other credentials. */
+/* Other options, or other credentials, may end what the server was blocked for. */
 extern void breaker_forget(Breaker *breaker);
 extern void breaker_try_again(Breaker *breaker);
 

@@ -47,7 +47,7 @@
 /* How often to ask for the lock that another session holds. */
 #define NOT_ALONE_MS 5000
 
-/* While a server is blocked that other credentials may be the cure of, their file is looked at. */
+/* How often to look at the credentials file while a server is blocked for a reason that other credentials may end. */
 #define SECRETS_WATCH_MS 2000
 
 /* How often to ask whether a transaction has ended that keeps something from being written, or a server from being called. */
@@ -165,7 +165,7 @@ waits_for_locks(const Engine *engine)
 static void
 after_commit(Engine *engine)
 {
-	/* before the others are let go of, which may be what one of these waits for */
+	/* first, so that what waits for a customer is there when one that has ended lets go of it */
 	intents_committed(&engine->intents, XactLastCommitEnd, &engine->deliveries);
 	for (int i = 0; i < engine->nending; i++)
 		if (!finish_after_commit(&engine->deliveries, engine->ending[i], &engine->totals))

@@ -107,7 +107,7 @@ ended(Outcome outcome, const char *reason)
 	return (Verdict) {.kind = VERDICT_END, .outcome = outcome, .reason = reason};
 }
 
-/* A held nudge is due again at its end, which the call will tell. */
+/* The nudge is due again at that time, or when it expires, or its key does, so that it can end. */
 static Verdict
 held(const Terms *terms, TimestampTz until, const char *reason)
 {

@@ -88,7 +88,7 @@ read_options(Server *server)
 	server->options = options_read(copyObject(foreign->options));
 	server->definition = copyObject(foreign->options);
 	MemoryContextSwitchTo(old);
-	/* changed options may be the cure */
+	/* what it was blocked for may not hold for other options */
 	if (existed)
 		breaker_forget(&server->breaker);
 }
@@ -137,7 +137,7 @@ servers_credentials_have_changed(void)
 	return secrets_stamp() != credentials_stamp;
 }
 
-/* They are to be sent again, and may be the cure of a blocked server. */
+/* Changed credentials are sent to the courier again, and end a block for the old ones. */
 static void
 note_credentials(dlist_head *servers)
 {

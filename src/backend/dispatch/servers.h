@@ -88,10 +88,10 @@ extern void servers_forget_catalog(void);
 /* A new courier knows nothing of them. */
 extern void servers_forget_configurations(dlist_head *servers);
 
-/* Their file is another one than the last tick knew. */
+/* Whether the credentials file has changed since the last tick read it. */
 extern bool servers_credentials_have_changed(void);
 
-/* Is one of them blocked for what other credentials may be the cure of? */
+/* Whether a server is blocked for a reason that other credentials may end. */
 extern bool servers_want_credentials(const dlist_head *servers);
 
 /* Its options and credentials are sent again with the next call. */

@@ -12,7 +12,7 @@
 
 #include "quiet_hours.h"
 
-/* A row.  What is NULL or 0 asks for nothing, but for the cap. */
+/* A row of reengage.policies.  NULL and 0 stand for what it does not ask for; of the cap, where 0 forbids all, it is -1. */
 typedef struct Policy
 {
 	const char *server;
