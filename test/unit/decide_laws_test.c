@@ -259,7 +259,7 @@ check_laws(Step step, const Facts *facts, const Terms *terms)
 	law(LAW_ONE_NOTIFY, got.kind != DECIDE_CALL || got.step != STEP_NOTIFY ||
 		(step == STEP_CHECK && done && facts->live) ||
 		(step == STEP_CREATE && facts->class == REPLY_OVERTAKEN), step, facts, terms);
-	law(LAW_TURNS, got.kind != DECIDE_CALL || step == STEP_CHECK || !terms->turned,
+	law(LAW_TURNS, got.kind != DECIDE_CALL || step == STEP_CHECK || !terms->rerouted,
 		step, facts, terms);
 	law(LAW_NO_SECOND_CHECK, got.kind != DECIDE_CALL || got.step != STEP_CHECK, step, facts, terms);
 	law(LAW_BLOCK, (got.kind == DECIDE_BLOCK) ==
@@ -303,7 +303,7 @@ try_people(Step step, Facts *facts, Terms *terms)
 					facts->customer_address = bits & 8 ? "+1c" : NULL;
 					facts->business_address = bits & 16 ? "+1b" : NULL;
 					terms->address = bits & 32 ? "+1o" : NULL;
-					terms->turned = bits & 64;
+					terms->rerouted = bits & 64;
 					facts->elsewhere = bits & 128;
 					terms->notify_is_addressed = bits & 256;
 					facts->channel = channels[old];

@@ -467,7 +467,7 @@ typedef struct RecipientCase
 	const char *name;
 	/* facts */
 	const char *channel;
-	const char *address_hash;
+	const char *customer;
 	const char *business;
 	/* terms */
 	const char *own_address;
@@ -748,7 +748,7 @@ test_elsewhere(void)
 
 typedef struct NotifiedCase
 {
-	const char *address_hash;
+	const char *customer;
 	const char *old_channel;
 	const char *own;
 	const char *own_channel;
