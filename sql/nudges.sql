@@ -10,7 +10,7 @@ SET reengage.default_server = 'genesys';
 INSERT INTO reengage.nudges (conversation_id, message) VALUES ('abc-123~DEF_4.5', E'Are you\nstill there? ☕');
 SELECT server, conversation_id, when_closed, when_answered, answered_since, priority, due_at = requested_at AS due_now, requested_by = current_user AS mine
 FROM reengage.nudges;
-SELECT server, priority, attempt, api_calls, waiting_for FROM reengage.due;
+SELECT server, priority, attempt, api_calls, hold_reason FROM reengage.due;
 
 -- servers
 INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('nowhere', 'a', 'hi');

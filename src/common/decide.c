@@ -29,7 +29,7 @@ call(Step step)
 static Decision
 block(const char *reason)
 {
-	Decision	decision = {.kind = DECIDE_BLOCK, .reason = reason};
+	Decision	decision = {.kind = DECIDE_BLOCK, .reason = reason, .hold = HOLD_SERVER, .hold_reason = reason};
 
 	return decision;
 }
@@ -38,7 +38,8 @@ block(const char *reason)
 static Decision
 again_at(DecisionKind kind, int64_t at, const Facts *facts, const Terms *terms)
 {
-	Decision	decision = {.kind = kind, .retry_at = at, .reason = facts->reason};
+	Decision	decision = {.kind = kind, .retry_at = at, .reason = facts->reason,
+	.hold = kind == DECIDE_RETRY ? HOLD_RETRY : HOLD_RATE_LIMIT};
 
 	return at >= terms->expires_at ? settle(OUTCOME_EXPIRED, facts->reason) : decision;
 }
@@ -98,8 +99,7 @@ put_off(const Terms *terms)
 {
 	int64_t		delay_us = busy_delay_ms(terms->attempt) * 1000;
 	int64_t		half_us = (terms->expires_at - terms->now) / 2;
-	Decision	decision = {.kind = DECIDE_RETRY, .reason = "busy",
-	.waiting_for = "the customer is being served on another channel"};
+	Decision	decision = {.kind = DECIDE_RETRY, .reason = "busy", .hold = HOLD_BUSY};
 
 	if (terms->attempt >= terms->max_attempts || half_us < BUSY_LEAST_MS * 1000)
 		return settle(OUTCOME_REFUSED, "busy");

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hold.h"
 #include "nudge.h"
 
 /* So many calls are refused to a nudge alone before it ends as refused. */
@@ -102,7 +103,8 @@ typedef struct Decision
 	Step		step;
 	Outcome		outcome;
 	const char *reason;			/* one word, or NULL when the outcome says it all */
-	const char *waiting_for;	/* RETRY, HOLD: in words; NULL: what "reason" says */
+	Hold		hold;			/* RETRY, HOLD, BLOCK: what it waits for until then */
+	const char *hold_reason;	/* in words; NULL: what "hold" and "reason" say */
 	int64_t		retry_at;
 	bool		refused;		/* RETRY: one more refusal that was to it alone */
 	bool		unresolved;		/* RETRY, HOLD, BLOCK: to make the same call again, and no other */

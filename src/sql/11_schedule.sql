@@ -12,9 +12,13 @@ CREATE TABLE reengage.due (
 	refusals smallint NOT NULL DEFAULT 0,
 	server text NOT NULL,
 	requested_by text COLLATE "C" NOT NULL,
-	waiting_for text,
+	hold text,
+	hold_reason text,
 	address_hash text,
-	CONSTRAINT due_pkey PRIMARY KEY (nudge_id)
+	CONSTRAINT due_pkey PRIMARY KEY (nudge_id),
+	CONSTRAINT due_hold_check CHECK (hold IN (
+		'policy', 'doubt', 'server', 'rate_limit', 'retry', 'connection', 'busy', 'customer',
+		'unresolved_customer', 'unresolved_thread', 'superseded', 'recording', 'standby'))
 ) WITH (
 	-- a queue lives on dead rows being removed early, whatever its size
 	autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
@@ -35,12 +39,13 @@ COMMENT ON COLUMN reengage.due.round IS 'how often it was put back, for whatever
 COMMENT ON COLUMN reengage.due.refusals IS 'calls that the API forbade (401, 403) to this nudge alone; at the fourth it ends as refused';
 COMMENT ON COLUMN reengage.due.server IS 'the foreign server';
 COMMENT ON COLUMN reengage.due.requested_by IS 'the role that asked: within a server and priority, roles get their turns one after another';
-COMMENT ON COLUMN reengage.due.waiting_for IS 'why due_at was moved; null: nothing but its time';
+COMMENT ON COLUMN reengage.due.hold IS 'why due_at was moved, as one of the codes that due_hold_check lists; null: nothing but its time';
+COMMENT ON COLUMN reengage.due.hold_reason IS 'the same in words, with the particulars, as nudge_status shows it';
 COMMENT ON COLUMN reengage.due.address_hash IS 'the nudge''s own address, as in lineage.address_hash, or the customer whom a look told of while an opt-out or answer was being recorded; null: neither';
 
 -- what people can let go: see reengage.releases
 CREATE INDEX due_held ON reengage.due (server)
-	WHERE waiting_for ~ '^(quiet hours|minimum gap|an earlier create)';
+	WHERE hold IN ('policy', 'doubt');
 GRANT SELECT ON reengage.due TO reengage_operator;
 GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;
 

@@ -16,7 +16,7 @@ SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.c
 			pg_catalog.format('server %s: ', s.state) || s.reason || coalesce(', not before ' || s.until, '')
 			|| CASE WHEN s.detail IS NOT NULL THEN '; an operator sees why in reengage.health' ELSE '' END)
 		WHEN d.nudge_id IS NULL THEN 'it is missing from the schedule: an operator can put it back by reengage.arm()'
-		WHEN d.waiting_for IS NOT NULL THEN d.waiting_for
+		WHEN d.hold IS NOT NULL THEN d.hold_reason
 		WHEN d.due_at > pg_catalog.now() THEN 'its time'
 		ELSE coalesce(
 			reengage.locked_by(d.xmax, n.nudge_id, n.server, d.requested_by, n.campaign, n.conversation_id, d.address_hash),

@@ -213,7 +213,7 @@ UNION ALL
 SELECT 'outcome of nobody', l.nudge_id, l.outcome
 FROM reengage.lineage l WHERE NOT EXISTS (SELECT FROM reengage.nudges n WHERE n.nudge_id = l.nudge_id)
 UNION ALL
-SELECT 'still due', d.nudge_id, coalesce(d.waiting_for, 'its time') FROM reengage.due d
+SELECT 'still due', d.nudge_id, coalesce(d.hold_reason, 'its time') FROM reengage.due d
 UNION ALL
 SELECT 'open intent', i.nudge_ids[1], format('%s calls since %s', cardinality(i.nudge_ids), i.recorded_at) FROM reengage.intents i
 UNION ALL

@@ -30,7 +30,7 @@ like(run(''), qr/NOTICE:  0 nudges ended$/, 'run() with nothing to do says so');
 $simulator->fault(verb => 'check', id => 'live-busy', action => 'status', status => 503, retry_after => '3600', times => 1);
 nudge($node, 'live-busy');
 like(run('max_seconds => 30'), qr/NOTICE:  0 nudges ended: 1 put off/, 'what is put off is counted');
-like(due_row($node, 'live-busy')->{waiting_for}, qr/^retry after http_503/, 'and says why it waits');
+like(due_row($node, 'live-busy')->{hold_reason}, qr/^retry after http_503/, 'and says why it waits');
 like($node->safe_psql('postgres', q{
 	SELECT state, reason FROM reengage.nudge_status WHERE requested_conversation_id = 'live-busy'}),
 	qr/^due\|server resting: the API asked not to be called \(HTTP status 503\), not before /, 'nudge_status says that it is the whole server');

@@ -96,8 +96,8 @@ is($node->safe_psql('postgres', q{SELECT pg_postmaster_start_time() < min(reques
 # --- doubt holds back the next creation, and only that ------------------------------------
 
 nudge($node, 'closed-killed-courier');
-wait_for(sub { (due_row($node, 'closed-killed-courier')->{waiting_for} // '') =~ /in doubt/ }, 'a held nudge');
-like(due_row($node, 'closed-killed-courier')->{waiting_for}, qr/an earlier create on this conversation is in doubt/,
+wait_for(sub { (due_row($node, 'closed-killed-courier')->{hold_reason} // '') =~ /in doubt/ }, 'a held nudge');
+like(due_row($node, 'closed-killed-courier')->{hold_reason}, qr/an earlier create on this conversation is in doubt/,
 	'a nudge of a conversation whose creation is in doubt is held, and says why');
 is($simulator->verbs('id=closed-killed-courier&verb=create'), 'create', 'and makes no POST');
 is(due_row($node, 'closed-killed-courier')->{attempt}, 0, 'nor does it use up an attempt');

@@ -182,7 +182,7 @@ $simulator->control('POST', 'faults', [
 	{ verb => 'check', id => 'live-after-5', action => 'status', status => 503, retry_after => 'soon', times => 1 },
 ]);
 nudge($node, $_) for qw(live-after-1 live-after-2 closed-after-3 live-after-4 live-after-5);
-wait_for(sub { my $row = due_row($node, 'live-after-2'); $row && ($row->{waiting_for} // '') eq 'retry after rate_limited' },
+wait_for(sub { my $row = due_row($node, 'live-after-2'); $row && ($row->{hold_reason} // '') eq 'retry after rate_limited' },
 	'the schedule says why a nudge waits');
 wait_until_ended($node);
 cmp_ok(seconds_between('live-after-1', 'check'), '>=', 2, '429 with Retry-After: a look is repeated not before');

@@ -90,8 +90,8 @@ psql_stderr($runner, 'CALL reengage.run(max_seconds => 10)');
 for ($node, $runner)
 {
 	my $on = $_;
-	wait_for(sub { (due_row($on, 'live-nobody')->{waiting_for} // '') ne '' }, 'an attempt');
-	like(due_row($on, 'live-nobody')->{waiting_for}, qr/^(retry after )?(connect_failed|token_unavailable)$/,
+	wait_for(sub { (due_row($on, 'live-nobody')->{hold_reason} // '') ne '' }, 'an attempt');
+	like(due_row($on, 'live-nobody')->{hold_reason}, qr/^(retry after )?(connect_failed|token_unavailable)$/,
 		'a closed port: the nudge waits for the next attempt, and says why (' . $on->name . ')');
 }
 $_->safe_psql('postgres', "ALTER SERVER genesys OPTIONS (SET api_url '$simulator->{url}')") for $node, $runner;

@@ -72,7 +72,7 @@ wait_until_ended($node, where => q(n.conversation_id LIKE 'live-hangs-%'));
 like(outcome($node, 'live-hangs-notify'), qr/^in_doubt \w+ notify$/, 'a POST that was cut off is in doubt');
 is(outcome($node, 'live-hangs-look'), 'notified - notify', 'a look that was cut off is repeated');
 ok($node->poll_query_until('postgres', q{
-	SELECT count(*) = 100 FROM reengage.due WHERE waiting_for LIKE '%in doubt%'}),
+	SELECT count(*) = 100 FROM reengage.due WHERE hold_reason LIKE '%in doubt%'}),
 	'and the nudges behind a creation in doubt are held');
 is($simulator->verbs('id=closed-hangs-create&verb=create'), 'create', 'without another POST');
 ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree, nudge by nudge');

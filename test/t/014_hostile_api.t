@@ -338,7 +338,7 @@ for my $play ('refusal_cut', 'refusal_open')
 nudge_and_wait('live-before', server => "'direct'");
 kill 'STOP', $simulator->{pid};
 nudge($node, 'live-deaf', server => "'direct'");
-wait_for(sub { (due_row($node, 'live-deaf')->{waiting_for} // '') eq 'retry after timeout' }, 'a look gives up');
+wait_for(sub { (due_row($node, 'live-deaf')->{hold_reason} // '') eq 'retry after timeout' }, 'a look gives up');
 kill 'CONT', $simulator->{pid};
 wait_until_ended($node);
 is(outcome($node, 'live-deaf'), 'notified - notify', 'silence meets a look: it is made again');
@@ -353,7 +353,7 @@ for my $verb ('notify', 'create')
 	is($simulator->verbs("id=$id"), "check $verb", 'and takes effect once, later');
 }
 nudge($node, 'live-check-crowded', server => "'small'");
-wait_for(sub { (due_row($node, 'live-check-crowded')->{waiting_for} // '') eq 'retry after connect_timeout' },
+wait_for(sub { (due_row($node, 'live-check-crowded')->{hold_reason} // '') eq 'retry after connect_timeout' },
 	'a POST gives up to connect');
 is($simulator->verbs('id=live-check-crowded'), 'check', 'nobody accepts connections: the POST was not sent');
 kill 'CONT', $small_box->{pid};

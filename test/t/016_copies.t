@@ -198,7 +198,7 @@ is((lineage($cluster, q(l.requested_conversation_id = 'closed-done' AND l.outcom
 	(lineage($original, q(l.requested_conversation_id = 'closed-done')))[0]{address_hash},
 	'hashes of addresses keep their key');
 nudge($cluster, 'closed-doubt');
-ok($cluster->poll_query_until('postgres', q{SELECT count(*) = 1 FROM reengage.due WHERE waiting_for LIKE '%in doubt%'}),
+ok($cluster->poll_query_until('postgres', q{SELECT count(*) = 1 FROM reengage.due WHERE hold_reason LIKE '%in doubt%'}),
 	'and its doubts hold back the next creation');
 
 # --- a past that is restored in the very place of its original ------------------------------------

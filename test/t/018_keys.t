@@ -143,7 +143,7 @@ my $looks = () = verbs('closed-thread') =~ /check/g;
 is($node->safe_psql('postgres', "SELECT step, body::json -> 'to' ->> 'address' FROM reengage.preview('$first')"),
 	'create|' . customer_address('closed-thread'), 'preview() shows the repetition and nothing else');
 my $second = nudge($node, 'closed-thread');
-wait_for(sub { $node->safe_psql('postgres', "SELECT waiting_for FROM reengage.due WHERE nudge_id = '$second'") =~ /of another nudge/ },
+wait_for(sub { $node->safe_psql('postgres', "SELECT hold_reason FROM reengage.due WHERE nudge_id = '$second'") =~ /of another nudge/ },
 	'the second nudge of the thread waits');
 is(() = verbs('closed-thread') =~ /check/g, $looks, 'and not even looks');
 $simulator->clear_faults;

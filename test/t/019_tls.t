@@ -109,7 +109,7 @@ for my $name (sort keys %badly)
 	nudge($node, "live-$name", server => "'$name'");
 	wait_for(sub { health($node, "server $name") =~ /^blocked/ }, 'the server is blocked');
 	like(health($node, "server $name"), qr/^$blocked.*$words{$name}/, "$name: the health view says what is wrong");
-	like((due_row($node, "live-$name") // {})->{waiting_for} // '', qr/certificate_refused/, 'the nudge waits, and says so');
+	like((due_row($node, "live-$name") // {})->{hold_reason} // '', qr/certificate_refused/, 'the nudge waits, and says so');
 	like(preflight_of($name), qr/^tls\|failed\|certificate_refused: .*$words{$name}.*\|see that/, 'as does preflight()');
 	is(scalar $badly{$name}->requests, 0, 'P13: the server was not told anything, least of all the credentials');
 }
@@ -131,7 +131,7 @@ sub wait_for_reason
 {
 	my ($id, $reason, $name) = @_;
 	my $said = '';
-	my $waits = sub { ($said = (due_row($node, $id) // {})->{waiting_for} // '') =~ /$reason/ };
+	my $waits = sub { ($said = (due_row($node, $id) // {})->{hold_reason} // '') =~ /$reason/ };
 
 	return ok(wait_for($waits, "$id waits because of $reason"), $name) || diag("it says: $said");
 }

@@ -67,7 +67,7 @@ my ($told) = arrivals('id=live-busy-1');
 is(scalar(grep { $_ > $told && $_ < $told + 2 } arrivals()), 0, 'Retry-After 2: no request before its time');
 $simulator->fault(verb => 'notify', id => 'live-later', action => 'status', status => 429, retry_after => '8', times => 1);
 nudge($node, 'live-later');
-wait_for(sub { (due_row($node, 'live-later') // {})->{waiting_for} }, 'the nudge is moved');
+wait_for(sub { (due_row($node, 'live-later') // {})->{hold_reason} }, 'the nudge is moved');
 is(due_row($node, 'live-later')->{attempt}, 0, 'Retry-After 8: without an attempt used up');
 like(health($node, 'server genesys'), qr/^resting: the API asked not to be called \(HTTP status 429\), not before /, 'the health view says so');
 nudge($node, 'live-not-yet');

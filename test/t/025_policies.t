@@ -39,7 +39,7 @@ sub drop_policies
 sub waits_for
 {
 	my ($conversation) = @_;
-	return (due_row($node, $conversation) // {})->{waiting_for} // '';
+	return (due_row($node, $conversation) // {})->{hold_reason} // '';
 }
 
 # Conversations of one customer.
@@ -76,7 +76,7 @@ my $deletion = start_psql($node, q{
 	DELETE FROM reengage.policies;
 	SELECT pg_advisory_lock(25);
 	DO $$ BEGIN LOOP
-		EXIT WHEN EXISTS (SELECT FROM reengage.due WHERE waiting_for ~ '^quiet hours');
+		EXIT WHEN EXISTS (SELECT FROM reengage.due WHERE hold_reason ~ '^quiet hours');
 	END LOOP; END $$;
 	COMMIT});
 $node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 25)});
@@ -185,7 +185,7 @@ $node->pgbench('--no-vacuum --client=64 --jobs=2 --transactions=10', 0, [qr{proc
 		VALUES ('many-' || :customer || '-' || :conversation, 'hi', 'many', :conversation % 10);} });
 # one that follows a creation in doubt waits for an operator
 ok($node->poll_query_until('postgres', q{
-	SELECT NOT EXISTS (SELECT FROM reengage.due WHERE waiting_for IS DISTINCT FROM 'an earlier create on this conversation is in doubt')}),
+	SELECT NOT EXISTS (SELECT FROM reengage.due WHERE hold_reason IS DISTINCT FROM 'an earlier create on this conversation is in doubt')}),
 	'all of their nudges end');
 $simulator->clear_faults;
 my %messages;

@@ -159,7 +159,7 @@ my $unresolved = nudge($node, 'live-again', server => "'keyed'");
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM reengage.unresolved u JOIN reengage.due d USING (nudge_id) WHERE d.attempt = 2"),
 	'a call is unresolved');
 nudge($node, 'closed-again', server => "'keyed'");
-ok($node->poll_query_until('postgres', q{SELECT waiting_for ~ 'call to this customer is unresolved' FROM reengage.due d
+ok($node->poll_query_until('postgres', q{SELECT hold_reason ~ 'call to this customer is unresolved' FROM reengage.due d
 	JOIN reengage.nudges n USING (nudge_id) WHERE n.conversation_id = 'closed-again'}), q{the customer's other nudge waits for it});
 is($node->safe_psql('postgres', "SELECT nudge_id, step FROM reengage.suppress('$home')"), "$unresolved|notify",
 	'an opt-out tells of it');

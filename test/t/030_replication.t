@@ -153,7 +153,7 @@ sub look
 ask($first, 'customer', $nudges);
 # a doubt holds back what would follow the same conversation
 wait_for(sub { look(); $first->safe_psql('postgres', q{SELECT count(*) FROM reengage.due
-	WHERE waiting_for IS DISTINCT FROM 'an earlier create on this conversation is in doubt'}) eq '0' }, 'all nudges end');
+	WHERE hold_reason IS DISTINCT FROM 'an earlier create on this conversation is in doubt'}) eq '0' }, 'all nudges end');
 $first->wait_for_catchup($_) for qw(copy landing);
 look();
 $simulator->clear_faults;

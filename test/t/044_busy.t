@@ -24,7 +24,7 @@ sub look_again { return sql(q{UPDATE reengage.due SET due_at = now(); SELECT ree
 
 is_in('in-a-call', 'calls', 'active');
 nudge($node, 'in-a-call', address => q('+13175550411'), channel => q('sms'));
-wait_for(sub { (due_row($node, 'in-a-call') // {})->{waiting_for} }, 'a customer is in a call');
+wait_for(sub { (due_row($node, 'in-a-call') // {})->{hold_reason} }, 'a customer is in a call');
 like(sql(q{SELECT state || ': ' || reason FROM reengage.nudge_status}), qr/^due: the customer is being served on another channel$/, 'nudge_status says so');
 cmp_ok(sql(q{SELECT extract(epoch FROM due_at - now()) FROM reengage.due}), '>', 30, 'and it is not looked at all the time');
 for my $looks (2 .. 4)
@@ -61,7 +61,7 @@ ok($row->{attempts} >= 2 && $row->{attempts} <= 3, 'it was looked at, closer and
 sql(q{ALTER SERVER genesys OPTIONS (ADD max_attempts '2')});
 is_in('in-an-endless-call', 'calls', 'active');
 nudge($node, 'in-an-endless-call');
-wait_for(sub { (due_row($node, 'in-an-endless-call') // {})->{waiting_for} }, 'one that never ends');
+wait_for(sub { (due_row($node, 'in-an-endless-call') // {})->{hold_reason} }, 'one that never ends');
 look_again();
 wait_until_ended($node);
 is(outcome($node, 'in-an-endless-call') . ' ' . $simulator->verbs('id=in-an-endless-call'), 'refused busy - check check',

@@ -95,7 +95,7 @@ $shop->query_safe('SET client_min_messages = warning');
 $shop->query_safe('BEGIN');
 $shop->query_safe("SELECT * FROM reengage.suppress(address => '" . Reengage::customer_address('live-told') . "', channel => 'sms')");
 nudge($node, 'live-told', campaign => "'told'");
-poll_until($node, 'postgres', "SELECT waiting_for ~ 'being recorded' AND address_hash IS NOT NULL FROM reengage.due");
+poll_until($node, 'postgres', "SELECT hold_reason ~ 'being recorded' AND address_hash IS NOT NULL FROM reengage.due");
 cmp_ok($node->safe_psql('postgres', 'SELECT extract(epoch FROM due_at - now()) FROM reengage.due'), '<=', 1,
 	'whose customer is locked is asked for again in a second');
 others_go_out('untold', 'others go out meanwhile');
@@ -208,7 +208,7 @@ $watcher->quit;
 pause_it();
 ask('winter', 64);
 $shop->query_safe('BEGIN');
-$shop->query_safe("UPDATE reengage.due SET waiting_for = NULL");
+$shop->query_safe("UPDATE reengage.due SET hold = NULL, hold_reason = NULL");
 resume_it();
 others_go_out('snow', 'rows that are due and locked are in nobody else\'s way');
 is(reasons('winter'), 'due: a change of the schedule that has not been committed', 'nudge_status says so');

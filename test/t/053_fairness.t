@@ -145,12 +145,12 @@ $open->query_safe(q{SET client_min_messages = warning; BEGIN;
 sql(q{SET ROLE shop; INSERT INTO reengage.nudges (conversation_id, message, address, channel)
 	SELECT 'live-told-' || n, 'x', '+1317000' || lpad(n::text, 4, '0'), 'sms' FROM generate_series(1, 20) n;
 	INSERT INTO reengage.nudges (conversation_id, message) SELECT 'live-found-' || n, 'x' FROM generate_series(1, 20) n});
-my $held = q{SELECT count(*) FROM reengage.due WHERE waiting_for LIKE 'an opt-out%'};
+my $held = q{SELECT count(*) FROM reengage.due WHERE hold_reason LIKE 'an opt-out%'};
 wait_for(sub { sql($held) == 20 }, 'the addresses are known');
 my $looks = looks('found');
 is($looks, 20, 'one look tells whose a nudge is, where it has no address');
 # as if they had waited for long
-sql(q{UPDATE reengage.due SET due_at = now(), waiting_for = NULL; SELECT reengage.wake('-infinity')});
+sql(q{UPDATE reengage.due SET due_at = now(), hold = NULL, hold_reason = NULL; SELECT reengage.wake('-infinity')});
 ask('bank', 2, 9);
 wait_until_ended($node, where => q(n.requested_by = 'bank'));
 is(looks('found'), $looks, 'while a transaction is open, those whom it is about are not looked at again and again');

@@ -261,7 +261,7 @@ is(outcome($node, 'live-away2-7'), 'suppressed opted_out -', 'an opt-out from th
 is(outcome($node, 'live-away2-8'), 'answered recorded -', 'an answer, too');
 wait_until_ended($node, where => q(n.campaign = 'late'));
 is(sql(q{SELECT string_agg(DISTINCT outcome, ' ') FROM reengage.lineage WHERE campaign = 'late'}), 'expired', 'and the end of a time');
-like(due_row($node, 'live-asleep-1')->{waiting_for}, qr/^quiet hours/, 'and quiet hours');
+like(due_row($node, 'live-asleep-1')->{hold_reason}, qr/^quiet hours/, 'and quiet hours');
 is(scalar(() = map { requests($_, 'notify') } qw(asleep late)), 0, 'of these, no message leaves');
 no_trace('away2', 'and the others go out, without a trace');
 

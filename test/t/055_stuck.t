@@ -67,7 +67,7 @@ my %waits = (
 	quiet => qr/^minimum gap/);
 for my $server (sort keys %waits)
 {
-	wait_for(sub { sql("SELECT string_agg(waiting_for, ',') FROM reengage.due WHERE server = '$server'") =~ $waits{$server} }, "$server waits");
+	wait_for(sub { sql("SELECT string_agg(hold_reason, ',') FROM reengage.due WHERE server = '$server'") =~ $waits{$server} }, "$server waits");
 }
 wait_for(sub { health($node, "server $_->[0]") =~ $_->[1] }, "$_->[0]: the health view says so")
   for [ refused => qr/^blocked/ ], [ limited => qr/^resting/ ], [ login => qr/^blocked/ ], [ secretless => qr/^blocked/ ], [ paused => qr/^paused/ ];

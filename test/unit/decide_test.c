@@ -46,6 +46,25 @@ holds(void)
 	return (Decision) {.kind = DECIDE_BLOCK, .reason = "why", .unresolved = true};
 }
 
+/* The schedule is asked by these. */
+static Hold
+hold_of(const Decision *decision)
+{
+	switch (decision->kind)
+	{
+		case DECIDE_CALL:
+		case DECIDE_SETTLE:
+			return HOLD_NONE;
+		case DECIDE_RETRY:
+			return strcmp(decision->reason, "busy") == 0 ? HOLD_BUSY : HOLD_RETRY;
+		case DECIDE_HOLD:
+			return HOLD_RATE_LIMIT;
+		case DECIDE_BLOCK:
+			return HOLD_SERVER;
+	}
+	return HOLD_NONE;
+}
+
 static void
 check(const char *name, Step step, const Facts *facts, const Terms *terms, Decision wanted)
 {
@@ -62,6 +81,7 @@ check(const char *name, Step step, const Facts *facts, const Terms *terms, Decis
 			   wanted.kind, wanted.step, outcome_name(wanted.outcome), wanted.retry_at, wanted.unresolved);
 	if (got.kind != DECIDE_CALL)
 		is_text(got.reason, wanted.reason, "its reason");
+	is_text(hold_code(got.hold), hold_code(hold_of(&wanted)), "what it waits for");
 }
 
 /* What the nudge and the old conversation offer for a new session. */

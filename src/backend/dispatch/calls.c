@@ -11,7 +11,6 @@
 #include "base/kept_text.h"
 #include "base/rows.h"
 #include "dispatch/calls.h"
-#include "dispatch/last_word.h"
 #include "dispatch/replies.h"
 #include "dispatch/terms.h"
 #include "message.h"
@@ -246,7 +245,7 @@ make_call(Calls *calls, Delivery *delivery)
 	}
 	if (!server_configure(delivery->server, calls->courier, monotonic_now()))
 	{
-		deliveries_put_back(calls->deliveries, delivery, delivery->due_at, NULL);
+		deliveries_put_back(calls->deliveries, delivery, delivery->due_at, HOLD_NONE, NULL);
 		return;
 	}
 	call.call_id = ++calls->last_call_id;
@@ -272,7 +271,7 @@ calls_make_checks(Calls *calls, Monotonic leave_by)
 		if (deliveries[i]->server->exists && !deliveries[i]->server->paused)
 			make_call(calls, deliveries[i]);
 		else
-			deliveries_put_back(calls->deliveries, deliveries[i], deliveries[i]->due_at, NULL);
+			deliveries_put_back(calls->deliveries, deliveries[i], deliveries[i]->due_at, HOLD_NONE, NULL);
 	}
 }
 
@@ -293,7 +292,8 @@ calls_make_posts(Calls *calls, Standby *standby, bool may)
 		if (in_vain)
 			standby_missed(standby, committed_at);
 		if (!may || late || !delivery_may_post(deliveries[i]))
-			deliveries_put_back(calls->deliveries, deliveries[i], deliveries[i]->due_at, in_vain ? WAITS_FOR_STANDBY : NULL);
+			deliveries_put_back(calls->deliveries, deliveries[i], deliveries[i]->due_at,
+								in_vain ? HOLD_STANDBY : HOLD_NONE, NULL);
 		else if (committed_at <= safe_up_to && !courier_is_full(calls->courier))
 			make_call(calls, deliveries[i]);
 	}

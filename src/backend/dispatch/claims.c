@@ -243,7 +243,7 @@ start_or_wait(Deliveries *deliveries, Delivery *delivery, const LoadedNudge *nud
 	if (nudge->others_next_attempt == 0 || nudge->unresolved)
 		return true;
 	deliveries_put_back(deliveries, delivery, Max(later, GetCurrentTimestamp() + TURN_MS * 1000),
-					 "the call of another nudge of this thread is unresolved");
+						HOLD_UNRESOLVED_THREAD, NULL);
 	return false;
 }
 

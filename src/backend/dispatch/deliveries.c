@@ -197,9 +197,10 @@ deliveries_settle(Deliveries *deliveries, Delivery *delivery, Outcome outcome, c
 }
 
 void
-deliveries_put_back(Deliveries *deliveries, Delivery *delivery, TimestampTz due_at, const char *waiting_for)
+deliveries_put_back(Deliveries *deliveries, Delivery *delivery, TimestampTz due_at,
+					Hold hold, const char *hold_reason)
 {
-	Decision	end = {.kind = DECIDE_BLOCK, .reason = waiting_for};
+	Decision	end = {.kind = DECIDE_BLOCK, .hold = hold, .hold_reason = hold_reason};
 
 	delivery->move_to = due_at;
 	delivery->move_attempt = delivery->nudge.attempt;

@@ -42,8 +42,8 @@ extern void deliveries_recheck(Deliveries *deliveries, Delivery *delivery, const
 extern void deliveries_end(Deliveries *deliveries, Delivery *delivery, Decision end);
 extern void deliveries_settle(Deliveries *deliveries, Delivery *delivery, Outcome outcome, const char *reason);
 
-/* It goes back into the schedule, without an attempt used up. */
+/* It goes back into the schedule, without an attempt used up.  hold_reason: NULL: what "hold" says. */
 extern void deliveries_put_back(Deliveries *deliveries, Delivery *delivery, TimestampTz due_at,
-								const char *waiting_for);
+								Hold hold, const char *hold_reason);
 
 #endif

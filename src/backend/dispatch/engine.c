@@ -369,7 +369,7 @@ engine_turn(Engine *engine)
 	calls_watch(&engine->calls, clocks.now);
 	turns_sort(&engine->deliveries, clocks.now, !may_begin(engine));
 	if (!may_begin(engine) || standby_is_away(&engine->standby))
-		turns_give_up(&engine->deliveries, may_begin(engine) ? WAITS_FOR_STANDBY : NULL);
+		turns_give_up(&engine->deliveries, may_begin(engine) ? HOLD_STANDBY : HOLD_NONE);
 	if (monotonic_is_reached(next_sweep(engine), clocks.now))
 		sweep(engine, clocks.now);
 	if ((watches_secrets(engine) && servers_credentials_have_changed()) ||

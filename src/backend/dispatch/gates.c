@@ -24,12 +24,12 @@
 #define BUSY_DOUBLINGS 4
 
 static Verdict
-held(VerdictKind kind, int milliseconds, const char *reason)
+held(VerdictKind kind, int milliseconds, Hold hold)
 {
 	return (Verdict) {
 		.kind = kind,
 		.until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds),
-		.reason = reason
+		.hold = hold
 	};
 }
 
@@ -78,7 +78,7 @@ pass(Deliveries *in_hand, Delivery *delivery, const GateFacts *facts, Monotonic 
 	/* what was looked at is not the tip any more; each look at the next one costs a request */
 	if (facts->superseded)
 		return delivery->nudge.unresolved ? left_in_doubt("superseded") :
-			held(VERDICT_HOLD, TURN_MS, "another conversation follows this one by now");
+			held(VERDICT_HOLD, TURN_MS, HOLD_SUPERSEDED);
 	if (facts->suppressed)
 		return delivery->nudge.unresolved ? left_in_doubt("suppressed") :
 			ended(OUTCOME_SUPPRESSED, "opted_out");
@@ -86,9 +86,9 @@ pass(Deliveries *in_hand, Delivery *delivery, const GateFacts *facts, Monotonic 
 		return delivery->nudge.unresolved ? left_in_doubt("answered") :
 			ended(OUTCOME_ANSWERED, "recorded");
 	if (facts->create_in_doubt)
-		return held(VERDICT_HOLD, DOUBT_HOLD_MS, "an earlier create on this conversation is in doubt");
+		return held(VERDICT_HOLD, DOUBT_HOLD_MS, HOLD_DOUBT);
 	if (!customers_take(in_hand, delivery))
-		return held(VERDICT_BUSY, busy_ms(delivery), "another nudge to this customer is under way");
+		return held(VERDICT_BUSY, busy_ms(delivery), HOLD_CUSTOMER);
 	/* once is enough, and a call that is made again stays the same */
 	if (facts->other_conversation != NULL && delivery->other == NULL && !delivery->nudge.unresolved)
 		return (Verdict) {.kind = VERDICT_RECHECK,
@@ -109,7 +109,7 @@ wait_for_unresolved(const Delivery *delivery, const GateFacts *facts, Verdict *v
 		return;
 	if (verdict->kind != VERDICT_ALLOW && verdict->kind != VERDICT_RECHECK)
 		return;
-	*verdict = held(VERDICT_HOLD, TURN_MS, "another nudge's call to this customer is unresolved");
+	*verdict = held(VERDICT_HOLD, TURN_MS, HOLD_UNRESOLVED_CUSTOMER);
 	verdict->until = Max(verdict->until, TimestampTzPlusMilliseconds(facts->others_next_attempt, TURN_MS));
 }
 
@@ -145,7 +145,7 @@ gates_ask(const Policies *policies, Deliveries *in_hand, Delivery **deliveries, 
 	store_check_gates(rows, count, facts);
 	for (int i = 0; i < count; i++)
 		verdicts[i] = locked[i] ? pass(in_hand, deliveries[i], &facts[i], now) :
-			held(VERDICT_HOLD, recording_ms(deliveries[i]), WAITS_FOR_RECORDING);
+			held(VERDICT_HOLD, recording_ms(deliveries[i]), HOLD_RECORDING);
 	/* nobody else speaks to these customers, so that what is counted is all there is */
 	policies_judge(policies, deliveries, count, verdicts);
 	for (int i = 0; i < count; i++)

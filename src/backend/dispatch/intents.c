@@ -148,10 +148,10 @@ pass_gate(Deliveries *deliveries, Delivery *delivery, const Verdict *verdict)
 			delivery_move(deliveries, delivery, DELIVERY_INTENDED);
 			break;
 		case VERDICT_DEFER:
-			deliveries_put_back(deliveries, delivery, delivery->due_at, NULL);
+			deliveries_put_back(deliveries, delivery, delivery->due_at, HOLD_NONE, NULL);
 			break;
 		case VERDICT_HOLD:
-			deliveries_put_back(deliveries, delivery, verdict->until, verdict->reason);
+			deliveries_put_back(deliveries, delivery, verdict->until, verdict->hold, verdict->hold_reason);
 			break;
 		case VERDICT_END:
 			deliveries_settle(deliveries, delivery, verdict->outcome, verdict->reason);
@@ -161,7 +161,7 @@ pass_gate(Deliveries *deliveries, Delivery *delivery, const Verdict *verdict)
 			break;
 		case VERDICT_BUSY:
 			if (!customers_wait(deliveries, delivery))
-				deliveries_put_back(deliveries, delivery, verdict->until, verdict->reason);
+				deliveries_put_back(deliveries, delivery, verdict->until, verdict->hold, verdict->hold_reason);
 			break;
 	}
 }

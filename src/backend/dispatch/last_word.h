@@ -22,12 +22,6 @@
 #define LOOK_MS 5000
 #define LOOK_IS_YOUNG_MS (LOOK_MS - LAST_WORD_MS)
 
-/* What a nudge waits for whose intent was not confirmed in time. */
-#define WAITS_FOR_STANDBY "the synchronous standby"
-
-/* What a nudge is held for whose customer, thread or campaign somebody has locked. */
-#define WAITS_FOR_RECORDING "an opt-out, an answer or a cancellation is being recorded"
-
 /* After a connection that took too long: the look that comes first opens another.  It doubles. */
 #define CONNECT_MS 1000
 #define CONNECT_DOUBLINGS 5

@@ -9,7 +9,6 @@
 #include "base/rows.h"
 #include "dispatch/delivery_addresses.h"
 #include "dispatch/gate_locks.h"
-#include "dispatch/last_word.h"
 #include "dispatch/outcomes.h"
 #include "dispatch/terms.h"
 #include "store/tick.h"
@@ -185,13 +184,16 @@ make_harmless(Delivery *delivery, int sqlstate)
 	MemoryContextSwitchTo(old);
 }
 
-const char *
-move_reason(const Decision *end, Step step)
+/* What a nudge that moved waits for, in words. */
+static const char *
+hold_reason_of(const Decision *end, Step step)
 {
 	const char *reason = end->reason ? end->reason : "a failed call";
 
-	if (end->waiting_for != NULL)
-		return end->waiting_for;
+	if (end->hold == HOLD_NONE || end->hold_reason != NULL)
+		return end->hold_reason;
+	if (hold_words(end->hold) != NULL)
+		return hold_words(end->hold);
 	if (end->unresolved)
 		return psprintf("repeating the %s, with the same key, after %s", step_name(step), reason);
 	return psprintf("retry after %s", reason);
@@ -200,15 +202,16 @@ move_reason(const Decision *end, Step step)
 static MoveRow
 move_row(const Delivery *delivery)
 {
-	const char *reason = delivery->end.reason;
-	MoveRow		row = {delivery->nudge_id, delivery->move_to, delivery->move_attempt,
-	delivery->move_refusals, delivery->api_calls, reason};
-
-	if (delivery->end.kind == DECIDE_RETRY || delivery->end.kind == DECIDE_HOLD)
-		row.waiting_for = move_reason(&delivery->end, delivery->post.step);
-	if (row.waiting_for != NULL && strcmp(row.waiting_for, WAITS_FOR_RECORDING) == 0)
-		row.address_hash = delivery->post.address_hash;
-	return row;
+	return (MoveRow) {
+		.nudge_id = delivery->nudge_id,
+		.due_at = delivery->move_to,
+		.attempt = delivery->move_attempt,
+		.refusals = delivery->move_refusals,
+		.api_calls = delivery->api_calls,
+		.hold = hold_code(delivery->end.hold),
+		.hold_reason = hold_reason_of(&delivery->end, delivery->post.step),
+		.address_hash = delivery->end.hold == HOLD_RECORDING ? delivery->post.address_hash : NULL,
+	};
 }
 
 static UnresolvedRow

@@ -21,7 +21,4 @@ extern void outcomes_write(Delivery **ending, int nending, bool one_by_one);
 /* Attempts that the nudge has used up once it has ended so. */
 extern int	delivery_attempts(const Delivery *delivery);
 
-/* What a nudge that moved waits for. */
-extern const char *move_reason(const Decision *end, Step step);
-
 #endif

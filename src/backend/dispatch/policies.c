@@ -109,18 +109,18 @@ ended(Outcome outcome, const char *reason)
 
 /* The nudge is due again at that time, or when it expires, or its key does, so that it can end. */
 static Verdict
-held(const Terms *terms, TimestampTz until, const char *reason)
+held(const Terms *terms, TimestampTz until, const char *hold_reason)
 {
 	until = Min(until, (TimestampTz) terms->expires_at);
 	if (terms->unresolved)
 		until = Min(until, (TimestampTz) terms->repeat_until);
-	return (Verdict) {.kind = VERDICT_HOLD, .until = until, .reason = reason};
+	return (Verdict) {.kind = VERDICT_HOLD, .until = until, .hold = HOLD_POLICY, .hold_reason = hold_reason};
 }
 
 static Verdict
-held_for_people(const Terms *terms, const char *reason)
+held_for_people(const Terms *terms, const char *hold_reason)
 {
-	return held(terms, TimestampTzPlusMilliseconds(terms->now, LOOK_AGAIN_MS), reason);
+	return held(terms, TimestampTzPlusMilliseconds(terms->now, LOOK_AGAIN_MS), hold_reason);
 }
 
 /* --- lengths and holdouts ------------------------------------------------------ */
@@ -373,7 +373,10 @@ policies_judge(const Policies *policies, Delivery **deliveries, int count, Verdi
 	judge_counts(policies, deliveries, count, verdicts);
 	/* they are written in a later tick */
 	for (int i = 0; i < count; i++)
+	{
 		verdicts[i].reason = delivery_keep(deliveries[i], verdicts[i].reason);
+		verdicts[i].hold_reason = delivery_keep(deliveries[i], verdicts[i].hold_reason);
+	}
 }
 
 static Verdict
@@ -399,12 +402,11 @@ judge_start(const Policies *policies, const Delivery *delivery)
 static bool
 stop(Deliveries *deliveries, Delivery *delivery, const Verdict *verdict)
 {
-	const char *reason = delivery_keep(delivery, verdict->reason);
-
 	if (verdict->kind == VERDICT_HOLD)
-		deliveries_put_back(deliveries, delivery, verdict->until, reason);
+		deliveries_put_back(deliveries, delivery, verdict->until, verdict->hold,
+							delivery_keep(delivery, verdict->hold_reason));
 	else if (verdict->kind == VERDICT_END)
-		deliveries_settle(deliveries, delivery, verdict->outcome, reason);
+		deliveries_settle(deliveries, delivery, verdict->outcome, delivery_keep(delivery, verdict->reason));
 	return verdict->kind != VERDICT_ALLOW;
 }
 

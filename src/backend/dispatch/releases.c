@@ -66,7 +66,7 @@ releases_committed(const List *released, Deliveries *deliveries)
 		Delivery   *delivery = dlist_container(Delivery, node, iter.cur);
 
 		/* sooner than it had to does no harm: whatever holds it is asked again */
-		if (delivery->end.kind == DECIDE_BLOCK && is_among(released, delivery->server->name))
+		if (hold_is_released(delivery->end.hold) && is_among(released, delivery->server->name))
 			delivery->move_to = Min(delivery->move_to, GetCurrentTimestamp());
 	}
 }

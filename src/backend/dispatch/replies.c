@@ -127,7 +127,7 @@ put_behind(Deliveries *deliveries, Delivery *delivery)
 {
 	TimestampTz due_at = TimestampTzPlusMilliseconds(breaker_shows_until(&delivery->server->breaker), TURN_MS);
 
-	deliveries_put_back(deliveries, delivery, Min(due_at, delivery->nudge.expires_at), WAITS_FOR_SERVER);
+	deliveries_put_back(deliveries, delivery, Min(due_at, delivery->nudge.expires_at), HOLD_SERVER, NULL);
 	/* none of this was to it alone */
 	delivery->move_refusals = 0;
 }
@@ -171,7 +171,7 @@ follow(Deliveries *deliveries, Delivery *delivery, const ReplyMessage *reply, Se
 			if (signal == SIGNAL_REFUSED)
 				put_behind(deliveries, delivery);
 			else
-				deliveries_put_back(deliveries, delivery, delivery->due_at, decision.reason);
+				deliveries_put_back(deliveries, delivery, delivery->due_at, decision.hold, decision.hold_reason);
 			break;
 		case DECIDE_SETTLE:
 			server_signal_note_end(delivery, reply, &decision);
@@ -194,7 +194,7 @@ take_back(Deliveries *deliveries, Delivery *delivery, const ReplyMessage *reply)
 	if (reply->reason != NULL && strcmp(reply->reason, "connection") == 0)
 		deliveries_put_back(deliveries, delivery,
 						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CONNECT_MS << Min(delivery->nudge.round, CONNECT_DOUBLINGS)),
-						 "a connection to the API takes longer than a message may wait");
+						 HOLD_CONNECTION, NULL);
 	else
 		delivery_move(deliveries, delivery, delivery->step == STEP_CHECK ? DELIVERY_CHECK_WANTED : DELIVERY_POST_WANTED);
 }

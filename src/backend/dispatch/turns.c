@@ -38,7 +38,7 @@ rest(Deliveries *deliveries, Delivery *delivery)
 	if (delivery->intent == NULL)
 		delivery_move(deliveries, delivery, DELIVERY_WAITING_SERVER);
 	else
-		deliveries_put_back(deliveries, delivery, delivery->due_at, NULL);
+		deliveries_put_back(deliveries, delivery, delivery->due_at, HOLD_NONE, NULL);
 }
 
 /* Has one before this place been let go to the same server? */
@@ -71,7 +71,7 @@ turns_sort(Deliveries *deliveries, Monotonic now, bool closing)
 		if (!waits(server))
 			continue;
 		if (alone && !may_wait(wanting[i], now))
-			deliveries_put_back(deliveries, wanting[i], wanting[i]->due_at, NULL);
+			deliveries_put_back(deliveries, wanting[i], wanting[i]->due_at, HOLD_NONE, NULL);
 		else if (alone || is_tried(deliveries, server) || has_gone(wanting, goes, i))
 			rest(deliveries, wanting[i]);
 		else
@@ -98,18 +98,18 @@ turns_next(const Deliveries *deliveries, Monotonic now)
 }
 
 static void
-put_back_all(Deliveries *deliveries, DeliveryState state, const char *waiting_for)
+put_back_all(Deliveries *deliveries, DeliveryState state, Hold hold)
 {
 	int			count;
 	Delivery  **waiting = deliveries_in(deliveries, state, &count);
 
 	for (int i = 0; i < count; i++)
-		deliveries_put_back(deliveries, waiting[i], waiting[i]->due_at, waiting_for);
+		deliveries_put_back(deliveries, waiting[i], waiting[i]->due_at, hold, NULL);
 }
 
 void
-turns_give_up(Deliveries *deliveries, const char *waiting_for)
+turns_give_up(Deliveries *deliveries, Hold hold)
 {
-	put_back_all(deliveries, DELIVERY_CHECK_WANTED, waiting_for);
-	put_back_all(deliveries, DELIVERY_POST_WANTED, waiting_for);
+	put_back_all(deliveries, DELIVERY_CHECK_WANTED, hold);
+	put_back_all(deliveries, DELIVERY_POST_WANTED, hold);
 }

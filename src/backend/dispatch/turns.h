@@ -21,6 +21,6 @@ extern Monotonic turns_next(const Deliveries *deliveries, Monotonic now);
  * Nothing is begun: what waits to be goes back into the schedule, least of all
  * leaving an intent behind, which would put in doubt what was never sent.
  */
-extern void turns_give_up(Deliveries *deliveries, const char *waiting_for);
+extern void turns_give_up(Deliveries *deliveries, Hold hold);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "hold.h"
 #include "nudge.h"
 
 typedef enum VerdictKind
@@ -25,7 +26,9 @@ typedef struct Verdict
 	VerdictKind kind;
 	TimestampTz until;			/* HOLD, and BUSY if it cannot wait in hand */
 	Outcome		outcome;		/* END */
-	const char *reason;			/* HOLD, BUSY: what it waits for; END: one word */
+	const char *reason;			/* END: one word */
+	Hold		hold;			/* HOLD, BUSY: what it waits for */
+	const char *hold_reason;	/* in words; NULL: what "hold" says */
 	const char *conversation_id;	/* RECHECK */
 	TimestampTz made_at;		/* when we made that conversation; 0: we did not */
 } Verdict;

@@ -281,13 +281,15 @@ store_move(const MoveRow *rows, int count)
 {
 	static Statement statement = {
 		"UPDATE reengage.due d SET due_at = m.due_at, attempt = m.attempt, refusals = m.refusals,"
-		" round = d.round + 1, api_calls = m.api_calls, waiting_for = m.waiting_for,"
+		" round = d.round + 1, api_calls = m.api_calls, hold = m.hold, hold_reason = m.hold_reason,"
 		" address_hash = coalesce(d.address_hash, m.address_hash)"
 		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-		"   pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7))"
-		"   AS m (nudge_id, due_at, attempt, refusals, api_calls, waiting_for, address_hash)"
+		"   pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7),"
+		"   pg_catalog.unnest($8))"
+		"   AS m (nudge_id, due_at, attempt, refusals, api_calls, hold, hold_reason, address_hash)"
 		" WHERE d.nudge_id = m.nudge_id AND d.nudge_id = ANY ($1)",
-		7, {UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+		8, {UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
+			TEXTARRAYOID, TEXTARRAYOID}
 	};
 	static const Column columns[] = {
 		{COLUMN_UUID, offsetof(MoveRow, nudge_id)},
@@ -295,7 +297,8 @@ store_move(const MoveRow *rows, int count)
 		{COLUMN_INTEGER, offsetof(MoveRow, attempt)},
 		{COLUMN_INTEGER, offsetof(MoveRow, refusals)},
 		{COLUMN_INTEGER, offsetof(MoveRow, api_calls)},
-		{COLUMN_TEXT, offsetof(MoveRow, waiting_for)},
+		{COLUMN_TEXT, offsetof(MoveRow, hold)},
+		{COLUMN_TEXT, offsetof(MoveRow, hold_reason)},
 		{COLUMN_TEXT, offsetof(MoveRow, address_hash)},
 	};
 	Datum		arguments[lengthof(columns)];

@@ -145,7 +145,8 @@ typedef struct MoveRow
 	int			attempt;
 	int			refusals;
 	int			api_calls;
-	const char *waiting_for;
+	const char *hold;			/* the code; NULL: its time alone */
+	const char *hold_reason;	/* in words */
 	const char *address_hash;		/* whom a look told of; NULL: the schedule need not know */
 } MoveRow;
 
@@ -238,16 +239,13 @@ extern ServerStateRow store_server_state(const char *server);
 /* The clock was set back so far since pauses were written: they end as much earlier. */
 extern void store_follow_clock(int64 microseconds);
 
-/* What waits with WAITS_FOR_SERVER is due from now on; returns that time, or 0: nothing is. */
+/* What waits for the server (HOLD_SERVER) is due from now on; returns that time, or 0: nothing is. */
 extern TimestampTz store_release(const char *server);
-
-/* What a nudge waits for that store_release() is about. */
-#define WAITS_FOR_SERVER "the API refuses calls like this one"
 
 /* Takes the servers of which something was decided out of the table: names, each once. */
 extern List *store_take_releases(void);
 
-/* Makes due what is held there, but for rows that somebody has locked: the servers of those are left for later. */
+/* Makes due what policies and doubts hold there, but for rows that somebody has locked: the servers of those are left for later. */
 extern void store_release_held(const List *servers);
 
 extern void store_record_opt_outs(const OptOutRow *rows, int count);

@@ -78,14 +78,15 @@ store_take_releases(void)
 
 /* What a condition on the schedule is true of is due at once, but for what somebody has locked. */
 #define MAKE_DUE(condition) \
-	"UPDATE reengage.due SET due_at = pg_catalog.now(), waiting_for = NULL" \
+	"UPDATE reengage.due SET due_at = pg_catalog.now(), hold = NULL, hold_reason = NULL" \
 	" WHERE nudge_id = ANY (ARRAY(SELECT d.nudge_id FROM reengage.due d" \
 	"   WHERE" condition " FOR UPDATE SKIP LOCKED))"
 
 void
 store_release_held(const List *servers)
 {
-#define IS_HELD " d.server = ANY ($1) AND d.waiting_for ~ '^(quiet hours|minimum gap|an earlier create)'"
+	/* as hold_is_released() has it, and the index due_held */
+#define IS_HELD " d.server = ANY ($1) AND d.hold IN ('policy', 'doubt')"
 
 	static Statement release = {MAKE_DUE(IS_HELD), 1, {TEXTARRAYOID}};
 	static Statement leave = {
@@ -183,7 +184,7 @@ store_release(const char *server)
 	static Statement statement = {
 		MAKE_DUE(" d.server = $1 AND d.priority = ANY ('{0,1,2,3,4,5,6,7,8,9}')"
 				 " AND d.due_at > pg_catalog.now() AND d.due_at < pg_catalog.now() + interval '2 minutes'"
-				 " AND d.waiting_for = '" WAITS_FOR_SERVER "'"),
+				 " AND d.hold = 'server'"),
 		1, {TEXTOID}
 	};
 	Datum		argument = CStringGetTextDatum(server);
@@ -198,7 +199,7 @@ store_follow_clock(int64 microseconds)
 	/* what waits for an hour or a day waits for the clock itself */
 	static Statement pauses = {
 		"UPDATE reengage.due SET due_at = due_at - $1 * interval '1 microsecond'"
-		" WHERE due_at > pg_catalog.now() AND waiting_for !~ '^(quiet hours|minimum gap)'",
+		" WHERE due_at > pg_catalog.now() AND hold <> 'policy'",
 		1, {INT8OID}
 	};
 	/* a key must not be taken for good when the API has forgotten it */
