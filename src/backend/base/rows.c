@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "base/rows.h"
+#include "nudge.h"
 
 static Datum
 column_value(const Column *column, const char *row, bool *isnull)
@@ -38,8 +39,39 @@ column_value(const Column *column, const char *row, bool *isnull)
 			/* FALLTHROUGH */
 		case COLUMN_TIME:
 			return TimestampTzGetDatum(*(const TimestampTz *) field);
+		default:
+			elog(ERROR, "column \"%s\" is of results only", column->name);
 	}
 	return (Datum) 0;
+}
+
+const char *
+column_name(const Column *column)
+{
+	const char *dot = strrchr(column->name, '.');
+
+	return dot != NULL ? dot + 1 : column->name;
+}
+
+Oid
+column_array_type(ColumnType type)
+{
+	switch (type)
+	{
+		case COLUMN_UUID:
+			return UUIDARRAYOID;
+		case COLUMN_TEXT:
+			return TEXTARRAYOID;
+		case COLUMN_INTEGER:
+		case COLUMN_INTEGER_OR_NULL:
+			return INT4ARRAYOID;
+		case COLUMN_TIME:
+		case COLUMN_TIME_OR_NULL:
+			return TIMESTAMPTZARRAYOID;
+		default:
+			elog(ERROR, "columns of type %d are of results only", (int) type);
+	}
+	return InvalidOid;
 }
 
 static Datum
@@ -67,6 +99,8 @@ make_array(ColumnType type, Datum *values, bool *nulls, int count)
 			element = TIMESTAMPTZOID, length = sizeof(TimestampTz);
 			by_value = FLOAT8PASSBYVAL, alignment = TYPALIGN_DOUBLE;
 			break;
+		default:
+			elog(ERROR, "columns of type %d are of results only", (int) type);
 	}
 	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower_bound,
 											  element, length, by_value, alignment));
@@ -90,59 +124,129 @@ make_arguments(Datum *arguments, const Column *columns, int ncolumns,
 Datum
 uuid_array(const pg_uuid_t *uuids, int count)
 {
-	static const Column column = {COLUMN_UUID, 0};
+	static const Column column = {"", COLUMN_UUID, 0};
 	Datum		array;
 
 	make_arguments(&array, &column, 1, uuids, sizeof(pg_uuid_t), count);
 	return array;
 }
 
-Datum
-result(int row, int column, bool *isnull)
+static Step
+step_of(const char *name)
 {
-	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+	return strcmp(name, step_name(STEP_CREATE)) == 0 ? STEP_CREATE : STEP_NOTIFY;
+}
+
+/* Numbers, times and flags that are null are 0, unless their type says another thing. */
+static void
+read_value(const Column *column, Datum value, bool isnull, void *field)
+{
+	switch (column->type)
+	{
+		case COLUMN_UUID:
+			*(pg_uuid_t *) field = *DatumGetUUIDP(value);
+			break;
+		case COLUMN_TEXT:
+			*(const char **) field = isnull ? NULL : TextDatumGetCString(value);
+			break;
+		case COLUMN_UTF8:
+			*(const char **) field = isnull ? NULL : to_utf8(TextDatumGetCString(value));
+			break;
+		case COLUMN_INTEGER:
+		case COLUMN_INTEGER_OR_NULL:
+			*(int *) field = isnull ? 0 : DatumGetInt32(value);
+			break;
+		case COLUMN_TIME:
+		case COLUMN_TIME_OR_NULL:
+			*(TimestampTz *) field = isnull ? 0 : DatumGetTimestampTz(value);
+			break;
+		case COLUMN_TIME_OR_NEVER:
+			*(TimestampTz *) field = isnull ? DT_NOEND : DatumGetTimestampTz(value);
+			break;
+		case COLUMN_BOOL:
+			*(bool *) field = !isnull && DatumGetBool(value);
+			break;
+		case COLUMN_BIGINT:
+			*(int64 *) field = isnull ? 0 : DatumGetInt64(value);
+			break;
+		case COLUMN_DOUBLE:
+			*(double *) field = isnull ? 0 : DatumGetFloat8(value);
+			break;
+		case COLUMN_STEP:
+			*(Step *) field = isnull ? STEP_CHECK : step_of(TextDatumGetCString(value));
+			break;
+		case COLUMN_BY_HAND:
+			break;
+	}
+}
+
+static int
+number_of_column(const char *name)
+{
+	int			number = SPI_fnumber(SPI_tuptable->tupdesc, name);
+
+	if (number <= 0)
+		elog(ERROR, "the result has no column \"%s\"", name);
+	return number;
+}
+
+void
+read_rows(const Column *columns, int ncolumns, void *rows, size_t size)
+{
+	TupleDesc	descriptor = SPI_tuptable->tupdesc;
+
+	if (descriptor->natts != ncolumns)
+		elog(ERROR, "the result has %d columns, its table %d", descriptor->natts, ncolumns);
+	for (int c = 0; c < ncolumns; c++)
+	{
+		int			number = number_of_column(column_name(&columns[c]));
+
+		for (uint64 row = 0; row < SPI_processed; row++)
+		{
+			bool		isnull;
+			Datum		value = SPI_getbinval(SPI_tuptable->vals[row], descriptor, number, &isnull);
+
+			read_value(&columns[c], value, isnull, (char *) rows + row * size + columns[c].offset);
+		}
+	}
+}
+
+Datum
+result_column(int row, const char *name, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, number_of_column(name), isnull);
+}
+
+static Datum
+only_value(int row, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, isnull);
 }
 
 char *
-result_text(int row, int column)
+result_text(int row)
 {
 	bool		isnull;
-	Datum		value = result(row, column, &isnull);
+	Datum		value = only_value(row, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
-int
-result_integer(int row, int column)
+bool
+result_bool(int row)
 {
 	bool		isnull;
+	Datum		value = only_value(row, &isnull);
 
-	return DatumGetInt32(result(row, column, &isnull));
-}
-
-TimestampTz
-result_time(int row, int column, TimestampTz if_null)
-{
-	bool		isnull;
-	Datum		value = result(row, column, &isnull);
-
-	return isnull ? if_null : DatumGetTimestampTz(value);
-}
-
-TransactionId
-result_xid(int row, int column)
-{
-	bool		isnull;
-
-	return DatumGetTransactionId(result(row, column, &isnull));
+	return !isnull && DatumGetBool(value);
 }
 
 pg_uuid_t
-result_uuid(int row, int column)
+result_uuid(int row)
 {
 	bool		isnull;
 
-	return *DatumGetUUIDP(result(row, column, &isnull));
+	return *DatumGetUUIDP(only_value(row, &isnull));
 }
 
 List *
@@ -152,26 +256,12 @@ result_names(void)
 
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		char	   *name = result_text(row, 1);
+		char	   *name = result_text((int) row);
 
 		if (name != NULL)
 			names = lappend(names, name);
 	}
 	return names;
-}
-
-bool
-result_bool(int row, int column)
-{
-	bool		isnull;
-
-	return DatumGetBool(result(row, column, &isnull));
-}
-
-char *
-result_utf8(int row, int column)
-{
-	return to_utf8(result_text(row, column));
 }
 
 /* The conversions between the database's encoding and UTF-8; without a function: none. */

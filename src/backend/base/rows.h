@@ -1,8 +1,9 @@
 /*
  * rows.h: between C structs and rows, for store*.c.
  *
- * A batch of structs goes into a statement as parallel arrays, one for each
- * column, described by a table.
+ * A table of columns says which member of a struct a name in SQL stands for.  A
+ * batch of structs goes into a statement as parallel arrays, and a result comes
+ * out of it as structs.
  */
 #ifndef REENGAGE_ROWS_H
 #define REENGAGE_ROWS_H
@@ -17,38 +18,61 @@ typedef enum ColumnType
 {
 	COLUMN_UUID,				/* pg_uuid_t */
 	COLUMN_TEXT,				/* const char *; NULL is null */
-	COLUMN_INTEGER,				/* int */
+	COLUMN_INTEGER,				/* int; of a result, null is 0 */
 	COLUMN_INTEGER_OR_NULL,		/* int; 0 is null */
-	COLUMN_TIME,				/* TimestampTz */
-	COLUMN_TIME_OR_NULL			/* TimestampTz; 0 is null */
+	COLUMN_TIME,				/* TimestampTz; of a result, null is 0 */
+	COLUMN_TIME_OR_NULL,		/* TimestampTz; 0 is null */
+	/* of results only */
+	COLUMN_TIME_OR_NEVER,		/* TimestampTz; null is DT_NOEND */
+	COLUMN_UTF8,				/* const char *, in UTF-8; NULL: null, or it cannot be converted */
+	COLUMN_BOOL,				/* bool; null is false */
+	COLUMN_BIGINT,				/* int64; null is 0 */
+	COLUMN_DOUBLE,				/* double; null is 0 */
+	COLUMN_STEP,				/* Step, by its name; null is STEP_CHECK */
+	COLUMN_BY_HAND				/* read with result_column() */
 } ColumnType;
 
 typedef struct Column
 {
+	const char *name;			/* in SQL: what stands before its last dot does not count */
 	ColumnType	type;
 	size_t		offset;
 } Column;
+
+#define COLUMN(type, row, field) {#field, COLUMN_##type, offsetof(row, field)}
+#define COLUMN_AS(name, type, row, field) {name, COLUMN_##type, offsetof(row, field)}
+#define READ_BY_HAND(name) {name, COLUMN_BY_HAND, 0}
+
+/* Its name in SQL. */
+extern const char *column_name(const Column *column);
+
+/* The type of the array that has a column of a batch. */
+extern Oid	column_array_type(ColumnType type);
 
 /* One array argument for each column, of "count" structs of "size" bytes. */
 extern void make_arguments(Datum *arguments, const Column *columns, int ncolumns,
 						   const void *rows, size_t size, int count);
 
+/*
+ * The rows of the last result, into structs of "size" bytes, of which there is
+ * room for all.  Its columns are those of the table, in any order.
+ */
+extern void read_rows(const Column *columns, int ncolumns, void *rows, size_t size);
+
 extern Datum uuid_array(const pg_uuid_t *uuids, int count);
 
-/* Values of the last result.  Rows count from 0, columns from 1. */
-extern Datum result(int row, int column, bool *isnull);
-extern char *result_text(int row, int column);	/* NULL: null */
-extern int	result_integer(int row, int column);
-extern TimestampTz result_time(int row, int column, TimestampTz if_null);
-extern TransactionId result_xid(int row, int column);
-extern pg_uuid_t result_uuid(int row, int column);
-extern bool result_bool(int row, int column);
+/* A value of the last result, by its name; rows count from 0. */
+extern Datum result_column(int row, const char *name, bool *isnull);
+
+/* The only value of a row of the last result. */
+extern char *result_text(int row);	/* NULL: null */
+extern bool result_bool(int row);
+extern pg_uuid_t result_uuid(int row);
 
 /* The texts of the first column, without nulls. */
 extern List *result_names(void);
 
 /* The courier speaks UTF-8.  NULL: null, or it cannot be converted. */
-extern char *result_utf8(int row, int column);
 extern char *to_utf8(const char *text);
 extern char *from_utf8(const char *text);
 

@@ -65,8 +65,8 @@ outcome_row(const Delivery *delivery, const AddressKey *key)
 		.api_calls_saved = known_dead ? delivery_attempts(delivery) : 0,
 		.http_status = delivery->reply.http_status,
 		.message_id = delivery->reply.message_id,
-		.error_code = delivery->reply.error_code,
-		.error_message = delivery->reply.error_message,
+		.api_error_code = delivery->reply.error_code,
+		.api_error_message = delivery->reply.error_message,
 		.correlation_id = delivery->reply.correlation_id,
 		.checked_at = delivery->look.checked_at,
 		.called_at = delivery->reply.called_at,
@@ -110,6 +110,18 @@ opt_out_row(const Delivery *delivery)
 	return row;
 }
 
+static SessionRow
+session_row(const Delivery *delivery, const AddressKey *key)
+{
+	OutcomeRow	row = outcome_row(delivery, key);
+
+	return (SessionRow) {
+		.server = delivery->server->name,
+		.previous = row.previous_conversation_id,
+		.conversation_id = row.conversation_id,
+	};
+}
+
 /*
  * A session that the API has created may be one that leads here by now: while
  * the answer was under way, another nudge was led from it to this conversation.
@@ -119,21 +131,19 @@ static void
 rule_out_rings(const Batch *batch)
 {
 	Delivery  **created = palloc(sizeof(Delivery *) * batch->count);
-	OutcomeRow *rows = palloc(sizeof(OutcomeRow) * batch->count);
-	const char **servers = palloc(sizeof(char *) * batch->count);
+	SessionRow *rows = palloc(sizeof(SessionRow) * batch->count);
 	bool	   *rings = palloc(sizeof(bool) * batch->count);
 	int			count = 0;
 
 	for (int i = 0; i < batch->count; i++)
 		if (batch->deliveries[i]->end.outcome == OUTCOME_SESSION_CREATED)
 		{
-			rows[count] = outcome_row(batch->deliveries[i], &batch->key);
-			servers[count] = batch->deliveries[i]->server->name;
+			rows[count] = session_row(batch->deliveries[i], &batch->key);
 			created[count++] = batch->deliveries[i];
 		}
 	if (count == 0)
 		return;
-	store_find_rings(rows, count, servers, rings);
+	store_find_rings(rows, count, rings);
 	for (int i = 0; i < count; i++)
 		if (rings[i])
 			created[i]->end.outcome = OUTCOME_SESSION_CONTINUED;

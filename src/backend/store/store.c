@@ -22,6 +22,7 @@
 #include "base/detail_length.h"
 #include "base/rows.h"
 #include "base/site.h"
+#include "store/post_columns.h"
 #include "store/statement.h"
 #include "store/store.h"
 
@@ -54,7 +55,7 @@ store_fence_complaint(List **paused)
 	if (SPI_processed > 0)
 		return NULL;
 	execute(&complaint, NULL, SPI_OK_SELECT);
-	reason = result_text(0, 1);
+	reason = result_text(0);
 	if (reason != NULL)
 		return reason;
 	/* a promotion that may go on: it is this timeline from now on */
@@ -72,13 +73,12 @@ store_fence_complaint(List **paused)
  * a call that is to be made again the path ends where that was made.
  */
 static void
-read_path(LoadedNudge *nudge, char *path)
+read_path(LoadedNudge *nudge)
 {
 	const char *end = nudge->unresolved ? nudge->post.conversation_id : NULL;
 
-	nudge->path = path;
 	nudge->generation = 0;
-	for (char *tip = path;; nudge->generation++)
+	for (char *tip = unconstify(char *, nudge->path);; nudge->generation++)
 	{
 		char	   *comma = strchr(tip, ',');
 		size_t		length = comma ? comma - tip : strlen(tip);
@@ -100,10 +100,10 @@ read_path(LoadedNudge *nudge, char *path)
  * to find that it is.
  */
 static char *
-read_template(int row, int column, bool *too_large)
+read_template(int row, bool *too_large)
 {
 	bool		isnull;
-	Datum		template = result(row, column, &isnull);
+	Datum		template = result_column(row, "template", &isnull);
 
 	*too_large = !isnull && detail_text_length(DatumGetJsonbP(template), TEXT_LOADED_MAX) > TEXT_LOADED_MAX;
 	if (isnull || *too_large)
@@ -111,47 +111,51 @@ read_template(int row, int column, bool *too_large)
 	return to_utf8(DatumGetCString(DirectFunctionCall1(jsonb_out, template)));
 }
 
+static const Column nudge_columns[] = {
+	COLUMN(UUID, LoadedNudge, nudge_id),
+	COLUMN(TIME, LoadedNudge, due_at),
+	COLUMN(TEXT, LoadedNudge, asker),
+	COLUMN(INTEGER, LoadedNudge, priority),
+	COLUMN(TEXT, LoadedNudge, server),
+	COLUMN(TEXT, LoadedNudge, conversation_id),
+	COLUMN(UTF8, LoadedNudge, message),
+	COLUMN(UTF8, LoadedNudge, address),
+	COLUMN(TEXT, LoadedNudge, own_address_hash),
+	COLUMN(TEXT, LoadedNudge, channel),
+	READ_BY_HAND("template"),
+	COLUMN(BOOL, LoadedNudge, too_large),
+	COLUMN(TEXT, LoadedNudge, campaign),
+	COLUMN(TEXT, LoadedNudge, time_zone),
+	COLUMN(BOOL, LoadedNudge, skip_when_closed),
+	COLUMN(TIME_OR_NEVER, LoadedNudge, answered_since),
+	COLUMN(BOOL, LoadedNudge, since_asked),
+	COLUMN(TIME_OR_NEVER, LoadedNudge, expires_at),
+	COLUMN(INTEGER, LoadedNudge, attempt),
+	COLUMN(INTEGER, LoadedNudge, refusals),
+	COLUMN(INTEGER, LoadedNudge, round),
+	COLUMN(INTEGER, LoadedNudge, api_calls),
+	COLUMN(TEXT, LoadedNudge, root),
+	COLUMN(TEXT, LoadedNudge, path),
+	COLUMN(TIME, LoadedNudge, made_at),
+	COLUMN(BOOL, LoadedNudge, in_circles),
+	COLUMN(BOOL, LoadedNudge, strange),
+	COLUMN(BOOL, LoadedNudge, suppressed),
+	COLUMN(TIME, LoadedNudge, answered_at),
+	POST_COLUMNS(LoadedNudge),
+	COLUMN(TIME, LoadedNudge, others_next_attempt),
+};
+
 static void
-read_nudge(LoadedNudge *nudge, int row)
+complete_nudge(LoadedNudge *nudge, int row)
 {
-	nudge->nudge_id = result_uuid(row, 1);
-	nudge->due_at = result_time(row, 2, 0);
-	nudge->priority = result_integer(row, 3);
-	nudge->server = result_text(row, 4);
-	nudge->conversation_id = result_text(row, 5);
-	nudge->message = result_utf8(row, 6);
-	nudge->address = result_utf8(row, 7);
-	nudge->channel = result_text(row, 8);
-	nudge->template = read_template(row, 24, &nudge->too_large);
-	nudge->too_large |= result_text(row, 6) == NULL;
-	nudge->campaign = result_text(row, 25);
-	nudge->time_zone = result_text(row, 26);
-	nudge->since_asked = result_bool(row, 28);
-	nudge->answered_since = result_time(row, 27, DT_NOEND);
+	bool		too_large;
+
+	nudge->template = read_template(row, &too_large);
+	nudge->too_large |= too_large;
 	if (!nudge->since_asked && nudge->answered_since != DT_NOEND)
 		nudge->answered_since = answer_last_moment(nudge->answered_since);
-	nudge->suppressed = result_bool(row, 29);
-	nudge->answered_at = result_time(row, 30, 0);
-	nudge->refusals = result_integer(row, 31);
-	nudge->made_at = result_time(row, 32, 0);
-	nudge->own_address_hash = result_text(row, 33);
-	nudge->asker = result_text(row, 34);
-	nudge->in_circles = result_bool(row, 35);
-	nudge->strange = result_bool(row, 36);
-	nudge->skip_when_closed = result_bool(row, 9);
-	nudge->expires_at = result_time(row, 10, DT_NOEND);
-	nudge->attempt = result_integer(row, 11);
-	nudge->round = result_integer(row, 12);
-	nudge->api_calls = result_integer(row, 13);
-	nudge->root = result_text(row, 14);
-	nudge->unresolved = result_text(row, 16) != NULL;
-	if (nudge->unresolved)
-	{
-		nudge->post = read_post(row, 16);
-		nudge->post.since = result_time(row, 22, 0);
-	}
-	nudge->others_next_attempt = result_time(row, 23, 0);
-	read_path(nudge, result_text(row, 15));
+	nudge->unresolved = nudge->post.step != STEP_CHECK;
+	read_path(nudge);
 }
 
 char *
@@ -173,34 +177,37 @@ store_last_channel(const char *server, const char *path)
 	Datum		arguments[] = {CStringGetTextDatum(server), CStringGetTextDatum(path)};
 
 	execute(&statement, arguments, SPI_OK_SELECT);
-	return SPI_processed > 0 ? result_text(0, 1) : NULL;
+	return SPI_processed > 0 ? result_text(0) : NULL;
 }
 
+/*
+ * The root is that of the session, if we created the conversation, else the
+ * conversation itself; from there the path leads to the tip.  A nudge may end,
+ * or be in doubt, in a conversation that its thread does not lead to, so the row
+ * counts by which one follows another.  A conversation has one successor (P7), so
+ * the path cannot fork; two may lead to the same one, where the API threads by
+ * customer.
+ */
 int
 store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 {
-	/*
-	 * The root is that of the session, if we created the conversation, else
-	 * the conversation itself; from there the path leads to the tip.  A nudge
-	 * may end, or be in doubt, in a conversation that its thread does not lead
-	 * to, so the row counts by which one follows another.  A conversation has one successor (P7), so the path cannot fork; two may
-	 * lead to the same one, where the API threads by customer.
-	 */
 	static Statement statement = {
-		"SELECT n.nudge_id, d.due_at, d.priority::pg_catalog.int4, n.server, n.conversation_id,"
-		" CASE WHEN pg_catalog.octet_length(n.message) <= 65536 THEN n.message END, n.address, n.channel,"
-		" n.when_closed = 'skip', n.expires_at,"
-		" d.attempt::pg_catalog.int4, d.round, d.api_calls, r.root, p.path,"
-		" u.step, u.conversation_id, u.to_address, u.from_address, u.channel, u.address_hash, u.since,"
-		" others.next_attempt,"
+		"SELECT n.nudge_id, d.due_at, d.priority::pg_catalog.int4 AS priority, n.server, n.conversation_id,"
+		" CASE WHEN pg_catalog.octet_length(n.message) <= 65536 THEN n.message END AS message,"
+		" coalesce(pg_catalog.octet_length(n.message) > 65536, true) AS too_large, n.address, n.channel,"
+		" n.when_closed = 'skip' AS skip_when_closed, n.expires_at,"
+		" d.attempt::pg_catalog.int4 AS attempt, d.round, d.api_calls, r.root, p.path,"
+		" u.step AS post_step, u.conversation_id AS post_conversation_id, u.to_address AS post_to_address,"
+		" u.from_address AS post_from_address, u.channel AS post_channel, u.address_hash AS post_address_hash,"
+		" u.since AS post_since, others.next_attempt AS others_next_attempt,"
 		" CASE pg_catalog.jsonb_typeof(n.detail OPERATOR(pg_catalog.->) 'template') WHEN 'object'"
-		"   THEN n.detail OPERATOR(pg_catalog.->) 'template' END,"
+		"   THEN n.detail OPERATOR(pg_catalog.->) 'template' END AS template,"
 		" n.campaign, n.time_zone,"
-		" CASE n.when_answered WHEN 'send' THEN 'infinity' ELSE coalesce(n.answered_since, n.requested_at) END,"
-		" n.answered_since IS NULL,"
+		" CASE n.when_answered WHEN 'send' THEN 'infinity' ELSE coalesce(n.answered_since, n.requested_at) END AS answered_since,"
+		" n.answered_since IS NULL AS since_asked,"
 		" EXISTS (SELECT FROM reengage.suppressions s"
 		"   WHERE s.server = n.server AND s.root_conversation_id = r.root"
-		"     AND s.channel IS NULL AND coalesce(s.until > pg_catalog.clock_timestamp(), true) OFFSET 0),"
+		"     AND s.channel IS NULL AND coalesce(s.until > pg_catalog.clock_timestamp(), true) OFFSET 0) AS suppressed,"
 		/* as far as the customer is known before a look: by the nudge's own address, and by the thread's lineage */
 		" CASE WHEN n.when_answered = 'skip' AND EXISTS (SELECT FROM reengage.answers) THEN"
 		"   greatest((SELECT a.answered_at FROM reengage.answers a"
@@ -209,7 +216,8 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"     (SELECT pg_catalog.max((SELECT a.answered_at FROM reengage.answers a WHERE a.address_hash = l.address_hash))"
 		"       FROM reengage.lineage l"
 		"       WHERE l.root_conversation_id = r.root AND l.server = n.server))"
-		" END, d.refusals::pg_catalog.int4, p.made_at, d.address_hash, d.requested_by, p.in_circles,"
+		" END AS answered_at, d.refusals::pg_catalog.int4 AS refusals, p.made_at,"
+		" d.address_hash AS own_address_hash, d.requested_by AS asker, p.in_circles,"
 		/*
 		 * Where only a nudge told the address of a session, nobody but whoever
 		 * asked for that knows whose it is, and those who name the same.  An
@@ -224,7 +232,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		"     AND l.address_hash IS DISTINCT FROM d.address_hash"
 		"     AND NOT EXISTS (SELECT FROM reengage.nudges m WHERE m.nudge_id = l.nudge_id"
 		"       AND (m.requested_by = n.requested_by OR EXISTS (SELECT FROM pg_catalog.pg_roles r"
-		"         WHERE r.rolname = m.requested_by AND pg_catalog.pg_has_role(r.oid, 'reengage_operator', 'USAGE') OFFSET 0)) OFFSET 0))"
+		"         WHERE r.rolname = m.requested_by AND pg_catalog.pg_has_role(r.oid, 'reengage_operator', 'USAGE') OFFSET 0)) OFFSET 0)) AS strange"
 		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
 		" CROSS JOIN LATERAL (SELECT * FROM reengage.due d WHERE d.nudge_id = wanted.nudge_id OFFSET 0) d"
 		" CROSS JOIN LATERAL (SELECT * FROM reengage.nudges n WHERE n.nudge_id = wanted.nudge_id OFFSET 0) n"
@@ -269,8 +277,9 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 
 	execute(&statement, &argument, SPI_OK_SELECT);
 	*nudges = palloc0(sizeof(LoadedNudge) * Max(SPI_processed, 1));
+	read_rows(nudge_columns, lengthof(nudge_columns), *nudges, sizeof(LoadedNudge));
 	for (uint64 row = 0; row < SPI_processed; row++)
-		read_nudge(&(*nudges)[row], (int) row);
+		complete_nudge(&(*nudges)[row], (int) row);
 	/* their text is in it once more */
 	SPI_freetuptable(SPI_tuptable);
 	return (int) SPI_processed;
@@ -279,30 +288,24 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 void
 store_move(const MoveRow *rows, int count)
 {
+	static const Column columns[] = {
+		COLUMN(UUID, MoveRow, nudge_id),
+		COLUMN(TIME, MoveRow, due_at),
+		COLUMN(INTEGER, MoveRow, attempt),
+		COLUMN(INTEGER, MoveRow, refusals),
+		COLUMN(INTEGER, MoveRow, api_calls),
+		COLUMN(TEXT, MoveRow, hold),
+		COLUMN(TEXT, MoveRow, hold_reason),
+		COLUMN(TEXT, MoveRow, address_hash),
+	};
 	static Statement statement = {
 		"UPDATE reengage.due d SET due_at = m.due_at, attempt = m.attempt, refusals = m.refusals,"
 		" round = d.round + 1, api_calls = m.api_calls, hold = m.hold, hold_reason = m.hold_reason,"
 		" address_hash = coalesce(d.address_hash, m.address_hash)"
-		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-		"   pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7),"
-		"   pg_catalog.unnest($8))"
-		"   AS m (nudge_id, due_at, attempt, refusals, api_calls, hold, hold_reason, address_hash)"
+		" FROM BATCH AS m"
 		" WHERE d.nudge_id = m.nudge_id AND d.nudge_id = ANY ($1)",
-		8, {UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
-			TEXTARRAYOID, TEXTARRAYOID}
+		BATCH_OF(columns)
 	};
-	static const Column columns[] = {
-		{COLUMN_UUID, offsetof(MoveRow, nudge_id)},
-		{COLUMN_TIME, offsetof(MoveRow, due_at)},
-		{COLUMN_INTEGER, offsetof(MoveRow, attempt)},
-		{COLUMN_INTEGER, offsetof(MoveRow, refusals)},
-		{COLUMN_INTEGER, offsetof(MoveRow, api_calls)},
-		{COLUMN_TEXT, offsetof(MoveRow, hold)},
-		{COLUMN_TEXT, offsetof(MoveRow, hold_reason)},
-		{COLUMN_TEXT, offsetof(MoveRow, address_hash)},
-	};
-	Datum		arguments[lengthof(columns)];
 
-	make_arguments(arguments, columns, lengthof(columns), rows, sizeof(MoveRow), count);
-	execute(&statement, arguments, SPI_OK_UPDATE);
+	execute_batch(&statement, NULL, rows, sizeof(MoveRow), count, SPI_OK_UPDATE);
 }

@@ -110,32 +110,21 @@ leads_astray(const LoadedNudge *nudge)
 	return nudge->strange && !nudge->unresolved;
 }
 
-/* One row of lineage to be. NULL text, 0 time and 0 http_status become null. */
+/* One row of lineage to be.  NULL text, and 0 where the list says so, become null. */
 typedef struct OutcomeRow
 {
-	pg_uuid_t	nudge_id;
-	const char *outcome;
-	const char *reason;
-	const char *step;
-	const char *conversation_id;
-	const char *previous_conversation_id;
-	const char *root_conversation_id;
-	int			generation;
-	const char *status_seen;
-	const char *channel;
-	const char *address_hash;
-	int			attempts;
-	int			api_calls;
-	int			api_calls_saved;
-	int			http_status;
-	const char *message_id;
-	const char *error_code;
-	const char *error_message;
-	const char *correlation_id;
-	TimestampTz checked_at;
-	TimestampTz called_at;
-	TimestampTz occurred_at;
+#define LINEAGE_COLUMN(c_type, type, column) c_type column;
+#include "store/lineage_columns.h"
+#undef LINEAGE_COLUMN
 } OutcomeRow;
+
+/* A session to be: what it is to follow. */
+typedef struct SessionRow
+{
+	const char *server;
+	const char *previous;
+	const char *conversation_id;
+} SessionRow;
 
 /* A row of the schedule that moves. */
 typedef struct MoveRow
@@ -279,9 +268,6 @@ extern int	store_left_intents(LeftIntent **intents);
 /* Those that are kept already stay as they are. */
 extern void store_keep_unresolved(const UnresolvedRow *rows, int count);
 
-/* Of a result row, from the column of its step on; "since" is left open. */
-extern Post read_post(int row, int column);
-
 /*
  * Locks rows of the schedule that are to be written.  "locked" says of each
  * whether somebody else was first; for them nobody waits.
@@ -289,7 +275,7 @@ extern Post read_post(int row, int column);
 extern void store_lock_due(const pg_uuid_t *nudge_ids, int count, bool *locked);
 
 /* Which of these sessions lead, by what is in lineage, to the conversation that they are to follow. */
-extern void store_find_rings(const OutcomeRow *rows, int count, const char *const *servers, bool *rings);
+extern void store_find_rings(const SessionRow *rows, int count, bool *rings);
 
 /* Ends the nudges.  "stored" says of each whether it had no outcome before. */
 extern void store_settle(const OutcomeRow *rows, int count, bool *stored);

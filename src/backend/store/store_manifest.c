@@ -14,52 +14,71 @@
 /* Sums of digests are modulo 2^53. */
 #define DIGEST_MASK ((UINT64CONST(1) << 53) - 1)
 
-static int64
-result_bigint(int row, int column)
+typedef struct OpenDay
 {
-	bool		isnull;
-
-	return DatumGetInt64(result(row, column, &isnull));
-}
+	const char *name;
+	TimestampTz since;
+	TimestampTz before;
+	const char *holders;
+} OpenDay;
 
 bool
 store_find_day(DayCount *day, const char **holders)
 {
-	static Statement statement = {
-		"SELECT pg_catalog.to_char(d.day, 'YYYY-MM-DD'), reengage.start_of_day(d.day),"
-		" reengage.start_of_day(d.day OPERATOR(pg_catalog.+) 1), reengage.day_held_open_by(d.day)"
-		" FROM reengage.day_without_manifest() AS d (day) WHERE d.day IS NOT NULL",
-		0, {0}
+	static const Column columns[] = {
+		COLUMN(TEXT, OpenDay, name),
+		COLUMN(TIME, OpenDay, since),
+		COLUMN(TIME, OpenDay, before),
+		COLUMN(TEXT, OpenDay, holders),
 	};
+	static Statement statement = {
+		"SELECT pg_catalog.to_char(d.day, 'YYYY-MM-DD') AS name, reengage.start_of_day(d.day) AS since,"
+		" reengage.start_of_day(d.day OPERATOR(pg_catalog.+) 1) AS before,"
+		" reengage.day_held_open_by(d.day) AS holders"
+		" FROM reengage.day_without_manifest() AS d (day) WHERE d.day IS NOT NULL LIMIT 1",
+	};
+	OpenDay		open;
 
 	*holders = NULL;
 	execute(&statement, NULL, SPI_OK_SELECT);
 	if (SPI_processed == 0)
 		return false;
+	read_rows(columns, lengthof(columns), &open, sizeof(open));
 	memset(day, 0, sizeof(DayCount));
-	strlcpy(day->name, result_text(0, 1), sizeof(day->name));
-	day->since = result_time(0, 2, 0);
-	day->before = result_time(0, 3, 0);
-	*holders = result_text(0, 4);
+	strlcpy(day->name, open.name, sizeof(day->name));
+	day->since = open.since;
+	day->before = open.before;
+	*holders = open.holders;
 	return true;
 }
+
+typedef struct MeasuredPart
+{
+	int64		row_count;
+	int64		digest;
+	TimestampTz measured_to;
+} MeasuredPart;
 
 bool
 store_count_part(DayCount *day, int64 rows)
 {
+	static const Column columns[] = {
+		COLUMN(BIGINT, MeasuredPart, row_count),
+		COLUMN(BIGINT, MeasuredPart, digest),
+		COLUMN(TIME, MeasuredPart, measured_to),
+	};
 	static Statement statement = {
-		"SELECT row_count, digest, measured_to FROM reengage.measure_lineage($1, $2, $3)",
+		"SELECT row_count, digest, measured_to FROM reengage.measure_lineage($1, $2, $3) LIMIT 1",
 		3, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}
 	};
-	Datum		arguments[3];
+	Datum		arguments[] = {TimestampTzGetDatum(day->since), TimestampTzGetDatum(day->before), Int64GetDatum(rows)};
+	MeasuredPart part;
 
-	arguments[0] = TimestampTzGetDatum(day->since);
-	arguments[1] = TimestampTzGetDatum(day->before);
-	arguments[2] = Int64GetDatum(rows);
 	execute(&statement, arguments, SPI_OK_SELECT);
-	day->rows += result_bigint(0, 1);
-	day->digest = (day->digest + (uint64) result_bigint(0, 2)) & DIGEST_MASK;
-	day->since = result_time(0, 3, 0);
+	read_rows(columns, lengthof(columns), &part, sizeof(part));
+	day->rows += part.row_count;
+	day->digest = (day->digest + (uint64) part.digest) & DIGEST_MASK;
+	day->since = part.measured_to;
 	return day->since >= day->before;
 }
 

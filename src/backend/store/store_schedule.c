@@ -16,6 +16,10 @@
 int
 store_lanes(const char *server, LaneRow **rows)
 {
+	static const Column columns[] = {
+		COLUMN(TEXT, LaneRow, asker),
+		COLUMN(INTEGER, LaneRow, priority),
+	};
 	/* one look into the index for each lane: its cost does not depend on the backlog */
 	static Statement statement = {
 		"WITH RECURSIVE lane (priority, requested_by) AS ("
@@ -26,15 +30,14 @@ store_lanes(const char *server, LaneRow **rows)
 		"     SELECT d.priority, d.requested_by FROM reengage.due d WHERE d.server = $1"
 		"       AND (d.priority, d.requested_by) > (lane.priority, lane.requested_by)"
 		"     ORDER BY d.priority, d.requested_by LIMIT 1) n)"
-		" SELECT lane.requested_by, lane.priority::pg_catalog.int4 FROM lane",
+		" SELECT lane.requested_by AS asker, lane.priority::pg_catalog.int4 AS priority FROM lane",
 		1, {TEXTOID}
 	};
 	Datum		argument = CStringGetTextDatum(server);
 
 	execute(&statement, &argument, SPI_OK_SELECT);
 	*rows = palloc(sizeof(LaneRow) * Max(SPI_processed, 1));
-	for (uint64 row = 0; row < SPI_processed; row++)
-		(*rows)[row] = (LaneRow) {.asker = result_text(row, 1), .priority = result_integer(row, 2)};
+	read_rows(columns, lengthof(columns), *rows, sizeof(LaneRow));
 	return (int) SPI_processed;
 }
 
@@ -49,42 +52,46 @@ is_open(TransactionId xid)
 		TransactionIdIsInProgress(xid);
 }
 
+static const Column cursor_columns[] = {
+	COLUMN(TEXT, Cursor, asker),
+	COLUMN(INTEGER, Cursor, priority),
+	COLUMN(TIME, Cursor, due_at),
+	COLUMN(UUID, Cursor, nudge_id),
+};
+
+static const Column due_columns[] = {
+	COLUMN(UUID, DueRow, nudge_id),
+	COLUMN(TIME, DueRow, due_at),
+	COLUMN(INTEGER, DueRow, place),
+	READ_BY_HAND("locker"),
+};
+
 int
 store_claim(const char *server, const Cursor *cursors, int ncursors, int limit, DueRow **rows)
 {
 	/* one index range scan for each lane: its cost does not depend on the backlog */
 	static Statement statement = {
-		"SELECT d.nudge_id, d.due_at, lane.place::pg_catalog.int4 - 1, d.locker"
-		" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
-		"   pg_catalog.unnest($5)) WITH ORDINALITY"
-		"   AS lane (asker, priority, due_at, nudge_id, place)"
+		"SELECT d.nudge_id, d.due_at, lane.place::pg_catalog.int4 - 1 AS place, d.locker"
+		" FROM BATCH AS lane"
 		" CROSS JOIN LATERAL ("
 		"   SELECT d.nudge_id, d.due_at, d.xmax AS locker FROM reengage.due d"
 		"   WHERE d.server = $1 AND d.priority = lane.priority AND d.requested_by = lane.asker"
 		"     AND (d.due_at, d.nudge_id) > (lane.due_at, lane.nudge_id)"
-		"   ORDER BY d.due_at, d.nudge_id LIMIT $6) d"
+		"   ORDER BY d.due_at, d.nudge_id LIMIT $2) d"
 		" ORDER BY lane.place, d.due_at, d.nudge_id",
-		6, {TEXTOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID, INT8OID}
+		2, {TEXTOID, INT8OID}, BATCH_OF(cursor_columns)
 	};
-	static const Column columns[] = {
-		{COLUMN_TEXT, offsetof(Cursor, asker)},
-		{COLUMN_INTEGER, offsetof(Cursor, priority)},
-		{COLUMN_TIME, offsetof(Cursor, due_at)},
-		{COLUMN_UUID, offsetof(Cursor, nudge_id)},
-	};
-	Datum		arguments[6];
+	Datum		single[] = {CStringGetTextDatum(server), Int64GetDatum(limit)};
 
-	arguments[0] = CStringGetTextDatum(server);
-	make_arguments(arguments + 1, columns, lengthof(columns), cursors, sizeof(Cursor), ncursors);
-	arguments[5] = Int64GetDatum(limit);
-	execute(&statement, arguments, SPI_OK_SELECT);
+	execute_batch(&statement, single, cursors, sizeof(Cursor), ncursors, SPI_OK_SELECT);
 	*rows = palloc(sizeof(DueRow) * Max(SPI_processed, 1));
+	read_rows(due_columns, lengthof(due_columns), *rows, sizeof(DueRow));
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		(*rows)[row].nudge_id = result_uuid(row, 1);
-		(*rows)[row].due_at = result_time(row, 2, 0);
-		(*rows)[row].place = result_integer(row, 3);
-		(*rows)[row].locked = is_open(result_xid(row, 4));
+		bool		isnull;
+		Datum		locker = result_column((int) row, "locker", &isnull);
+
+		(*rows)[row].locked = is_open(DatumGetTransactionId(locker));
 	}
 	return (int) SPI_processed;
 }

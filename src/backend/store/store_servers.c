@@ -41,7 +41,7 @@ store_address_key(void)
 	execute(&statement, NULL, SPI_OK_SELECT);
 	if (SPI_processed == 0)
 		return key;
-	stored = DatumGetByteaPP(result(0, 1, &isnull));
+	stored = DatumGetByteaPP(result_column(0, "key", &isnull));
 	key.length = VARSIZE_ANY_EXHDR(stored);
 	key.bytes = palloc(key.length);
 	memcpy(key.bytes, VARDATA_ANY(stored), key.length);
@@ -157,6 +157,14 @@ store_report_server(const char *server, const ServerStateRow *breaker)
 ServerStateRow
 store_server_state(const char *server)
 {
+	static const Column columns[] = {
+		COLUMN(TEXT, ServerStateRow, state),
+		COLUMN(TEXT, ServerStateRow, reason),
+		COLUMN(TEXT, ServerStateRow, detail),
+		COLUMN(TEXT, ServerStateRow, step),
+		COLUMN(TIME, ServerStateRow, since),
+		COLUMN(TIME, ServerStateRow, until),
+	};
 	static Statement statement = {
 		"SELECT state, reason, detail, step, since, until FROM reengage.server_state WHERE server = $1",
 		1, {TEXTOID}
@@ -166,14 +174,7 @@ store_server_state(const char *server)
 
 	execute(&statement, &argument, SPI_OK_SELECT);
 	if (SPI_processed > 0)
-	{
-		row.state = result_text(0, 1);
-		row.reason = result_text(0, 2);
-		row.detail = result_text(0, 3);
-		row.step = result_text(0, 4);
-		row.since = result_time(0, 5, 0);
-		row.until = result_time(0, 6, 0);
-	}
+		read_rows(columns, lengthof(columns), &row, sizeof(row));
 	return row;
 }
 
@@ -216,23 +217,19 @@ store_follow_clock(int64 microseconds)
 void
 store_record_opt_outs(const OptOutRow *rows, int count)
 {
-	static Statement statement = {
-		"SELECT reengage.record_opt_out(o.server, o.channel, o.address_hash, o.root, o.label, o.reason)"
-		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-		"   pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6))"
-		"   AS o (server, channel, address_hash, root, label, reason)",
-		6, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
-	};
 	static const Column columns[] = {
-		{COLUMN_TEXT, offsetof(OptOutRow, server)},
-		{COLUMN_TEXT, offsetof(OptOutRow, channel)},
-		{COLUMN_TEXT, offsetof(OptOutRow, address_hash)},
-		{COLUMN_TEXT, offsetof(OptOutRow, root_conversation_id)},
-		{COLUMN_TEXT, offsetof(OptOutRow, label)},
-		{COLUMN_TEXT, offsetof(OptOutRow, reason)},
+		COLUMN(TEXT, OptOutRow, server),
+		COLUMN(TEXT, OptOutRow, channel),
+		COLUMN(TEXT, OptOutRow, address_hash),
+		COLUMN(TEXT, OptOutRow, root_conversation_id),
+		COLUMN(TEXT, OptOutRow, label),
+		COLUMN(TEXT, OptOutRow, reason),
 	};
-	Datum		arguments[lengthof(columns)];
+	static Statement statement = {
+		"SELECT reengage.record_opt_out(o.server, o.channel, o.address_hash, o.root_conversation_id, o.label, o.reason)"
+		" FROM BATCH AS o",
+		BATCH_OF(columns)
+	};
 
-	make_arguments(arguments, columns, lengthof(columns), rows, sizeof(OptOutRow), count);
-	execute(&statement, arguments, SPI_OK_SELECT);
+	execute_batch(&statement, NULL, rows, sizeof(OptOutRow), count, SPI_OK_SELECT);
 }
