@@ -101,7 +101,7 @@ compose_headers(const CallMessage *message, const char *purpose, const char *tok
 }
 
 static void
-compose(const Call *call, const Settings *settings, const char *token,
+compose_call(const Call *call, const Settings *settings, const char *token,
 		HttpRequest *request)
 {
 	memset(request, 0, sizeof(*request));
@@ -128,7 +128,7 @@ call_send(Call *call, Settings *settings, const char *token, HttpDone done)
 	forget_attempt(call);
 	call->settings = settings_hold(settings);
 	call->token = copy_text(token);
-	compose(call, settings, token, &request);
+	compose_call(call, settings, token, &request);
 	http_send(&request, &settings->route, done, call);
 }
 
@@ -166,7 +166,7 @@ text_or_null(const char *text)
 }
 
 static void
-answer(Call *call, const Reading *reading, bool too_late)
+answer_call(Call *call, const Reading *reading, bool too_late)
 {
 	ReplyMessage reply = {
 		.call_id = call->message.call_id,
@@ -203,7 +203,7 @@ answer(Call *call, const Reading *reading, bool too_late)
 void
 call_end_with(Call *call, const Reading *reading)
 {
-	answer(call, reading, false);
+	answer_call(call, reading, false);
 }
 
 void
@@ -212,7 +212,7 @@ call_give_back(Call *call, const char *reason)
 	Reading		reading;
 
 	reading_init(&reading, REPLY_NOT_APPLIED, reason);
-	answer(call, &reading, true);
+	answer_call(call, &reading, true);
 }
 
 /*
@@ -328,7 +328,7 @@ call_render(Call *call, const Settings *settings, const char *fault)
 	RenderedMessage rendered;
 	bool		shown;
 
-	compose(call, settings, settings->server.login_url != NULL ? "***" : NULL, &request);
+	compose_call(call, settings, settings->server.login_url != NULL ? "***" : NULL, &request);
 	rendered = (RenderedMessage) {
 		.call_id = call->message.call_id,
 		.method = request.body != NULL ? "POST" : "GET",

@@ -89,7 +89,7 @@ read_object(const JsonObject *object)
 }
 
 static bool
-offer(Complaint complaint, Visit *visit)
+offer_complaint(Complaint complaint, Visit *visit)
 {
 	if ((complaint.code == NULL && complaint.message == NULL) || visit->left-- <= 0)
 		return false;
@@ -108,7 +108,7 @@ visit_member(const JsonObject *object, const char *name, int depth, Visit *visit
 	{
 		const char *text = json_member_text_at(object, name, i);
 
-		if (text != NULL && text[0] != '\0' && offer((Complaint) {NULL, text}, visit))
+		if (text != NULL && text[0] != '\0' && offer_complaint((Complaint) {NULL, text}, visit))
 			return true;
 		if (visit_object(json_member_at(object, name, i), depth, visit))
 			return true;
@@ -126,7 +126,7 @@ visit_object(const JsonObject *object, int depth, Visit *visit)
 
 	if (object == NULL || depth >= DEPTH_MAX)
 		return false;
-	if (offer(read_object(object), visit))
+	if (offer_complaint(read_object(object), visit))
 		return true;
 	for (size_t i = 0; i < COUNT(members); i++)
 		if (visit_member(object, members[i], depth + 1, visit))

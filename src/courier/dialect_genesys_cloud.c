@@ -206,7 +206,7 @@ post_body(const CallMessage *call)
 }
 
 static void
-compose(const CallMessage *call, const char *api_url, HttpRequest *request)
+compose_request(const CallMessage *call, const char *api_url, HttpRequest *request)
 {
 	if (call->step == STEP_CHECK)
 		request->url = format_text("%s" CONVERSATIONS "/%s", api_url, call->conversation_id);
@@ -286,7 +286,7 @@ read_reply(Step step, const HttpResponse *response, const Secrets *secrets,
 }
 
 const Dialect dialect_genesys_cloud = {
-	.compose = compose,
+	.compose = compose_request,
 	.compose_tag = compose_tag,
 	.find_fault = find_fault,
 	.read = read_reply,

@@ -262,7 +262,7 @@ is_customer(const JsonObject *participant)
  * days; but one that never was anything else is nothing that we could write to.
  */
 static void
-judge(const Media *media, Reading *reading)
+judge_media(const Media *media, Reading *reading)
 {
 	if (reading->status[0] == '\0')
 		strcpy(reading->status, media->status);
@@ -307,7 +307,7 @@ genesys_cloud_read_check(const JsonObject *body, Reading *reading)
 		reading->live = media.live_by_email = media.live_by_others = false;
 		strcpy(reading->status, "ended");
 	}
-	judge(&media, reading);
+	judge_media(&media, reading);
 	if (reading->status[0] == '\0')
 		reading_set(reading, REPLY_NOT_APPLIED, "unreadable");
 	else

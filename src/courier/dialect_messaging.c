@@ -65,7 +65,7 @@ create_body(const CallMessage *call)
 }
 
 static void
-compose(const CallMessage *call, const char *api_url, HttpRequest *request)
+compose_request(const CallMessage *call, const char *api_url, HttpRequest *request)
 {
 	switch ((Step) call->step)
 	{
@@ -202,6 +202,6 @@ read_reply(Step step, const HttpResponse *response, const Secrets *secrets,
 }
 
 const Dialect dialect_messaging = {
-	.compose = compose,
+	.compose = compose_request,
 	.read = read_reply,
 };

@@ -407,7 +407,7 @@ fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 }
 
 static void
-finish(CURL *easy, CURLcode code)
+finish_transfer(CURL *easy, CURLcode code)
 {
 	HttpResponse response = {0};
 	char	   *private = NULL;
@@ -438,7 +438,7 @@ http_run(void)
 	require(curl_multi_perform(multi, &count) == CURLM_OK);
 	while ((message = curl_multi_info_read(multi, &count)) != NULL)
 		if (message->msg == CURLMSG_DONE)
-			finish(message->easy_handle, message->data.result);
+			finish_transfer(message->easy_handle, message->data.result);
 }
 
 void

@@ -10,7 +10,7 @@
 #include "memory.h"
 
 static struct curl_slist *
-add(struct curl_slist *list, const char *line)
+add_line(struct curl_slist *list, const char *line)
 {
 	struct curl_slist *longer = curl_slist_append(list, line);
 
@@ -27,10 +27,10 @@ header_list_make(const char *lines, bool has_body)
 	char	   *line;
 
 	while ((line = strsep(&rest, "\n")) != NULL)
-		list = add(list, line);
+		list = add_line(list, line);
 	forget_text(copy);
 	/* send the body at once */
-	return has_body ? add(list, "Expect:") : list;
+	return has_body ? add_line(list, "Expect:") : list;
 }
 
 void

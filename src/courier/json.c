@@ -132,7 +132,7 @@ json_read_array(const char *text, size_t length, const char *name)
 
 /* The member if it is there and of that type, otherwise NULL. */
 static JsonObject *
-member(const JsonObject *object, const char *name, enum json_type type)
+typed_member(const JsonObject *object, const char *name, enum json_type type)
 {
 	JsonObject *found;
 
@@ -157,13 +157,13 @@ text_of(JsonObject *value)
 const char *
 json_member_text(const JsonObject *object, const char *name)
 {
-	return text_of(member(object, name, json_type_string));
+	return text_of(typed_member(object, name, json_type_string));
 }
 
 const char *
 json_member_word(const JsonObject *object, const char *name)
 {
-	JsonObject *number = member(object, name, json_type_int);
+	JsonObject *number = typed_member(object, name, json_type_int);
 
 	return number != NULL ? json_object_get_string(number) : json_member_text(object, name);
 }
@@ -171,13 +171,13 @@ json_member_word(const JsonObject *object, const char *name)
 const JsonObject *
 json_member_object(const JsonObject *object, const char *name)
 {
-	return member(object, name, json_type_object);
+	return typed_member(object, name, json_type_object);
 }
 
 bool
 json_member_number(const JsonObject *object, const char *name, int64_t *number)
 {
-	JsonObject *found = member(object, name, json_type_int);
+	JsonObject *found = typed_member(object, name, json_type_int);
 
 	if (found == NULL)
 		return false;
@@ -188,7 +188,7 @@ json_member_number(const JsonObject *object, const char *name, int64_t *number)
 size_t
 json_member_count(const JsonObject *object, const char *name)
 {
-	JsonObject *found = member(object, name, json_type_array);
+	JsonObject *found = typed_member(object, name, json_type_array);
 
 	return found != NULL ? json_object_array_length(found) : 0;
 }
@@ -196,7 +196,7 @@ json_member_count(const JsonObject *object, const char *name)
 const JsonObject *
 json_member_at(const JsonObject *object, const char *name, size_t place)
 {
-	JsonObject *array = member(object, name, json_type_array);
+	JsonObject *array = typed_member(object, name, json_type_array);
 	JsonObject *found = array != NULL ? json_object_array_get_idx(array, place) : NULL;
 
 	return json_object_is_type(found, json_type_object) ? found : NULL;
@@ -205,13 +205,13 @@ json_member_at(const JsonObject *object, const char *name, size_t place)
 const char *
 json_member_text_at(const JsonObject *object, const char *name, size_t place)
 {
-	JsonObject *array = member(object, name, json_type_array);
+	JsonObject *array = typed_member(object, name, json_type_array);
 
 	return array != NULL ? text_of(json_object_array_get_idx(array, place)) : NULL;
 }
 
 static void
-add(JsonObject *object, const char *name, JsonObject *value)
+add_member(JsonObject *object, const char *name, JsonObject *value)
 {
 	require(value != NULL && json_object_object_add(object, name, value) == 0);
 }
@@ -220,13 +220,13 @@ void
 json_add_text(JsonObject *object, const char *name, const char *text)
 {
 	if (text != NULL)
-		add(object, name, json_object_new_string(text));
+		add_member(object, name, json_object_new_string(text));
 }
 
 void
 json_add_flag(JsonObject *object, const char *name, bool flag)
 {
-	add(object, name, json_object_new_boolean(flag));
+	add_member(object, name, json_object_new_boolean(flag));
 }
 
 void
@@ -235,7 +235,7 @@ json_add_read(JsonObject *object, const char *name, const char *text)
 	JsonObject *value = json_read(text, strlen(text));
 
 	if (value != NULL)
-		add(object, name, value);
+		add_member(object, name, value);
 }
 
 JsonObject *
@@ -243,7 +243,7 @@ json_add_object(JsonObject *object, const char *name)
 {
 	JsonObject *value = json_new();
 
-	add(object, name, value);
+	add_member(object, name, value);
 	return value;
 }
 

@@ -56,7 +56,7 @@ login_is_ready(const Login *login, int64_t now_ms)
 }
 
 static void
-ask(Login *login, int64_t now_ms)
+ask_for_token(Login *login, int64_t now_ms)
 {
 	HttpRequest request = {0};
 
@@ -76,7 +76,7 @@ login_permits(Login *login, int64_t now_ms)
 		token_drop(&login->token);
 	if (login->current->server.login_url != NULL && login->asking == NULL &&
 		now_ms >= login->ask_again_at_ms && token_is_old(&login->token, now_ms))
-		ask(login, now_ms);
+		ask_for_token(login, now_ms);
 	return ready;
 }
 

@@ -119,7 +119,7 @@ is_word_byte(char c)
 
 /* As much of it as is a reason, with "isn't" as one word, whatever its apostrophe is. */
 static void
-flatten(const char *text, char to[TEXT_MAX + 1])
+flatten_reason(const char *text, char to[TEXT_MAX + 1])
 {
 	size_t		used = 0;
 
@@ -163,12 +163,12 @@ add_word(Words *words, const char *word)
 }
 
 static void
-split(const char *original, Words *words)
+split_words(const char *original, Words *words)
 {
 	char		text[TEXT_MAX + 1];
 	char	   *to = words->text;
 
-	flatten(original, text);
+	flatten_reason(original, text);
 	words->count = 0;
 	for (size_t i = 0; text[i] != '\0'; i++)
 	{
@@ -231,7 +231,7 @@ is_choice(const char *word, const char *choices, size_t length)
 
 /* How far the pattern reaches from there; -1: it is not there. */
 static int
-match(const Words *words, int at, const char *pattern)
+match_pattern(const Words *words, int at, const char *pattern)
 {
 	size_t		length = strcspn(pattern, " ");
 	bool		any = length > 0 && pattern[length - 1] == '*';
@@ -242,16 +242,16 @@ match(const Words *words, int at, const char *pattern)
 		return at;
 	if (at < words->count && is_choice(words->word[at], pattern, length))
 	{
-		end = match(words, at + 1, any ? pattern : rest);
+		end = match_pattern(words, at + 1, any ? pattern : rest);
 		if (end >= 0)
 			return end;
 	}
-	return any ? match(words, at, rest) : -1;
+	return any ? match_pattern(words, at, rest) : -1;
 }
 
 /* What stands before a phrase, but for the words between a subject and its verb. */
 static int
-before(const Words *words, int at)
+subject_before(const Words *words, int at)
 {
 	while (--at >= 0 && list_contains(fillers, words->word[at]))
 		;
@@ -271,7 +271,7 @@ is_conditional(const Words *words, int at)
 static bool
 is_doubtful(const Words *words, int at, const Pattern *pattern)
 {
-	int			subject = before(words, at);
+	int			subject = subject_before(words, at);
 
 	if (subject < 0)
 		return false;
@@ -294,7 +294,7 @@ is_false(const Words *words, int end)
 
 /* A phrase counts if it is a fact, and one about the recipient. */
 static bool
-holds(const Words *words, int at, int end, const Pattern *pattern)
+phrase_holds(const Words *words, int at, int end, const Pattern *pattern)
 {
 	const char *next = words->word[end];
 
@@ -306,14 +306,14 @@ holds(const Words *words, int at, int end, const Pattern *pattern)
 }
 
 static bool
-says(const Words *words)
+words_say_opt_out(const Words *words)
 {
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
 		for (int at = 0; at < words->count; at++)
 		{
-			int			end = match(words, at, patterns[i].words);
+			int			end = match_pattern(words, at, patterns[i].words);
 
-			if (end >= 0 && holds(words, at, end, &patterns[i]))
+			if (end >= 0 && phrase_holds(words, at, end, &patterns[i]))
 				return true;
 		}
 	return false;
@@ -323,7 +323,7 @@ says(const Words *words)
 static bool
 is_code(const Words *words)
 {
-	return match(words, 0, "opt out") == words->count || match(words, 0, "optout") == words->count;
+	return match_pattern(words, 0, "opt out") == words->count || match_pattern(words, 0, "optout") == words->count;
 }
 
 /* --- the operator's words ------------------------------------------------------------ */
@@ -350,7 +350,7 @@ is_entry_said(const Words *code, const Words *message, const char *entry)
 	bool		is_number = entry[strspn(entry, "0123456789 ")] == '\0';
 	Words		wanted;
 
-	split(entry, &wanted);
+	split_words(entry, &wanted);
 	if (wanted.count == 0)
 		return false;
 	if (is_number)
@@ -381,8 +381,8 @@ opt_out_is_said(const char *code, const char *message, const char *more_words)
 	Words		of_code;
 	Words		of_message;
 
-	split(code, &of_code);
-	split(message, &of_message);
-	return (code != NULL && list_contains(codes, code)) || says(&of_code) || says(&of_message) ||
+	split_words(code, &of_code);
+	split_words(message, &of_message);
+	return (code != NULL && list_contains(codes, code)) || words_say_opt_out(&of_code) || words_say_opt_out(&of_message) ||
 		is_code(&of_code) || is_listed(&of_code, &of_message, more_words);
 }

@@ -14,7 +14,7 @@
 static size_t bodies_length;
 
 static bool
-keep(FrameBuffer *buffer, const char *data, size_t size)
+keep_bytes(FrameBuffer *buffer, const char *data, size_t size)
 {
 	if (size == 0)
 		return true;
@@ -45,7 +45,7 @@ received_header(Received *received, const char *line, size_t size)
 	}
 	else if (size > 0 && (line[0] == '\n' || (size == 2 && memcmp(line, "\r\n", 2) == 0)))
 		received->headers_end = true;
-	return keep(&received->headers, line, size);
+	return keep_bytes(&received->headers, line, size);
 }
 
 bool
@@ -58,7 +58,7 @@ received_body(Received *received, const char *data, size_t size)
 		received->oversized = true;
 		return false;
 	}
-	if (!keep(&received->body, data, size))
+	if (!keep_bytes(&received->body, data, size))
 		return false;
 	bodies_length += size;
 	return true;

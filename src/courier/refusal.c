@@ -39,7 +39,7 @@ static const Refusal overtaken_refusals[] = {
 };
 
 static bool
-contains(const char *text, const char *words)
+contains_words(const char *text, const char *words)
 {
 	return text != NULL && strcasestr(text, words) != NULL;
 }
@@ -49,7 +49,7 @@ says_words(const Complaint *complaint, void *argument)
 {
 	const char *words = argument;
 
-	return contains(complaint->message, words) || contains(complaint->code, words);
+	return contains_words(complaint->message, words) || contains_words(complaint->code, words);
 }
 
 static bool

@@ -16,7 +16,7 @@
 
 /* To libcurl a timeout of 0 means none, which is never wanted. */
 static int
-clamp(int64_t value, int maximum)
+clamp_number(int64_t value, int maximum)
 {
 	if (value < 1)
 		return 1;
@@ -63,14 +63,14 @@ forget_texts(ServerMessage *server)
 static void
 keep_within_bounds(ServerMessage *server)
 {
-	server->max_reply_bytes = clamp(server->max_reply_bytes, REPLY_MAX_BYTES);
-	server->timeout_ms = clamp(server->timeout_ms, TIMEOUT_MAX_MS);
-	server->connect_timeout_ms = clamp(server->connect_timeout_ms, TIMEOUT_MAX_MS);
-	server->max_in_flight = clamp(server->max_in_flight, IN_FLIGHT_MAX);
+	server->max_reply_bytes = clamp_number(server->max_reply_bytes, REPLY_MAX_BYTES);
+	server->timeout_ms = clamp_number(server->timeout_ms, TIMEOUT_MAX_MS);
+	server->connect_timeout_ms = clamp_number(server->connect_timeout_ms, TIMEOUT_MAX_MS);
+	server->max_in_flight = clamp_number(server->max_in_flight, IN_FLIGHT_MAX);
 	if (server->max_requests_per_minute <= 0)
 		server->max_requests_per_minute = 0;
 	else
-		server->max_requests_per_minute = clamp(server->max_requests_per_minute, REQUESTS_PER_MINUTE_MAX);
+		server->max_requests_per_minute = clamp_number(server->max_requests_per_minute, REQUESTS_PER_MINUTE_MAX);
 }
 
 Settings *

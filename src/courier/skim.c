@@ -29,7 +29,7 @@ typedef struct Skim
 static bool skim_value(Skim *skim, int depth, bool keep);
 
 static bool
-put(Skim *skim, const char *from, size_t length, bool keep)
+put_bytes(Skim *skim, const char *from, size_t length, bool keep)
 {
 	if (!keep)
 		return true;
@@ -41,7 +41,7 @@ put(Skim *skim, const char *from, size_t length, bool keep)
 }
 
 static bool
-pay(Skim *skim, int cost, bool keep)
+pay_room(Skim *skim, int cost, bool keep)
 {
 	if (keep)
 		skim->cost += cost;
@@ -50,7 +50,7 @@ pay(Skim *skim, int cost, bool keep)
 
 /* The next byte that is no blank; NUL: there is none. */
 static char
-next(Skim *skim)
+next_byte(Skim *skim)
 {
 	while (skim->at < skim->end && memchr(" \t\r\n", *skim->at, 4) != NULL)
 		skim->at++;
@@ -59,9 +59,9 @@ next(Skim *skim)
 
 /* Takes that byte. */
 static bool
-take(Skim *skim, char wanted)
+take_byte(Skim *skim, char wanted)
 {
-	bool		found = next(skim) == wanted && skim->at < skim->end;
+	bool		found = next_byte(skim) == wanted && skim->at < skim->end;
 
 	skim->at += found;
 	return found;
@@ -71,7 +71,7 @@ take(Skim *skim, char wanted)
 static bool
 pass_string(Skim *skim)
 {
-	if (!take(skim, '"'))
+	if (!take_byte(skim, '"'))
 		return false;
 	for (; skim->at < skim->end && *skim->at != '"'; skim->at++)
 	{
@@ -79,7 +79,7 @@ pass_string(Skim *skim)
 			return false;
 		skim->at += *skim->at == '\\';
 	}
-	return take(skim, '"');
+	return take_byte(skim, '"');
 }
 
 static bool
@@ -99,7 +99,7 @@ pass_scalar(Skim *skim)
 {
 	const char *start;
 
-	if (next(skim) == '"')
+	if (next_byte(skim) == '"')
 		return pass_string(skim);
 	if (pass_word(skim, "true") || pass_word(skim, "false") || pass_word(skim, "null"))
 		return true;
@@ -114,10 +114,10 @@ skim_scalar(Skim *skim, bool keep)
 {
 	const char *start;
 
-	(void) next(skim);
+	(void) next_byte(skim);
 	start = skim->at;
-	return pass_scalar(skim) && pay(skim, COST_OF_VALUE, keep) &&
-		put(skim, start, skim->at - start, keep);
+	return pass_scalar(skim) && pay_room(skim, COST_OF_VALUE, keep) &&
+		put_bytes(skim, start, skim->at - start, keep);
 }
 
 /* A name that is spelled with escapes is not wanted. */
@@ -136,14 +136,14 @@ skim_member(Skim *skim, int depth, bool keep, bool *first)
 	const char *name;
 	size_t		length;
 
-	(void) next(skim);
+	(void) next_byte(skim);
 	name = skim->at;
 	if (!pass_string(skim))
 		return false;
 	length = skim->at - name;
 	keep = keep && is_wanted(skim, name + 1, length - 2);
-	if (!take(skim, ':') || !put(skim, ",", 1, keep && !*first) ||
-		!put(skim, name, length, keep) || !put(skim, ":", 1, keep))
+	if (!take_byte(skim, ':') || !put_bytes(skim, ",", 1, keep && !*first) ||
+		!put_bytes(skim, name, length, keep) || !put_bytes(skim, ":", 1, keep))
 		return false;
 	*first = *first && !keep;
 	return skim_value(skim, depth, keep);
@@ -152,7 +152,7 @@ skim_member(Skim *skim, int depth, bool keep, bool *first)
 static bool
 skim_element(Skim *skim, int depth, bool keep, bool *first)
 {
-	bool		good = put(skim, ",", 1, keep && !*first) && skim_value(skim, depth, keep);
+	bool		good = put_bytes(skim, ",", 1, keep && !*first) && skim_value(skim, depth, keep);
 
 	*first = false;
 	return good;
@@ -164,26 +164,26 @@ skim_container(Skim *skim, int depth, bool keep, char open, char close)
 {
 	bool		first = true;
 
-	if (!take(skim, open) || depth >= DEPTH_MAX || !put(skim, &open, 1, keep) ||
-		!pay(skim, open == '{' ? COST_OF_OBJECT : COST_OF_VALUE, keep))
+	if (!take_byte(skim, open) || depth >= DEPTH_MAX || !put_bytes(skim, &open, 1, keep) ||
+		!pay_room(skim, open == '{' ? COST_OF_OBJECT : COST_OF_VALUE, keep))
 		return false;
-	if (!take(skim, close))
+	if (!take_byte(skim, close))
 	{
 		do
 		{
 			if (!(open == '{' ? skim_member : skim_element) (skim, depth + 1, keep, &first))
 				return false;
-		} while (take(skim, ','));
-		if (!take(skim, close))
+		} while (take_byte(skim, ','));
+		if (!take_byte(skim, close))
 			return false;
 	}
-	return put(skim, &close, 1, keep);
+	return put_bytes(skim, &close, 1, keep);
 }
 
 static bool
 skim_value(Skim *skim, int depth, bool keep)
 {
-	switch (next(skim))
+	switch (next_byte(skim))
 	{
 		case '{':
 			return skim_container(skim, depth, keep, '{', '}');
@@ -199,5 +199,5 @@ skim(const char *text, size_t length, const char *const *wanted, FrameBuffer *ke
 {
 	Skim		skim = {.at = text, .end = text + length, .wanted = wanted, .kept = kept};
 
-	return skim_container(&skim, 0, true, '{', '}') && next(&skim) == '\0' && skim.at == skim.end;
+	return skim_container(&skim, 0, true, '{', '}') && next_byte(&skim) == '\0' && skim.at == skim.end;
 }

@@ -70,7 +70,7 @@ mark_told(const char *from, size_t length, const Secrets *secrets, bool is_id, b
  * together again what was taken apart.
  */
 static void
-render(char *to, size_t size, const char *from, size_t length, const bool *marks)
+render_marked(char *to, size_t size, const char *from, size_t length, const bool *marks)
 {
 	size_t		used = 0;
 
@@ -94,7 +94,7 @@ render(char *to, size_t size, const char *from, size_t length, const bool *marks
 }
 
 static void
-clean(char *to, size_t size, const char *from, size_t length, const Secrets *secrets, bool is_id)
+clean_with(char *to, size_t size, const char *from, size_t length, const Secrets *secrets, bool is_id)
 {
 	bool		marks[SAID_MAX] = {false};
 
@@ -107,14 +107,14 @@ clean(char *to, size_t size, const char *from, size_t length, const Secrets *sec
 		if (!is_id)
 			contact_mark(from, length, marks);
 	}
-	render(to, size, from, length, marks);
+	render_marked(to, size, from, length, marks);
 }
 
 void
 text_clean_bytes(char *to, size_t size, const char *from, size_t length,
 				 const Secrets *secrets)
 {
-	clean(to, size, from, length, secrets, false);
+	clean_with(to, size, from, length, secrets, false);
 }
 
 void
@@ -126,7 +126,7 @@ text_clean(char *to, size_t size, const char *from, const Secrets *secrets)
 void
 text_clean_id(char *to, size_t size, const char *from, const Secrets *secrets)
 {
-	clean(to, size, from, from != NULL ? strlen(from) : 0, secrets, true);
+	clean_with(to, size, from, from != NULL ? strlen(from) : 0, secrets, true);
 }
 
 bool

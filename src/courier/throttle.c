@@ -60,7 +60,7 @@ most_at_once(const Throttle *throttle, int count, int64_t now_ms)
 }
 
 static int64_t
-latest(int64_t one, int64_t other)
+later_of(int64_t one, int64_t other)
 {
 	return one > other ? one : other;
 }
@@ -108,11 +108,11 @@ throttle_wait_ms(const Throttle *throttle, int count, int64_t now_ms)
 		int			others = most_at_once(throttle, count, now_ms) - 1;
 		int			last = (throttle->next + others) % throttle->per_minute;
 
-		may_at_ms = latest(may_at_ms, rounded_up(throttle->next_token_ms + others * interval_ms(throttle, now_ms) -
+		may_at_ms = later_of(may_at_ms, rounded_up(throttle->next_token_ms + others * interval_ms(throttle, now_ms) -
 												 tolerance_ms(throttle, now_ms)));
-		may_at_ms = latest(may_at_ms, throttle->sent_at_ms[last] + MINUTE_MS);
+		may_at_ms = later_of(may_at_ms, throttle->sent_at_ms[last] + MINUTE_MS);
 	}
-	return latest(may_at_ms - now_ms, 0);
+	return later_of(may_at_ms - now_ms, 0);
 }
 
 void
@@ -137,7 +137,7 @@ throttle_end_pause(Throttle *throttle)
 int64_t
 throttle_rests_until_ms(const Throttle *throttle)
 {
-	return latest(throttle->held_until_ms, throttle->paused_until_ms);
+	return later_of(throttle->held_until_ms, throttle->paused_until_ms);
 }
 
 bool
@@ -170,8 +170,8 @@ meet_limit(Throttle *throttle, bool is_new, int64_t *until_ms, int64_t pause_ms,
 		throttle->limits = 0;
 	if (pause_ms < 0)
 		pause_ms = is_new ? nth_pause_ms(throttle->limits + 1, FIRST_PAUSE_MS, LONGEST_PAUSE_MS) : 0;
-	*until_ms = latest(*until_ms, now_ms + pause_ms);
-	throttle->slow_until_ms = latest(throttle->slow_until_ms, throttle_rests_until_ms(throttle) + MINUTE_MS);
+	*until_ms = later_of(*until_ms, now_ms + pause_ms);
+	throttle->slow_until_ms = later_of(throttle->slow_until_ms, throttle_rests_until_ms(throttle) + MINUTE_MS);
 	if (!is_new)
 		return;
 	throttle->round++;

@@ -67,7 +67,7 @@ hex_number(const Unescaped *reading, size_t at, size_t digits)
 }
 
 static unsigned char
-character(int code)
+escaped_character(int code)
 {
 	return code < 0x80 ? (unsigned char) code : OTHER;
 }
@@ -85,7 +85,7 @@ read_backslash(const Unescaped *reading, size_t at, unsigned char *c)
 	digits = *c == 'u' ? 4 : *c == 'x' ? 2 : 0;
 	code = digits > 0 ? hex_number(reading, at + 2, digits) : -1;
 	if (code >= 0)
-		*c = character(code);
+		*c = escaped_character(code);
 	else if (strchr("nrtbfv", *c) != NULL)
 		*c = ' ';
 	return code >= 0 ? 2 + digits : 2;
@@ -154,7 +154,7 @@ read_escape(const Unescaped *reading, size_t at, unsigned char *c)
 		case '%':				/* URLs */
 		case '=':				/* quoted-printable */
 			code = hex_number(reading, at + 1, 2);
-			*c = character(code);
+			*c = escaped_character(code);
 			return code >= 0 ? 3 : 0;
 		case '\\':
 			return read_backslash(reading, at, c);
@@ -169,7 +169,7 @@ read_escape(const Unescaped *reading, size_t at, unsigned char *c)
 
 /* Takes a layer of escapes off; false: there is none.  "to" has room for as many letters. */
 static bool
-unescape(const Unescaped *from, Unescaped *to)
+unescape_layer(const Unescaped *from, Unescaped *to)
 {
 	bool		found = false;
 
@@ -212,7 +212,7 @@ read_each_way(const char *text, size_t length, Reader reader, void *argument)
 		Unescaped		last = reading;
 
 		reader(&reading, argument);
-		if (!unescape(&reading, &next))
+		if (!unescape_layer(&reading, &next))
 			break;
 		reading = next;
 		next = last;

@@ -295,7 +295,7 @@ find_conversions(void)
 
 /* pg_server_to_any() would raise, and one text must not stop a whole tick. */
 static char *
-convert(const char *text, int from, int to, FmgrInfo *conversion)
+convert_encoding(const char *text, int from, int to, FmgrInfo *conversion)
 {
 	int			length = text ? (int) strlen(text) : 0;
 	char	   *converted;
@@ -318,11 +318,11 @@ convert(const char *text, int from, int to, FmgrInfo *conversion)
 char *
 to_utf8(const char *text)
 {
-	return convert(text, GetDatabaseEncoding(), PG_UTF8, &conversion_to_utf8);
+	return convert_encoding(text, GetDatabaseEncoding(), PG_UTF8, &conversion_to_utf8);
 }
 
 char *
 from_utf8(const char *text)
 {
-	return convert(text, PG_UTF8, GetDatabaseEncoding(), &conversion_from_utf8);
+	return convert_encoding(text, PG_UTF8, GetDatabaseEncoding(), &conversion_from_utf8);
 }

@@ -76,7 +76,7 @@ time_zone_find(const char *name)
 
 /* Control bytes would end up in a log or a terminal; so they show as '?'. */
 static const char *
-shown(const char *name)
+printable_zone(const char *name)
 {
 	char	   *copy = pnstrdup(name, pg_mbcliplen(name, strlen(name), SHOWN_MAX));
 
@@ -88,7 +88,7 @@ shown(const char *name)
 
 /* What is left of a name to compare it: its letters and digits, small. */
 static void
-squeeze(char *into, size_t size, const char *name)
+squeeze_name(char *into, size_t size, const char *name)
 {
 	size_t		used = 0;
 
@@ -141,7 +141,7 @@ hint_of_offset(int hours, int minutes)
 
 /* By how many typing errors two squeezed names differ; too many are FAR. */
 static int
-distance(const char *one, const char *other)
+typing_distance(const char *one, const char *other)
 {
 	int			most = Min(TYPOS_MAX, (int) strlen(other) / 4);
 	int			typos = varstr_levenshtein_less_equal(one, strlen(one), other, strlen(other), 1, 1, 1, most, true);
@@ -180,17 +180,17 @@ rank_of(const char *wanted, const char *name)
 	char		squeezed[TZ_STRLEN_MAX + 1];
 	int			of_whole;
 
-	squeeze(squeezed, sizeof(squeezed), name);
-	of_whole = 2 * distance(wanted, squeezed);
+	squeeze_name(squeezed, sizeof(squeezed), name);
+	of_whole = 2 * typing_distance(wanted, squeezed);
 	if (place == NULL)
 		return of_whole;
-	squeeze(squeezed, sizeof(squeezed), place);
-	return Min(of_whole, 2 * distance(wanted, squeezed) + 1);
+	squeeze_name(squeezed, sizeof(squeezed), place);
+	return Min(of_whole, 2 * typing_distance(wanted, squeezed) + 1);
 }
 
 /* The name that is nearest to a squeezed one; NULL: none is near. */
 static const char *
-nearest(const char *wanted)
+nearest_zone(const char *wanted)
 {
 	const char *best = NULL;
 	int			best_rank = 2 * FAR;
@@ -242,8 +242,8 @@ hint_for(const char *name)
 			real = alias[i][1];
 	if (real == NULL)
 	{
-		squeeze(squeezed, sizeof(squeezed), place_in(name));
-		real = nearest(squeezed);
+		squeeze_name(squeezed, sizeof(squeezed), place_in(name));
+		real = nearest_zone(squeezed);
 	}
 	return real == NULL ? "" : psprintf("Perhaps \"%s\" is meant.", real);
 }
@@ -255,6 +255,6 @@ time_zone_refuse(const char *name, const char *whose)
 
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("time zone \"%s\"%s is not known", shown(name), whose),
+			 errmsg("time zone \"%s\"%s is not known", printable_zone(name), whose),
 			 errhint("%s%sThe view pg_timezone_names lists the names.", hint, hint[0] != '\0' ? " " : "")));
 }

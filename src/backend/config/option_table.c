@@ -26,18 +26,18 @@
 #define SHOWN_MAX 200
 
 static const char *
-shown(const char *value)
+shortened_value(const char *value)
 {
 	return strlen(value) <= SHOWN_MAX ? value :
 		psprintf("%.*s...", pg_mbcliplen(value, strlen(value), SHOWN_MAX), value);
 }
 
 static void
-refuse(const Option *option, const char *value, const char *complaint)
+refuse_value(const Option *option, const char *value, const char *complaint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, shown(value)),
+			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, shortened_value(value)),
 			 errhint("%s", complaint)));
 }
 
@@ -51,28 +51,28 @@ check_dialect(const Option *option, const char *value)
 	initStringInfo(&names);
 	for (int i = 0; i < DIALECT_COUNT; i++)
 		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", dialect_traits[i].name);
-	refuse(option, value, psprintf("Available values: %s.", names.data));
+	refuse_value(option, value, psprintf("Available values: %s.", names.data));
 }
 
 static void
 check_region(const Option *option, const char *value)
 {
 	if (region_domain(value) == NULL)
-		refuse(option, value, psprintf("Available values: %s.", region_names()));
+		refuse_value(option, value, psprintf("Available values: %s.", region_names()));
 }
 
 static void
 check_auth(const Option *option, const char *value)
 {
 	if (strcmp(value, "client_credentials") != 0 && strcmp(value, "none") != 0)
-		refuse(option, value, "Available values: client_credentials, none.");
+		refuse_value(option, value, "Available values: client_credentials, none.");
 }
 
 static void
 check_idempotency(const Option *option, const char *value)
 {
 	if (strcmp(value, "none") != 0 && strcmp(value, "key") != 0)
-		refuse(option, value, "Available values: none, key.");
+		refuse_value(option, value, "Available values: none, key.");
 }
 
 static void
@@ -81,7 +81,7 @@ check_flag(const Option *option, const char *value)
 	bool		flag;
 
 	if (!parse_bool(value, &flag))
-		refuse(option, value, "Available values: on, off.");
+		refuse_value(option, value, "Available values: on, off.");
 }
 
 /* Behind a user there may be a password, which goes into no log. */
@@ -89,7 +89,7 @@ static void
 refuse_url(const Option *option, const char *value, const char *complaint)
 {
 	if (complaint != NULL)
-		refuse(option, strchr(value, '@') != NULL ? "..." : value, psprintf("The URL %s.", complaint));
+		refuse_value(option, strchr(value, '@') != NULL ? "..." : value, psprintf("The URL %s.", complaint));
 }
 
 static void
@@ -110,7 +110,7 @@ check_hosts(const Option *option, const char *value)
 	const char *complaint = url_hosts_complaint(value);
 
 	if (complaint != NULL)
-		refuse(option, value, psprintf("The list %s.", complaint));
+		refuse_value(option, value, psprintf("The list %s.", complaint));
 }
 
 /* Of a word in it that every other refusal has, too, half the customers would be opted out. */
@@ -121,7 +121,7 @@ check_opt_out_words(const Option *option, const char *value)
 
 	(void) pg_server_to_any(value, strlen(value), PG_UTF8);
 	if (strlen(value) > 1000)
-		refuse(option, value, "It has 1000 bytes at most.");
+		refuse_value(option, value, "It has 1000 bytes at most.");
 	for (;;)
 	{
 		size_t		length = strcspn(rest, ",");
@@ -129,7 +129,7 @@ check_opt_out_words(const Option *option, const char *value)
 		bool		is_number = blanks + strspn(rest + blanks, "0123456789 ") >= length;
 
 		if (blanks >= length || length > 100 || (!is_number && length - blanks < 4))
-			refuse(option, value,
+			refuse_value(option, value,
 				   "It is a list of codes, words or phrases separated by commas, for example 470,muted by guest. A word has 4 to 100 letters.");
 		if (rest[length] == '\0')
 			return;
@@ -141,12 +141,12 @@ static void
 check_address(const Option *option, const char *value)
 {
 	if (*value == '\0' || strlen(value) > 256)
-		refuse(option, value, "An address has 1 to 256 bytes.");
+		refuse_value(option, value, "An address has 1 to 256 bytes.");
 	/* it goes to the API: this raises if it is not, and cannot become, UTF-8 */
 	(void) pg_server_to_any(value, strlen(value), PG_UTF8);
 	for (; *value; value++)
 		if ((unsigned char) *value < ' ' || *value == 0x7f)
-			refuse(option, value, "An address has no control characters.");
+			refuse_value(option, value, "An address has no control characters.");
 }
 
 #define CHANNEL_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789_-"
@@ -189,14 +189,14 @@ check_senders(const Option *option, const char *value)
 	/* this raises if it is not, and cannot become, UTF-8 */
 	(void) pg_server_to_any(value, strlen(value), PG_UTF8);
 	if (count < 0)
-		refuse(option, value, "It is a list of channels with one sender each, separated by commas, without blanks, for example sms=+13175559999,whatsapp=2b4f....");
+		refuse_value(option, value, "It is a list of channels with one sender each, separated by commas, without blanks, for example sms=+13175559999,whatsapp=2b4f....");
 	for (int i = 0; i < count; i++)
 	{
 		for (const char *byte = senders[i].address; *byte != '\0'; byte++)
 			if ((unsigned char) *byte < ' ' || *byte == 0x7f)
-				refuse(option, value, "An address has no control characters.");
+				refuse_value(option, value, "An address has no control characters.");
 		if (address_form(form, senders[i].address, "open", NULL) != ADDRESS_FAULTLESS)
-			refuse(option, value, psprintf("The sender of %s is no address.", senders[i].channel));
+			refuse_value(option, value, psprintf("The sender of %s is no address.", senders[i].channel));
 	}
 }
 
@@ -204,7 +204,7 @@ static void
 check_channels(const Option *option, const char *value)
 {
 	if (strspn(value, CHANNEL_CHARACTERS ",") != strlen(value))
-		refuse(option, value,
+		refuse_value(option, value,
 			   "It is a list of lower-case words separated by commas, without blanks, for example sms,whatsapp.");
 }
 
@@ -212,14 +212,14 @@ static void
 check_country_code(const Option *option, const char *value)
 {
 	if (value[strspn(value, "0123456789")] != '\0' || !address_country_exists(value))
-		refuse(option, value, "It is the country code of telephone numbers, in digits, for example 1 or 49.");
+		refuse_value(option, value, "It is the country code of telephone numbers, in digits, for example 1 or 49.");
 }
 
 static void
 check_path(const Option *option, const char *value)
 {
 	if (!is_absolute_path(value))
-		refuse(option, value, "It must be an absolute path.");
+		refuse_value(option, value, "It must be an absolute path.");
 }
 
 /*
@@ -244,11 +244,11 @@ option_number(const Option *option, const char *value)
 	int			number = 0;
 
 	if (!parse_int(value, &number, option->unit, &hint))
-		refuse(option, value, hint ? hint :
+		refuse_value(option, value, hint ? hint :
 			   option->unit == GUC_UNIT_KB ? "It must be a size with a unit, for example 4MB." :
 			   option->unit ? "It must be a time with a unit, for example 30s." : "It must be a whole number.");
 	if (number < option->minimum || number > option->maximum)
-		refuse(option, value, psprintf("It must be from %d to %d%s.", option->minimum, option->maximum,
+		refuse_value(option, value, psprintf("It must be from %d to %d%s.", option->minimum, option->maximum,
 									   option->unit == GUC_UNIT_MS ? " ms" :
 									   option->unit == GUC_UNIT_S ? " s" :
 									   option->unit == GUC_UNIT_KB ? " kB" : ""));
@@ -270,7 +270,7 @@ check_pace(const Option *option, const char *value)
 	int			number = option_number(option, value);
 
 	if (number > 0 && number < PACE_LEAST)
-		refuse(option, value,
+		refuse_value(option, value,
 			   psprintf("A nudge may need %d requests within seconds: it must be so many, or 0 for no limit.", PACE_LEAST));
 }
 
@@ -312,7 +312,7 @@ option_check(const Option *option, const char *value)
 
 	/* behind a user there may be a password */
 	if (length > VALUE_MAX)
-		refuse(option, strchr(value, '@') != NULL ? "..." : value,
+		refuse_value(option, strchr(value, '@') != NULL ? "..." : value,
 			   psprintf("It has %zu bytes, the most are %d.", length, VALUE_MAX));
 	option->check(option, value);
 }

@@ -71,7 +71,7 @@ forget_notice(Breaker *breaker)
 }
 
 static void
-begin(Breaker *breaker, BreakerCause cause, Step step, const char *reason, const char *detail)
+open_breaker(Breaker *breaker, BreakerCause cause, Step step, const char *reason, const char *detail)
 {
 	breaker->changed |= breaker->cause != cause || texts_differ(breaker->reason, reason);
 	breaker->step = step;
@@ -83,7 +83,7 @@ begin(Breaker *breaker, BreakerCause cause, Step step, const char *reason, const
 }
 
 static void
-end(Breaker *breaker)
+close_breaker(Breaker *breaker)
 {
 	breaker->changed |= breaker->cause != BREAKER_CLOSED;
 	breaker->release |= breaker->cause != BREAKER_CLOSED;
@@ -97,7 +97,7 @@ end(Breaker *breaker)
 
 /* Only the first of many that failed together lengthens the pause. */
 static void
-lengthen(Breaker *breaker, BreakerCause cause, int64 first_ms, int64 longest_ms, Monotonic now)
+lengthen_pause(Breaker *breaker, BreakerCause cause, int64 first_ms, int64 longest_ms, Monotonic now)
 {
 	if (breaker->cause != cause)
 		breaker->pause_ms = 0;
@@ -114,10 +114,10 @@ breaker_block(Breaker *breaker, BreakerCause cause, Step step, const char *reaso
 	/* one that rests is left alone already, and until then */
 	if (is_resting(breaker, now))
 		return;
-	lengthen(breaker, cause, FIRST_PAUSE_MS,
+	lengthen_pause(breaker, cause, FIRST_PAUSE_MS,
 			 cause == BREAKER_REFUSED ? LONGEST_REFUSED_MS : LONGEST_PAUSE_MS, now);
 	forget_notice(breaker);
-	begin(breaker, cause, step, reason, detail);
+	open_breaker(breaker, cause, step, reason, detail);
 }
 
 void
@@ -131,11 +131,11 @@ breaker_rest(Breaker *breaker, Step step, int64 asked_ms, const char *reason, Mo
 	if (breaker->cause == BREAKER_RESTING && breaker->step != STEP_CHECK)
 		step = breaker->step;
 	if (asked_ms <= 0)
-		lengthen(breaker, BREAKER_RESTING, FIRST_REST_MS, LONGEST_REST_MS, now);
+		lengthen_pause(breaker, BREAKER_RESTING, FIRST_REST_MS, LONGEST_REST_MS, now);
 	else
 		breaker->until = resting ? monotonic_later(breaker->until, until) : until;
 	breaker->changed |= !resting || (asked_ms > 0 && longer);
-	begin(breaker, BREAKER_RESTING, step, reason, NULL);
+	open_breaker(breaker, BREAKER_RESTING, step, reason, NULL);
 }
 
 void
@@ -143,8 +143,8 @@ breaker_note_failure(Breaker *breaker, int most, const char *reason, Monotonic n
 {
 	if (most == 0 || ++breaker->failures < most || is_resting(breaker, now))
 		return;
-	lengthen(breaker, BREAKER_FAILING, FIRST_PAUSE_MS, LONGEST_PAUSE_MS, now);
-	begin(breaker, BREAKER_FAILING, STEP_CHECK,
+	lengthen_pause(breaker, BREAKER_FAILING, FIRST_PAUSE_MS, LONGEST_PAUSE_MS, now);
+	open_breaker(breaker, BREAKER_FAILING, STEP_CHECK,
 		  psprintf("%d calls in a row failed (%s)", most, reason ? reason : "no reason given"), NULL);
 }
 
@@ -155,7 +155,7 @@ breaker_note_answer(Breaker *breaker, Step step, Monotonic now)
 	/* what was on the wire when the API asked for a rest does not end it */
 	if (breaker->cause == BREAKER_FAILING ||
 		(breaker->cause == BREAKER_RESTING && is_cure(breaker->step, step) && !is_resting(breaker, now)))
-		end(breaker);
+		close_breaker(breaker);
 }
 
 void
@@ -166,7 +166,7 @@ breaker_note_success(Breaker *breaker, Step step, Monotonic now)
 		forget_notice(breaker);
 	if ((breaker->cause == BREAKER_REFUSED || breaker->cause == BREAKER_UNUSABLE) &&
 		is_cure(breaker->step, step))
-		end(breaker);
+		close_breaker(breaker);
 }
 
 void
@@ -183,7 +183,7 @@ breaker_notice(Breaker *breaker, Step step, const char *reason, const char *deta
 void
 breaker_forget(Breaker *breaker)
 {
-	end(breaker);
+	close_breaker(breaker);
 	forget_notice(breaker);
 	memset(&breaker->blame, 0, sizeof(breaker->blame));
 }
@@ -239,14 +239,14 @@ breaker_inherit(Breaker *breaker, const ServerStateRow *row, const Clocks *clock
 		return;
 	if (row->until > clocks->wall)
 	{
-		begin(breaker, BREAKER_RESTING, step, row->reason, NULL);
+		open_breaker(breaker, BREAKER_RESTING, step, row->reason, NULL);
 		breaker->until = inherited_until(row, clocks);
 	}
 	else if (of_step && strcmp(row->state, "attention") == 0)
 		breaker_notice(breaker, step, row->reason, row->detail);
 	else if (of_step && strcmp(row->state, "blocked") == 0)
 	{
-		begin(breaker, BREAKER_REFUSED, step, row->reason, row->detail);
+		open_breaker(breaker, BREAKER_REFUSED, step, row->reason, row->detail);
 		blame_inherit(&breaker->blame, step);
 		breaker->release = true;
 	}

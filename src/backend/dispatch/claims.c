@@ -117,7 +117,7 @@ choose_lane(const Reading *reading)
 
 /* The most urgent priority that wants a turn, as which an equal turn counts. */
 static int
-urgency(const Reading *reading)
+most_urgent_priority(const Reading *reading)
 {
 	int			most = reading->left_out;
 
@@ -159,7 +159,7 @@ take_turn(Reading *reading, int place, Deliveries *deliveries, Server *server)
 		hand->asker->turn = lane->turn = reading->lanes->turn;
 		count_start(reading, hand->asker, delivery);
 		if (rotation_is_equal(reading->lanes->turn))
-			delivery->urgency = urgency(reading);
+			delivery->urgency = most_urgent_priority(reading);
 		return true;
 	}
 	return false;

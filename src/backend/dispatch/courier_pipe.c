@@ -302,7 +302,7 @@ read_more(CourierPipe *courier, bool *at_end)
 }
 
 static CourierEvent
-lost(CourierPipe *courier, const char *problem)
+note_lost_courier(CourierPipe *courier, const char *problem)
 {
 	if (problem != NULL && courier->problem[0] == '\0')
 		strlcpy(courier->problem, problem, PROBLEM_SIZE);
@@ -317,14 +317,14 @@ lost(CourierPipe *courier, const char *problem)
 }
 
 static CourierEvent
-handle(CourierPipe *courier, const Frame *frame, ReplyMessage *reply, RenderedMessage *rendered)
+handle_frame(CourierPipe *courier, const Frame *frame, ReplyMessage *reply, RenderedMessage *rendered)
 {
 	HelloMessage hello;
 
 	if (message_get_hello(frame, &hello))
 	{
 		if (hello.protocol != PROTOCOL_VERSION)
-			return lost(courier, "the courier is of another version; run make install");
+			return note_lost_courier(courier, "the courier is of another version; run make install");
 		courier->ready = true;
 		return COURIER_READY;
 	}
@@ -332,7 +332,7 @@ handle(CourierPipe *courier, const Frame *frame, ReplyMessage *reply, RenderedMe
 		return COURIER_REPLY;
 	if (message_get_rendered(frame, rendered))
 		return COURIER_RENDERED;
-	return lost(courier, "the courier sent a message that cannot be read");
+	return note_lost_courier(courier, "the courier sent a message that cannot be read");
 }
 
 CourierEvent
@@ -343,7 +343,7 @@ courier_next(CourierPipe *courier, ReplyMessage *reply, RenderedMessage *rendere
 	if (courier->socket < 0)
 		return COURIER_LOST;
 	if (courier->problem[0] != '\0')
-		return lost(courier, courier->problem);
+		return note_lost_courier(courier, courier->problem);
 	for (;;)
 	{
 		Frame		frame;
@@ -352,16 +352,16 @@ courier_next(CourierPipe *courier, ReplyMessage *reply, RenderedMessage *rendere
 		{
 			case FRAME_COMPLETE:
 				courier->handled += frame.total;
-				return handle(courier, &frame, reply, rendered);
+				return handle_frame(courier, &frame, reply, rendered);
 			case FRAME_MALFORMED:
-				return lost(courier, "the courier sent a malformed frame");
+				return note_lost_courier(courier, "the courier sent a malformed frame");
 			case FRAME_INCOMPLETE:
 				break;
 		}
 		frame_buffer_discard(&courier->in, courier->handled);
 		courier->handled = 0;
 		if (!read_more(courier, &at_end))
-			return at_end || courier->problem[0] != '\0' ? lost(courier, NULL) : COURIER_NOTHING;
+			return at_end || courier->problem[0] != '\0' ? note_lost_courier(courier, NULL) : COURIER_NOTHING;
 	}
 }
 

@@ -59,7 +59,7 @@ get_under_way(Deliveries *deliveries, Delivery *delivery)
 
 /* All that is known of it but its row of the schedule is forgotten. */
 static void
-stop(Deliveries *deliveries, Delivery *delivery)
+forget_delivery(Deliveries *deliveries, Delivery *delivery)
 {
 	int			api_calls = delivery->api_calls - delivery->nudge.api_calls;
 
@@ -83,7 +83,7 @@ leave_list(Deliveries *deliveries, Delivery *delivery)
 }
 
 static void
-enter(Deliveries *deliveries, Delivery *delivery, DeliveryState state, dlist_head *list)
+enter_state(Deliveries *deliveries, Delivery *delivery, DeliveryState state, dlist_head *list)
 {
 	bool		was_under_way = delivery_state_is_under_way(delivery->state);
 
@@ -96,20 +96,20 @@ enter(Deliveries *deliveries, Delivery *delivery, DeliveryState state, dlist_hea
 	if (!was_under_way && delivery_state_is_under_way(state))
 		get_under_way(deliveries, delivery);
 	else if (was_under_way && !delivery_state_is_under_way(state))
-		stop(deliveries, delivery);
+		forget_delivery(deliveries, delivery);
 	delivery_say(delivery, DEBUG2, "%s", delivery_state_name(state));
 }
 
 void
 delivery_move(Deliveries *deliveries, Delivery *delivery, DeliveryState state)
 {
-	enter(deliveries, delivery, state, &deliveries->lists[state]);
+	enter_state(deliveries, delivery, state, &deliveries->lists[state]);
 }
 
 void
 delivery_park(Deliveries *deliveries, Delivery *delivery, dlist_head *queue)
 {
-	enter(deliveries, delivery, DELIVERY_PARKED, queue);
+	enter_state(deliveries, delivery, DELIVERY_PARKED, queue);
 }
 
 void
@@ -118,7 +118,7 @@ delivery_remove(Deliveries *deliveries, Delivery *delivery)
 	Assert(delivery_state_may_be_last(delivery->state));
 	leave_list(deliveries, delivery);
 	if (delivery_state_is_under_way(delivery->state))
-		stop(deliveries, delivery);
+		forget_delivery(deliveries, delivery);
 	delivery->state = DELIVERY_NEW;
 }
 

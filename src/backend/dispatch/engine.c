@@ -258,7 +258,7 @@ note_error(Engine *engine, ErrorData *error)
 }
 
 static void
-tick(Engine *engine)
+run_tick(Engine *engine)
 {
 	ErrorData  *error;
 	bool		installed;
@@ -327,7 +327,7 @@ next_sweep(const Engine *engine)
 
 /* Looks at everything that is due, and tries what could not be written again. */
 static void
-sweep(Engine *engine, Monotonic now)
+sweep_servers(Engine *engine, Monotonic now)
 {
 	engine->last_sweep = now;
 	/* triggers tell of changes, unless somebody has disabled them */
@@ -371,12 +371,12 @@ engine_turn(Engine *engine)
 	if (!may_begin(engine) || standby_is_away(&engine->standby))
 		turns_give_up(&engine->deliveries, may_begin(engine) ? HOLD_STANDBY : HOLD_NONE);
 	if (monotonic_is_reached(next_sweep(engine), clocks.now))
-		sweep(engine, clocks.now);
+		sweep_servers(engine, clocks.now);
 	if ((watches_secrets(engine) && servers_credentials_have_changed()) ||
 		clocks_set_back(&engine->followed, &clocks) > 0)
 		engine->woken = true;
 	if (monotonic_is_reached(next_tick(engine, &clocks), clocks.now))
-		tick(engine);
+		run_tick(engine);
 	calls_make_posts(&engine->calls, &engine->standby, may_begin(engine));
 	clocks = clocks_read();
 	if (engine->condition == ENGINE_DISPATCHING && engine->recovered && !engine->closing)
@@ -464,7 +464,7 @@ engine_close(Engine *engine)
 }
 
 static const char *
-problem(const Engine *engine)
+engine_problem_text(const Engine *engine)
 {
 	if (engine->problem != NULL)
 		return engine->problem;
@@ -480,7 +480,7 @@ engine_state(const Engine *engine)
 {
 	return (EngineState) {
 		.condition = engine->condition,
-		.problem = problem(engine),
+		.problem = engine_problem_text(engine),
 		.in_flight = engine->deliveries.under_way,
 		.posts_in_flight = engine->deliveries.counts[DELIVERY_POSTING],
 		.waiting_lock = engine->deliveries.counts[DELIVERY_WAITING_LOCK],

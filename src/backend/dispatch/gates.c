@@ -24,7 +24,7 @@
 #define BUSY_DOUBLINGS 4
 
 static Verdict
-held(VerdictKind kind, int milliseconds, Hold hold)
+verdict_hold(VerdictKind kind, int milliseconds, Hold hold)
 {
 	return (Verdict) {
 		.kind = kind,
@@ -34,7 +34,7 @@ held(VerdictKind kind, int milliseconds, Hold hold)
 }
 
 static Verdict
-ended(Outcome outcome, const char *reason)
+verdict_end(Outcome outcome, const char *reason)
 {
 	return (Verdict) {.kind = VERDICT_END, .outcome = outcome, .reason = reason};
 }
@@ -59,7 +59,7 @@ recording_ms(const Delivery *delivery)
 static Verdict
 left_in_doubt(const char *reason)
 {
-	return ended(OUTCOME_IN_DOUBT, reason);
+	return verdict_end(OUTCOME_IN_DOUBT, reason);
 }
 
 /* Then it looks again.  A call that is made again follows from no look. */
@@ -71,24 +71,24 @@ look_is_old(const Delivery *delivery, Monotonic now)
 }
 
 static Verdict
-pass(Deliveries *in_hand, Delivery *delivery, const GateFacts *facts, Monotonic now)
+pass_gates(Deliveries *in_hand, Delivery *delivery, const GateFacts *facts, Monotonic now)
 {
 	if (!delivery_may_post(delivery) || !facts->due || look_is_old(delivery, now))
 		return (Verdict) {.kind = VERDICT_DEFER};
 	/* what was looked at is not the tip any more; each look at the next one costs a request */
 	if (facts->superseded)
 		return delivery->nudge.unresolved ? left_in_doubt("superseded") :
-			held(VERDICT_HOLD, TURN_MS, HOLD_SUPERSEDED);
+			verdict_hold(VERDICT_HOLD, TURN_MS, HOLD_SUPERSEDED);
 	if (facts->suppressed)
 		return delivery->nudge.unresolved ? left_in_doubt("suppressed") :
-			ended(OUTCOME_SUPPRESSED, "opted_out");
+			verdict_end(OUTCOME_SUPPRESSED, "opted_out");
 	if (answers_nudge(&delivery->nudge, facts->answered_at))
 		return delivery->nudge.unresolved ? left_in_doubt("answered") :
-			ended(OUTCOME_ANSWERED, "recorded");
+			verdict_end(OUTCOME_ANSWERED, "recorded");
 	if (facts->create_in_doubt)
-		return held(VERDICT_HOLD, DOUBT_HOLD_MS, HOLD_DOUBT);
+		return verdict_hold(VERDICT_HOLD, DOUBT_HOLD_MS, HOLD_DOUBT);
 	if (!customers_take(in_hand, delivery))
-		return held(VERDICT_BUSY, busy_ms(delivery), HOLD_CUSTOMER);
+		return verdict_hold(VERDICT_BUSY, busy_ms(delivery), HOLD_CUSTOMER);
 	/* once is enough, and a call that is made again stays the same */
 	if (facts->other_conversation != NULL && delivery->other == NULL && !delivery->nudge.unresolved)
 		return (Verdict) {.kind = VERDICT_RECHECK,
@@ -109,7 +109,7 @@ wait_for_unresolved(const Delivery *delivery, const GateFacts *facts, Verdict *v
 		return;
 	if (verdict->kind != VERDICT_ALLOW && verdict->kind != VERDICT_RECHECK)
 		return;
-	*verdict = held(VERDICT_HOLD, TURN_MS, HOLD_UNRESOLVED_CUSTOMER);
+	*verdict = verdict_hold(VERDICT_HOLD, TURN_MS, HOLD_UNRESOLVED_CUSTOMER);
 	verdict->until = Max(verdict->until, TimestampTzPlusMilliseconds(facts->others_next_attempt, TURN_MS));
 }
 
@@ -144,8 +144,8 @@ gates_ask(const Policies *policies, Deliveries *in_hand, Delivery **deliveries, 
 	open_rows_end(open);
 	store_check_gates(rows, count, facts);
 	for (int i = 0; i < count; i++)
-		verdicts[i] = locked[i] ? pass(in_hand, deliveries[i], &facts[i], now) :
-			held(VERDICT_HOLD, recording_ms(deliveries[i]), HOLD_RECORDING);
+		verdicts[i] = locked[i] ? pass_gates(in_hand, deliveries[i], &facts[i], now) :
+			verdict_hold(VERDICT_HOLD, recording_ms(deliveries[i]), HOLD_RECORDING);
 	/* nobody else speaks to these customers, so that what is counted is all there is */
 	policies_judge(policies, deliveries, count, verdicts);
 	for (int i = 0; i < count; i++)

@@ -219,7 +219,7 @@ decide_left(const LoadedNudge *nudge, const Post *post, const Server *server)
  * ends in doubt.
  */
 static bool
-inherit(Deliveries *deliveries, Server *server, const LoadedNudge *nudge, const Post *post, Intent *intent)
+inherit_call(Deliveries *deliveries, Server *server, const LoadedNudge *nudge, const Post *post, Intent *intent)
 {
 	LoadedNudge left = *nudge;
 	Decision	end;
@@ -291,7 +291,7 @@ inherit_intent(Deliveries *deliveries, dlist_head *servers, const LeftIntent *le
 	intent->intent_id = left[0].intent_id;
 	for (int i = 0; i < count; i++)
 		if (nudges[i] != NULL)
-			in_doubt += inherit(deliveries, servers_find(servers, nudges[i]->server), nudges[i],
+			in_doubt += inherit_call(deliveries, servers_find(servers, nudges[i]->server), nudges[i],
 								&left[i].post, intent);
 	if (intent->open == 0)
 		pfree(intent);

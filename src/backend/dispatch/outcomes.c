@@ -318,7 +318,7 @@ leads_into_itself(const Batch *batch)
 }
 
 static void
-settle(const Batch *batch)
+settle_batch(const Batch *batch)
 {
 	if (!leads_into_itself(batch))
 		write_outcomes(batch);
@@ -343,7 +343,7 @@ write_all(void *argument)
 			moving[nmoving++] = batch->deliveries[i];
 	if (settling.count > 0)
 	{
-		settle(&settling);
+		settle_batch(&settling);
 		TEST_POINT("outcome_inserted");
 	}
 	write_moves(moving, nmoving);

@@ -90,7 +90,7 @@ matches_any_channel(const Policy *policy, const Delivery *delivery)
 }
 
 static bool
-matches(const Policy *policy, const Delivery *delivery)
+policy_matches(const Policy *policy, const Delivery *delivery)
 {
 	const char *channel = channel_of(delivery);
 
@@ -102,14 +102,14 @@ matches(const Policy *policy, const Delivery *delivery)
 typedef bool (*Matches) (const Policy *policy, const Delivery *delivery);
 
 static Verdict
-ended(Outcome outcome, const char *reason)
+policy_end(Outcome outcome, const char *reason)
 {
 	return (Verdict) {.kind = VERDICT_END, .outcome = outcome, .reason = reason};
 }
 
 /* The nudge is due again at that time, or when it expires, or its key does, so that it can end. */
 static Verdict
-held(const Terms *terms, TimestampTz until, const char *hold_reason)
+policy_hold(const Terms *terms, TimestampTz until, const char *hold_reason)
 {
 	until = Min(until, (TimestampTz) terms->expires_at);
 	if (terms->unresolved)
@@ -120,7 +120,7 @@ held(const Terms *terms, TimestampTz until, const char *hold_reason)
 static Verdict
 held_for_people(const Terms *terms, const char *hold_reason)
 {
-	return held(terms, TimestampTzPlusMilliseconds(terms->now, LOOK_AGAIN_MS), hold_reason);
+	return policy_hold(terms, TimestampTzPlusMilliseconds(terms->now, LOOK_AGAIN_MS), hold_reason);
 }
 
 /* --- lengths and holdouts ------------------------------------------------------ */
@@ -169,7 +169,7 @@ static Verdict
 judge_content(const Policy *policy, const Delivery *delivery)
 {
 	if (is_too_long(policy, delivery))
-		return ended(OUTCOME_REFUSED, "message_too_long");
+		return policy_end(OUTCOME_REFUSED, "message_too_long");
 	return (Verdict) {.kind = VERDICT_ALLOW};
 }
 
@@ -218,7 +218,7 @@ judge_time(const Policies *policies, Matches applies, const Delivery *delivery, 
 		return (Verdict) {.kind = VERDICT_ALLOW};
 	if (moved)
 		return held_for_people(terms, "quiet hours: the policies together leave no time");
-	return held(terms, until, psprintf("quiet hours until %s", wall_clock(until, zone)));
+	return policy_hold(terms, until, psprintf("quiet hours until %s", wall_clock(until, zone)));
 }
 
 /* --- caps and gaps ------------------------------------------------------------------- */
@@ -261,7 +261,7 @@ typedef struct Questions
 } Questions;
 
 static void
-ask(Questions *questions, const Policy *policy, const Delivery *delivery, int place, bool about_cap)
+ask_lineage(Questions *questions, const Policy *policy, const Delivery *delivery, int place, bool about_cap)
 {
 	const char *customer = delivery->post.address_hash;
 	int64		interval = about_cap ? policy->cap_interval : policy->minimum_gap;
@@ -295,11 +295,11 @@ judge_count(const Question *question, const MessageCount *counted, const Terms *
 	if (question->about_cap)
 	{
 		if (counted->count >= question->policy->cap)
-			*verdict = ended(OUTCOME_CAPPED, name_of_cap(question->policy));
+			*verdict = policy_end(OUTCOME_CAPPED, name_of_cap(question->policy));
 	}
 	else if (counted->last != 0 && until > terms->now &&
 			 (verdict->kind == VERDICT_ALLOW || until > verdict->until))
-		*verdict = held(terms, until, psprintf("minimum gap until %s", timestamptz_to_str(until)));
+		*verdict = policy_hold(terms, until, psprintf("minimum gap until %s", timestamptz_to_str(until)));
 }
 
 /* --- all of them ---------------------------------------------------------------------- */
@@ -313,15 +313,15 @@ judge_one(const Policies *policies, Delivery *delivery, const Terms *terms)
 		const Policy *policy = &policies->list[i];
 		Verdict		verdict;
 
-		if (!matches(policy, delivery))
+		if (!policy_matches(policy, delivery))
 			continue;
 		verdict = judge_content(policy, delivery);
 		if (verdict.kind != VERDICT_ALLOW)
 			return verdict;
 		if (policy->holdout > 0 && place_of(policy->holdout_salt, delivery) < policy->holdout)
-			return ended(OUTCOME_HELD_OUT, NULL);
+			return policy_end(OUTCOME_HELD_OUT, NULL);
 	}
-	return judge_time(policies, matches, delivery, terms);
+	return judge_time(policies, policy_matches, delivery, terms);
 }
 
 static void
@@ -336,12 +336,12 @@ judge_counts(const Policies *policies, Delivery **deliveries, int count, Verdict
 		{
 			const Policy *policy = &policies->list[p];
 
-			if (verdicts[i].kind != VERDICT_ALLOW || deliveries[i]->nudge.unresolved || !matches(policy, deliveries[i]))
+			if (verdicts[i].kind != VERDICT_ALLOW || deliveries[i]->nudge.unresolved || !policy_matches(policy, deliveries[i]))
 				continue;
 			if (policy->cap >= 0)
-				ask(&questions, policy, deliveries[i], i, true);
+				ask_lineage(&questions, policy, deliveries[i], i, true);
 			if (policy->minimum_gap > 0)
-				ask(&questions, policy, deliveries[i], i, false);
+				ask_lineage(&questions, policy, deliveries[i], i, false);
 		}
 	if (questions.count == 0)
 		return;
@@ -400,7 +400,7 @@ judge_start(const Policies *policies, const Delivery *delivery)
 
 /* Out of its list, unless it is allowed. */
 static bool
-stop(Deliveries *deliveries, Delivery *delivery, const Verdict *verdict)
+apply_verdict(Deliveries *deliveries, Delivery *delivery, const Verdict *verdict)
 {
 	if (verdict->kind == VERDICT_HOLD)
 		deliveries_put_back(deliveries, delivery, verdict->until, verdict->hold,
@@ -424,7 +424,7 @@ policies_judge_starts(const Policies *policies, Deliveries *deliveries)
 	{
 		Verdict		verdict = judge_start(policies, starting[i]);
 
-		stopped += stop(deliveries, starting[i], &verdict);
+		stopped += apply_verdict(deliveries, starting[i], &verdict);
 	}
 	return stopped;
 }

@@ -22,7 +22,7 @@ is_among(const List *names, const char *name)
 }
 
 static List *
-copied(const List *names, MemoryContext context)
+copy_names(const List *names, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	List	   *copies = NIL;
@@ -37,7 +37,7 @@ copied(const List *names, MemoryContext context)
 List *
 releases_take(dlist_head *servers, Policies *policies, MemoryContext context)
 {
-	List	   *released = copied(store_take_releases(), context);
+	List	   *released = copy_names(store_take_releases(), context);
 	dlist_iter	iter;
 
 	if (released == NIL)

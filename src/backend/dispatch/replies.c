@@ -134,7 +134,7 @@ put_behind(Deliveries *deliveries, Delivery *delivery)
 
 /* "signal": what the reply says of the server. */
 static void
-follow(Deliveries *deliveries, Delivery *delivery, const ReplyMessage *reply, ServerSignal signal)
+follow_decision(Deliveries *deliveries, Delivery *delivery, const ReplyMessage *reply, ServerSignal signal)
 {
 	Terms		terms = terms_of_delivery(delivery);
 	Facts		facts;
@@ -210,7 +210,7 @@ reply_miss(Deliveries *deliveries, Delivery *delivery, bool handed_over)
 	if (handed_over && delivery->step != STEP_CHECK)
 		reply.class = REPLY_AMBIGUOUS;
 	reply.api_calls = handed_over ? 1 : 0;
-	follow(deliveries, delivery, &reply, SIGNAL_NONE);
+	follow_decision(deliveries, delivery, &reply, SIGNAL_NONE);
 }
 
 void
@@ -221,6 +221,6 @@ reply_take(Deliveries *deliveries, Delivery *delivery, const ReplyMessage *reply
 	else
 	{
 		delivery_note_made(delivery);
-		follow(deliveries, delivery, reply, server_signal_of(delivery, reply, now));
+		follow_decision(deliveries, delivery, reply, server_signal_of(delivery, reply, now));
 	}
 }

@@ -298,7 +298,7 @@ server_block(Server *server, BreakerCause cause, Step step, const char *reason,
 
 /* What was put off while the breaker was open is due again, once it is closed or half open. */
 static void
-release(Server *server)
+release_put_off(Server *server)
 {
 	TimestampTz due_at = store_release(server->name);
 
@@ -319,7 +319,7 @@ servers_write_states(dlist_head *servers)
 		if (server->breaker.changed)
 			server->unwritten = !store_report_server(server->name, &row);
 		if (server->breaker.release)
-			release(server);
+			release_put_off(server);
 	}
 }
 

@@ -19,7 +19,7 @@ is_tried(const Deliveries *deliveries, const Server *server)
 }
 
 static bool
-waits(const Server *server)
+server_is_waiting(const Server *server)
 {
 	return server->exists && !server->paused && breaker_is_half_open(&server->breaker);
 }
@@ -33,7 +33,7 @@ may_wait(const Delivery *delivery, Monotonic now)
 }
 
 static void
-rest(Deliveries *deliveries, Delivery *delivery)
+wait_for_server(Deliveries *deliveries, Delivery *delivery)
 {
 	if (delivery->intent == NULL)
 		delivery_move(deliveries, delivery, DELIVERY_WAITING_SERVER);
@@ -68,12 +68,12 @@ turns_sort(Deliveries *deliveries, Monotonic now, bool closing)
 		Server	   *server = wanting[i]->server;
 		bool		alone = breaker_is_open(&server->breaker, now);
 
-		if (!waits(server))
+		if (!server_is_waiting(server))
 			continue;
 		if (alone && !may_wait(wanting[i], now))
 			deliveries_put_back(deliveries, wanting[i], wanting[i]->due_at, HOLD_NONE, NULL);
 		else if (alone || is_tried(deliveries, server) || has_gone(wanting, goes, i))
-			rest(deliveries, wanting[i]);
+			wait_for_server(deliveries, wanting[i]);
 		else
 			goes[i] = true;
 	}
@@ -91,7 +91,7 @@ turns_next(const Deliveries *deliveries, Monotonic now)
 
 		if (breaker_is_open(&server->breaker, now))
 			next = monotonic_earlier(next, server->breaker.until);
-		else if (!waits(server) || !is_tried(deliveries, server))
+		else if (!server_is_waiting(server) || !is_tried(deliveries, server))
 			next = monotonic_earlier(next, now);
 	}
 	return next;

@@ -50,7 +50,7 @@ kind_name(AddressKind kind)
 }
 
 static char *
-masked(const char *text)
+masked_address(const char *text)
 {
 	char	   *mask = palloc(strlen(text) + 8);
 
@@ -69,7 +69,7 @@ put_reading(Readings *readings, AddressKind kind, const char *form)
 		return;
 	values[0] = CStringGetTextDatum(kind_name(kind));
 	values[1] = CStringGetTextDatum(stored);
-	values[2] = CStringGetTextDatum(masked(form));
+	values[2] = CStringGetTextDatum(masked_address(form));
 	tuplestore_putvalues(readings->result->setResult, readings->result->setDesc, values, nulls);
 	readings->forms[readings->count++] = form;
 }
@@ -139,7 +139,7 @@ read_on(Readings *readings, const char *channel, Datum *country_codes, int count
 
 /* Of a customer no more is shown than the mask. */
 static void
-refuse(const char *shown, const char *detail, bool may_be_id)
+refuse_address(const char *shown, const char *detail, bool may_be_id)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -162,16 +162,16 @@ reengage_address_readings(PG_FUNCTION_ARGS)
 	readings.result = (ReturnSetInfo *) fcinfo->resultinfo;
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false, TYPALIGN_INT, &country_codes, &nulls, &count);
 	if (readings.address == NULL)
-		refuse("", "It cannot be put into UTF-8.", false);
+		refuse_address("", "It cannot be put into UTF-8.", false);
 	readings.forms = palloc(sizeof(char *) * (count + 3));
 	if (channel != NULL)
 		read_on(&readings, channel, country_codes, count);
 	else
 		read_as_any(&readings, country_codes, count);
 	if (readings.count == 0 && readings.fault == ADDRESS_NOTHING)
-		refuse(from_utf8(readings.address), address_fault_text(readings.fault), false);
+		refuse_address(from_utf8(readings.address), address_fault_text(readings.fault), false);
 	if (readings.count == 0)
-		refuse(masked(readings.address), address_fault_text(readings.fault), channel == NULL);
+		refuse_address(masked_address(readings.address), address_fault_text(readings.fault), channel == NULL);
 	return (Datum) 0;
 }
 

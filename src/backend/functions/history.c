@@ -38,7 +38,7 @@ enum
 };
 
 static char *
-argument(FunctionCallInfo fcinfo, int place)
+text_argument(FunctionCallInfo fcinfo, int place)
 {
 	return PG_ARGISNULL(place) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(place));
 }
@@ -99,12 +99,12 @@ reengage_read_history_record(PG_FUNCTION_ARGS)
 {
 	Datum		values[RESULT_COLUMNS];
 	bool		nulls[RESULT_COLUMNS];
-	DateOrder	order = date_order_of(argument(fcinfo, DATE_ORDER));
+	DateOrder	order = date_order_of(text_argument(fcinfo, DATE_ORDER));
 
 	memset(nulls, true, sizeof(nulls));
 	for (int i = 0; i < TIMES; i++)
 	{
-		const char *said = argument(fcinfo, i);
+		const char *said = text_argument(fcinfo, i);
 		int64		time;
 
 		if (said == NULL || !written_time_read(said, order, &time))
@@ -112,6 +112,6 @@ reengage_read_history_record(PG_FUNCTION_ARGS)
 		values[i] = TimestampTzGetDatum(time - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
 		nulls[i] = false;
 	}
-	read_address(argument(fcinfo, ADDRESS), argument(fcinfo, CHANNEL), argument(fcinfo, COUNTRY_CODE), values, nulls);
+	read_address(text_argument(fcinfo, ADDRESS), text_argument(fcinfo, CHANNEL), text_argument(fcinfo, COUNTRY_CODE), values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result_descriptor(fcinfo), values, nulls)));
 }

@@ -135,7 +135,7 @@ quote_hint(void)
 
 /* The file cannot be read as what it was said to be. */
 static void
-refuse(const Source *source, CsvStatus fault)
+refuse_file(const Source *source, CsvStatus fault)
 {
 	const CsvReader *reader = source->reader;
 	unsigned long long line = reader->line;
@@ -216,7 +216,7 @@ next_record(Source *source)
 		if (status == CSV_END)
 			return false;
 		if (status != CSV_MORE)
-			refuse(source, status);
+			refuse_file(source, status);
 	}
 }
 

@@ -108,7 +108,7 @@ text_array(const StagedRecord *record)
 }
 
 static void
-fill(Staging *staging, TupleTableSlot *slot, const StagedRecord *record)
+fill_slot(Staging *staging, TupleTableSlot *slot, const StagedRecord *record)
 {
 	Datum	   *values = slot->tts_values;
 	bool	   *nulls = slot->tts_isnull;
@@ -148,7 +148,7 @@ staging_add(Staging *staging, const StagedRecord *record)
 	slot = staging->slots[staging->waiting++];
 	staging->records++;
 	before = MemoryContextSwitchTo(staging->values);
-	fill(staging, slot, record);
+	fill_slot(staging, slot, record);
 	MemoryContextSwitchTo(before);
 	ExecStoreVirtualTuple(slot);
 	if (staging->waiting == RECORDS_MAX || staging->bytes > BYTES_MAX || record->complaint != NULL)

@@ -52,7 +52,7 @@ typedef struct Row
 } Row;
 
 static Datum
-column(const Row *row, const char *name, bool *isnull)
+row_column(const Row *row, const char *name, bool *isnull)
 {
 	return SPI_getbinval(row->tuple, row->descriptor,
 						 SPI_fnumber(row->descriptor, name), isnull);
@@ -63,7 +63,7 @@ static char *
 text_column(const Row *row, const char *name)
 {
 	bool		isnull;
-	Datum		value = column(row, name, &isnull);
+	Datum		value = row_column(row, name, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
 }
@@ -87,14 +87,14 @@ static TimestampTz
 time_column(const Row *row, const char *name, TimestampTz if_null)
 {
 	bool		isnull;
-	Datum		value = column(row, name, &isnull);
+	Datum		value = row_column(row, name, &isnull);
 
 	return isnull ? if_null : DatumGetTimestampTz(value);
 }
 
 /* Control bytes would end up in a log or a terminal; so they show as '?'. */
 static const char *
-shown(const char *value)
+printable_value(const char *value)
 {
 	char	   *copy = pnstrdup(value, pg_mbcliplen(value, strlen(value), SHOWN_MAX));
 
@@ -117,11 +117,11 @@ shown_word(const char *value)
 }
 
 static void
-refuse(const char *name, const char *value, const char *detail)
+refuse_column(const char *name, const char *value, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid %s of a nudge: \"%s\"", name, shown(value)),
+			 errmsg("invalid %s of a nudge: \"%s\"", name, printable_value(value)),
 			 errdetail("%s", detail)));
 }
 
@@ -144,18 +144,18 @@ check_text(const char *name, const char *value, const char *seen, int longest, c
 	if (value == NULL)
 		return;
 	if (value[strspn(value, " \t\r\n")] == '\0')
-		refuse(name, value, "It must not be empty.");
+		refuse_column(name, value, "It must not be empty.");
 	if (seen == NULL)
 		seen = "...";
 	if (pg_mbstrlen(value) > longest)
-		refuse(name, seen, psprintf("It has %d characters, the most are %d.",
+		refuse_column(name, seen, psprintf("It has %d characters, the most are %d.",
 									pg_mbstrlen(value), longest));
 	if (has_control_bytes(value, allowed))
-		refuse(name, seen, "It must not contain control characters.");
+		refuse_column(name, seen, "It must not contain control characters.");
 	/* such a database takes any bytes, but an API takes UTF-8 */
 	if (GetDatabaseEncoding() == PG_SQL_ASCII &&
 		!pg_verify_mbstr(PG_UTF8, value, strlen(value), true))
-		refuse(name, "...", "It must be valid UTF-8.");
+		refuse_column(name, "...", "It must be valid UTF-8.");
 }
 
 static void
@@ -168,21 +168,21 @@ check_words(const Row *row)
 	if (channel != NULL &&
 		(strlen(channel) > WORD_MAX || channel[0] == '\0' ||
 		 strspn(channel, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(channel)))
-		refuse("channel", shown_word(channel), "It must be a lower-case word, for example sms.");
+		refuse_column("channel", shown_word(channel), "It must be a lower-case word, for example sms.");
 	if (strcmp(when_closed, "new_session") != 0 && strcmp(when_closed, "skip") != 0)
-		refuse("when_closed", shown_word(when_closed), "It must be new_session or skip.");
+		refuse_column("when_closed", shown_word(when_closed), "It must be new_session or skip.");
 	if (strcmp(when_answered, "skip") != 0 && strcmp(when_answered, "send") != 0)
-		refuse("when_answered", shown_word(when_answered), "It must be skip or send.");
+		refuse_column("when_answered", shown_word(when_answered), "It must be skip or send.");
 }
 
 static void
 check_priority(const Row *row)
 {
 	bool		isnull;
-	int			priority = DatumGetInt16(column(row, "priority", &isnull));
+	int			priority = DatumGetInt16(row_column(row, "priority", &isnull));
 
 	if (priority < 0 || priority > 9)
-		refuse("priority", psprintf("%d", priority), "It must be from 0 (most urgent) to 9.");
+		refuse_column("priority", psprintf("%d", priority), "It must be from 0 (most urgent) to 9.");
 }
 
 static void
@@ -193,12 +193,12 @@ check_times(const Row *row)
 	TimestampTz answered_since = time_column(row, "answered_since", 0);
 
 	if (TIMESTAMP_NOT_FINITE(due_at))
-		refuse("due_at", timestamptz_to_str(due_at), "It must be a finite time.");
+		refuse_column("due_at", timestamptz_to_str(due_at), "It must be a finite time.");
 	if (expires_at <= due_at)
-		refuse("expires_at", timestamptz_to_str(expires_at),
+		refuse_column("expires_at", timestamptz_to_str(expires_at),
 			   psprintf("It must be after due_at, which is %s.", timestamptz_to_str(due_at)));
 	if (TIMESTAMP_NOT_FINITE(answered_since))
-		refuse("answered_since", timestamptz_to_str(answered_since), "It must be a finite time.");
+		refuse_column("answered_since", timestamptz_to_str(answered_since), "It must be a finite time.");
 }
 
 /* After that nobody could have answered when the nudge is due. */
@@ -209,7 +209,7 @@ check_answered_since(const Row *row)
 	TimestampTz latest = Max(time_column(row, "due_at", 0), GetCurrentTimestamp());
 
 	if (since > latest + CLOCK_AHEAD)
-		refuse("answered_since", timestamptz_to_str(since),
+		refuse_column("answered_since", timestamptz_to_str(since),
 			   "It must not be later than due_at, or than now if due_at has passed.");
 }
 
@@ -217,7 +217,7 @@ static void
 check_detail(const Row *row)
 {
 	bool		isnull;
-	Datum		detail = column(row, "detail", &isnull);
+	Datum		detail = row_column(row, "detail", &isnull);
 	Size		length;
 
 	if (isnull)
@@ -237,7 +237,7 @@ static bool
 has_template(const Row *row)
 {
 	bool		isnull;
-	Datum		detail = column(row, "detail", &isnull);
+	Datum		detail = row_column(row, "detail", &isnull);
 
 	return !isnull && JB_ROOT_IS_OBJECT(DatumGetJsonbP(detail)) &&
 		getKeyJsonValueFromContainer(&DatumGetJsonbP(detail)->root, "template",
@@ -281,7 +281,7 @@ check_length(const Row *row, const ForeignServer *server)
 	if (is_sms)
 		check_sms_length(message, dialect);
 	else if (!has_template(row) && pg_mbstrlen(message) > most)
-		refuse("message", "...", psprintf("It has %d characters, the most of %s are %d.",
+		refuse_column("message", "...", psprintf("It has %d characters, the most of %s are %d.",
 										  pg_mbstrlen(message), dialect->title, most));
 }
 
@@ -306,7 +306,7 @@ check_address(const Row *row, const ForeignServer *server)
 		(channel == NULL && fault != ADDRESS_NOTHING && fault != ADDRESS_DAMAGED))
 		return;
 	address_mask(mask, sizeof(mask), address);
-	refuse(channel ? psprintf("address on channel %s", channel) : "address",
+	refuse_column(channel ? psprintf("address on channel %s", channel) : "address",
 		   fault == ADDRESS_NOTHING ? from_utf8(address) : from_utf8(mask), address_fault_text(fault));
 }
 
@@ -341,7 +341,7 @@ check_server(const char *name)
 	if (server == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("server \"%s\" of a nudge does not exist", shown(shown_word(name))),
+				 errmsg("server \"%s\" of a nudge does not exist", printable_value(shown_word(name))),
 				 errhint("Servers are made by CREATE SERVER ... FOREIGN DATA WRAPPER reengage.")));
 	check_usage(server);
 	return server;
@@ -373,7 +373,7 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 	require_values(&row);
 	conversation_id = text_column(&row, "conversation_id");
 	if (!conversation_id_is_valid(conversation_id))
-		refuse("conversation_id", shown_word(conversation_id),
+		refuse_column("conversation_id", shown_word(conversation_id),
 			   "It must have 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and not be \".\" or \"..\".");
 	check_text("message", text_column(&row, "message"), NULL, MESSAGE_MAX, "\t\n\r");
 	check_text("address", text_column(&row, "address"), NULL, TEXT_MAX, "");

@@ -287,7 +287,7 @@ await_reply(CourierPipe *courier, Preflight *preflight)
 
 /* What the reply points to lives as long as the courier, so all is put down here. */
 static void
-look(Preflight *preflight, const ServerMessage *server, ReturnSetInfo *result)
+look_at_server(Preflight *preflight, const ServerMessage *server, ReturnSetInfo *result)
 {
 	char	   *random_id = DatumGetCString(DirectFunctionCall1(uuid_out, DirectFunctionCall1(gen_random_uuid, (Datum) 0)));
 	CallMessage call = {
@@ -316,7 +316,7 @@ look(Preflight *preflight, const ServerMessage *server, ReturnSetInfo *result)
 }
 
 static void
-fail(Preflight *preflight, Check check, const char *words, ReturnSetInfo *result)
+fail_check(Preflight *preflight, Check check, const char *words, ReturnSetInfo *result)
 {
 	preflight->failed = check;
 	preflight->api_words = words;
@@ -332,7 +332,7 @@ run_checks(Preflight *preflight, ReturnSetInfo *result)
 
 	if (message.name == NULL)
 	{
-		fail(preflight, CHECK_OPTIONS, "the server's name cannot be converted to UTF-8", result);
+		fail_check(preflight, CHECK_OPTIONS, "the server's name cannot be converted to UTF-8", result);
 		return;
 	}
 	if (message.login_url != NULL)
@@ -342,9 +342,9 @@ run_checks(Preflight *preflight, ReturnSetInfo *result)
 	PG_TRY();
 	{
 		if (complaint != NULL)
-			fail(preflight, CHECK_CREDENTIALS, complaint, result);
+			fail_check(preflight, CHECK_CREDENTIALS, complaint, result);
 		else
-			look(preflight, &message, result);
+			look_at_server(preflight, &message, result);
 	}
 	PG_FINALLY();
 	{

@@ -52,7 +52,7 @@ static const struct
 
 /* With what it means. */
 static const char *
-explained(const char *reason)
+explained_reason(const char *reason)
 {
 	for (int i = 0; reason != NULL && i < lengthof(faults); i++)
 		if (strcmp(faults[i].reason, reason) == 0)
@@ -184,13 +184,13 @@ put_row(ReturnSetInfo *result, Step step, const char *condition, const RenderedM
 	values[3] = to_datum(rendered->url, &nulls[3]);
 	values[4] = to_datum(rendered->headers, &nulls[4]);
 	values[5] = to_datum(rendered->body, &nulls[5]);
-	values[6] = to_datum(explained(rendered->fault), &nulls[6]);
+	values[6] = to_datum(explained_reason(rendered->fault), &nulls[6]);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
 /* As the courier would send it; what it points to lives until the next one is asked for. */
 static RenderedMessage
-render(CourierPipe *courier, const CallMessage *call)
+render_call(CourierPipe *courier, const CallMessage *call)
 {
 	ReplyMessage reply;
 	RenderedMessage rendered;
@@ -239,14 +239,14 @@ put_requests(ReturnSetInfo *result, CourierPipe *courier, const LoadedNudge *nud
 		if (rendered.fault == NULL)
 		{
 			call = call_of(&request, nudge, options);
-			rendered = render(courier, &call);
+			rendered = render_call(courier, &call);
 		}
 		put_row(result, step, condition_of(step, nudge, options), &rendered);
 	}
 }
 
 static LoadedNudge *
-load(pg_uuid_t *nudge_id)
+load_nudge(pg_uuid_t *nudge_id)
 {
 	LoadedNudge *nudge;
 
@@ -276,7 +276,7 @@ reengage_preview(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	nudge = load(PG_GETARG_UUID_P(0));
+	nudge = load_nudge(PG_GETARG_UUID_P(0));
 	foreign = reengage_server(nudge->server);
 	if (foreign == NULL)
 		ereport(ERROR,

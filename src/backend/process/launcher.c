@@ -134,7 +134,7 @@ cut_pauses_short(void)
 }
 
 static void
-launch(int place, const char *database)
+launch_worker(int place, const char *database)
 {
 	BackgroundWorker worker = {0};
 	Launch	   *mine = &launches[place];
@@ -206,7 +206,7 @@ note_end(int place, const WorkerSlot *slot, Monotonic now)
 
 /* Looks after one slot; returns the milliseconds until it wants to be looked at again. */
 static long
-tend(int place, Monotonic now)
+tend_slot(int place, Monotonic now)
 {
 	Launch	   *mine = &launches[place];
 	WorkerSlot	slot = shmem_slot(place);
@@ -241,7 +241,7 @@ tend(int place, Monotonic now)
 		return mine->handle == NULL ? START_TIMEOUT_MS : LONGEST_PAUSE_MS;
 	if (!monotonic_is_reached(mine->not_before, now))
 		return (long) monotonic_ms_until(mine->not_before, now);
-	launch(place, slot.database);
+	launch_worker(place, slot.database);
 	if (!mine->launched)
 		mine->not_before = monotonic_after(now, 10 * FIRST_PAUSE_MS);
 	return FIRST_PAUSE_MS;
@@ -265,7 +265,7 @@ reengage_launcher_main(Datum arg)
 
 		for (int place = 0; place < REENGAGE_MAX_DATABASES; place++)
 		{
-			long		wish = tend(place, now);
+			long		wish = tend_slot(place, now);
 
 			timeout = Min(timeout, wish);
 		}

@@ -60,7 +60,7 @@ count_part(Manifest *manifest)
 }
 
 static void
-step(void *argument)
+count_part_of_day(void *argument)
 {
 	Manifest   *manifest = argument;
 
@@ -87,7 +87,7 @@ make_step(Manifest *manifest)
 {
 	Manifest	after = *manifest;
 	ErrorData  *error;
-	bool		installed = tick_run(TICK_IN_WORKER, step, &after, &error);
+	bool		installed = tick_run(TICK_IN_WORKER, count_part_of_day, &after, &error);
 
 	/* whoever set the latch while the transaction waited for something is not lost */
 	SetLatch(MyLatch);

@@ -150,7 +150,7 @@ check_condition(Engine *engine)
 }
 
 static long
-turn(Engine *engine)
+make_turn(Engine *engine)
 {
 	long		timeout = engine_turn(engine);
 
@@ -175,14 +175,14 @@ finish_posts(Engine *engine)
 	engine_close(engine);
 	for (;;)
 	{
-		long		timeout = turn(engine);
+		long		timeout = make_turn(engine);
 
 		if (engine_state(engine).posts_in_flight == 0 || monotonic_is_reached(deadline, monotonic_now()))
 			break;
 		wait_at_most(engine, timeout, CANCEL_GRACE_MS / 10);
 	}
 	/* what the last replies said is still to be written */
-	turn(engine);
+	make_turn(engine);
 	QueryCancelPending = !dies;
 	ProcDiePending |= dies;
 	InterruptPending = true;
@@ -190,7 +190,7 @@ finish_posts(Engine *engine)
 
 /* Until nothing is due or a limit is reached, and all has ended. */
 static void
-run(Engine *engine, Limits limits)
+run_until_done(Engine *engine, Limits limits)
 {
 	int64		started_before_sweep = -1;
 
@@ -202,7 +202,7 @@ run(Engine *engine, Limits limits)
 
 		if (late)
 			engine_limit(engine, 0);
-		timeout = turn(engine);
+		timeout = make_turn(engine);
 		if (engine_state(engine).condition == ENGINE_NOT_ALONE)
 			return;
 		/* what somebody has locked is waited for, as it would be in doubt; but not for ever */
@@ -291,7 +291,7 @@ reengage_run(PG_FUNCTION_ARGS)
 	engine = engine_create(TICK_IN_PROCEDURE);
 	PG_TRY();
 	{
-		run(engine, limits);
+		run_until_done(engine, limits);
 		say_what_happened(engine);
 		say_what_is_unwritten(engine);
 		say_problem(engine);

@@ -56,7 +56,7 @@ ended_so_far(const Totals *totals)
 }
 
 static void
-report(int place, const Engine *engine, int64 *reported)
+report_totals(int place, const Engine *engine, int64 *reported)
 {
 	EngineState state = engine_state(engine);
 	int64		ended = ended_so_far(state.totals);
@@ -160,7 +160,7 @@ reengage_worker_main(Datum arg)
 		if (wakes.any)
 			engine_wake(engine, &wakes);
 		timeout = engine_turn(engine);
-		report(place, engine, &reported);
+		report_totals(place, engine, &reported);
 		timeout = manifest_turn(&manifest, engine_state(engine).condition, timeout);
 		engine_wait(engine, timeout);
 		CHECK_FOR_INTERRUPTS();
