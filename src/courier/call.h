@@ -14,12 +14,12 @@
 #include "reading.h"
 #include "settings.h"
 
-struct Server;
+struct ServerQueue;
 
 typedef struct Call
 {
 	struct Call *next;			/* in its server's queue */
-	struct Server *server;
+	struct ServerQueue *server;
 	CallMessage message;
 	uint8_t    *fields;			/* what the message's texts point into */
 	int64_t		begin_by_ms;	/* on the monotonic clock, as its nudge expires; INT64_MAX: whenever */

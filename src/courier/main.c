@@ -22,7 +22,7 @@
 #include "json.h"
 #include "link.h"
 #include "message.h"
-#include "server.h"
+#include "server_queue.h"
 #include "test_point.h"
 #include "version.h"
 
@@ -85,7 +85,7 @@ learn_of_server(const Frame *frame)
 	ServerMessage message;
 
 	require_well_formed(message_get_server(frame, &message));
-	servers_configure(&message);
+	server_queues_configure(&message);
 }
 
 static void
@@ -94,7 +94,7 @@ forget_server(const Frame *frame)
 	ForgetMessage message;
 
 	require_well_formed(message_get_forget(frame, &message));
-	servers_forget(message.name);
+	server_queues_forget(message.name);
 }
 
 static void
@@ -104,7 +104,7 @@ accept_call(const Frame *frame)
 
 	require_well_formed(call != NULL);
 	TEST_POINT(call->message.step == STEP_CHECK ? "courier_check_read" : "courier_post_read");
-	servers_accept(call);
+	server_queues_accept(call);
 }
 
 static void
@@ -140,11 +140,11 @@ main(void)
 	{
 		handle_messages();
 		http_run();
-		servers_run(clock_monotonic_ms());
+		server_queues_run(clock_monotonic_ms());
 		if (!link_flush())
 			break;
 		http_wait(LINK_FD, link_has_output(),
-				  servers_wait_ms(clock_monotonic_ms(), IDLE_WAIT_MS));
+				  server_queues_wait_ms(clock_monotonic_ms(), IDLE_WAIT_MS));
 	}
 	link_flush();
 	_exit(0);

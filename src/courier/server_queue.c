@@ -1,10 +1,10 @@
 /*
- * server.c: the servers by name, and the calls that wait for them.
+ * server_queue.c: for each server the calls that wait, and its slots.
  *
  * Whatever changes (a call comes in or ends, a token arrives, settings are
  * replaced) ends in start_calls(), which alone decides what goes out next.
  */
-#include "server.h"
+#include "server_queue.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -33,9 +33,9 @@
  */
 #define REPEATS_FIRST_MS 1000
 
-typedef struct Server
+typedef struct ServerQueue
 {
-	struct Server *next;
+	struct ServerQueue *next;
 	char	   *name;
 	Settings   *settings;
 	Login		login;
@@ -48,27 +48,27 @@ typedef struct Server
 	int			expected;		/* messages that may follow looks, on the wire or just answered */
 	int64_t		answered_at_ms;	/* the last look was */
 	bool		forgotten;		/* the worker knows it no more */
-} Server;
+} ServerQueue;
 
-static Server *servers;
+static ServerQueue *servers;
 
-static void start_calls(Server *server);
-static void give_back_waiting(Server *server);
+static void start_calls(ServerQueue *server);
+static void give_back_waiting(ServerQueue *server);
 static void on_login(void *owner);
 
-static Server *
+static ServerQueue *
 find_server(const char *name)
 {
-	for (Server *server = servers; server != NULL; server = server->next)
+	for (ServerQueue *server = servers; server != NULL; server = server->next)
 		if (strcmp(server->name, name) == 0)
 			return server;
 	return NULL;
 }
 
-static Server *
+static ServerQueue *
 add_server(const char *name)
 {
-	Server	   *server = allocate(sizeof(Server));
+	ServerQueue *server = allocate(sizeof(ServerQueue));
 
 	server->name = copy_text(name);
 	login_init(&server->login, on_login, server);
@@ -83,15 +83,15 @@ keep_enough_connections(void)
 {
 	int			count = 0;
 
-	for (Server *server = servers; server != NULL; server = server->next)
+	for (ServerQueue *server = servers; server != NULL; server = server->next)
 		count += server->settings->server.max_in_flight + 1;
 	http_keep_connections(count);
 }
 
 void
-servers_configure(const ServerMessage *message)
+server_queues_configure(const ServerMessage *message)
 {
-	Server	   *server = find_server(message->name);
+	ServerQueue *server = find_server(message->name);
 	Settings   *settings = settings_new(message);
 
 	if (server == NULL)
@@ -110,7 +110,7 @@ servers_configure(const ServerMessage *message)
 }
 
 static void
-refuse_waiting(Server *server, const Reading *reading)
+refuse_waiting(ServerQueue *server, const Reading *reading)
 {
 	while (server->first != NULL)
 		call_end_with(queue_take(&server->first), reading);
@@ -118,7 +118,7 @@ refuse_waiting(Server *server, const Reading *reading)
 
 /* The API that was looked at is not the one that would hear of it now. */
 static void
-give_back_waiting(Server *server)
+give_back_waiting(ServerQueue *server)
 {
 	for (Call *call = server->first; call != NULL; call = call->next)
 		if (call->leave_by_ms != INT64_MAX)
@@ -140,7 +140,7 @@ on_login(void *owner)
 static bool
 deserves_another_token(const Call *call, const HttpResponse *response)
 {
-	const Server *server = call->server;
+	const ServerQueue *server = call->server;
 
 	if (response->status != 401 || call->token == NULL)
 		return false;
@@ -164,7 +164,7 @@ note_token(Call *call, const HttpResponse *response)
 
 /* "Too many requests" is said to the client, not to one call. */
 static void
-note_welcome(Server *server, const Call *call, const HttpResponse *response)
+note_welcome(ServerQueue *server, const Call *call, const HttpResponse *response)
 {
 	Welcome		welcome = response->status == 0 ? WELCOME_UNKNOWN : WELCOME;
 
@@ -181,7 +181,7 @@ static void
 on_response(void *owner, const HttpResponse *response)
 {
 	Call	   *call = owner;
-	Server	   *server = call->server;
+	ServerQueue *server = call->server;
 
 	server->in_flight--;
 	server->repeats -= call->requests_sent > 0;
@@ -204,7 +204,7 @@ on_response(void *owner, const HttpResponse *response)
 
 /* Answers the calls for which there is no sense in waiting. */
 static void
-refuse_hopeless(Server *server, int64_t now_ms)
+refuse_hopeless(ServerQueue *server, int64_t now_ms)
 {
 	const char *fault = settings_find_fault(server->settings);
 	int64_t		held_ms = throttle_rests_until_ms(&server->throttle) - now_ms;
@@ -255,7 +255,7 @@ refuse_unauthorised(Call *call)
  * waited for too long since somebody asked whether they may go.
  */
 static void
-refuse_late(Server *server, int64_t now_ms)
+refuse_late(ServerQueue *server, int64_t now_ms)
 {
 	Call	  **next = &server->first;
 
@@ -283,7 +283,7 @@ refuse_late(Server *server, int64_t now_ms)
  * for those that may follow the looks before it: what they see does not keep.
  */
 static int
-requests_of(const Server *server, const Call *call, int64_t now_ms)
+requests_of(const ServerQueue *server, const Call *call, int64_t now_ms)
 {
 	bool		is_over = server->looks == 0 && now_ms - server->answered_at_ms >= EXPECTED_MS;
 
@@ -294,7 +294,7 @@ requests_of(const Server *server, const Call *call, int64_t now_ms)
 
 /* For so long the first one waits for those that are being repeated. */
 static int64_t
-wait_for_repeats_ms(const Server *server, int64_t now_ms)
+wait_for_repeats_ms(const ServerQueue *server, int64_t now_ms)
 {
 	int64_t		left_ms = server->repeated_at_ms + REPEATS_FIRST_MS - now_ms;
 
@@ -302,7 +302,7 @@ wait_for_repeats_ms(const Server *server, int64_t now_ms)
 }
 
 static void
-note_begun(Server *server, const Call *call)
+note_begun(ServerQueue *server, const Call *call)
 {
 	server->in_flight++;
 	if (call->requests_sent > 0)
@@ -321,7 +321,7 @@ note_begun(Server *server, const Call *call)
 }
 
 static void
-start_calls(Server *server)
+start_calls(ServerQueue *server)
 {
 	int64_t		now_ms = clock_monotonic_ms();
 
@@ -352,9 +352,9 @@ find_dialect_fault(const Call *call, const Dialect *dialect)
 }
 
 void
-servers_accept(Call *call)
+server_queues_accept(Call *call)
 {
-	Server	   *server = find_server(call->message.server);
+	ServerQueue *server = find_server(call->message.server);
 	const char *fault = call_find_fault(call);
 
 	if (server == NULL)
@@ -377,7 +377,7 @@ servers_accept(Call *call)
 
 /* When one of those that wait has waited for too long. */
 static int64_t
-next_late_ms(const Server *server)
+next_late_ms(const ServerQueue *server)
 {
 	int64_t		next_ms = INT64_MAX;
 
@@ -388,7 +388,7 @@ next_late_ms(const Server *server)
 
 /* When calls can go out that only wait for their time; INT64_MAX: none does. */
 static int64_t
-next_start_ms(const Server *server, int64_t now_ms)
+next_start_ms(const ServerQueue *server, int64_t now_ms)
 {
 	bool		ready = login_is_ready(&server->login, now_ms);
 
@@ -405,7 +405,7 @@ next_start_ms(const Server *server, int64_t now_ms)
 }
 
 static int64_t
-next_ms(const Server *server, int64_t now_ms)
+next_ms(const ServerQueue *server, int64_t now_ms)
 {
 	int64_t		start_ms = next_start_ms(server, now_ms);
 	int64_t		late_ms = next_late_ms(server);
@@ -414,23 +414,23 @@ next_ms(const Server *server, int64_t now_ms)
 }
 
 void
-servers_forget(const char *name)
+server_queues_forget(const char *name)
 {
-	Server	   *server = find_server(name);
+	ServerQueue *server = find_server(name);
 
 	if (server != NULL)
 		server->forgotten = true;
 }
 
 static bool
-is_needed(const Server *server)
+is_needed(const ServerQueue *server)
 {
 	return !server->forgotten || server->first != NULL || server->in_flight > 0 ||
 		server->login.asking != NULL;
 }
 
 static void
-free_server(Server *server, int64_t now_ms)
+free_server(ServerQueue *server, int64_t now_ms)
 {
 	login_end(&server->login);
 	throttle_set(&server->throttle, 0, now_ms);
@@ -441,11 +441,11 @@ free_server(Server *server, int64_t now_ms)
 }
 
 void
-servers_run(int64_t now_ms)
+server_queues_run(int64_t now_ms)
 {
-	for (Server **place = &servers; *place != NULL;)
+	for (ServerQueue **place = &servers; *place != NULL;)
 	{
-		Server	   *server = *place;
+		ServerQueue *server = *place;
 
 		if (next_ms(server, now_ms) <= now_ms)
 			start_calls(server);
@@ -460,11 +460,11 @@ servers_run(int64_t now_ms)
 }
 
 int
-servers_wait_ms(int64_t now_ms, int limit_ms)
+server_queues_wait_ms(int64_t now_ms, int limit_ms)
 {
 	int64_t		earliest_ms = now_ms + limit_ms;
 
-	for (Server *server = servers; server != NULL; server = server->next)
+	for (ServerQueue *server = servers; server != NULL; server = server->next)
 	{
 		int64_t		server_ms = next_ms(server, now_ms);
 

@@ -14,7 +14,7 @@
  */
 #define MINUTE_MS 60200
 
-/* A burst has the tokens of so long. */
+/* After a rest, the requests of so long may go at once. */
 #define BURST_MS 2000
 
 /* After a limit was met whose end the API does not tell: from, and up to. */
@@ -25,18 +25,18 @@
 #define NEVER_MS (-10 * INT64_C(60000))
 
 static double
-interval_ms(const Throttle *throttle, int64_t now_ms)
+emission_interval_ms(const Throttle *throttle, int64_t now_ms)
 {
 	double		interval = (double) MINUTE_MS / throttle->per_minute;
 
 	return now_ms < throttle->slow_until_ms ? 2 * interval : interval;
 }
 
-/* The tokens of a burst, but for the one that each request takes, in time. */
+/* GCRA: how far a request may be ahead of its theoretical arrival time. */
 static double
-tolerance_ms(const Throttle *throttle, int64_t now_ms)
+burst_tolerance_ms(const Throttle *throttle, int64_t now_ms)
 {
-	double		interval = interval_ms(throttle, now_ms);
+	double		interval = emission_interval_ms(throttle, now_ms);
 	double		tolerance = BURST_MS - interval;
 	double		least = (REQUESTS_OF_NUDGE - 1) * interval;
 
@@ -44,13 +44,13 @@ tolerance_ms(const Throttle *throttle, int64_t now_ms)
 }
 
 /*
- * A bucket that must be full lets tokens go to waste while somebody wakes up,
- * so that only a small one is asked for all that it has.
+ * Whoever waits for a whole burst loses what comes while he wakes up, so that
+ * only a small one is asked for in full.
  */
 static int
 most_at_once(const Throttle *throttle, int count, int64_t now_ms)
 {
-	double		most = tolerance_ms(throttle, now_ms) / interval_ms(throttle, now_ms) - 1;
+	double		most = burst_tolerance_ms(throttle, now_ms) / emission_interval_ms(throttle, now_ms) - 1;
 
 	if (most < REQUESTS_OF_NUDGE)
 		most = REQUESTS_OF_NUDGE;
@@ -85,8 +85,8 @@ throttle_set(Throttle *throttle, int per_minute, int64_t now_ms)
 	throttle->next = 0;
 	throttle->per_minute = per_minute;
 	if (per_minute > 0)
-		throttle->next_token_ms = now_ms + tolerance_ms(throttle, now_ms) -
-			(REQUESTS_OF_NUDGE - 1) * interval_ms(throttle, now_ms);
+		throttle->arrival_ms = now_ms + burst_tolerance_ms(throttle, now_ms) -
+			(REQUESTS_OF_NUDGE - 1) * emission_interval_ms(throttle, now_ms);
 }
 
 /* Never too early. */
@@ -108,8 +108,8 @@ throttle_wait_ms(const Throttle *throttle, int count, int64_t now_ms)
 		int			others = most_at_once(throttle, count, now_ms) - 1;
 		int			last = (throttle->next + others) % throttle->per_minute;
 
-		may_at_ms = later_of(may_at_ms, rounded_up(throttle->next_token_ms + others * interval_ms(throttle, now_ms) -
-												 tolerance_ms(throttle, now_ms)));
+		may_at_ms = later_of(may_at_ms, rounded_up(throttle->arrival_ms + others * emission_interval_ms(throttle, now_ms) -
+												 burst_tolerance_ms(throttle, now_ms)));
 		may_at_ms = later_of(may_at_ms, throttle->sent_at_ms[last] + MINUTE_MS);
 	}
 	return later_of(may_at_ms - now_ms, 0);
@@ -122,9 +122,9 @@ throttle_count(Throttle *throttle, int64_t now_ms)
 		return;
 	throttle->sent_at_ms[throttle->next] = now_ms;
 	throttle->next = (throttle->next + 1) % throttle->per_minute;
-	if (throttle->next_token_ms < now_ms)
-		throttle->next_token_ms = (double) now_ms;
-	throttle->next_token_ms += interval_ms(throttle, now_ms);
+	if (throttle->arrival_ms < now_ms)
+		throttle->arrival_ms = (double) now_ms;
+	throttle->arrival_ms += emission_interval_ms(throttle, now_ms);
 }
 
 void

@@ -1,9 +1,11 @@
 /*
  * throttle.h: how often a server may be called.
  *
- * Two rules at once: a bucket of tokens spreads the requests evenly, with a
- * burst of two seconds' worth after a rest, or of what one nudge may need, and
- * no minute, wherever it begins, has more than the limit.
+ * Two rules at once.  The generic cell rate algorithm (GCRA) spreads the
+ * requests evenly: one each emission interval, with a burst tolerance of two
+ * seconds, or of what one nudge may need, after a rest; all that it keeps is the
+ * theoretical arrival time of the next one.  And no minute, wherever it begins,
+ * has more than the limit.
  *
  * An API that answers "too many" has a limit that we do not know.  It is left
  * alone for as long as it says, or for pauses that grow.  Then one call goes
@@ -25,7 +27,7 @@
 typedef struct Throttle
 {
 	int			per_minute;		/* 0: no limit */
-	double		next_token_ms;	/* when all tokens that were taken have come */
+	double		arrival_ms;		/* GCRA: the theoretical arrival time of the next request */
 	int64_t    *sent_at_ms;		/* of the last per_minute requests, a ring */
 	int			next;			/* in the ring, which then holds the oldest */
 	int64_t		held_until_ms;	/* the API said so */

@@ -1,10 +1,10 @@
 /*
- * courier_server_test.c: order, slots and tokens of the calls to a server.
+ * courier_server_queue_test.c: order, slots and tokens of the calls to a server.
  *
  * The network, the worker and the clock are played by this file, in place of
  * http.c, link.c and clock.c.
  */
-#include "server.h"
+#include "server_queue.h"
 
 #include <stdlib.h>
 
@@ -114,7 +114,7 @@ configure(const char *name, const char *login_url, const char *secret, int max_i
 		.max_requests_per_minute = max_requests_per_minute,
 	};
 
-	servers_configure(&message);
+	server_queues_configure(&message);
 }
 
 /* Of the calls that are made; 0: whenever. */
@@ -132,7 +132,7 @@ call_with(const char *server, Step step, const char *id, bool render_only)
 
 	message_put_call(&buffer, &message);
 	frame_next(buffer.data, buffer.length, &frame);
-	servers_accept(call_new(&frame));
+	server_queues_accept(call_new(&frame));
 	frame_buffer_free(&buffer);
 }
 
@@ -201,16 +201,16 @@ test_limit(void)
 	answer(429, "{}");
 	answer(200, FOUND);
 	is_number(sent_count, 0, "nothing follows at once");
-	is_number(servers_wait_ms(now_ms, 60000), 1000, "but a second later");
+	is_number(server_queues_wait_ms(now_ms, 60000), 1000, "but a second later");
 	now_ms += 1000;
-	servers_run(now_ms);
+	server_queues_run(now_ms);
 	is_number(sent_count, 1, "one goes first");
 	ok(sends(0, "/e"), "the next in order");
 	call("limited", "g");
 	is_number(sent_count, 1, "others wait for its answer");
-	is_number(servers_wait_ms(now_ms, 60000), 5000, "but not for ever");
+	is_number(server_queues_wait_ms(now_ms, 60000), 5000, "but not for ever");
 	now_ms += 5000;
-	servers_run(now_ms);
+	server_queues_run(now_ms);
 	is_number(replies, 6, "those that have waited are answered");
 	is_text(last_reason, "rate_limited", "as limited");
 	is_number(last_reply.class, REPLY_BLOCKED, "by no fault of theirs");
@@ -257,7 +257,7 @@ test_renewal(void)
 	ok(sends(1, "/oauth/token") && sends(2, "Bearer one"), "then replaced, while calls go on with it");
 	call("s", "c");
 	is_number(sent_count, 4, "one request for the new one");
-	is_number(servers_wait_ms(now_ms, 60000), 60000, "nobody waits for it");
+	is_number(server_queues_wait_ms(now_ms, 60000), 60000, "nobody waits for it");
 	answer(200, FOUND);
 	answer_with_token("two");
 	call("s", "d");
@@ -311,7 +311,7 @@ test_refused_token(void)
 	is_number(last_reply.api_calls, 2, "with two requests");
 	is_number(replies, 1, "and the other waits for a token");
 	now_ms += 1000;
-	servers_run(now_ms);
+	server_queues_run(now_ms);
 	answer_with_token("again");
 	ok(sends(0, "/a") && sends(0, "Bearer again"), "with which it is made");
 	answer(401, "");
@@ -321,11 +321,11 @@ test_refused_token(void)
 
 	call("s", "c");
 	is_number(sent_count, 0, "no second token within a second, if it was good for nothing");
-	is_number(servers_wait_ms(now_ms, 60000), 1000, "which the next call waits for");
+	is_number(server_queues_wait_ms(now_ms, 60000), 1000, "which the next call waits for");
 	now_ms += 1000;
-	servers_run(now_ms);
+	server_queues_run(now_ms);
 	ok(sends(0, "/oauth/token"), "and then asks");
-	is_number(servers_wait_ms(now_ms, 60000), 60000, "and waits for the answer");
+	is_number(server_queues_wait_ms(now_ms, 60000), 60000, "and waits for the answer");
 	answer_with_token("five");
 	answer(200, FOUND);
 	is_number(last_reply.class, REPLY_DONE, "and goes on");
@@ -352,9 +352,9 @@ test_short_lived_tokens(void)
 	answer_with_token("seven");
 	ok(sends(0, "/c") && sent_count == 1, "a call that was refused twice comes first");
 	is_number(replies, 2, "and has not failed");
-	is_number(servers_wait_ms(now_ms, 60000), 1000, "others wait for a second at most");
+	is_number(server_queues_wait_ms(now_ms, 60000), 1000, "others wait for a second at most");
 	now_ms += 1000;
-	servers_run(now_ms);
+	server_queues_run(now_ms);
 	ok(sends(1, "/d"), "and then go beside it");
 	answer(200, FOUND);
 	is_number(last_reply.api_calls, 3, "it is answered after three requests");
@@ -373,7 +373,7 @@ check_pause(int64_t pause_ms)
 	call("s", "early");
 	is_number(replies, before + 1, "a call is answered at once");
 	ok(sent_count == 0, "and no token asked for within %d s", (int) (pause_ms / 1000));
-	is_number(servers_wait_ms(now_ms, 60000), 60000, "nothing waits");
+	is_number(server_queues_wait_ms(now_ms, 60000), 60000, "nothing waits");
 	now_ms += 1;
 	call("s", "punctual");
 	ok(sends(0, "/oauth/token"), "then it is");
@@ -419,9 +419,9 @@ test_login_failures(void)
 	answer(503, "");
 	configure("s", "https://login", "changed meanwhile", 8);
 	call("s", "b");
-	is_number(servers_wait_ms(now_ms, 60000), 1000, "other credentials are tried at once");
+	is_number(server_queues_wait_ms(now_ms, 60000), 1000, "other credentials are tried at once");
 	now_ms += 1000;
-	servers_run(now_ms);
+	server_queues_run(now_ms);
 	answer_with_token("other");
 	answer(200, FOUND);
 	configure("s", "https://login", "secret", 8);
@@ -439,7 +439,7 @@ test_new_credentials(void)
 	answer_with_token("stale");
 	is_number(sent_count, 0, "a token for old credentials is not used");
 	now_ms += 1000;
-	servers_run(now_ms);
+	server_queues_run(now_ms);
 	answer_with_token("fresh");
 	ok(sends(0, "Bearer fresh"), "but one for the new");
 	configure("s", "https://login", "changed again", 9);
@@ -448,7 +448,7 @@ test_new_credentials(void)
 	call("s", "b");
 	ok(!sends(0, "Bearer"), "but its token does not");
 	now_ms += 1000;
-	servers_run(now_ms);
+	server_queues_run(now_ms);
 	answer_with_token("last");
 	answer(200, FOUND);
 	is_number(replies, 2, "all are answered");
@@ -466,7 +466,7 @@ test_unknown_dialect(void)
 	configure("s", "https://login", "other", 1);
 	call("s", "waits");
 	replies = 0;
-	servers_configure(&message);
+	server_queues_configure(&message);
 	is_number(replies, 1, "what waits is answered");
 	is_text(last_reason, "unknown_dialect", "unknown dialect");
 	call_with("s", STEP_CHECK, "a", true);
@@ -526,12 +526,12 @@ test_last_word(void)
 	leave_by_ms = now_ms + 900;
 	call("near", "look");
 	call_with("near", STEP_NOTIFY, "message", false);
-	is_number(servers_wait_ms(now_ms, 60000), 900, "what has to leave is looked at in time");
+	is_number(server_queues_wait_ms(now_ms, 60000), 900, "what has to leave is looked at in time");
 	now_ms += 899;
-	servers_run(now_ms);
+	server_queues_run(now_ms);
 	is_number(replies, 0, "until then it waits for its turn");
 	now_ms += 1;
-	servers_run(now_ms);
+	server_queues_run(now_ms);
 	ok(came_back(2), "and then it comes back, unsent");
 	is_number(last_reply.class, REPLY_NOT_APPLIED, "without an effect");
 	leave_by_ms = now_ms + 900;
@@ -571,13 +571,13 @@ test_room_for_message(void)
 	ok(sent_count == 1 && sends(0, "/a/"), "so that its message need not wait");
 	answer(200, FOUND);
 	now_ms += 2100;
-	servers_run(now_ms);
+	server_queues_run(now_ms);
 	ok(sent_count == 1 && sends(0, "/b"), "the next look has to");
 	answer(200, FOUND);
 	for (int i = 0; i < 30 && replies < 5; i++)
 	{
 		now_ms += 1010;
-		servers_run(now_ms);
+		server_queues_run(now_ms);
 		while (sent_count > 0)
 			answer(200, FOUND);
 	}
@@ -593,25 +593,25 @@ test_forgotten(void)
 	before = connections;
 	call("gone", "a");
 	is_number(sent_count, 1, "a token is asked for");
-	servers_forget("gone");
-	servers_run(now_ms);
+	server_queues_forget("gone");
+	server_queues_run(now_ms);
 	is_number(connections, before, "a server that was dropped is kept while something of it is on the wire");
 	answer_with_token("t");
 	replies = 0;
 	answer(200, FOUND);
 	is_number(replies, 1, "its call is made and answered");
-	servers_run(now_ms);
+	server_queues_run(now_ms);
 	is_number(connections, before - 6, "and nothing is kept of it");
 	call("gone", "b");
 	ok(sent_count == 0 && strcmp(last_reason, "unknown_server") == 0, "it is known no more");
 	configure("gone", NULL, NULL, 5);
-	servers_forget("gone");
+	server_queues_forget("gone");
 	configure("gone", NULL, NULL, 5);
-	servers_run(now_ms);
+	server_queues_run(now_ms);
 	is_number(connections, before, "one that is there again stays");
-	servers_forget("gone");
-	servers_forget("never there");
-	servers_run(now_ms);
+	server_queues_forget("gone");
+	server_queues_forget("never there");
+	server_queues_run(now_ms);
 	is_number(connections, before - 6, "until it is dropped once more");
 }
 
