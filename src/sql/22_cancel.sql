@@ -13,7 +13,7 @@ BEGIN
 		DELETE FROM reengage.due d USING reengage.nudges n
 		WHERE d.nudge_id = ANY (nudge_ids) AND n.nudge_id = d.nudge_id
 		  AND d.nudge_id <> ALL (ARRAY(SELECT unnest(i.nudge_ids) FROM reengage.intents i))
-		  AND NOT EXISTS (SELECT FROM reengage.unresolved u WHERE u.nudge_id = d.nudge_id)
+		  AND NOT EXISTS (SELECT FROM reengage.unresolved u WHERE u.nudge_id = d.nudge_id OFFSET 0)
 		RETURNING n.*, d.attempt, d.api_calls
 	), stored AS (
 		INSERT INTO reengage.lineage
