@@ -45,44 +45,39 @@ reply_class_name(ReplyClass class)
 	return "invalid";
 }
 
+typedef enum Sent
+{
+	NOT_SENT,
+	MAYBE_SENT,
+	SENT
+} Sent;
+
+static const struct
+{
+	const char *name;
+	Sent		sent;
+}			outcomes[OUTCOME_COUNT] = {
+#define OUTCOME(symbol, name, sent, to_do) [OUTCOME_##symbol] = {name, sent},
+	OUTCOME_LIST(OUTCOME, OUTCOME_SKIP)
+#undef OUTCOME
+};
+
 const char *
 outcome_name(Outcome outcome)
 {
-	switch (outcome)
-	{
-		case OUTCOME_NOTIFIED:
-			return "notified";
-		case OUTCOME_SESSION_CREATED:
-			return "session_created";
-		case OUTCOME_SESSION_CONTINUED:
-			return "session_continued";
-		case OUTCOME_SKIPPED_CLOSED:
-			return "skipped_closed";
-		case OUTCOME_REFUSED:
-			return "refused";
-		case OUTCOME_EXPIRED:
-			return "expired";
-		case OUTCOME_EXHAUSTED:
-			return "exhausted";
-		case OUTCOME_IN_DOUBT:
-			return "in_doubt";
-		case OUTCOME_ANSWERED:
-			return "answered";
-		case OUTCOME_SUPPRESSED:
-			return "suppressed";
-		case OUTCOME_CAPPED:
-			return "capped";
-		case OUTCOME_HELD_OUT:
-			return "held_out";
-	}
-	return "invalid";
+	return outcome < OUTCOME_COUNT ? outcomes[outcome].name : "invalid";
 }
 
 int
 outcome_has_effect(Outcome outcome)
 {
-	return outcome == OUTCOME_NOTIFIED || outcome == OUTCOME_SESSION_CREATED ||
-		outcome == OUTCOME_SESSION_CONTINUED;
+	return outcome < OUTCOME_COUNT && outcomes[outcome].sent == SENT;
+}
+
+int
+outcome_counts_as_sent(Outcome outcome)
+{
+	return outcome < OUTCOME_COUNT && outcomes[outcome].sent != NOT_SENT;
 }
 
 int

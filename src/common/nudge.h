@@ -7,6 +7,8 @@
 #ifndef REENGAGE_NUDGE_H
 #define REENGAGE_NUDGE_H
 
+#include "outcome_list.h"
+
 /* The three things a messaging API is asked to do. */
 typedef enum Step
 {
@@ -32,26 +34,17 @@ typedef enum ReplyClass
 
 #define REPLY_CLASS_COUNT 8
 
-/* How a nudge can end: the words of lineage.outcome. */
+/* How the engine ends a nudge: see outcome_list.h. */
 typedef enum Outcome
 {
-	OUTCOME_NOTIFIED,
-	OUTCOME_SESSION_CREATED,
-	OUTCOME_SESSION_CONTINUED,
-	OUTCOME_SKIPPED_CLOSED,
-	OUTCOME_REFUSED,
-	OUTCOME_EXPIRED,
-	OUTCOME_EXHAUSTED,
-	OUTCOME_IN_DOUBT,
-	OUTCOME_ANSWERED,			/* said by the gates, too */
-	/* these say the gates, whatever a reply says */
-	OUTCOME_SUPPRESSED,
-	OUTCOME_CAPPED,
-	OUTCOME_HELD_OUT
+#define OUTCOME(symbol, name, sent, to_do) OUTCOME_##symbol,
+	OUTCOME_LIST(OUTCOME, OUTCOME_SKIP)
+#undef OUTCOME
+	OUTCOME_COUNT
 } Outcome;
 
-#define OUTCOME_OF_REPLY_COUNT 9
-#define OUTCOME_COUNT 12
+/* Those before it follow from replies, this and the others from gates alone. */
+#define OUTCOME_OF_REPLY_COUNT OUTCOME_SUPPRESSED
 
 /*
  * Longest conversation id.  Ids come from a caller or from an API and are
@@ -72,6 +65,9 @@ extern const char *outcome_name(Outcome outcome);
 
 /* True for the outcomes that say that the customer was spoken to. */
 extern int	outcome_has_effect(Outcome outcome);
+
+/* True for these, and where it is in doubt: as caps and gaps count them. */
+extern int	outcome_counts_as_sent(Outcome outcome);
 
 /*
  * True for 1 to 128 characters out of [A-Za-z0-9._~-] that are not "." or

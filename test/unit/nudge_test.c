@@ -37,6 +37,22 @@ test_names(void)
 	is_text(outcome_name((Outcome) OUTCOME_COUNT), "invalid", "no outcome");
 }
 
+/* What caps count, and what a statement asks for. */
+static void
+test_sent(void)
+{
+	for (int i = 0; i < OUTCOME_COUNT; i++)
+	{
+		bool		sent = i == OUTCOME_NOTIFIED || i == OUTCOME_SESSION_CREATED || i == OUTCOME_SESSION_CONTINUED;
+
+		ok((outcome_has_effect((Outcome) i) != 0) == sent, "%s: the customer was spoken to, or not", outcome_names[i]);
+		ok((outcome_counts_as_sent((Outcome) i) != 0) == (sent || i == OUTCOME_IN_DOUBT),
+		   "%s: it counts, or not", outcome_names[i]);
+	}
+	is_text(OUTCOMES_SENT, "'', 'notified', 'session_created', 'session_continued'", "those that were sent");
+	is_text(OUTCOMES_COUNTED, OUTCOMES_SENT ", 'in_doubt'", "and those that count");
+}
+
 typedef struct IdCase
 {
 	const char *id;
@@ -122,6 +138,7 @@ int
 main(void)
 {
 	test_names();
+	test_sent();
 	for (int i = 0; i < COUNT(id_cases); i++)
 		ok((conversation_id_is_valid(id_cases[i].id) != 0) == id_cases[i].valid,
 		   "id %d is %s", i, id_cases[i].valid ? "valid" : "refused");

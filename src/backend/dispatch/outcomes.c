@@ -177,8 +177,7 @@ write_outcomes(const Batch *batch)
 static void
 make_harmless(Delivery *delivery, int sqlstate)
 {
-	bool		effective = outcome_has_effect(delivery->end.outcome) ||
-		delivery->end.outcome == OUTCOME_IN_DOUBT;
+	bool		effective = outcome_counts_as_sent(delivery->end.outcome);
 	MemoryContext old = MemoryContextSwitchTo(delivery->memory);
 
 	if (delivery->reply.new_conversation_id != NULL)

@@ -8,6 +8,7 @@
 #include "utils/timestamp.h"
 
 #include "base/rows.h"
+#include "outcome_list.h"
 #include "store/post_columns.h"
 #include "store/statement.h"
 #include "store/store.h"
@@ -69,7 +70,7 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		"   FROM reengage.lineage l"
 		"   WHERE c.step = 'create'"
 		"     AND l.address_hash = c.address_hash AND l.server = c.server AND l.channel = c.channel"
-		"     AND l.outcome IN ('notified', 'session_created', 'session_continued')"
+		"     AND l.outcome IN (" OUTCOMES_SENT ")"
 		"     AND l.conversation_id <> ALL (pg_catalog.string_to_array(c.passed_over, ','))"
 		"     AND NOT EXISTS (SELECT FROM reengage.lineage n"
 		"       WHERE n.server = l.server AND n.previous_conversation_id = l.conversation_id OFFSET 0)"

@@ -8,6 +8,7 @@
 
 #include "base/permitted_at.h"
 #include "base/rows.h"
+#include "outcome_list.h"
 #include "store/statement.h"
 #include "store/store_policies.h"
 
@@ -88,7 +89,7 @@ store_count_messages(const CountedMessages *questions, int count, MessageCount *
 		"     WHERE r.resolves = l.lineage_id OFFSET 0) r ON true" \
 		"   WHERE " which " AND l.server || '' = q.server" \
 		"     AND l.occurred_at > q.since" \
-		"     AND l.outcome IN ('notified', 'session_created', 'session_continued', 'in_doubt')" \
+		"     AND l.outcome IN (" OUTCOMES_COUNTED ")" \
 		"     AND r.outcome IS DISTINCT FROM 'resolved_not_sent'" \
 		"     AND (q.campaign IS NULL OR l.campaign = q.campaign)" \
 		"     AND (q.channel IS NULL OR l.channel IS NULL OR l.channel = q.channel)"
