@@ -274,35 +274,38 @@ check_pace(const Option *option, const char *value)
 			   psprintf("A nudge may need %d requests within seconds: it must be so many, or 0 for no limit.", PACE_LEAST));
 }
 
+#define INTO(kind, field) OPTION_##kind, offsetof(ServerOptions, field)
+#define BY_HAND OPTION_BY_HAND, 0
+
 /* In alphabetical order, as the hint lists them. */
 static const Option all_options[] = {
-	{"allow_private_address", NULL, check_hosts},
+	{"allow_private_address", NULL, check_hosts, INTO(TEXT, courier.private_hosts)},
 	{"api_url", NULL, check_url},
 	{"auth", "client_credentials", check_auth},
-	{"ca_file", NULL, check_ca_file},
-	{"connect_timeout", "5s", check_number, 100, 60 * 1000, GUC_UNIT_MS},
-	{"default_country_code", NULL, check_country_code},
-	{"dialect", "messaging", check_dialect},
-	{"from_address", NULL, check_address},
+	{"ca_file", NULL, check_ca_file, INTO(TEXT, courier.ca_file)},
+	{"connect_timeout", "5s", check_number, INTO(NUMBER, courier.connect_timeout_ms), 100, 60 * 1000, GUC_UNIT_MS},
+	{"default_country_code", NULL, check_country_code, INTO(TEXT, country_code)},
+	{"dialect", "messaging", check_dialect, INTO(TEXT, courier.dialect)},
+	{"from_address", NULL, check_address, INTO(UTF8, from_address)},
 	{"from_addresses", NULL, check_senders},
-	{"from_addresses_overrule", "off", check_flag},
+	{"from_addresses_overrule", "off", check_flag, INTO(FLAG, senders_overrule)},
 	{"idempotency", "none", check_idempotency},
-	{"key_lifetime", "24h", check_number, 1, 30 * 24 * 60 * 60, GUC_UNIT_S},
+	{"key_lifetime", "24h", check_number, INTO(NUMBER, key_lifetime_s), 1, 30 * 24 * 60 * 60, GUC_UNIT_S},
 	{"login_url", NULL, check_url},
-	{"max_attempts", "12", check_number, 1, 100},
-	{"max_failures", "10", check_number, 0, 1000},
+	{"max_attempts", "12", check_number, INTO(NUMBER, max_attempts), 1, 100},
+	{"max_failures", "10", check_number, INTO(NUMBER, max_failures), 0, 1000},
 	/* below the usual limit of 1024 open files */
-	{"max_in_flight", "64", check_number, 1, 900},
-	{"max_reply_size", "4MB", check_number, 64, 64 * 1024, GUC_UNIT_KB},
+	{"max_in_flight", "64", check_number, INTO(NUMBER, courier.max_in_flight), 1, 900},
+	{"max_reply_size", "4MB", check_number, BY_HAND, 64, 64 * 1024, GUC_UNIT_KB},
 	/* the default is that of Genesys Cloud for one client */
-	{"max_requests_per_minute", "300", check_pace, 0, REQUESTS_PER_MINUTE_MAX},
-	{"opt_out_words", NULL, check_opt_out_words},
+	{"max_requests_per_minute", "300", check_pace, INTO(NUMBER, courier.max_requests_per_minute), 0, REQUESTS_PER_MINUTE_MAX},
+	{"opt_out_words", NULL, check_opt_out_words, INTO(UTF8, courier.opt_out_words)},
 	/* NULL: what the dialect can initiate */
-	{"proactive_channels", NULL, check_channels},
-	{"proxy", NULL, check_proxy},
+	{"proactive_channels", NULL, check_channels, INTO(TEXT, proactive_channels)},
+	{"proxy", NULL, check_proxy, INTO(TEXT, courier.proxy)},
 	{"region", NULL, check_region},
-	{"tag_lineage", "off", check_flag},
-	{"timeout", "30s", check_number, 100, 10 * 60 * 1000, GUC_UNIT_MS},
+	{"tag_lineage", "off", check_flag, INTO(FLAG, tag_lineage)},
+	{"timeout", "30s", check_number, INTO(NUMBER, courier.timeout_ms), 100, 10 * 60 * 1000, GUC_UNIT_MS},
 };
 
 void
@@ -324,6 +327,36 @@ option_find(const char *name)
 		if (strcmp(all_options[i].name, name) == 0)
 			return &all_options[i];
 	return NULL;
+}
+
+void
+option_store(const Option *option, const char *value, ServerOptions *options)
+{
+	void	   *field = (char *) options + option->offset;
+
+	switch (option->kind)
+	{
+		case OPTION_BY_HAND:
+			break;
+		case OPTION_TEXT:
+			*(const char **) field = value;
+			break;
+		case OPTION_UTF8:
+			*(const char **) field = to_utf8(value);
+			break;
+		case OPTION_FLAG:
+			(void) parse_bool(value, field);
+			break;
+		case OPTION_NUMBER:
+			*(int64_t *) field = option_number(option, value);
+			break;
+	}
+}
+
+const Option *
+option_at(int place)
+{
+	return place < lengthof(all_options) ? &all_options[place] : NULL;
 }
 
 const char *

@@ -111,7 +111,6 @@ read_senders(List *options, ServerOptions *result)
 
 	result->senders = senders;
 	result->nsenders = value ? option_senders(to_utf8(value), senders) : 0;
-	result->senders_overrule = flag_of(options, "from_addresses_overrule");
 }
 
 const char *
@@ -126,43 +125,36 @@ dialect_of(List *options)
 	return dialect_traits_find(value_of(options, "dialect"));
 }
 
-/* As the courier takes them, in UTF-8. */
+/* What the table does not say where to put, or what other options have a say in. */
 static void
-read_courier_options(List *options, ServerMessage *courier)
+read_by_hand(List *options, ServerOptions *result)
 {
-	read_urls(options, courier);
+	read_urls(options, &result->courier);
 	if (strcmp(value_of(options, "auth"), "none") == 0)
-		courier->login_url = NULL;
-	courier->dialect = value_of(options, "dialect");
-	courier->ca_file = value_of(options, "ca_file");
-	courier->proxy = value_of(options, "proxy");
-	courier->private_hosts = value_of(options, "allow_private_address");
-	courier->opt_out_words = to_utf8(value_of(options, "opt_out_words"));
-	courier->max_reply_bytes = number_of(options, "max_reply_size") * 1024;
-	courier->max_in_flight = number_of(options, "max_in_flight");
-	courier->max_requests_per_minute = number_of(options, "max_requests_per_minute");
-	courier->timeout_ms = number_of(options, "timeout");
-	courier->connect_timeout_ms = number_of(options, "connect_timeout");
+		result->courier.login_url = NULL;
+	result->courier.max_reply_bytes = number_of(options, "max_reply_size") * 1024;
+	result->dialect = dialect_of(options);
+	result->database = to_utf8(get_database_name(MyDatabaseId));
+	read_senders(options, result);
+	if (result->proactive_channels == NULL)
+		result->proactive_channels = result->dialect->proactive_channels;
+	result->honours_keys = strcmp(value_of(options, "idempotency"), "key") == 0;
 }
 
 ServerOptions
 options_read(List *options)
 {
-	ServerOptions result = {.dialect = dialect_of(options)};
+	ServerOptions result = {.dialect = NULL};
+	const Option *option;
 
-	read_courier_options(options, &result.courier);
-	read_senders(options, &result);
-	result.database = to_utf8(get_database_name(MyDatabaseId));
-	result.from_address = to_utf8(value_of(options, "from_address"));
-	result.country_code = country_code_of(options);
-	result.proactive_channels = value_of(options, "proactive_channels");
-	if (result.proactive_channels == NULL)
-		result.proactive_channels = result.dialect->proactive_channels;
-	result.max_failures = number_of(options, "max_failures");
-	result.tag_lineage = flag_of(options, "tag_lineage");
-	result.max_attempts = number_of(options, "max_attempts");
-	result.honours_keys = strcmp(value_of(options, "idempotency"), "key") == 0;
-	result.key_lifetime_s = number_of(options, "key_lifetime");
+	for (int i = 0; (option = option_at(i)) != NULL; i++)
+	{
+		const char *value = value_of(options, option->name);
+
+		if (value != NULL)
+			option_store(option, value, &result);
+	}
+	read_by_hand(options, &result);
 	return result;
 }
 

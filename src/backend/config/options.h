@@ -7,28 +7,7 @@
 #include "foreign/foreign.h"
 #include "nodes/pg_list.h"
 
-#include "decide.h"
-#include "dialect_traits.h"
-#include "message.h"
-
-/* A server's options with the defaults filled in. */
-typedef struct ServerOptions
-{
-	ServerMessage courier;		/* what the courier is told; its name and its credentials are left open */
-	const DialectTraits *dialect;
-	const char *database;		/* the one that they are of; NULL: not in UTF-8 */
-	bool		tag_lineage;	/* the thread's root is written on what a create makes */
-	const char *from_address;	/* NULL: none */
-	const Sender *senders;		/* for some channels */
-	int			nsenders;
-	bool		senders_overrule;	/* the business side of the old conversation, too */
-	const char *country_code;	/* of numbers that do not name theirs; NULL: not known */
-	const char *proactive_channels; /* comma-separated, without blanks */
-	int			max_failures;	/* 0: no limit */
-	int			max_attempts;
-	bool		honours_keys;	/* idempotency is key */
-	int			key_lifetime_s;
-} ServerOptions;
+#include "config/server_options.h"
 
 /* The server with this name, if it exists and is of our wrapper; else NULL. */
 extern ForeignServer *reengage_server(const char *name);
