@@ -13,8 +13,9 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 COPY (
 	SELECT lineage_id, nudge_id, server, outcome, reason, step, requested_conversation_id, conversation_id,
 		previous_conversation_id, root_conversation_id, generation, status_seen, channel, address_hash, campaign,
-		attempts, api_calls, api_calls_saved, http_status, api_error_code, api_error_message, correlation_id, message_id,
-		requested_at, due_at, checked_at, called_at, occurred_at, recorded_at, resolves, schema_version, detail
+		attempts, api_calls, api_calls_saved, http_status, api_error_code, api_error_message, correlation_id,
+		message_id, requested_at, due_at, checked_at, called_at, occurred_at, recorded_at, resolves, schema_version,
+		detail
 	FROM reengage.lineage_settled
 	WHERE recorded_at >= :'since'
 	ORDER BY lineage_id
