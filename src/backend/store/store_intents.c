@@ -150,7 +150,6 @@ store_left_intents(LeftIntent **intents)
 		"   pg_catalog.unnest(i.channels), pg_catalog.unnest(i.address_hashes))"
 		"   AS c (nudge_id, step, round, conversation_id, to_address, from_address, channel, address_hash)"
 		" ORDER BY i.intent_id",
-		0, {0}
 	};
 
 	execute(&statement, NULL, SPI_OK_SELECT);

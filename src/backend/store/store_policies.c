@@ -27,33 +27,22 @@ result_quiet_hours(int row)
 }
 
 static const Column policy_columns[] = {
-	COLUMN(TEXT, Policy, server),
-	COLUMN(TEXT, Policy, campaign),
-	COLUMN(TEXT, Policy, channel),
-	READ_BY_HAND("quiet_hours"),
-	COLUMN(TEXT, Policy, time_zone),
-	COLUMN(INTEGER, Policy, cap),
-	COLUMN(BIGINT, Policy, cap_interval),
-	COLUMN(BIGINT, Policy, minimum_gap),
-	COLUMN(DOUBLE, Policy, holdout),
-	COLUMN(TEXT, Policy, holdout_salt),
-	COLUMN(INTEGER, Policy, max_length),
-	COLUMN(INTEGER, Policy, max_per_minute),
+	/* by which they are in order */
+	READ_BY_HAND("policy_id"),
+#define POLICY_COLUMN(c_type, type, name, expression) COLUMN(type, Policy, name),
+#include "store/policy_columns.h"
+#undef POLICY_COLUMN
 };
 
 int
 store_read_policies(MemoryContext context, Policy **policies)
 {
 	static Statement statement = {
-		"SELECT p.server, p.campaign, p.channel, p.quiet_hours, p.time_zone,"
-		" coalesce(p.cap, -1) AS cap,"
-		" (extract(epoch FROM p.cap_interval) * 1000000)::pg_catalog.int8 AS cap_interval,"
-		" (extract(epoch FROM p.minimum_gap) * 1000000)::pg_catalog.int8 AS minimum_gap,"
-		" p.holdout_percent::pg_catalog.float8 AS holdout, p.holdout_salt,"
-		" coalesce(p.max_length, 0) AS max_length,"
-		" coalesce(p.max_per_minute, 0) AS max_per_minute"
+		"SELECT p.policy_id"
+#define POLICY_COLUMN(c_type, type, name, expression) ", " expression " AS " #name
+#include "store/policy_columns.h"
+#undef POLICY_COLUMN
 		" FROM reengage.policies p ORDER BY p.policy_id",
-		0, {0}
 	};
 	MemoryContext old;
 	Policy	   *read;

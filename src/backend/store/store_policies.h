@@ -15,18 +15,9 @@
 /* A row of reengage.policies.  NULL and 0 stand for what it does not ask for; of the cap, where 0 forbids all, it is -1. */
 typedef struct Policy
 {
-	const char *server;
-	const char *campaign;		/* NULL: any */
-	const char *channel;		/* NULL: any */
-	QuietHours *quiet_hours;
-	const char *time_zone;		/* of customers whose zone is not known */
-	int			cap;			/* -1: none */
-	int64		cap_interval;	/* microseconds, as is the gap */
-	int64		minimum_gap;
-	double		holdout;		/* percent */
-	const char *holdout_salt;
-	int			max_length;		/* characters */
-	int			max_per_minute; /* starts of one role */
+#define POLICY_COLUMN(c_type, type, name, expression) c_type name;
+#include "store/policy_columns.h"
+#undef POLICY_COLUMN
 } Policy;
 
 /* Which messages count: those to a customer, or else those of a thread. */

@@ -21,7 +21,6 @@ store_servers(void)
 		"SELECT s.srvname::pg_catalog.text FROM pg_catalog.pg_foreign_server s"
 		" JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw"
 		" WHERE w.fdwname = '" REENGAGE_EXTENSION "' ORDER BY s.srvname",
-		0, {0}
 	};
 
 	execute(&statement, NULL, SPI_OK_SELECT);
@@ -32,7 +31,7 @@ AddressKey
 store_address_key(void)
 {
 	static Statement statement = {
-		"SELECT key FROM reengage.address_key ORDER BY created_at, key LIMIT 1", 0, {0}
+		"SELECT key FROM reengage.address_key ORDER BY created_at, key LIMIT 1"
 	};
 	bool		isnull;
 	bytea	   *stored;
@@ -69,7 +68,6 @@ store_take_releases(void)
 		"WITH taken AS (DELETE FROM reengage.releases WHERE ctid = ANY (ARRAY("
 		"  SELECT r.ctid FROM reengage.releases r FOR UPDATE SKIP LOCKED)) RETURNING server)"
 		" SELECT DISTINCT t.server FROM taken t",
-		0, {0}
 	};
 
 	execute(&statement, NULL, SPI_OK_SELECT);
