@@ -10,12 +10,9 @@ step_name(Step step)
 {
 	switch (step)
 	{
-		case STEP_CHECK:
-			return "check";
-		case STEP_NOTIFY:
-			return "notify";
-		case STEP_CREATE:
-			return "create";
+#define STEP(symbol, name) case STEP_##symbol: return name;
+		STEP_LIST(STEP)
+#undef STEP
 	}
 	return "invalid";
 }
@@ -25,22 +22,9 @@ reply_class_name(ReplyClass class)
 {
 	switch (class)
 	{
-		case REPLY_DONE:
-			return "done";
-		case REPLY_NOT_FOUND:
-			return "not_found";
-		case REPLY_CLOSED:
-			return "closed";
-		case REPLY_REJECTED:
-			return "rejected";
-		case REPLY_NOT_APPLIED:
-			return "not_applied";
-		case REPLY_AMBIGUOUS:
-			return "ambiguous";
-		case REPLY_BLOCKED:
-			return "blocked";
-		case REPLY_OVERTAKEN:
-			return "overtaken";
+#define REPLY(symbol, name) case REPLY_##symbol: return name;
+		REPLY_LIST(REPLY)
+#undef REPLY
 	}
 	return "invalid";
 }

@@ -10,29 +10,40 @@
 #include "outcome_list.h"
 
 /* The three things a messaging API is asked to do. */
-typedef enum Step
-{
-	STEP_CHECK,					/* GET the status of the thread's tip */
-	STEP_NOTIFY,				/* POST a notification into a live conversation */
-	STEP_CREATE					/* POST a new session that follows a closed one */
-} Step;
-
-#define STEP_COUNT 3
+#define STEP_LIST(STEP) \
+	STEP(CHECK, "check") /* GET the status of the thread's tip */ \
+	STEP(NOTIFY, "notify") /* POST a notification into a live conversation */ \
+	STEP(CREATE, "create") /* POST a new session that follows a closed one */
 
 /* What the courier can say about a call: docs/architecture.md, "Outcome classes". */
+#define REPLY_LIST(REPLY) \
+	REPLY(DONE, "done") /* it took effect, or the facts are readable */ \
+	REPLY(NOT_FOUND, "not_found") /* the API does not know the conversation */ \
+	REPLY(CLOSED, "closed") /* a notify was refused because it is closed */ \
+	REPLY(REJECTED, "rejected") /* the API says never */ \
+	REPLY(NOT_APPLIED, "not_applied") /* certainly without effect: may be repeated */ \
+	REPLY(AMBIGUOUS, "ambiguous") /* may or may not have taken effect */ \
+	REPLY(BLOCKED, "blocked") /* our client may not call at all */ \
+	REPLY(OVERTAKEN, "overtaken") /* a create was refused because a conversation is live */
+
+typedef enum Step
+{
+#define STEP(symbol, name) STEP_##symbol,
+	STEP_LIST(STEP)
+#undef STEP
+} Step;
+
 typedef enum ReplyClass
 {
-	REPLY_DONE,					/* it took effect, or the facts are readable */
-	REPLY_NOT_FOUND,			/* the API does not know the conversation */
-	REPLY_CLOSED,				/* a notify was refused because it is closed */
-	REPLY_REJECTED,				/* the API says never */
-	REPLY_NOT_APPLIED,			/* certainly without effect: may be repeated */
-	REPLY_AMBIGUOUS,			/* may or may not have taken effect */
-	REPLY_BLOCKED,				/* our client may not call at all */
-	REPLY_OVERTAKEN				/* a create was refused because a conversation is live */
+#define REPLY(symbol, name) REPLY_##symbol,
+	REPLY_LIST(REPLY)
+#undef REPLY
 } ReplyClass;
 
-#define REPLY_CLASS_COUNT 8
+/* Beside the enums, so that a switch need not name them. */
+#define NUDGE_COUNT_ONE(symbol, name) + 1
+#define STEP_COUNT (STEP_LIST(NUDGE_COUNT_ONE))
+#define REPLY_CLASS_COUNT (REPLY_LIST(NUDGE_COUNT_ONE))
 
 /* How the engine ends a nudge: see outcome_list.h. */
 typedef enum Outcome
