@@ -20,18 +20,18 @@ FROM (VALUES (1, '+44 20 7946 0018', 'sms'), (2, '0044 (0)20-7946.0018', 'sms'),
 			 (12, 'Ann@Example.ORG', 'email'), (13, '7-45', 'open'), (14, '74-5', 'open'), (15, 'Guest.Q', 'open'), (16, 'guest.q', 'open'),
 			 (17, '4.42079E+11', 'open'), (18, '442079460018.0', 'sms'), (19, '442079460018.0', 'open'), (20, 'NULL', 'open'), (21, 'None', 'sms'),
 			 (22, '020 7946 0018', 'sms'), (23, '+44 20 7946 0018', NULL), (24, 'Ann@Example.ORG', NULL), (25, '7-45', NULL)) a (n, spelling, channel)
-	CROSS JOIN LATERAL (SELECT (reengage.normal_addresses(ARRAY[a.spelling], ARRAY[a.channel], NULL))[1]) n (form)
+	CROSS JOIN LATERAL (SELECT (reengage_internal.normal_addresses(ARRAY[a.spelling], ARRAY[a.channel], NULL))[1]) n (form)
 ORDER BY a.n;
 \pset format aligned
-SELECT reengage.normal_addresses(ARRAY['020 7946 0018', '2079460018', '442079460018', '0171 1234567', NULL, 'x'], ARRAY['sms', 'sms', 'sms', 'sms', 'sms'], '44') AS at_home;
+SELECT reengage_internal.normal_addresses(ARRAY['020 7946 0018', '2079460018', '442079460018', '0171 1234567', NULL, 'x'], ARRAY['sms', 'sms', 'sms', 'sms', 'sms'], '44') AS at_home;
 
 -- hashes: of forms, never an error
-SELECT reengage.address_hash('020 7946 0018', 'sms', 'genesys') = reengage.address_hash('+442079460018') AS national,
-	reengage.address_hash('020 7946 0018', 'sms', 'plain') IS NULL AS nowhere,
-	reengage.address_hash('7-45') = reengage.address_hash('74-5') AS two_ids,
-	reengage.address_hash('442079460018.0') = reengage.address_hash('4420794600180') AS damaged,
-	reengage.address_hash('Guest', 'open') = reengage.address_hash('guest', 'open') AS capitals,
-	reengage.address_hash('n/a') IS NULL AS nothing, reengage.address_hash(NULL) IS NULL AS no_address;
+SELECT reengage_internal.address_hash('020 7946 0018', 'sms', 'genesys') = reengage_internal.address_hash('+442079460018') AS national,
+	reengage_internal.address_hash('020 7946 0018', 'sms', 'plain') IS NULL AS nowhere,
+	reengage_internal.address_hash('7-45') = reengage_internal.address_hash('74-5') AS two_ids,
+	reengage_internal.address_hash('442079460018.0') = reengage_internal.address_hash('4420794600180') AS damaged,
+	reengage_internal.address_hash('Guest', 'open') = reengage_internal.address_hash('guest', 'open') AS capitals,
+	reengage_internal.address_hash('n/a') IS NULL AS nothing, reengage_internal.address_hash(NULL) IS NULL AS no_address;
 
 -- an opt-out says whom it understood
 SELECT count(*) FROM reengage.suppress('+44 (0)20 7946 0018');

@@ -83,7 +83,7 @@ SELECT outcome, reason FROM reengage.lineage WHERE requested_conversation_id = '
 SELECT reengage.nudge('a', 'hi', when_answered => 'send', due_at => '2130-01-01 00:00Z', nudge_id => '00000000-0000-7000-8000-00000000000a'),
 	reengage.nudge('a', 'hi', answered_since => '2020-01-01 00:00Z', due_at => '2130-01-01 00:00Z', nudge_id => '00000000-0000-7000-8000-00000000000b'),
 	reengage.nudge('a', 'hi', due_at => '2130-01-01 00:00Z', nudge_id => '00000000-0000-7000-8000-00000000000c');
-SELECT count(reengage.ask_again(nudge_id)) FROM reengage.nudges WHERE conversation_id = 'a';
+SELECT count(reengage_internal.ask_again(nudge_id)) FROM reengage.nudges WHERE conversation_id = 'a';
 SELECT n.when_answered, n.answered_since - coalesce(o.answered_since, o.requested_at) AS later
 FROM reengage.nudges o JOIN reengage.nudges n ON n.repeats = o.nudge_id WHERE o.conversation_id = 'a' ORDER BY o.nudge_id;
 

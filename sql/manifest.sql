@@ -53,13 +53,13 @@ SELECT row_count, digest < 9007199254740992 AND digest >= 0 AS in_range,
 FROM reengage.lineage_manifest WHERE day = '2020-02-05';
 -- as the worker counts: in parts, but the rows of one instant together
 SELECT row_count, measured_to AT TIME ZONE 'UTC' AS measured_to
-FROM reengage.measure_lineage('2020-02-03 00:00+00', '2020-02-06 00:00+00', 3)
+FROM reengage_internal.measure_lineage('2020-02-03 00:00+00', '2020-02-06 00:00+00', 3)
 UNION ALL
 SELECT row_count, measured_to AT TIME ZONE 'UTC'
-FROM reengage.measure_lineage('2020-02-05 12:00+00', '2020-02-06 00:00+00', 3)
+FROM reengage_internal.measure_lineage('2020-02-05 12:00+00', '2020-02-06 00:00+00', 3)
 UNION ALL
 SELECT row_count, measured_to AT TIME ZONE 'UTC'
-FROM reengage.measure_lineage('2020-02-05 12:00:00.000001+00', '2020-02-06 00:00+00', 3);
+FROM reengage_internal.measure_lineage('2020-02-05 12:00:00.000001+00', '2020-02-06 00:00+00', 3);
 -- the newest row counts also if the clock was set back since
 INSERT INTO reengage.lineage_manifest (day, as_of, row_count, digest) VALUES ('2020-02-05', now() + interval '1 day', 100, 0);
 CALL reengage.close_day('2020-02-05');
@@ -73,7 +73,7 @@ CALL reengage.close_day();
 SELECT day BETWEEN :'yesterday' AND to_char(now() AT TIME ZONE 'UTC' - interval '1 day', 'YYYY-MM-DD') AS yesterday
 FROM reengage.lineage_manifest ORDER BY manifest_id DESC LIMIT 1;
 -- a day begins at midnight in UTC, wherever the session is
-SELECT to_char(reengage.start_of_day('2020-02-03'), 'HH24:MI') AS here;
+SELECT to_char(reengage_internal.start_of_day('2020-02-03'), 'HH24:MI') AS here;
 
 -- a row that was changed, or is gone
 ALTER TABLE reengage.lineage DISABLE TRIGGER append_only;
@@ -133,9 +133,9 @@ DROP OWNED BY manifest_stranger;
 DROP ROLE manifest_stranger;
 
 -- the worker's way to the days that it has to close, oldest first, from row to row of the index
-SELECT reengage.day_without_manifest();
+SELECT reengage_internal.day_without_manifest();
 CALL reengage.close_day('2020-02-02');
-SELECT reengage.day_without_manifest();
+SELECT reengage_internal.day_without_manifest();
 
 DROP FUNCTION recorded;
 DROP EXTENSION reengage CASCADE;

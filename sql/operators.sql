@@ -65,6 +65,6 @@ WHERE l.requested_conversation_id = 'live-out-5' ORDER BY l.lineage_id;
 SET ROLE reengage_application;
 SELECT reengage.resolve('01900000-0000-7000-8000-000000000001', 'sent');
 SELECT reengage.redrive('01900000-0000-7000-8000-000000000001');
-SELECT reengage.ask_again('01900000-0000-7000-8000-000000000001');
+SELECT reengage_internal.ask_again('01900000-0000-7000-8000-000000000001');
 RESET ROLE;
 DROP EXTENSION reengage CASCADE;

@@ -69,7 +69,7 @@ SELECT reengage.nudge('live-app', 'hi', nudge_id => '00000000-0000-7000-8000-000
 SELECT reengage.nudge('live-app', 'hi', nudge_id => '00000000-0000-7000-8000-000000000004') IS NOT NULL AS asked;
 SET ROLE regress_other;
 SELECT reengage.cancel('00000000-0000-7000-8000-000000000003');
-SELECT reengage.cancel_for('00000000-0000-7000-8000-000000000003', 'regress_app', true);
+SELECT reengage_internal.cancel_for('00000000-0000-7000-8000-000000000003', 'regress_app', true);
 SELECT reengage.cancel_campaign('spring');
 SET ROLE regress_app;
 SELECT reengage.cancel('00000000-0000-7000-8000-000000000003');

@@ -74,7 +74,7 @@ BEGIN
 	INSERT INTO reengage.lineage (nudge_id, server, outcome, requested_conversation_id, conversation_id,
 		root_conversation_id, generation, attempts, api_calls, api_calls_saved, requested_at, due_at, occurred_at, xact_id)
 	VALUES (('00000000-0000-7000-8000-00000000000' || n)::uuid, 'none', 'expired', 'settled-' || n, 'settled-' || n,
-		'settled-' || n, 0, 0, 0, 0, now(), now(), now(), coalesce($2, reengage.lineage_position()));
+		'settled-' || n, 0, 0, 0, 0, now(), now(), now(), coalesce($2, reengage_internal.lineage_position()));
 END
 $$;
 BEGIN;
@@ -108,7 +108,7 @@ SELECT string_agg(attname, ',' ORDER BY attnum) FILTER (WHERE attrelid = 'reenga
 FROM pg_attribute WHERE attnum > 0;
 -- only types that every road carries
 SELECT a.attrelid::regclass, a.attname, a.atttypid::regtype
-FROM reengage.published_tables() t JOIN pg_attribute a ON a.attrelid = t AND a.attnum > 0
+FROM reengage_internal.published_tables() t JOIN pg_attribute a ON a.attrelid = t AND a.attnum > 0
 WHERE a.atttypid NOT IN ('bigint'::regtype, 'integer'::regtype, 'text'::regtype, 'uuid'::regtype,
 						 'timestamptz'::regtype, 'boolean'::regtype, 'jsonb'::regtype)
    OR a.attgenerated <> '' OR a.attidentity <> '';

@@ -12,32 +12,32 @@ CREATE EXTENSION reengage;
 SELECT c.oid::regclass AS relation, a.attname AS column
 FROM pg_class c
 	LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-WHERE c.relnamespace = 'reengage'::regnamespace AND c.relkind IN ('r', 'v')
+WHERE c.relnamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace) AND c.relkind IN ('r', 'v')
   AND (obj_description(c.oid, 'pg_class') IS NULL OR col_description(c.oid, a.attnum) IS NULL);
 
 -- and every function
 SELECT p.oid::regprocedure FROM pg_proc p
-WHERE p.pronamespace = 'reengage'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL;
+WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace) AND obj_description(p.oid, 'pg_proc') IS NULL;
 
 -- functions are not led astray by a search path; a procedure that commits
 -- cannot carry one, so it pins its own in each transaction, and a function in C
 -- that runs no SQL needs none
 SELECT p.oid::regprocedure FROM pg_proc p
-WHERE p.pronamespace = 'reengage'::regnamespace
+WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace)
   AND NOT coalesce(p.proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp'];
 
 -- PUBLIC may nothing
 SELECT c.oid::regclass FROM pg_class c, aclexplode(c.relacl) a
-WHERE c.relnamespace = 'reengage'::regnamespace AND a.grantee = 0;
+WHERE c.relnamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace) AND a.grantee = 0;
 SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-WHERE p.pronamespace = 'reengage'::regnamespace AND a.grantee = 0;
+WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace) AND a.grantee = 0;
 SELECT a.privilege_type FROM pg_namespace n, aclexplode(n.nspacl) a
-WHERE n.nspname = 'reengage' AND a.grantee = 0;
+WHERE n.nspname IN ('reengage', 'reengage_internal') AND a.grantee = 0;
 
 -- nobody but the owner may plant a trigger, a reference or truncate
 SELECT c.oid::regclass, a.grantee::regrole, a.privilege_type
 FROM pg_class c, aclexplode(c.relacl) a
-WHERE c.relnamespace = 'reengage'::regnamespace AND a.grantee <> c.relowner
+WHERE c.relnamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace) AND a.grantee <> c.relowner
   AND a.privilege_type IN ('TRIGGER', 'REFERENCES', 'TRUNCATE');
 
 -- its roles
@@ -45,7 +45,7 @@ SELECT rolname, rolcanlogin, rolsuper FROM pg_roles WHERE rolname LIKE 'reengage
 
 -- a function that forbids sequential scans makes the plans that have one dear, and must not have them compiled
 SELECT p.oid::regprocedure FROM pg_proc p
-WHERE p.pronamespace = 'reengage'::regnamespace AND 'enable_hashjoin=off' = ANY (p.proconfig) AND NOT 'jit=off' = ANY (p.proconfig);
+WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace) AND 'enable_hashjoin=off' = ANY (p.proconfig) AND NOT 'jit=off' = ANY (p.proconfig);
 
 -- identifiers are of version 7 and ordered
 SELECT bool_and(substr(u::text, 15, 1) = '7') AS version_7,

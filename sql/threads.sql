@@ -55,7 +55,7 @@ FROM (VALUES ('session_created', 'create', 'ring-b', 'ring-c', 'ring-b', 'ring-b
 			 ('session_created', 'create', 'ring-a', 'ring-c', 'ring-a', 'ring-a', 1),
 			 ('session_continued', 'create', 'ring-b', 'ring-a', NULL, 'ring-b', 1),
 			 ('in_doubt', 'notify', 'ring-b', 'ring-d', NULL, 'ring-b', 1)) AS r (outcome, step, asked, conversation, previous, root, generation);
-SELECT c, l.* FROM unnest(ARRAY['ring-a', 'ring-b', 'ring-c', 'ring-d']) AS c, reengage.locate('genesys', c) l;
+SELECT c, l.* FROM unnest(ARRAY['ring-a', 'ring-b', 'ring-c', 'ring-d']) AS c, reengage_internal.locate('genesys', c) l;
 SELECT count(reengage.nudge(c, 'hi')) FROM unnest(ARRAY['ring-a', 'ring-b', 'ring-d']) AS c;
 CALL reengage.run();
 SELECT requested_conversation_id AS asked, root_conversation_id AS root, generation

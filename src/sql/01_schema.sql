@@ -2,11 +2,18 @@
 \echo Use "CREATE EXTENSION reengage" to load this file. \quit
 
 --
--- The schema and the roles.  Roles are shared by all databases of a cluster, so
+-- The schemas and the roles.  Roles are shared by all databases of a cluster, so
 -- they may be there already; DROP EXTENSION leaves them.
 --
 CREATE SCHEMA reengage;
 COMMENT ON SCHEMA reengage IS 're-engagement of customers who left a conversation: what was asked (nudges), what is due, what may be happening (intents), what happened (lineage)';
+
+-- What the interface is made of.  Some of it runs as whoever calls it, and the
+-- worker calls some itself: these roles may look names up in here, an application
+-- may not.
+CREATE SCHEMA reengage_internal;
+COMMENT ON SCHEMA reengage_internal IS 'what reengage itself calls; it may change with any version';
+GRANT USAGE ON SCHEMA reengage_internal TO reengage_operator, reengage_reader, reengage_worker;
 
 DO $$
 DECLARE

@@ -9,46 +9,46 @@ COMMENT ON FUNCTION reengage.uuid_v7() IS
 	'a new UUID version 7 (RFC 9562): millisecond time, then a fraction that keeps the order within a session, then random bits';
 GRANT EXECUTE ON FUNCTION reengage.uuid_v7() TO reengage_application, reengage_operator, reengage_worker;
 
-CREATE FUNCTION reengage.system_identifier() RETURNS bigint
+CREATE FUNCTION reengage_internal.system_identifier() RETURNS bigint
 LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'reengage_system_identifier';
-COMMENT ON FUNCTION reengage.system_identifier() IS
+COMMENT ON FUNCTION reengage_internal.system_identifier() IS
 	'the system identifier of this cluster, a part of the fence';
 
-CREATE FUNCTION reengage.site() RETURNS text
+CREATE FUNCTION reengage_internal.site() RETURNS text
 LANGUAGE C STABLE STRICT
 AS 'MODULE_PATHNAME', 'reengage_site';
-COMMENT ON FUNCTION reengage.site() IS
+COMMENT ON FUNCTION reengage_internal.site() IS
 	'the name of this site, a part of the fence: a hash of reengage.instance_key where it is set, else of the machine and the data directory';
 
-CREATE FUNCTION reengage.timeline() RETURNS integer
+CREATE FUNCTION reengage_internal.timeline() RETURNS integer
 LANGUAGE C STABLE STRICT
 AS 'MODULE_PATHNAME', 'reengage_timeline';
-COMMENT ON FUNCTION reengage.timeline() IS
+COMMENT ON FUNCTION reengage_internal.timeline() IS
 	'the timeline of this server, a part of the fence: a new one begins with each promotion and each point-in-time recovery';
 
-CREATE FUNCTION reengage.wake(due_at timestamptz) RETURNS void
+CREATE FUNCTION reengage_internal.wake(due_at timestamptz) RETURNS void
 LANGUAGE C VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'reengage_wake';
-COMMENT ON FUNCTION reengage.wake(timestamptz) IS
+COMMENT ON FUNCTION reengage_internal.wake(timestamptz) IS
 	'tells this database''s worker, when the transaction commits, that nudges became due from this time on, whoever asked for them';
 
-CREATE FUNCTION reengage.wake_lane(server text, requested_by text, priority integer, due_at timestamptz) RETURNS void
+CREATE FUNCTION reengage_internal.wake_lane(server text, requested_by text, priority integer, due_at timestamptz) RETURNS void
 LANGUAGE C VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'reengage_wake_lane';
-COMMENT ON FUNCTION reengage.wake_lane(text, text, integer, timestamptz) IS
+COMMENT ON FUNCTION reengage_internal.wake_lane(text, text, integer, timestamptz) IS
 	'likewise, that nudges became due which this role asked for';
 
-CREATE FUNCTION reengage.shown(value text) RETURNS text
+CREATE FUNCTION reengage_internal.shown(value text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN strpos(value, '@') > 0 OR length(regexp_replace(value, '[^0-9]', '', 'g')) >= 7 THEN '...'
 		ELSE regexp_replace(left(value, 60), '[[:cntrl:]]', '?', 'g') END
 $$;
-COMMENT ON FUNCTION reengage.shown(text) IS
+COMMENT ON FUNCTION reengage_internal.shown(text) IS
 	'an argument as an error may show it: not where it may be an address in the wrong place';
 
-CREATE FUNCTION reengage.refuse_change() RETURNS trigger
+CREATE FUNCTION reengage_internal.refuse_change() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -58,9 +58,9 @@ BEGIN
 			  DETAIL = 'Its rows are history and stay as they were inserted.';
 END
 $$;
-COMMENT ON FUNCTION reengage.refuse_change() IS 'keeps a table append-only';
+COMMENT ON FUNCTION reengage_internal.refuse_change() IS 'keeps a table append-only';
 
-CREATE FUNCTION reengage.refuse_truncate() RETURNS trigger
+CREATE FUNCTION reengage_internal.refuse_truncate() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -71,4 +71,4 @@ BEGIN
 			  HINT = 'reengage.cancel_campaign(), cancel_thread() and cancel_customer() cancel nudges.';
 END
 $$;
-COMMENT ON FUNCTION reengage.refuse_truncate() IS 'keeps the schedule whole';
+COMMENT ON FUNCTION reengage_internal.refuse_truncate() IS 'keeps the schedule whole';

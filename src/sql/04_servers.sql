@@ -1,13 +1,13 @@
 --
 -- Servers: organisations at messaging APIs, and what the worker knows of each.
 --
-CREATE FUNCTION reengage.fdw_validator(options text[], catalog oid) RETURNS void
+CREATE FUNCTION reengage_internal.fdw_validator(options text[], catalog oid) RETURNS void
 LANGUAGE C STRICT SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_fdw_validator';
-COMMENT ON FUNCTION reengage.fdw_validator(text[], oid) IS
+COMMENT ON FUNCTION reengage_internal.fdw_validator(text[], oid) IS
 	'checks the options of CREATE SERVER ... FOREIGN DATA WRAPPER reengage';
 
-CREATE FOREIGN DATA WRAPPER reengage VALIDATOR reengage.fdw_validator;
+CREATE FOREIGN DATA WRAPPER reengage VALIDATOR reengage_internal.fdw_validator;
 COMMENT ON FOREIGN DATA WRAPPER reengage IS
 	'a server of this wrapper is one organisation at one messaging API';
 
@@ -18,28 +18,28 @@ COMMENT ON FUNCTION reengage.default_server() IS
 	'the setting reengage.default_server; an error when it is empty';
 GRANT EXECUTE ON FUNCTION reengage.default_server() TO reengage_application, reengage_operator;
 
-CREATE FUNCTION reengage.require_server(server text) RETURNS void
+CREATE FUNCTION reengage_internal.require_server(server text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM pg_foreign_server s
 						JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
 				   WHERE s.srvname = require_server.server) THEN
-		RAISE EXCEPTION 'server "%" does not exist', reengage.shown(server)
+		RAISE EXCEPTION 'server "%" does not exist', reengage_internal.shown(server)
 			USING ERRCODE = 'undefined_object',
 				  DETAIL = 'There is no foreign server of this name with the wrapper reengage.';
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION reengage.require_server(text) IS
+COMMENT ON FUNCTION reengage_internal.require_server(text) IS
 	'an error if there is no such server of the wrapper reengage';
 
-CREATE FUNCTION reengage.country_code_of(server text) RETURNS text
+CREATE FUNCTION reengage_internal.country_code_of(server text) RETURNS text
 LANGUAGE C STABLE STRICT
 AS 'MODULE_PATHNAME', 'reengage_country_code_of';
-COMMENT ON FUNCTION reengage.country_code_of(text) IS
+COMMENT ON FUNCTION reengage_internal.country_code_of(text) IS
 	'the default_country_code of a server; null: it has none';
-GRANT EXECUTE ON FUNCTION reengage.country_code_of(text) TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage_internal.country_code_of(text) TO reengage_operator;
 
 CREATE TABLE reengage.server_state (
 	server text NOT NULL,

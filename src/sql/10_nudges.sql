@@ -73,16 +73,16 @@ GRANT INSERT (nudge_id, server, conversation_id, message, address, channel, when
 GRANT SELECT ON reengage.nudges TO reengage_operator, reengage_worker;
 
 CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.nudges
-	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage_internal.refuse_change();
 
-CREATE FUNCTION reengage.nudges_validate() RETURNS trigger
+CREATE FUNCTION reengage_internal.nudges_validate() RETURNS trigger
 LANGUAGE C SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_nudges_validate';
-COMMENT ON FUNCTION reengage.nudges_validate() IS
+COMMENT ON FUNCTION reengage_internal.nudges_validate() IS
 	'refuses a nudge that can never be sent, naming the value';
 
 CREATE TRIGGER validate BEFORE INSERT ON reengage.nudges
-	FOR EACH ROW EXECUTE FUNCTION reengage.nudges_validate();
+	FOR EACH ROW EXECUTE FUNCTION reengage_internal.nudges_validate();
 
 CREATE FUNCTION reengage.nudge(
 	conversation_id text,

@@ -50,7 +50,7 @@ GRANT SELECT ON reengage.due TO reengage_operator;
 GRANT SELECT, UPDATE, DELETE ON reengage.due TO reengage_worker;
 
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON reengage.due
-	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_truncate();
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage_internal.refuse_truncate();
 
 CREATE TABLE reengage.releases (server text NOT NULL);
 -- it has no key, as two who decide wait for nobody; a publication of all tables
@@ -62,7 +62,7 @@ COMMENT ON COLUMN reengage.releases.server IS 'the foreign server';
 -- UPDATE lets it lock what it deletes
 GRANT SELECT, INSERT, UPDATE, DELETE ON reengage.releases TO reengage_worker;
 
-CREATE FUNCTION reengage.check_max_due(server text, asker text) RETURNS void
+CREATE FUNCTION reengage_internal.check_max_due(server text, asker text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
@@ -86,10 +86,10 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION reengage.check_max_due(text, text) IS
+COMMENT ON FUNCTION reengage_internal.check_max_due(text, text) IS
 	'an error if a role has more nudges due at a server than its policies allow, as far as the snapshot shows them';
 
-CREATE FUNCTION reengage.nudges_schedule() RETURNS trigger
+CREATE FUNCTION reengage_internal.nudges_schedule() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 -- The plan is kept for the life of a session and must not become a sequential
@@ -100,11 +100,11 @@ DECLARE
 	lanes bigint;
 BEGIN
 	IF EXISTS (SELECT FROM new_nudges n WHERE n.supersedes AND n.requested_at = now()) THEN
-		PERFORM reengage.cancel_older(ARRAY(
+		PERFORM reengage_internal.cancel_older(ARRAY(
 			SELECT n.nudge_id FROM new_nudges n WHERE n.supersedes AND n.requested_at = now()));
 	END IF;
 	IF EXISTS (SELECT FROM new_nudges n WHERE n.address IS NOT NULL) THEN
-		PERFORM reengage.make_address_key();
+		PERFORM reengage_internal.make_address_key();
 	END IF;
 	-- A row that carries another requested_at than now comes out of a dump: it
 	-- is due only if it has no outcome.
@@ -120,23 +120,23 @@ BEGIN
 				 OR NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
 			  GROUP BY 1, 2, n.part) s
 			CROSS JOIN LATERAL unnest(s.nudge_ids, s.priorities, s.times,
-					CASE WHEN s.named THEN reengage.own_customers(s.server, s.addresses, s.channels) END)
+					CASE WHEN s.named THEN reengage_internal.own_customers(s.server, s.addresses, s.channels) END)
 				AS d (nudge_id, priority, due_at, address_hash)
 		RETURNING server, requested_by, priority, due_at
 	)
-	SELECT count(reengage.wake_lane(l.server, l.requested_by, l.priority, l.due_at)) INTO lanes
+	SELECT count(reengage_internal.wake_lane(l.server, l.requested_by, l.priority, l.due_at)) INTO lanes
 	FROM (SELECT s.server, s.requested_by, s.priority, min(s.due_at) AS due_at
 		  FROM scheduled s GROUP BY 1, 2, 3) l;
 	IF EXISTS (SELECT FROM reengage.policies p WHERE p.max_due IS NOT NULL) THEN
-		PERFORM reengage.check_max_due(a.server, a.asker)
+		PERFORM reengage_internal.check_max_due(a.server, a.asker)
 		FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker
 			  FROM new_nudges n WHERE n.requested_at = now()) a;
 	END IF;
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION reengage.nudges_schedule() IS 'makes inserted nudges due, and wakes the worker at commit';
+COMMENT ON FUNCTION reengage_internal.nudges_schedule() IS 'makes inserted nudges due, and wakes the worker at commit';
 
 CREATE TRIGGER schedule AFTER INSERT ON reengage.nudges
 	REFERENCING NEW TABLE AS new_nudges
-	FOR EACH STATEMENT EXECUTE FUNCTION reengage.nudges_schedule();
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage_internal.nudges_schedule();

@@ -20,19 +20,19 @@ COMMENT ON COLUMN reengage.lineage_epochs.base IS 'added to the transaction id; 
 COMMENT ON COLUMN reengage.lineage_epochs.began_at IS 'when the first row of lineage was written in it';
 GRANT SELECT ON reengage.lineage_epochs TO reengage_operator;
 
-CREATE FUNCTION reengage.lineage_position() RETURNS bigint
+CREATE FUNCTION reengage_internal.lineage_position() RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	base bigint;
 BEGIN
 	SELECT e.base INTO base FROM reengage.lineage_epochs e
-	WHERE e.system_identifier = reengage.system_identifier() AND e.timeline = reengage.timeline();
+	WHERE e.system_identifier = reengage_internal.system_identifier() AND e.timeline = reengage_internal.timeline();
 	IF NOT FOUND THEN
 		-- who comes second waits for the first; counted from the oldest that runs,
 		-- so that none of them comes before what is there
 		INSERT INTO reengage.lineage_epochs AS e (system_identifier, timeline, base)
-		SELECT reengage.system_identifier(), reengage.timeline(),
+		SELECT reengage_internal.system_identifier(), reengage_internal.timeline(),
 			coalesce(max(l.xact_id) + 4294967296 - pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 0)
 		FROM reengage.lineage l
 		ON CONFLICT ON CONSTRAINT lineage_epochs_pkey DO UPDATE SET base = e.base
@@ -41,9 +41,9 @@ BEGIN
 	RETURN base + pg_current_xact_id()::text::bigint;
 END
 $$;
-COMMENT ON FUNCTION reengage.lineage_position() IS
+COMMENT ON FUNCTION reengage_internal.lineage_position() IS
 	'the place of this transaction in the order of lineage; it grows across restores and promotions';
-GRANT EXECUTE ON FUNCTION reengage.lineage_position() TO reengage_worker;
+GRANT EXECUTE ON FUNCTION reengage_internal.lineage_position() TO reengage_worker;
 
 CREATE TABLE reengage.lineage (
 	lineage_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
@@ -77,7 +77,7 @@ CREATE TABLE reengage.lineage (
 	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	resolves uuid,
 	schema_version integer NOT NULL DEFAULT 1,
-	xact_id bigint NOT NULL DEFAULT reengage.lineage_position(),
+	xact_id bigint NOT NULL DEFAULT reengage_internal.lineage_position(),
 	detail jsonb,
 	CONSTRAINT lineage_pkey PRIMARY KEY (lineage_id),
 	CONSTRAINT lineage_outcome_check CHECK (outcome IN (
@@ -167,9 +167,9 @@ GRANT SELECT ON reengage.lineage TO reengage_operator, reengage_reader;
 GRANT SELECT, INSERT ON reengage.lineage TO reengage_worker;
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.lineage
-	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage_internal.refuse_change();
 
-CREATE FUNCTION reengage.lineage_in_progress() RETURNS int8range
+CREATE FUNCTION reengage_internal.lineage_in_progress() RETURNS int8range
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	SELECT coalesce((
@@ -178,18 +178,18 @@ AS $$
 			e.base + greatest(pg_snapshot_xmax(now.snapshot)::text::bigint,
 							  pg_current_xact_id_if_assigned()::text::bigint + 1))
 		FROM reengage.lineage_epochs e, (SELECT pg_current_snapshot() AS snapshot) now
-		WHERE e.system_identifier = reengage.system_identifier() AND e.timeline = reengage.timeline()),
+		WHERE e.system_identifier = reengage_internal.system_identifier() AND e.timeline = reengage_internal.timeline()),
 		'empty')
 $$;
-COMMENT ON FUNCTION reengage.lineage_in_progress() IS
+COMMENT ON FUNCTION reengage_internal.lineage_in_progress() IS
 	'the part of the order of lineage in which a transaction may still be running; empty: nothing was written since a restore or promotion';
-GRANT EXECUTE ON FUNCTION reengage.lineage_in_progress() TO reengage_operator, reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage_internal.lineage_in_progress() TO reengage_operator, reengage_reader;
 
 -- What lies beyond the range was written by no transaction of this epoch: rows
 -- of a dump that was restored late.
 CREATE VIEW reengage.lineage_settled AS
 SELECT l.* FROM reengage.lineage l
-WHERE NOT l.xact_id OPERATOR(pg_catalog.<@) (SELECT reengage.lineage_in_progress());
+WHERE NOT l.xact_id OPERATOR(pg_catalog.<@) (SELECT reengage_internal.lineage_in_progress());
 COMMENT ON VIEW reengage.lineage_settled IS
 	'lineage up to the oldest transaction that still runs: no row appears later before one that is here, in the order of xact_id and lineage_id';
 GRANT SELECT ON reengage.lineage_settled TO reengage_operator, reengage_reader;

@@ -22,7 +22,7 @@ SELECT pg_catalog.pg_extension_config_dump('reengage.lineage_manifest', '');
 GRANT SELECT ON reengage.lineage_manifest TO reengage_operator, reengage_reader, reengage_worker;
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.lineage_manifest
-	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage_internal.refuse_change();
 
 CREATE FUNCTION reengage.lineage_digest(l reengage.lineage) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -41,13 +41,13 @@ COMMENT ON FUNCTION reengage.lineage_digest(reengage.lineage) IS
 GRANT EXECUTE ON FUNCTION reengage.lineage_digest(reengage.lineage)
 	TO reengage_operator, reengage_reader, reengage_worker;
 
-CREATE FUNCTION reengage.start_of_day(day date) RETURNS timestamptz
+CREATE FUNCTION reengage_internal.start_of_day(day date) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT day::timestamp AT TIME ZONE 'UTC' $$;
-COMMENT ON FUNCTION reengage.start_of_day(date) IS 'midnight in UTC, with which a day of the manifest begins';
-GRANT EXECUTE ON FUNCTION reengage.start_of_day(date) TO reengage_operator, reengage_reader, reengage_worker;
+COMMENT ON FUNCTION reengage_internal.start_of_day(date) IS 'midnight in UTC, with which a day of the manifest begins';
+GRANT EXECUTE ON FUNCTION reengage_internal.start_of_day(date) TO reengage_operator, reengage_reader, reengage_worker;
 
-CREATE FUNCTION reengage.measure_lineage(since timestamptz, before timestamptz, at_most bigint DEFAULT NULL,
+CREATE FUNCTION reengage_internal.measure_lineage(since timestamptz, before timestamptz, at_most bigint DEFAULT NULL,
 	OUT row_count bigint, OUT digest bigint, OUT measured_to timestamptz)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 -- along the index of recorded_at, whatever the planner knows of the table
@@ -66,14 +66,14 @@ BEGIN
 	FROM reengage.lineage l WHERE l.recorded_at >= since AND l.recorded_at < measured_to;
 END
 $$;
-COMMENT ON FUNCTION reengage.measure_lineage(timestamptz, timestamptz, bigint) IS
+COMMENT ON FUNCTION reengage_internal.measure_lineage(timestamptz, timestamptz, bigint) IS
 	'how many rows of lineage were recorded in a period, and the sum of their digests modulo 2^53; with at_most only about so many rows, up to measured_to';
-GRANT EXECUTE ON FUNCTION reengage.measure_lineage(timestamptz, timestamptz, bigint)
+GRANT EXECUTE ON FUNCTION reengage_internal.measure_lineage(timestamptz, timestamptz, bigint)
 	TO reengage_operator, reengage_reader, reengage_worker;
 
 -- A row's recorded_at is computed when its transaction has locked lineage, so
 -- that nobody else can still record a row of that day.
-CREATE FUNCTION reengage.day_held_open_by(day date) RETURNS text
+CREATE FUNCTION reengage_internal.day_held_open_by(day date) RETURNS text
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	SELECT string_agg(coalesce('process ' || k.pid, 'a prepared transaction')
@@ -85,13 +85,13 @@ AS $$
 	  AND k.mode = 'RowExclusiveLock' AND k.granted
 	  AND k.pid IS DISTINCT FROM pg_backend_pid()
 	  -- of a prepared transaction, and of one that is not tracked, nobody knows when it began
-	  AND coalesce(a.xact_start, '-infinity') < reengage.start_of_day(day + 1)
+	  AND coalesce(a.xact_start, '-infinity') < reengage_internal.start_of_day(day + 1)
 $$;
-COMMENT ON FUNCTION reengage.day_held_open_by(date) IS
+COMMENT ON FUNCTION reengage_internal.day_held_open_by(date) IS
 	'the transactions that began before the end of a day (or nobody knows when) and have written to lineage: their rows of that day cannot be counted yet; null: there is none';
-GRANT EXECUTE ON FUNCTION reengage.day_held_open_by(date) TO reengage_worker;
+GRANT EXECUTE ON FUNCTION reengage_internal.day_held_open_by(date) TO reengage_worker;
 
-CREATE FUNCTION reengage.day_without_manifest() RETURNS date
+CREATE FUNCTION reengage_internal.day_without_manifest() RETURNS date
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 -- from day to day along the index of recorded_at, whatever the planner knows of the table
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
@@ -101,18 +101,18 @@ AS $$
 				WHERE l.recorded_at >= '0001-01-01 00:00+00' ORDER BY l.recorded_at LIMIT 1)
 		UNION ALL
 		SELECT (SELECT (l.recorded_at AT TIME ZONE 'UTC')::date FROM reengage.lineage l
-				WHERE l.recorded_at >= reengage.start_of_day(r.day + 1) ORDER BY l.recorded_at LIMIT 1)
-		FROM recorded r WHERE reengage.start_of_day(r.day + 1) <= now()
+				WHERE l.recorded_at >= reengage_internal.start_of_day(r.day + 1) ORDER BY l.recorded_at LIMIT 1)
+		FROM recorded r WHERE reengage_internal.start_of_day(r.day + 1) <= now()
 	)
 	SELECT min(r.day) FROM recorded r
-	WHERE reengage.start_of_day(r.day + 1) <= now()
+	WHERE reengage_internal.start_of_day(r.day + 1) <= now()
 	  AND NOT EXISTS (SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(r.day, 'YYYY-MM-DD'))
 $$;
-COMMENT ON FUNCTION reengage.day_without_manifest() IS
+COMMENT ON FUNCTION reengage_internal.day_without_manifest() IS
 	'the first day that has ended, has rows in lineage, and none in the manifest';
-GRANT EXECUTE ON FUNCTION reengage.day_without_manifest() TO reengage_worker;
+GRANT EXECUTE ON FUNCTION reengage_internal.day_without_manifest() TO reengage_worker;
 
-CREATE FUNCTION reengage.record_manifest(day date, row_count bigint, digest bigint) RETURNS boolean
+CREATE FUNCTION reengage_internal.record_manifest(day date, row_count bigint, digest bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
@@ -141,9 +141,9 @@ BEGIN
 	RETURN true;
 END
 $$;
-COMMENT ON FUNCTION reengage.record_manifest(date, bigint, bigint) IS
+COMMENT ON FUNCTION reengage_internal.record_manifest(date, bigint, bigint) IS
 	'writes a row of the manifest, unless the newest of the day says the same; returns whether it did';
-GRANT EXECUTE ON FUNCTION reengage.record_manifest(date, bigint, bigint) TO reengage_worker;
+GRANT EXECUTE ON FUNCTION reengage_internal.record_manifest(date, bigint, bigint) TO reengage_worker;
 
 CREATE PROCEDURE reengage.close_day(
 	day date DEFAULT (pg_catalog.now() AT TIME ZONE 'UTC')::pg_catalog.date OPERATOR(pg_catalog.-) 1)
@@ -169,14 +169,14 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  HINT = 'Call it in a read committed transaction.';
 	END IF;
-	IF reengage.start_of_day(day + 1) > now() THEN
+	IF reengage_internal.start_of_day(day + 1) > now() THEN
 		RAISE EXCEPTION 'day % has not ended', name
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  DETAIL = format('It ends at midnight in UTC, and the transaction began at %s.',
 								  to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')),
 				  HINT = 'Call it when the day has ended; the worker closes days by itself.';
 	END IF;
-	holders := reengage.day_held_open_by(day);
+	holders := reengage_internal.day_held_open_by(day);
 	IF holders IS NOT NULL THEN
 		RAISE EXCEPTION 'day % is still open', name
 			USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -186,8 +186,8 @@ BEGIN
 
 	LOCK TABLE reengage.lineage_manifest IN SHARE ROW EXCLUSIVE MODE;
 	SELECT * INTO counted
-	FROM reengage.measure_lineage(reengage.start_of_day(day), reengage.start_of_day(day + 1));
-	IF NOT reengage.record_manifest(day, counted.row_count, counted.digest) THEN
+	FROM reengage_internal.measure_lineage(reengage_internal.start_of_day(day), reengage_internal.start_of_day(day + 1));
+	IF NOT reengage_internal.record_manifest(day, counted.row_count, counted.digest) THEN
 		RAISE NOTICE 'day % was closed before, and nothing has changed', name;
 	END IF;
 END
@@ -208,9 +208,9 @@ SELECT m.day,
 	m.digest AS digest_counted, c.digest AS digest_here, m.as_of
 FROM (SELECT DISTINCT ON (n.day) * FROM reengage.lineage_manifest n
 	  ORDER BY n.day, n.as_of DESC, n.manifest_id DESC) m
-	CROSS JOIN LATERAL reengage.measure_lineage(
-		reengage.start_of_day(m.day::pg_catalog.date),
-		reengage.start_of_day(m.day::pg_catalog.date OPERATOR(pg_catalog.+) 1)) c;
+	CROSS JOIN LATERAL reengage_internal.measure_lineage(
+		reengage_internal.start_of_day(m.day::pg_catalog.date),
+		reengage_internal.start_of_day(m.day::pg_catalog.date OPERATOR(pg_catalog.+) 1)) c;
 COMMENT ON VIEW reengage.reconciliation IS
 	'for each closed day: what the manifest says and what lineage holds here, in the database that wrote it or in one that the rows were replicated to; reads all rows of the days that are asked for';
 COMMENT ON COLUMN reengage.reconciliation.day IS 'YYYY-MM-DD, in UTC';

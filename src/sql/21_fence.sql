@@ -24,33 +24,33 @@ COMMENT ON COLUMN reengage.identity.armed_by IS 'who called it';
 GRANT SELECT ON reengage.identity TO reengage_operator, reengage_worker;
 GRANT UPDATE (timeline) ON reengage.identity TO reengage_worker;
 
-CREATE FUNCTION reengage.fence_complaint() RETURNS text
+CREATE FUNCTION reengage_internal.fence_complaint() RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	SELECT CASE
 		WHEN i.armed IS NULL THEN 'not armed: nothing is sent'
-		WHEN i.system_identifier <> reengage.system_identifier()
+		WHEN i.system_identifier <> reengage_internal.system_identifier()
 			THEN format('armed in another cluster (system identifier %s, here %s): this is a copy, or was made by pg_upgrade',
-						i.system_identifier, reengage.system_identifier())
+						i.system_identifier, reengage_internal.system_identifier())
 		WHEN i.database_oid <> d.oid
 			THEN format('armed in another database (oid %s, here %s): this is a copy',
 						i.database_oid, d.oid)
-		WHEN i.site <> reengage.site()
+		WHEN i.site <> reengage_internal.site()
 			THEN format('armed at another site (%s, here %s): this is a copy, or the server was moved',
-						i.site, reengage.site())
-		WHEN i.timeline <> reengage.timeline() AND i.site NOT LIKE 'key:%'
+						i.site, reengage_internal.site())
+		WHEN i.timeline <> reengage_internal.timeline() AND i.site NOT LIKE 'key:%'
 			THEN format('armed on another timeline (%s, here %s): an earlier state was restored, or a standby promoted without reengage.instance_key',
-						i.timeline, reengage.timeline())
-		WHEN i.timeline <> reengage.timeline() AND current_setting('reengage.on_promotion') = 'hold'
+						i.timeline, reengage_internal.timeline())
+		WHEN i.timeline <> reengage_internal.timeline() AND current_setting('reengage.on_promotion') = 'hold'
 			THEN format('armed on another timeline (%s, here %s): a standby was promoted, or an earlier state restored, and reengage.on_promotion is hold',
-						i.timeline, reengage.timeline())
+						i.timeline, reengage_internal.timeline())
 	END
 	FROM pg_database d LEFT JOIN reengage.identity i ON true
 	WHERE d.datname = current_database()
 $$;
-COMMENT ON FUNCTION reengage.fence_complaint() IS
+COMMENT ON FUNCTION reengage_internal.fence_complaint() IS
 	'why nothing may be sent from this database; null: it is armed';
-GRANT EXECUTE ON FUNCTION reengage.fence_complaint()
+GRANT EXECUTE ON FUNCTION reengage_internal.fence_complaint()
 	TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
 
 CREATE FUNCTION reengage.arm() RETURNS void
@@ -59,7 +59,7 @@ SET search_path = pg_catalog, pg_temp
 SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
-	armed_before boolean := reengage.fence_complaint() IS NULL;
+	armed_before boolean := reengage_internal.fence_complaint() IS NULL;
 	ended bigint;
 	gone bigint;
 	rescheduled bigint;
@@ -74,7 +74,7 @@ BEGIN
 		RAISE NOTICE 'already armed';
 	ELSE
 		INSERT INTO reengage.identity (system_identifier, database_oid, site, timeline, armed_at, armed_by)
-		VALUES (reengage.system_identifier(), database, reengage.site(), reengage.timeline(), now(), session_user)
+		VALUES (reengage_internal.system_identifier(), database, reengage_internal.site(), reengage_internal.timeline(), now(), session_user)
 		ON CONFLICT (armed) DO UPDATE
 			SET system_identifier = EXCLUDED.system_identifier,
 				database_oid = EXCLUDED.database_oid,
@@ -87,7 +87,7 @@ BEGIN
 		UPDATE reengage.unresolved SET since = '-infinity';
 		UPDATE reengage.intents SET recorded_at = '-infinity';
 	END IF;
-	PERFORM reengage.make_address_key();
+	PERFORM reengage_internal.make_address_key();
 
 	-- What has an outcome is not due, nor is what nobody asks for; what has none is.
 	DELETE FROM reengage.due d USING reengage.lineage l WHERE l.nudge_id = d.nudge_id;
@@ -112,14 +112,14 @@ BEGIN
 				FROM (SELECT n.nudge_id, n.server, n.address, n.channel, row_number() OVER (PARTITION BY n.server) / 10000 AS part
 					  FROM reengage.due d JOIN reengage.nudges n ON n.nudge_id = d.nudge_id WHERE n.address IS NOT NULL) p
 				GROUP BY p.server, p.part) s
-			CROSS JOIN LATERAL unnest(s.nudge_ids, reengage.own_customers(s.server, s.addresses, s.channels)) AS h (nudge_id, address_hash)) own
+			CROSS JOIN LATERAL unnest(s.nudge_ids, reengage_internal.own_customers(s.server, s.addresses, s.channels)) AS h (nudge_id, address_hash)) own
 	WHERE d.nudge_id = own.nudge_id AND d.address_hash IS DISTINCT FROM own.address_hash;
 	IF rescheduled > 0 THEN
 		RAISE NOTICE 'made % nudges without an outcome due again', rescheduled;
 	END IF;
 	-- now, so that no application's first row of lineage holds up the worker's
-	PERFORM reengage.lineage_position();
-	PERFORM reengage.wake('-infinity');
+	PERFORM reengage_internal.lineage_position();
+	PERFORM reengage_internal.wake('-infinity');
 END
 $$;
 COMMENT ON FUNCTION reengage.arm() IS
@@ -134,7 +134,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE NOTICE 'not armed';
 	END IF;
-	PERFORM reengage.wake('-infinity');
+	PERFORM reengage_internal.wake('-infinity');
 END
 $$;
 COMMENT ON FUNCTION reengage.disarm() IS

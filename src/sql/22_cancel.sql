@@ -1,7 +1,7 @@
 --
 -- Not asking any more: a nudge, a campaign, a thread, a customer.
 --
-CREATE FUNCTION reengage.cancel_locked(nudge_ids uuid[], reason text) RETURNS bigint
+CREATE FUNCTION reengage_internal.cancel_locked(nudge_ids uuid[], reason text) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
@@ -23,7 +23,7 @@ BEGIN
 		SELECT e.nudge_id, e.server, 'cancelled', cancel_locked.reason, e.conversation_id, t.tip,
 			   t.root, t.generation, e.campaign, e.attempt, e.api_calls, 0,
 			   e.requested_at, e.due_at, clock_timestamp(), e.detail
-		FROM ended e CROSS JOIN LATERAL reengage.locate(e.server, e.conversation_id) t
+		FROM ended e CROSS JOIN LATERAL reengage_internal.locate(e.server, e.conversation_id) t
 		RETURNING lineage_id
 	)
 	SELECT (SELECT count(*) FROM ended), (SELECT count(*) FROM stored) INTO ended, cancelled;
@@ -34,18 +34,18 @@ BEGIN
 	RETURN cancelled;
 END
 $$;
-COMMENT ON FUNCTION reengage.cancel_locked(uuid[], text) IS
+COMMENT ON FUNCTION reengage_internal.cancel_locked(uuid[], text) IS
 	'cancels those of the nudges, all of them locked, for which no call may be on the wire; returns how many';
 
-CREATE FUNCTION reengage.cancel_for(nudge_id uuid, caller text, may_cancel_all boolean) RETURNS text
+CREATE FUNCTION reengage_internal.cancel_for(nudge_id uuid, caller text, may_cancel_all boolean) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	asked reengage.nudges;
-	many boolean := reengage.nudge_locks() >= 100;
+	many boolean := reengage_internal.nudge_locks() >= 100;
 BEGIN
-	PERFORM reengage.require_read_committed();
+	PERFORM reengage_internal.require_read_committed();
 	SELECT * INTO asked FROM reengage.nudges n
 	WHERE n.nudge_id = cancel_for.nudge_id AND (may_cancel_all OR n.requested_by = caller);
 	IF NOT FOUND THEN
@@ -55,14 +55,14 @@ BEGIN
 						   THEN format('Or it is not one that role "%s" asked for.', caller)
 						   ELSE 'There is no row of reengage.nudges with this id.' END;
 	END IF;
-	PERFORM reengage.lock_part(asked.server, asked.requested_by::name::text, coalesce(asked.campaign, ''), NOT many);
+	PERFORM reengage_internal.lock_part(asked.server, asked.requested_by::name::text, coalesce(asked.campaign, ''), NOT many);
 	IF NOT many THEN
-		PERFORM reengage.lock_nudge(nudge_id);
+		PERFORM reengage_internal.lock_nudge(nudge_id);
 	END IF;
-	RETURN CASE reengage.cancel_locked(ARRAY[nudge_id], NULL) WHEN 1 THEN 'cancelled' ELSE 'too late' END;
+	RETURN CASE reengage_internal.cancel_locked(ARRAY[nudge_id], NULL) WHEN 1 THEN 'cancelled' ELSE 'too late' END;
 END
 $$;
-COMMENT ON FUNCTION reengage.cancel_for(uuid, text, boolean) IS 'cancel(), once it is known who calls it';
+COMMENT ON FUNCTION reengage_internal.cancel_for(uuid, text, boolean) IS 'cancel(), once it is known who calls it';
 
 CREATE FUNCTION reengage.cancel(nudge_id uuid) RETURNS text
 LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -80,15 +80,15 @@ DECLARE
 	of_server text := coalesce(cancel_campaign.server, reengage.default_server());
 	due uuid[];
 BEGIN
-	PERFORM reengage.require_read_committed();
-	PERFORM reengage.require_server(of_server);
+	PERFORM reengage_internal.require_read_committed();
+	PERFORM reengage_internal.require_server(of_server);
 	IF campaign IS NULL THEN
 		RAISE EXCEPTION 'a campaign must be named' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	PERFORM reengage.lock_campaign(of_server, campaign);
+	PERFORM reengage_internal.lock_campaign(of_server, campaign);
 	due := ARRAY(SELECT d.nudge_id FROM reengage.due d JOIN reengage.nudges n ON n.nudge_id = d.nudge_id
 				 WHERE n.server = of_server AND n.campaign = cancel_campaign.campaign);
-	cancelled := reengage.cancel_locked(due, 'campaign_cancelled');
+	cancelled := reengage_internal.cancel_locked(due, 'campaign_cancelled');
 	too_late := cardinality(due) - cancelled;
 END
 $$;
@@ -96,7 +96,7 @@ COMMENT ON FUNCTION reengage.cancel_campaign(text, text) IS
 	'cancels all nudges of a campaign at a server that have not ended, and tells how many it was too late for: their call may have been made; commit soon, the campaign rests until then';
 GRANT EXECUTE ON FUNCTION reengage.cancel_campaign(text, text) TO reengage_operator;
 
-CREATE FUNCTION reengage.cancel_older(newer uuid[]) RETURNS void
+CREATE FUNCTION reengage_internal.cancel_older(newer uuid[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
@@ -104,12 +104,12 @@ DECLARE
 	older uuid[];
 	many boolean;
 BEGIN
-	PERFORM reengage.require_read_committed();
+	PERFORM reengage_internal.require_read_committed();
 	-- all locks in one order, so that two of these wait for each other in one way only
-	PERFORM reengage.lock_superseding(p.server, p.asker, p.campaign, p.stripe)
+	PERFORM reengage_internal.lock_superseding(p.server, p.asker, p.campaign, p.stripe)
 	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign,
 			abs(hashtext(t.root) % 64) AS stripe
-		  FROM reengage.nudges n CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
+		  FROM reengage.nudges n CROSS JOIN LATERAL reengage_internal.locate(n.server, n.conversation_id) t
 		  WHERE n.nudge_id = ANY (newer) ORDER BY 1, 2, 3, 4) p;
 	-- each thread is looked for once, not once for every nudge that might be an older one
 	WITH named AS MATERIALIZED (
@@ -117,7 +117,7 @@ BEGIN
 			EXISTS (SELECT FROM pg_roles r
 					WHERE r.rolname = n.requested_by AND pg_has_role(r.oid, 'reengage_operator', 'USAGE')) AS may_cancel_all
 		FROM reengage.nudges n
-			CROSS JOIN LATERAL reengage.locate(n.server, n.conversation_id) t
+			CROSS JOIN LATERAL reengage_internal.locate(n.server, n.conversation_id) t
 			CROSS JOIN LATERAL (
 				SELECT t.root AS conversation_id
 				UNION
@@ -139,20 +139,20 @@ BEGIN
 		RETURN;
 	END IF;
 	-- the lock table is not made for thousands
-	many := cardinality(older) + reengage.nudge_locks() > 100;
-	PERFORM reengage.lock_part(c.server, c.asker, c.campaign, NOT many)
+	many := cardinality(older) + reengage_internal.nudge_locks() > 100;
+	PERFORM reengage_internal.lock_part(c.server, c.asker, c.campaign, NOT many)
 	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign
 		  FROM reengage.nudges n WHERE n.nudge_id = ANY (older) ORDER BY 1, 2, 3) c;
 	IF NOT many THEN
-		PERFORM reengage.lock_nudge(o.nudge_id) FROM unnest(older) AS o (nudge_id);
+		PERFORM reengage_internal.lock_nudge(o.nudge_id) FROM unnest(older) AS o (nudge_id);
 	END IF;
-	PERFORM reengage.cancel_locked(older, 'superseded');
+	PERFORM reengage_internal.cancel_locked(older, 'superseded');
 END
 $$;
-COMMENT ON FUNCTION reengage.cancel_older(uuid[]) IS
+COMMENT ON FUNCTION reengage_internal.cancel_older(uuid[]) IS
 	'cancels what nudges with "supersedes" take the place of, as far as whoever asked for them may cancel it';
 
-CREATE FUNCTION reengage.due_in_threads(servers text[], roots text[]) RETURNS uuid[]
+CREATE FUNCTION reengage_internal.due_in_threads(servers text[], roots text[]) RETURNS uuid[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
@@ -168,10 +168,10 @@ AS $$
 			WHERE n.conversation_id = c.conversation_id AND n.server = t.server OFFSET 0) n
 		CROSS JOIN LATERAL (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id OFFSET 0) d
 $$;
-COMMENT ON FUNCTION reengage.due_in_threads(text[], text[]) IS
+COMMENT ON FUNCTION reengage_internal.due_in_threads(text[], text[]) IS
 	'the nudges that are due in threads, each named by its server and first conversation';
 
-CREATE FUNCTION reengage.cancel_due(nudge_ids uuid[], of_campaign text, reason text, caller text, may_cancel_all boolean,
+CREATE FUNCTION reengage_internal.cancel_due(nudge_ids uuid[], of_campaign text, reason text, caller text, may_cancel_all boolean,
 	OUT cancelled bigint, OUT too_late bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -183,25 +183,25 @@ DECLARE
 		  AND (may_cancel_all OR n.requested_by = caller)
 		ORDER BY n.nudge_id);
 	-- the lock table is not made for thousands
-	many boolean := cardinality(chosen) + reengage.nudge_locks() > 100;
+	many boolean := cardinality(chosen) + reengage_internal.nudge_locks() > 100;
 BEGIN
-	PERFORM reengage.lock_part(c.server, c.asker, c.campaign, NOT many)
+	PERFORM reengage_internal.lock_part(c.server, c.asker, c.campaign, NOT many)
 	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign
 		  FROM reengage.nudges n WHERE n.nudge_id = ANY (chosen) ORDER BY 1, 2, 3) c;
 	IF NOT many THEN
-		PERFORM reengage.lock_nudge(o.nudge_id) FROM unnest(chosen) AS o (nudge_id);
+		PERFORM reengage_internal.lock_nudge(o.nudge_id) FROM unnest(chosen) AS o (nudge_id);
 	END IF;
-	cancelled := reengage.cancel_locked(chosen, reason);
+	cancelled := reengage_internal.cancel_locked(chosen, reason);
 	-- not what another session has cancelled meanwhile
 	too_late := (SELECT count(*) FROM unnest(chosen) AS c (nudge_id)
 				 WHERE NOT EXISTS (SELECT FROM reengage.lineage l
 								   WHERE l.nudge_id = c.nudge_id AND l.outcome = 'cancelled' OFFSET 0));
 END
 $$;
-COMMENT ON FUNCTION reengage.cancel_due(uuid[], text, text, text, boolean) IS
+COMMENT ON FUNCTION reengage_internal.cancel_due(uuid[], text, text, text, boolean) IS
 	'cancels those of the nudges that are of a campaign (null: any) and that the caller may cancel, as far as no call may be on the wire';
 
-CREATE FUNCTION reengage.cancel_thread_for(conversation_id text, server text, campaign text, caller text, may_cancel_all boolean,
+CREATE FUNCTION reengage_internal.cancel_thread_for(conversation_id text, server text, campaign text, caller text, may_cancel_all boolean,
 	OUT cancelled bigint, OUT too_late bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -209,14 +209,14 @@ AS $$
 DECLARE
 	subjects record;
 BEGIN
-	PERFORM reengage.require_read_committed();
+	PERFORM reengage_internal.require_read_committed();
 	SELECT array_agg(s.of_server) AS servers, array_agg(s.root_conversation_id) AS roots INTO subjects
-	FROM reengage.suppression_subject(NULL, cancel_thread_for.conversation_id, NULL, server) s;
-	SELECT * INTO cancelled, too_late FROM reengage.cancel_due(
-		reengage.due_in_threads(subjects.servers, subjects.roots), campaign, 'thread_cancelled', caller, may_cancel_all);
+	FROM reengage_internal.suppression_subject(NULL, cancel_thread_for.conversation_id, NULL, server) s;
+	SELECT * INTO cancelled, too_late FROM reengage_internal.cancel_due(
+		reengage_internal.due_in_threads(subjects.servers, subjects.roots), campaign, 'thread_cancelled', caller, may_cancel_all);
 END
 $$;
-COMMENT ON FUNCTION reengage.cancel_thread_for(text, text, text, text, boolean) IS 'cancel_thread(), once it is known who calls it';
+COMMENT ON FUNCTION reengage_internal.cancel_thread_for(text, text, text, text, boolean) IS 'cancel_thread(), once it is known who calls it';
 
 CREATE FUNCTION reengage.cancel_thread(conversation_id text, server text DEFAULT NULL, campaign text DEFAULT NULL,
 	OUT cancelled bigint, OUT too_late bigint)
@@ -226,7 +226,7 @@ COMMENT ON FUNCTION reengage.cancel_thread(text, text, text) IS
 	'cancels all nudges of the threads that a conversation belongs to (at reengage.default_server, unless another is named), of one campaign or of any, that have not ended, and tells how many it was too late for; an application cancels its own nudges, an operator all; commit soon, they rest until then';
 GRANT EXECUTE ON FUNCTION reengage.cancel_thread(text, text, text) TO reengage_application, reengage_operator;
 
-CREATE FUNCTION reengage.due_to_customer(hashes text[], server text) RETURNS uuid[]
+CREATE FUNCTION reengage_internal.due_to_customer(hashes text[], server text) RETURNS uuid[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
@@ -239,13 +239,13 @@ BEGIN
 	SELECT array_agg(t.server) AS servers, array_agg(t.root_conversation_id) AS roots INTO threads
 	FROM (SELECT DISTINCT l.server, l.root_conversation_id FROM reengage.lineage l
 		  WHERE l.address_hash = ANY (hashes) AND l.server = coalesce(due_to_customer.server, l.server)) t;
-	RETURN own || reengage.due_in_threads(threads.servers, threads.roots);
+	RETURN own || reengage_internal.due_in_threads(threads.servers, threads.roots);
 END
 $$;
-COMMENT ON FUNCTION reengage.due_to_customer(text[], text) IS
+COMMENT ON FUNCTION reengage_internal.due_to_customer(text[], text) IS
 	'the nudges that are due to a customer: those that name the address, and those of threads that lineage knows it from';
 
-CREATE FUNCTION reengage.cancel_customer_for(address text, campaign text, server text, channel text, caller text, may_cancel_all boolean,
+CREATE FUNCTION reengage_internal.cancel_customer_for(address text, campaign text, server text, channel text, caller text, may_cancel_all boolean,
 	OUT cancelled bigint, OUT too_late bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -253,13 +253,13 @@ AS $$
 DECLARE
 	hashes text[];
 BEGIN
-	PERFORM reengage.require_read_committed();
-	hashes := ARRAY(SELECT s.address_hash FROM reengage.suppression_subject(address, NULL, reengage.require_channel(channel), server) s);
-	SELECT * INTO cancelled, too_late FROM reengage.cancel_due(
-		reengage.due_to_customer(hashes, server), campaign, 'customer_cancelled', caller, may_cancel_all);
+	PERFORM reengage_internal.require_read_committed();
+	hashes := ARRAY(SELECT s.address_hash FROM reengage_internal.suppression_subject(address, NULL, reengage_internal.require_channel(channel), server) s);
+	SELECT * INTO cancelled, too_late FROM reengage_internal.cancel_due(
+		reengage_internal.due_to_customer(hashes, server), campaign, 'customer_cancelled', caller, may_cancel_all);
 END
 $$;
-COMMENT ON FUNCTION reengage.cancel_customer_for(text, text, text, text, text, boolean) IS 'cancel_customer(), once it is known who calls it';
+COMMENT ON FUNCTION reengage_internal.cancel_customer_for(text, text, text, text, text, boolean) IS 'cancel_customer(), once it is known who calls it';
 
 CREATE FUNCTION reengage.cancel_customer(address text, campaign text DEFAULT NULL, server text DEFAULT NULL, channel text DEFAULT NULL,
 	OUT cancelled bigint, OUT too_late bigint)

@@ -23,9 +23,9 @@ SELECT pg_catalog.pg_extension_config_dump('reengage.changes', '');
 GRANT SELECT ON reengage.changes TO reengage_operator;
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.changes
-	FOR EACH STATEMENT EXECUTE FUNCTION reengage.refuse_change();
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage_internal.refuse_change();
 
-CREATE FUNCTION reengage.note_change() RETURNS trigger
+CREATE FUNCTION reengage_internal.note_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET "IntervalStyle" = 'postgres'
 AS $$
 BEGIN
@@ -48,5 +48,5 @@ BEGIN
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION reengage.note_change() IS
+COMMENT ON FUNCTION reengage_internal.note_change() IS
 	'writes a changed row of a table that has created_at into reengage.changes';

@@ -39,9 +39,9 @@ SELECT pg_catalog.pg_extension_config_dump('reengage.suppressions', '');
 GRANT SELECT ON reengage.suppressions TO reengage_operator, reengage_worker;
 
 CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON reengage.suppressions
-	FOR EACH ROW EXECUTE FUNCTION reengage.note_change();
+	FOR EACH ROW EXECUTE FUNCTION reengage_internal.note_change();
 
-CREATE FUNCTION reengage.on_the_wire(address_hash text, server text, root_conversation_id text)
+CREATE FUNCTION reengage_internal.on_the_wire(address_hash text, server text, root_conversation_id text)
 RETURNS TABLE (nudge_id uuid, step text, since timestamptz)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 -- it is called for thousands: one plan, and by index, whatever the tables' size
@@ -80,10 +80,10 @@ BEGIN
 		GROUP BY c.nudge_id, c.step;
 END
 $$;
-COMMENT ON FUNCTION reengage.on_the_wire(text, text, text) IS
+COMMENT ON FUNCTION reengage_internal.on_the_wire(text, text, text) IS
 	'the calls to a customer, or in a thread, that may have been on the wire, as far as the snapshot shows them';
 
-CREATE FUNCTION reengage.require_reason(reason text) RETURNS text
+CREATE FUNCTION reengage_internal.require_reason(reason text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -95,7 +95,7 @@ BEGIN
 	RETURN nullif(reason, '');
 END
 $$;
-COMMENT ON FUNCTION reengage.require_reason(text) IS 'a reason, null of an empty one; an error if it is longer than 1000 bytes';
+COMMENT ON FUNCTION reengage_internal.require_reason(text) IS 'a reason, null of an empty one; an error if it is longer than 1000 bytes';
 
 CREATE FUNCTION reengage.suppress(
 	address text DEFAULT NULL,
@@ -109,8 +109,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
-	of_channel text := reengage.require_channel(channel);
-	said text := reengage.require_reason(reason);
+	of_channel text := reengage_internal.require_channel(channel);
+	said text := reengage_internal.require_reason(reason);
 	-- in a function of its owner's rights the caller is who logged in
 	speaker text := CASE WHEN pg_has_role(session_user, 'reengage_operator', 'USAGE') THEN 'operator' ELSE 'caller' END;
 	understood text[];
@@ -120,11 +120,11 @@ BEGIN
 		RAISE EXCEPTION 'invalid until: %', until
 			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It has passed.';
 	END IF;
-	FOR subject IN SELECT * FROM reengage.suppression_subject(address, suppress.conversation_id, of_channel, server)
+	FOR subject IN SELECT * FROM reengage_internal.suppression_subject(address, suppress.conversation_id, of_channel, server)
 	LOOP
 		understood := understood || concat_ws(' ', subject.kind, subject.label);
-		PERFORM reengage.lock_customer(subject.address_hash);
-		PERFORM reengage.lock_thread(subject.of_server, subject.root_conversation_id);
+		PERFORM reengage_internal.lock_customer(subject.address_hash);
+		PERFORM reengage_internal.lock_thread(subject.of_server, subject.root_conversation_id);
 		INSERT INTO reengage.suppressions AS s
 			(server, channel, address_hash, root_conversation_id, label, reason, until, origin)
 		VALUES (subject.of_server, of_channel, subject.address_hash,
@@ -137,10 +137,10 @@ BEGIN
 						  ELSE s.reason END,
 			origin = CASE WHEN s.origin = 'caller' OR EXCLUDED.origin = 'operator' OR s.until <= clock_timestamp()
 						  THEN EXCLUDED.origin ELSE s.origin END;
-		PERFORM reengage.unlock_thread(subject.of_server, subject.root_conversation_id);
-		PERFORM reengage.unlock_customer(subject.address_hash);
+		PERFORM reengage_internal.unlock_thread(subject.of_server, subject.root_conversation_id);
+		PERFORM reengage_internal.unlock_customer(subject.address_hash);
 		RETURN QUERY
-			SELECT * FROM reengage.on_the_wire(subject.address_hash, subject.of_server, subject.root_conversation_id);
+			SELECT * FROM reengage_internal.on_the_wire(subject.address_hash, subject.of_server, subject.root_conversation_id);
 	END LOOP;
 	RAISE NOTICE 'opted out: %, on %',
 		(SELECT string_agg(DISTINCT u.words, ' or ') FROM unnest(understood) u (words)), coalesce('channel ' || of_channel, 'all channels');
@@ -151,7 +151,7 @@ COMMENT ON FUNCTION reengage.suppress(text, text, text, text, timestamptz, text)
 GRANT EXECUTE ON FUNCTION reengage.suppress(text, text, text, text, timestamptz, text)
 	TO reengage_application, reengage_operator;
 
-CREATE FUNCTION reengage.record_opt_out(server text, channel text, address_hash text,
+CREATE FUNCTION reengage_internal.record_opt_out(server text, channel text, address_hash text,
 	root_conversation_id text, label text, reason text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -175,9 +175,9 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION reengage.record_opt_out(text, text, text, text, text, text) IS
+COMMENT ON FUNCTION reengage_internal.record_opt_out(text, text, text, text, text, text) IS
 	'for the worker: what an API said of a recipient, or of one in a thread whose address nobody knows, who wants no messages; for ever, at this server and on this channel';
-GRANT EXECUTE ON FUNCTION reengage.record_opt_out(text, text, text, text, text, text) TO reengage_worker;
+GRANT EXECUTE ON FUNCTION reengage_internal.record_opt_out(text, text, text, text, text, text) TO reengage_worker;
 
 CREATE FUNCTION reengage.unsuppress(
 	address text DEFAULT NULL,
@@ -189,12 +189,12 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
-	of_channel text := reengage.require_channel(channel);
+	of_channel text := reengage_internal.require_channel(channel);
 	lifted integer := 0;
 	count integer;
 	subject record;
 BEGIN
-	FOR subject IN SELECT * FROM reengage.suppression_subject(address, unsuppress.conversation_id, of_channel, server)
+	FOR subject IN SELECT * FROM reengage_internal.suppression_subject(address, unsuppress.conversation_id, of_channel, server)
 	LOOP
 		DELETE FROM reengage.suppressions s
 		WHERE (s.address_hash = subject.address_hash

@@ -17,13 +17,13 @@ COMMENT ON COLUMN reengage.pauses.since IS 'since when';
 SELECT pg_catalog.pg_extension_config_dump('reengage.pauses', '');
 GRANT SELECT ON reengage.pauses TO reengage_operator, reengage_worker;
 
-CREATE FUNCTION reengage.await_silence() RETURNS void
+CREATE FUNCTION reengage_internal.await_silence() RETURNS void
 LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_await_silence';
-COMMENT ON FUNCTION reengage.await_silence() IS
+COMMENT ON FUNCTION reengage_internal.await_silence() IS
 	'waits a second: then no message leaves any more whose intent was recorded before';
 
-CREATE FUNCTION reengage.unanswered(server text) RETURNS uuid[]
+CREATE FUNCTION reengage_internal.unanswered(server text) RETURNS uuid[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
@@ -33,7 +33,7 @@ AS $$
 		JOIN reengage.due d ON d.nudge_id = c.nudge_id AND d.round = c.round
 	WHERE d.server = unanswered.server
 $$;
-COMMENT ON FUNCTION reengage.unanswered(text) IS
+COMMENT ON FUNCTION reengage_internal.unanswered(text) IS
 	'nudges of a server whose messages may be on the wire: an intent is recorded, and no answer';
 
 CREATE FUNCTION reengage.pause(server text, reason text DEFAULT NULL) RETURNS void
@@ -42,30 +42,30 @@ AS $$
 DECLARE
 	waited_for uuid[];
 BEGIN
-	PERFORM reengage.require_server(server);
+	PERFORM reengage_internal.require_server(server);
 	-- from here on nothing is begun; what was allowed before leaves within a second
-	PERFORM reengage.lock_server(server);
+	PERFORM reengage_internal.lock_server(server);
 	INSERT INTO reengage.pauses (server, reason)
-	VALUES (pause.server, reengage.require_reason(pause.reason))
+	VALUES (pause.server, reengage_internal.require_reason(pause.reason))
 	ON CONFLICT DO NOTHING;
 	IF NOT FOUND THEN
 		RAISE NOTICE 'server "%" is paused already', server;
 	END IF;
 	-- where nobody dispatches, there is nobody to wait for
-	IF cardinality(reengage.unanswered(server)) > 0
+	IF cardinality(reengage_internal.unanswered(server)) > 0
 		OR EXISTS (SELECT FROM pg_locks k
 				   WHERE k.locktype = 'advisory' AND k.objsubid = 3
 					 AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) THEN
-		PERFORM reengage.await_silence();
+		PERFORM reengage_internal.await_silence();
 	END IF;
-	waited_for := reengage.unanswered(server);
+	waited_for := reengage_internal.unanswered(server);
 	IF cardinality(waited_for) > 0 THEN
 		RAISE NOTICE 'server "%": % on the wire, whose answers are awaited', server,
 			CASE cardinality(waited_for) WHEN 1 THEN '1 message is' ELSE cardinality(waited_for) || ' messages are' END
 			USING DETAIL = 'Of nudges ' || array_to_string(waited_for[1:20], ', ')
 				|| CASE WHEN cardinality(waited_for) > 20 THEN ', ...' ELSE '.' END;
 	END IF;
-	PERFORM reengage.wake('-infinity');
+	PERFORM reengage_internal.wake('-infinity');
 END
 $$;
 COMMENT ON FUNCTION reengage.pause(text, text) IS
@@ -78,10 +78,10 @@ AS $$
 BEGIN
 	DELETE FROM reengage.pauses p WHERE p.server = resume.server;
 	IF NOT FOUND THEN
-		PERFORM reengage.require_server(server);
+		PERFORM reengage_internal.require_server(server);
 		RAISE NOTICE 'server "%" is not paused', server;
 	END IF;
-	PERFORM reengage.wake('-infinity');
+	PERFORM reengage_internal.wake('-infinity');
 END
 $$;
 COMMENT ON FUNCTION reengage.resume(text) IS 'ends the pause of a server: its due nudges go out';

@@ -55,11 +55,11 @@ GRANT SELECT, DELETE, INSERT (server, campaign, channel, quiet_hours, time_zone,
 GRANT SELECT ON reengage.policies TO reengage_worker;
 
 CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON reengage.policies
-	FOR EACH ROW EXECUTE FUNCTION reengage.note_change();
+	FOR EACH ROW EXECUTE FUNCTION reengage_internal.note_change();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON reengage.policies
-	FOR EACH STATEMENT EXECUTE FUNCTION reengage.note_change();
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage_internal.note_change();
 
-CREATE FUNCTION reengage.refuse_policy(name text, value text, detail text) RETURNS void
+CREATE FUNCTION reengage_internal.refuse_policy(name text, value text, detail text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -67,9 +67,9 @@ BEGIN
 		USING ERRCODE = 'invalid_parameter_value', DETAIL = detail;
 END
 $$;
-COMMENT ON FUNCTION reengage.refuse_policy(text, text, text) IS 'an error that names the value';
+COMMENT ON FUNCTION reengage_internal.refuse_policy(text, text, text) IS 'an error that names the value';
 
-CREATE FUNCTION reengage.policies_validate() RETURNS trigger
+CREATE FUNCTION reengage_internal.policies_validate() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
 AS $$
 BEGIN
@@ -79,67 +79,67 @@ BEGIN
 		RETURN NEW;
 	END IF;
 	IF TG_OP = 'INSERT' OR NEW.server IS DISTINCT FROM OLD.server THEN
-		PERFORM reengage.require_server(NEW.server);
+		PERFORM reengage_internal.require_server(NEW.server);
 	END IF;
 	IF NEW.channel !~ '^[a-z0-9_-]{1,64}$' THEN
-		PERFORM reengage.refuse_policy('channel', NEW.channel, 'It must be a lower-case word, for example sms.');
+		PERFORM reengage_internal.refuse_policy('channel', NEW.channel, 'It must be a lower-case word, for example sms.');
 	END IF;
 	IF NEW.campaign !~ '\S' OR length(NEW.campaign) > 256 THEN
-		PERFORM reengage.refuse_policy('campaign', NEW.campaign, 'It must have 1 to 256 characters.');
+		PERFORM reengage_internal.refuse_policy('campaign', NEW.campaign, 'It must have 1 to 256 characters.');
 	END IF;
 	-- both raise the error themselves
 	PERFORM reengage.permitted_at(now(), '{daily 00:00-00:01}', NEW.time_zone);
 	PERFORM reengage.permitted_at(now(), NEW.quiet_hours, 'UTC');
 	IF NEW.cap < 0 THEN
-		PERFORM reengage.refuse_policy('cap', NEW.cap::text, 'It must not be negative.');
+		PERFORM reengage_internal.refuse_policy('cap', NEW.cap::text, 'It must not be negative.');
 	END IF;
 	IF (NEW.cap IS NULL) <> (NEW.cap_interval IS NULL) THEN
-		PERFORM reengage.refuse_policy('cap', coalesce(NEW.cap::text, 'null'), 'It goes with cap_interval: both are null, or none.');
+		PERFORM reengage_internal.refuse_policy('cap', coalesce(NEW.cap::text, 'null'), 'It goes with cap_interval: both are null, or none.');
 	END IF;
 	IF NOT NEW.cap_interval BETWEEN '1 second' AND '36500 days' THEN
-		PERFORM reengage.refuse_policy('cap_interval', NEW.cap_interval::text, 'It must be from a second to 36500 days.');
+		PERFORM reengage_internal.refuse_policy('cap_interval', NEW.cap_interval::text, 'It must be from a second to 36500 days.');
 	END IF;
 	IF NOT NEW.minimum_gap BETWEEN '1 second' AND '36500 days' THEN
-		PERFORM reengage.refuse_policy('minimum_gap', NEW.minimum_gap::text, 'It must be from a second to 36500 days.');
+		PERFORM reengage_internal.refuse_policy('minimum_gap', NEW.minimum_gap::text, 'It must be from a second to 36500 days.');
 	END IF;
 	IF NOT NEW.holdout_percent BETWEEN 0 AND 100 THEN
-		PERFORM reengage.refuse_policy('holdout_percent', NEW.holdout_percent::text, 'It must be from 0 to 100.');
+		PERFORM reengage_internal.refuse_policy('holdout_percent', NEW.holdout_percent::text, 'It must be from 0 to 100.');
 	END IF;
 	IF NEW.max_length < 1 THEN
-		PERFORM reengage.refuse_policy('max_length', NEW.max_length::text, 'It must be 1 or more.');
+		PERFORM reengage_internal.refuse_policy('max_length', NEW.max_length::text, 'It must be 1 or more.');
 	END IF;
 	IF NOT NEW.max_due BETWEEN 1 AND 1000000 THEN
-		PERFORM reengage.refuse_policy('max_due', NEW.max_due::text, 'It must be from 1 to 1000000.');
+		PERFORM reengage_internal.refuse_policy('max_due', NEW.max_due::text, 'It must be from 1 to 1000000.');
 	END IF;
 	IF NEW.max_due IS NOT NULL AND (NEW.campaign IS NOT NULL OR NEW.channel IS NOT NULL) THEN
-		PERFORM reengage.refuse_policy('max_due', NEW.max_due::text, 'It is about a server: campaign and channel must be null.');
+		PERFORM reengage_internal.refuse_policy('max_due', NEW.max_due::text, 'It is about a server: campaign and channel must be null.');
 	END IF;
 	IF NOT NEW.max_per_minute BETWEEN 1 AND 1000000 THEN
-		PERFORM reengage.refuse_policy('max_per_minute', NEW.max_per_minute::text, 'It must be from 1 to 1000000.');
+		PERFORM reengage_internal.refuse_policy('max_per_minute', NEW.max_per_minute::text, 'It must be from 1 to 1000000.');
 	END IF;
 	IF NEW.max_per_minute IS NOT NULL AND (NEW.campaign IS NOT NULL OR NEW.channel IS NOT NULL) THEN
-		PERFORM reengage.refuse_policy('max_per_minute', NEW.max_per_minute::text, 'It is about a server: campaign and channel must be null.');
+		PERFORM reengage_internal.refuse_policy('max_per_minute', NEW.max_per_minute::text, 'It is about a server: campaign and channel must be null.');
 	END IF;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION reengage.policies_validate() IS 'refuses a policy that cannot be meant, naming the value';
+COMMENT ON FUNCTION reengage_internal.policies_validate() IS 'refuses a policy that cannot be meant, naming the value';
 
 CREATE TRIGGER validate BEFORE INSERT OR UPDATE ON reengage.policies
-	FOR EACH ROW EXECUTE FUNCTION reengage.policies_validate();
+	FOR EACH ROW EXECUTE FUNCTION reengage_internal.policies_validate();
 
-CREATE FUNCTION reengage.policies_changed() RETURNS trigger
+CREATE FUNCTION reengage_internal.policies_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
 	INSERT INTO reengage.releases (server)
 	SELECT s.server FROM (SELECT OLD.server UNION SELECT NEW.server) s WHERE s.server IS NOT NULL;
-	PERFORM reengage.wake('-infinity');
+	PERFORM reengage_internal.wake('-infinity');
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION reengage.policies_changed() IS
+COMMENT ON FUNCTION reengage_internal.policies_changed() IS
 	'has the worker look again at what policies hold at the server';
 
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON reengage.policies
-	FOR EACH ROW EXECUTE FUNCTION reengage.policies_changed();
+	FOR EACH ROW EXECUTE FUNCTION reengage_internal.policies_changed();

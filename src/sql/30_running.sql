@@ -25,13 +25,13 @@ COMMENT ON FUNCTION reengage.preflight(text, text) IS
 	'what a call to this server would meet, check by check: ok, failed with a remedy, or skipped with the reason; looks at the conversation, or at one of a random id; sends no message';
 GRANT EXECUTE ON FUNCTION reengage.preflight(text, text) TO reengage_operator;
 
-CREATE FUNCTION reengage.worker_state(
+CREATE FUNCTION reengage_internal.worker_state(
 	OUT preloaded boolean, OUT listed boolean, OUT state text, OUT pid integer,
 	OUT since timestamptz, OUT in_flight integer, OUT ended bigint,
 	OUT restarts integer, OUT message text,
 	OUT outcomes_locked integer, OUT outcomes_refused integer, OUT outcomes_since timestamptz)
 LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_worker_state';
-COMMENT ON FUNCTION reengage.worker_state() IS
+COMMENT ON FUNCTION reengage_internal.worker_state() IS
 	'what shared memory knows of this database''s worker';
-GRANT EXECUTE ON FUNCTION reengage.worker_state() TO reengage_operator, reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage_internal.worker_state() TO reengage_operator, reengage_reader;

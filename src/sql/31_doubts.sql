@@ -24,7 +24,7 @@ COMMENT ON COLUMN reengage.in_doubt.called_at IS 'when the first byte left, if t
 COMMENT ON COLUMN reengage.in_doubt.campaign IS 'as the nudge said';
 GRANT SELECT ON reengage.in_doubt TO reengage_operator, reengage_reader;
 
-CREATE FUNCTION reengage.ask_again(nudge_id uuid) RETURNS uuid
+CREATE FUNCTION reengage_internal.ask_again(nudge_id uuid) RETURNS uuid
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
@@ -47,7 +47,7 @@ BEGIN
 	RETURN id;
 END
 $$;
-COMMENT ON FUNCTION reengage.ask_again(uuid) IS
+COMMENT ON FUNCTION reengage_internal.ask_again(uuid) IS
 	'a new nudge with the content of an old one, which keeps its outcome; a second call returns the same';
 
 CREATE FUNCTION reengage.redrive(nudge_id uuid) RETURNS uuid
@@ -62,7 +62,7 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  HINT = 'reengage.nudge_status shows where it stands; reengage.resolve() settles what is in doubt.';
 	END IF;
-	RETURN reengage.ask_again(nudge_id);
+	RETURN reengage_internal.ask_again(nudge_id);
 END
 $$;
 COMMENT ON FUNCTION reengage.redrive(uuid) IS
@@ -84,7 +84,7 @@ DECLARE
 	created boolean := conversation_id IS NOT NULL;
 BEGIN
 	IF said IS NULL THEN
-		RAISE EXCEPTION 'invalid verdict: "%"', reengage.shown(verdict)
+		RAISE EXCEPTION 'invalid verdict: "%"', reengage_internal.shown(verdict)
 			USING ERRCODE = 'invalid_parameter_value',
 				  HINT = 'It must be sent, not_sent or resend.';
 	END IF;
@@ -105,7 +105,7 @@ BEGIN
 				  HINT = 'Look for it in the API, by the customer or the correlation_id.';
 	END IF;
 	IF conversation_id !~ '^[A-Za-z0-9._~-]{1,128}$' OR conversation_id IN ('.', '..', doubt.conversation_id) THEN
-		RAISE EXCEPTION 'invalid conversation_id: "%"', reengage.shown(conversation_id)
+		RAISE EXCEPTION 'invalid conversation_id: "%"', reengage_internal.shown(conversation_id)
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 
@@ -147,11 +147,11 @@ BEGIN
 	END IF;
 
 	IF verdict = 'resend' THEN
-		RAISE NOTICE 'asked again as nudge %', reengage.ask_again(doubt.nudge_id);
+		RAISE NOTICE 'asked again as nudge %', reengage_internal.ask_again(doubt.nudge_id);
 	END IF;
 	-- what the doubt held back can go on
 	INSERT INTO reengage.releases (server) VALUES (doubt.server);
-	PERFORM reengage.wake(now());
+	PERFORM reengage_internal.wake(now());
 	RETURN result;
 END
 $$;

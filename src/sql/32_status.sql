@@ -10,7 +10,7 @@ SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.c
 	END AS state,
 	CASE
 		WHEN l.outcome IS NOT NULL THEN l.reason
-		WHEN (SELECT reengage.fence_complaint()) IS NOT NULL THEN (SELECT reengage.fence_complaint())
+		WHEN (SELECT reengage_internal.fence_complaint()) IS NOT NULL THEN (SELECT reengage_internal.fence_complaint())
 		WHEN p.server IS NOT NULL OR s.reason IS NOT NULL THEN pg_catalog.concat_ws('; ',
 			'server paused by ' || p.paused_by || coalesce(': ' || p.reason, ''),
 			pg_catalog.format('server %s: ', s.state) || s.reason || coalesce(', not before ' || s.until, '')
@@ -19,7 +19,7 @@ SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.c
 		WHEN d.hold IS NOT NULL THEN d.hold_reason
 		WHEN d.due_at > pg_catalog.now() THEN 'its time'
 		ELSE coalesce(
-			reengage.locked_by(d.xmax, n.nudge_id, n.server, d.requested_by, n.campaign, n.conversation_id, d.address_hash),
+			reengage_internal.locked_by(d.xmax, n.nudge_id, n.server, d.requested_by, n.campaign, n.conversation_id, d.address_hash),
 			(SELECT pg_catalog.format('its role''s turn: a policy (max_per_minute) lets it start %s a minute', pg_catalog.min(q.max_per_minute))
 			 FROM reengage.policies q WHERE q.server = n.server
 			 HAVING pg_catalog.min(q.max_per_minute) IS NOT NULL),

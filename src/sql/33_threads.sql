@@ -26,7 +26,7 @@ COMMENT ON COLUMN reengage.threads.first_at IS 'when the first nudge ended';
 COMMENT ON COLUMN reengage.threads.last_at IS 'when the last one did';
 GRANT SELECT ON reengage.threads TO reengage_operator, reengage_reader;
 
-CREATE FUNCTION reengage.find_threads(conversation_id text, server text)
+CREATE FUNCTION reengage_internal.find_threads(conversation_id text, server text)
 RETURNS TABLE (thread_server text, root_conversation_id text)
 LANGUAGE plpgsql STABLE ROWS 2 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -46,9 +46,9 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION reengage.find_threads(text, text) IS
+COMMENT ON FUNCTION reengage_internal.find_threads(text, text) IS
 	'the threads that a conversation belongs to: one, or several where servers share an id or threads have joined; an error if there is none';
-GRANT EXECUTE ON FUNCTION reengage.find_threads(text, text) TO reengage_operator, reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage_internal.find_threads(text, text) TO reengage_operator, reengage_reader;
 
 CREATE FUNCTION reengage.thread(conversation_id text, server text DEFAULT NULL)
 RETURNS TABLE (server text, generation integer, occurred_at timestamptz, outcome text, reason text,
@@ -62,7 +62,7 @@ AS $$
 	SELECT l.server, l.generation, l.occurred_at, l.outcome, l.reason,
 		   l.conversation_id, l.previous_conversation_id, l.status_seen,
 		   l.campaign, l.api_calls, l.nudge_id
-	FROM reengage.find_threads($1, $2) t CROSS JOIN LATERAL (
+	FROM reengage_internal.find_threads($1, $2) t CROSS JOIN LATERAL (
 		SELECT * FROM reengage.lineage l
 		WHERE l.root_conversation_id = t.root_conversation_id AND l.server = t.thread_server OFFSET 0) l
 	ORDER BY l.server, l.occurred_at, l.lineage_id
@@ -71,7 +71,7 @@ COMMENT ON FUNCTION reengage.thread(text, text) IS
 	'the whole story of the thread that a conversation belongs to, in order; without a server: of every server that knows the conversation';
 GRANT EXECUTE ON FUNCTION reengage.thread(text, text) TO reengage_operator, reengage_reader;
 
-CREATE FUNCTION reengage.diagram_text(words text, format text) RETURNS text
+CREATE FUNCTION reengage_internal.diagram_text(words text, format text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 	-- In Mermaid anything may mean something: what is not plain becomes an entity.
@@ -86,8 +86,8 @@ AS $$
 									 '\', '\\'), '"', '\"'), '&', '&amp;')
 	END
 $$;
-COMMENT ON FUNCTION reengage.diagram_text(text, text) IS 'words as they stand between quotes in a diagram';
-GRANT EXECUTE ON FUNCTION reengage.diagram_text(text, text) TO reengage_operator, reengage_reader;
+COMMENT ON FUNCTION reengage_internal.diagram_text(text, text) IS 'words as they stand between quotes in a diagram';
+GRANT EXECUTE ON FUNCTION reengage_internal.diagram_text(text, text) TO reengage_operator, reengage_reader;
 
 CREATE FUNCTION reengage.thread_diagram(conversation_id text, format text DEFAULT 'mermaid', server text DEFAULT NULL)
 RETURNS text
@@ -105,7 +105,7 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'It must be mermaid or graphviz.';
 	END IF;
 	-- an error that is raised here does not quote the statement below
-	PERFORM reengage.find_threads($1, $3);
+	PERFORM reengage_internal.find_threads($1, $3);
 	WITH story AS (
 		SELECT t.server, t.generation, t.conversation_id AS id, t.previous_conversation_id AS previous,
 			t.status_seen, t.place,
@@ -132,14 +132,14 @@ BEGIN
 			s.what || CASE WHEN count(*) > 1 THEN format(' %s times, last ', count(*)) ELSE ', ' END || max(s.at) AS line
 		FROM story s WHERE s.previous IS NULL GROUP BY s.server, s.id, s.what
 	), boxes AS (
-		SELECT c.server, c.n, reengage.diagram_text(c.id, $2) || coalesce(o.text, '') AS label
+		SELECT c.server, c.n, reengage_internal.diagram_text(c.id, $2) || coalesce(o.text, '') AS label
 		FROM conversations c LEFT JOIN (
 			SELECT o.server, o.id,
-				string_agg(line_break || reengage.diagram_text(o.line, $2), '' ORDER BY o.place, o.line COLLATE "C") AS text
+				string_agg(line_break || reengage_internal.diagram_text(o.line, $2), '' ORDER BY o.place, o.line COLLATE "C") AS text
 			FROM (TABLE lines UNION ALL TABLE endings) o
 			GROUP BY o.server, o.id) o ON o.server = c.server AND o.id = c.id
 	), frames AS (
-		SELECT reengage.diagram_text(b.server || ', times in UTC', $2) AS label, min(b.n) AS first, string_agg(
+		SELECT reengage_internal.diagram_text(b.server || ', times in UTC', $2) AS label, min(b.n) AS first, string_agg(
 			format(CASE WHEN mermaid THEN E'    n%s["%s"]\n' ELSE E'    n%s [label="%s"];\n' END, b.n, b.label),
 			'' ORDER BY b.n) AS text
 		FROM boxes b GROUP BY b.server
@@ -150,7 +150,7 @@ BEGIN
 		FROM story s
 			JOIN conversations f ON f.server = s.server AND f.id = s.previous
 			JOIN conversations t ON t.server = s.server AND t.id = s.id
-			CROSS JOIN LATERAL (SELECT reengage.diagram_text(s.what, $2) || line_break || s.at) a (label)
+			CROSS JOIN LATERAL (SELECT reengage_internal.diagram_text(s.what, $2) || line_break || s.at) a (label)
 	)
 	SELECT CASE WHEN mermaid THEN E'flowchart TD\n' ELSE E'digraph thread {\n  node [shape=box];\n' END
 		|| string_agg(

@@ -3,16 +3,16 @@
 -- version 18 leaves an extension's tables out of publications: so it is made
 -- here, by whoever wants it, and repaired after a restore.
 --
-CREATE FUNCTION reengage.published_tables() RETURNS SETOF regclass
+CREATE FUNCTION reengage_internal.published_tables() RETURNS SETOF regclass
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT t FROM unnest(ARRAY[to_regclass('reengage.lineage'), to_regclass('reengage.lineage_manifest')]) t
 	WHERE t IS NOT NULL
 $$;
-COMMENT ON FUNCTION reengage.published_tables() IS 'the tables that are made to be replicated';
-GRANT EXECUTE ON FUNCTION reengage.published_tables() TO reengage_operator, reengage_reader;
+COMMENT ON FUNCTION reengage_internal.published_tables() IS 'the tables that are made to be replicated';
+GRANT EXECUTE ON FUNCTION reengage_internal.published_tables() TO reengage_operator, reengage_reader;
 
-CREATE FUNCTION reengage.private_tables() RETURNS SETOF regclass
+CREATE FUNCTION reengage_internal.private_tables() RETURNS SETOF regclass
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT t
@@ -20,12 +20,12 @@ AS $$
 		CROSS JOIN LATERAL to_regclass('reengage.' || name) t
 	WHERE t IS NOT NULL
 $$;
-COMMENT ON FUNCTION reengage.private_tables() IS
+COMMENT ON FUNCTION reengage_internal.private_tables() IS
 	'the tables that have addresses and messages, tell of customers, or have the key by which address_hash can be traced back: not made to be replicated';
-GRANT EXECUTE ON FUNCTION reengage.private_tables() TO reengage_operator, reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage_internal.private_tables() TO reengage_operator, reengage_reader;
 
 -- Anybody may give a publication of theirs the comment, but not its owner.
-CREATE FUNCTION reengage.is_our_publication(publication oid) RETURNS boolean
+CREATE FUNCTION reengage_internal.is_our_publication(publication oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(obj_description(p.oid, 'pg_publication') = 'made by reengage.publish()', false)
@@ -33,11 +33,11 @@ AS $$
 	FROM pg_publication p JOIN pg_roles r ON r.oid = p.pubowner
 	WHERE p.oid = is_our_publication.publication
 $$;
-COMMENT ON FUNCTION reengage.is_our_publication(oid) IS
+COMMENT ON FUNCTION reengage_internal.is_our_publication(oid) IS
 	'whether publish() made a publication: it says so, and belongs to the owner of lineage or to a superuser';
-GRANT EXECUTE ON FUNCTION reengage.is_our_publication(oid) TO reengage_operator, reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage_internal.is_our_publication(oid) TO reengage_operator, reengage_reader;
 
-CREATE FUNCTION reengage.refuse_publication(name text) RETURNS void
+CREATE FUNCTION reengage_internal.refuse_publication(name text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -49,16 +49,16 @@ BEGIN
 		RETURN;
 	END IF;
 	complaint := CASE
-		WHEN NOT reengage.is_our_publication(pub.oid)
+		WHEN NOT reengage_internal.is_our_publication(pub.oid)
 			THEN format('reengage.publish() did not make it, or it was given away: it belongs to %s.', pub.pubowner::regrole)
 		WHEN pub.puballtables OR EXISTS (
 				SELECT FROM pg_publication_namespace n WHERE n.pnpubid = pub.oid)
 			THEN 'It publishes whole schemas.'
 		WHEN EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = pub.oid
-					 AND r.prrelid NOT IN (SELECT reengage.published_tables()))
+					 AND r.prrelid NOT IN (SELECT reengage_internal.published_tables()))
 			THEN (SELECT format('It contains other tables: %s.', string_agg(r.prrelid::regclass::text, ', '))
 				  FROM pg_publication_rel r WHERE r.prpubid = pub.oid
-				  AND r.prrelid NOT IN (SELECT reengage.published_tables()))
+				  AND r.prrelid NOT IN (SELECT reengage_internal.published_tables()))
 		WHEN EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = pub.oid
 					 AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL))
 			THEN 'It has a column list or a row filter.'
@@ -72,7 +72,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION reengage.refuse_publication(text) IS
+COMMENT ON FUNCTION reengage_internal.refuse_publication(text) IS
 	'an error if a publication of this name exists that publish() did not make, or that somebody changed since';
 
 CREATE FUNCTION reengage.publish(name text) RETURNS text
@@ -97,10 +97,10 @@ BEGIN
 	END IF;
 	-- two that make or repair it at once come one after the other
 	PERFORM pg_advisory_xact_lock(hashtextextended('reengage.publish', 0));
-	PERFORM reengage.refuse_publication(name);
+	PERFORM reengage_internal.refuse_publication(name);
 
 	SELECT string_agg(t::text, ', ') INTO missing
-	FROM reengage.published_tables() t
+	FROM reengage_internal.published_tables() t
 	WHERE NOT EXISTS (
 		SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
 		WHERE p.pubname = publish.name AND r.prrelid = t);

@@ -1,24 +1,24 @@
 --
 -- Whether lineage can be replicated, and is.  The traps, each with its remedy.
 --
-CREATE FUNCTION reengage.check_publications(
+CREATE FUNCTION reengage_internal.check_publications(
 	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	WITH publications AS (
-		SELECT p.*, reengage.is_our_publication(p.oid) AS ours,
-			(SELECT string_agg(t::text, ', ' ORDER BY t::text) FROM reengage.published_tables() t
+		SELECT p.*, reengage_internal.is_our_publication(p.oid) AS ours,
+			(SELECT string_agg(t::text, ', ' ORDER BY t::text) FROM reengage_internal.published_tables() t
 			 WHERE NOT EXISTS (SELECT FROM pg_get_publication_tables(p.pubname) g WHERE g.relid = t)) AS missing,
-			EXISTS (SELECT FROM reengage.published_tables() t
+			EXISTS (SELECT FROM reengage_internal.published_tables() t
 					JOIN pg_get_publication_tables(p.pubname) g ON g.relid = t) AS has_some,
 			NOT EXISTS (SELECT FROM pg_get_publication_tables(p.pubname)) AS is_empty,
-			(SELECT string_agg(t::text, ', ' ORDER BY t::text) FROM reengage.private_tables() t
+			(SELECT string_agg(t::text, ', ' ORDER BY t::text) FROM reengage_internal.private_tables() t
 			 JOIN pg_get_publication_tables(p.pubname) g ON g.relid = t) AS private,
 			-- the others of ours
 			(SELECT string_agg(g.relid::regclass::text, ', ' ORDER BY g.relid::regclass::text)
 			 FROM pg_get_publication_tables(p.pubname) g JOIN pg_class c ON c.oid = g.relid
 			 WHERE c.relnamespace = 'reengage'::regnamespace
-			   AND g.relid NOT IN (SELECT t FROM reengage.published_tables() t UNION ALL SELECT t FROM reengage.private_tables() t)) AS internal,
+			   AND g.relid NOT IN (SELECT t FROM reengage_internal.published_tables() t UNION ALL SELECT t FROM reengage_internal.private_tables() t)) AS internal,
 			EXISTS (SELECT FROM pg_publication_namespace n WHERE n.pnpubid = p.oid AND n.pnnspid = 'reengage'::regnamespace) AS has_schema
 		FROM pg_publication p
 	)
@@ -41,7 +41,7 @@ AS $$
 				THEN format('It is FOR ALL TABLES, and nothing can be left out: make another, SELECT reengage.publish(''reengage_bi''); let the readers use that, DROP PUBLICATION %I; and delete what they have copied.', p.pubname)
 			WHEN coalesce(p.private, p.internal) IS NOT NULL AND p.has_schema
 				THEN format('ALTER PUBLICATION %I DROP TABLES IN SCHEMA reengage; then ADD TABLE %s; and delete what the readers have copied.', p.pubname,
-							(SELECT string_agg(t::text, ', ') FROM reengage.published_tables() t))
+							(SELECT string_agg(t::text, ', ') FROM reengage_internal.published_tables() t))
 			WHEN coalesce(p.private, p.internal) IS NOT NULL
 				THEN format('ALTER PUBLICATION %I DROP TABLE %s; and delete what the readers have copied.', p.pubname, concat_ws(', ', p.private, p.internal))
 			WHEN p.missing IS NULL THEN NULL
@@ -64,14 +64,14 @@ AS $$
 	SELECT format('%s in publication %I', trap.name, p.pubname), 'attention', format('%s has a %s', r.prrelid::regclass, trap.name),
 		format('A reader misses what it leaves out. ALTER PUBLICATION %I DROP TABLE %s; and ADD it without.', p.pubname, r.prrelid::regclass)
 	FROM publications p
-		JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid IN (SELECT reengage.published_tables())
+		JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid IN (SELECT reengage_internal.published_tables())
 		CROSS JOIN LATERAL (VALUES ('column list', r.prattrs IS NOT NULL), ('row filter', r.prqual IS NOT NULL)) trap(name, is_there)
 	WHERE trap.is_there
 $$;
-COMMENT ON FUNCTION reengage.check_publications() IS 'the part of replication_check() about publications';
-GRANT EXECUTE ON FUNCTION reengage.check_publications() TO reengage_operator, reengage_reader;
+COMMENT ON FUNCTION reengage_internal.check_publications() IS 'the part of replication_check() about publications';
+GRANT EXECUTE ON FUNCTION reengage_internal.check_publications() TO reengage_operator, reengage_reader;
 
-CREATE FUNCTION reengage.check_tables(
+CREATE FUNCTION reengage_internal.check_tables(
 	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -81,22 +81,22 @@ AS $$
 			CASE c.relreplident WHEN 'd' THEN 'default' WHEN 'f' THEN 'full' WHEN 'i' THEN 'index' ELSE 'nothing' END),
 		CASE WHEN c.relreplident <> 'd' THEN format('ALTER TABLE %s REPLICA IDENTITY DEFAULT;', t)
 			 WHEN pk.indexrelid IS NULL THEN 'Readers that merge by key need the primary key: put it back.' END
-	FROM reengage.published_tables() t
+	FROM reengage_internal.published_tables() t
 		JOIN pg_class c ON c.oid = t
 		LEFT JOIN pg_index pk ON pk.indrelid = t AND pk.indisprimary AND pk.indisvalid
 	UNION ALL
 	SELECT format('partitions of %s', t), 'failed',
 		format('%s was made a part of, or a parent of, %s', t, string_agg(other.relation::text, ', ')),
 		'A dump of it does not restore, and rows of parts are lost: undo it (NO INHERIT, DETACH PARTITION). One table is enough.'
-	FROM reengage.published_tables() t
+	FROM reengage_internal.published_tables() t
 		JOIN pg_inherits i ON t IN (i.inhrelid, i.inhparent)
 		CROSS JOIN LATERAL (VALUES (CASE WHEN i.inhrelid = t THEN i.inhparent ELSE i.inhrelid END::regclass)) other(relation)
 	GROUP BY t
 $$;
-COMMENT ON FUNCTION reengage.check_tables() IS 'the part of replication_check() about the tables';
-GRANT EXECUTE ON FUNCTION reengage.check_tables() TO reengage_operator, reengage_reader;
+COMMENT ON FUNCTION reengage_internal.check_tables() IS 'the part of replication_check() about the tables';
+GRANT EXECUTE ON FUNCTION reengage_internal.check_tables() TO reengage_operator, reengage_reader;
 
-CREATE FUNCTION reengage.check_slots(
+CREATE FUNCTION reengage_internal.check_slots(
 	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -144,10 +144,10 @@ AS $$
 	FROM (SELECT current_setting('synchronous_standby_names') <> ''
 			OR EXISTS (SELECT FROM slots s WHERE s.slot_type = 'physical' AND NOT s.temporary) AS expected) standbys
 $$;
-COMMENT ON FUNCTION reengage.check_slots() IS 'the part of replication_check() about slots';
-GRANT EXECUTE ON FUNCTION reengage.check_slots() TO reengage_operator, reengage_reader;
+COMMENT ON FUNCTION reengage_internal.check_slots() IS 'the part of replication_check() about slots';
+GRANT EXECUTE ON FUNCTION reengage_internal.check_slots() TO reengage_operator, reengage_reader;
 
-CREATE FUNCTION reengage.check_settings(
+CREATE FUNCTION reengage_internal.check_settings(
 	OUT check_name text, OUT state text, OUT detail text, OUT remedy text) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -167,17 +167,17 @@ AS $$
 		('senders', 'max_wal_senders', (SELECT count(*) FROM pg_stat_get_wal_senders()))) v(what, setting, used)
 		CROSS JOIN LATERAL (SELECT v.what, v.setting, v.used, current_setting(v.setting)::bigint AS most) f
 $$;
-COMMENT ON FUNCTION reengage.check_settings() IS 'the part of replication_check() about settings';
-GRANT EXECUTE ON FUNCTION reengage.check_settings() TO reengage_operator, reengage_reader;
+COMMENT ON FUNCTION reengage_internal.check_settings() IS 'the part of replication_check() about settings';
+GRANT EXECUTE ON FUNCTION reengage_internal.check_settings() TO reengage_operator, reengage_reader;
 
 CREATE FUNCTION reengage.replication_check()
 RETURNS TABLE (check_name text, state text, detail text, remedy text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
-	SELECT * FROM reengage.check_settings()
-	UNION ALL SELECT * FROM reengage.check_publications()
-	UNION ALL SELECT * FROM reengage.check_tables()
-	UNION ALL SELECT * FROM reengage.check_slots()
+	SELECT * FROM reengage_internal.check_settings()
+	UNION ALL SELECT * FROM reengage_internal.check_publications()
+	UNION ALL SELECT * FROM reengage_internal.check_tables()
+	UNION ALL SELECT * FROM reengage_internal.check_slots()
 $$;
 COMMENT ON FUNCTION reengage.replication_check() IS
 	'whether lineage can be replicated, and is: ok, attention or failed, and what to do';

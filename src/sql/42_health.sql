@@ -3,13 +3,13 @@
 --
 -- Whoever may put these there is the owner of our tables, or was given the right
 -- by one: what they do runs in our transactions, with the rights of who writes.
-CREATE FUNCTION reengage.foreign_hands(OUT subject text, OUT detail text, OUT remedy text) RETURNS SETOF record
+CREATE FUNCTION reengage_internal.foreign_hands(OUT subject text, OUT detail text, OUT remedy text) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	WITH ours AS (
 		SELECT c.* FROM pg_class c WHERE c.relnamespace = 'reengage'::regnamespace AND c.relkind IN ('r', 'v')
 	), triggers AS (
-		SELECT t.*, p.pronamespace = 'reengage'::regnamespace AS is_ours
+		SELECT t.*, p.pronamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace) AS is_ours
 		FROM pg_trigger t JOIN ours o ON o.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
 		WHERE NOT t.tgisinternal
 	)
@@ -49,12 +49,12 @@ AS $$
 	WHERE a.grantee <> o.relowner AND a.privilege_type IN ('TRIGGER', 'REFERENCES', 'TRUNCATE')
 	GROUP BY o.oid, a.grantee
 $$;
-COMMENT ON FUNCTION reengage.foreign_hands() IS
+COMMENT ON FUNCTION reengage_internal.foreign_hands() IS
 	'what others have put on reengage''s tables, or may: triggers, rules, row-level security, foreign keys, privileges; a part of the view health';
-GRANT EXECUTE ON FUNCTION reengage.foreign_hands() TO reengage_operator, reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage_internal.foreign_hands() TO reengage_operator, reengage_reader;
 
 CREATE VIEW reengage.health AS
-WITH worker AS (SELECT * FROM reengage.worker_state()),
+WITH worker AS (SELECT * FROM reengage_internal.worker_state()),
 backlog AS (
 	SELECT pg_catalog.count(*) FILTER (WHERE d.due_at <= pg_catalog.now()) AS due,
 		   pg_catalog.count(*) FILTER (WHERE d.due_at > pg_catalog.now()) AS scheduled,
@@ -66,7 +66,7 @@ SELECT 'fence' AS subject,
 	coalesce(f.complaint, 'armed') AS detail,
 	CASE WHEN f.complaint IS NOT NULL
 		THEN 'If customers are to be written to from this database: SELECT reengage.arm();' END AS remedy
-FROM (SELECT reengage.fence_complaint()) f(complaint)
+FROM (SELECT reengage_internal.fence_complaint()) f(complaint)
 UNION ALL
 SELECT 'worker',
 	CASE
@@ -141,7 +141,7 @@ WHERE NOT EXISTS (
 	WHERE s.srvname = d.server)
 GROUP BY d.server
 UNION ALL
-SELECT h.subject, 'attention', h.detail, h.remedy FROM reengage.foreign_hands() h
+SELECT h.subject, 'attention', h.detail, h.remedy FROM reengage_internal.foreign_hands() h
 UNION ALL
 -- not EXISTS, which a planner may turn into a join with all of lineage
 SELECT 'schedule', 'attention',

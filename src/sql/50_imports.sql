@@ -111,7 +111,7 @@ $$;
 COMMENT ON FUNCTION reengage.import_outcome(text) IS 'whether records with this reason are accepted, skipped or rejected';
 GRANT EXECUTE ON FUNCTION reengage.import_outcome(text) TO reengage_operator;
 
-CREATE FUNCTION reengage.import_counts(reasons jsonb, OUT accepted bigint, OUT rejected bigint, OUT skipped bigint)
+CREATE FUNCTION reengage_internal.import_counts(reasons jsonb, OUT accepted bigint, OUT rejected bigint, OUT skipped bigint)
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(sum(r.value::bigint) FILTER (WHERE reengage.import_outcome(r.key) = 'accepted'), 0),
@@ -119,10 +119,10 @@ AS $$
 		   coalesce(sum(r.value::bigint) FILTER (WHERE reengage.import_outcome(r.key) = 'skipped'), 0)
 	FROM jsonb_each_text(reasons) r
 $$;
-COMMENT ON FUNCTION reengage.import_counts(jsonb) IS 'for import_history(): the three counts of its reasons';
-GRANT EXECUTE ON FUNCTION reengage.import_counts(jsonb) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_counts(jsonb) IS 'for import_history(): the three counts of its reasons';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_counts(jsonb) TO reengage_operator;
 
-CREATE FUNCTION reengage.add_reasons(one jsonb, other jsonb) RETURNS jsonb
+CREATE FUNCTION reengage_internal.add_reasons(one jsonb, other jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(jsonb_object_agg(s.key, s.records), '{}')
@@ -131,56 +131,56 @@ AS $$
 		  GROUP BY b.key) s
 	WHERE s.records > 0
 $$;
-COMMENT ON FUNCTION reengage.add_reasons(jsonb, jsonb) IS 'for import_history(): adds up counts of reasons';
-GRANT EXECUTE ON FUNCTION reengage.add_reasons(jsonb, jsonb) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.add_reasons(jsonb, jsonb) IS 'for import_history(): adds up counts of reasons';
+GRANT EXECUTE ON FUNCTION reengage_internal.add_reasons(jsonb, jsonb) TO reengage_operator;
 
-CREATE FUNCTION reengage.count_reasons(reasons text[]) RETURNS jsonb
+CREATE FUNCTION reengage_internal.count_reasons(reasons text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(jsonb_object_agg(r.reason, r.records), '{}')
 	FROM (SELECT u.reason, count(*) AS records FROM unnest(reasons) u(reason) GROUP BY u.reason) r
 $$;
-COMMENT ON FUNCTION reengage.count_reasons(text[]) IS 'for import_history(): how often there is each reason';
-GRANT EXECUTE ON FUNCTION reengage.count_reasons(text[]) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.count_reasons(text[]) IS 'for import_history(): how often there is each reason';
+GRANT EXECUTE ON FUNCTION reengage_internal.count_reasons(text[]) TO reengage_operator;
 
-CREATE FUNCTION reengage.begin_import(options jsonb, source text, records_read bigint) RETURNS uuid
+CREATE FUNCTION reengage_internal.begin_import(options jsonb, source text, records_read bigint) RETURNS uuid
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	INSERT INTO reengage.import_runs (server, campaign, source, records_read)
 	VALUES (options ->> 'server', options ->> 'campaign', $2, $3) RETURNING import_id
 $$;
-COMMENT ON FUNCTION reengage.begin_import(jsonb, text, bigint) IS 'for import_history(): writes down that an import begins';
-GRANT EXECUTE ON FUNCTION reengage.begin_import(jsonb, text, bigint) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.begin_import(jsonb, text, bigint) IS 'for import_history(): writes down that an import begins';
+GRANT EXECUTE ON FUNCTION reengage_internal.begin_import(jsonb, text, bigint) TO reengage_operator;
 
-CREATE FUNCTION reengage.lock_import(import_id uuid) RETURNS void
+CREATE FUNCTION reengage_internal.lock_import(import_id uuid) RETURNS void
 LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT pg_advisory_xact_lock(hashtextextended(import_id::text, 0))
 $$;
-COMMENT ON FUNCTION reengage.lock_import(uuid) IS
+COMMENT ON FUNCTION reengage_internal.lock_import(uuid) IS
 	'for import_history(): the lock by which the view imports knows that it runs, until the end of the transaction';
-GRANT EXECUTE ON FUNCTION reengage.lock_import(uuid) TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage_internal.lock_import(uuid) TO reengage_operator;
 
-CREATE FUNCTION reengage.count_import(import_id uuid, reasons jsonb, finished boolean) RETURNS void
+CREATE FUNCTION reengage_internal.count_import(import_id uuid, reasons jsonb, finished boolean) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	UPDATE reengage.import_runs r
 	SET reasons = count_import.reasons, moved_at = clock_timestamp(),
 		finished_at = CASE WHEN finished THEN clock_timestamp() END,
 		accepted = c.accepted, rejected = c.rejected, skipped = c.skipped
-	FROM reengage.import_counts(count_import.reasons) c
+	FROM reengage_internal.import_counts(count_import.reasons) c
 	WHERE r.import_id = count_import.import_id AND r.finished_at IS NULL AND r.imported_by = session_user
 $$;
-COMMENT ON FUNCTION reengage.count_import(uuid, jsonb, boolean) IS 'for import_history(): writes down how far it is';
-GRANT EXECUTE ON FUNCTION reengage.count_import(uuid, jsonb, boolean) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.count_import(uuid, jsonb, boolean) IS 'for import_history(): writes down how far it is';
+GRANT EXECUTE ON FUNCTION reengage_internal.count_import(uuid, jsonb, boolean) TO reengage_operator;
 
-CREATE FUNCTION reengage.keep_rejects(import_id uuid, rejects reengage.import_rejects[]) RETURNS void
+CREATE FUNCTION reengage_internal.keep_rejects(import_id uuid, rejects reengage.import_rejects[]) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	INSERT INTO reengage.import_rejects (import_id, record_no, line_no, field_count, reason, message, conversation_id, record)
 	SELECT keep_rejects.import_id, r.record_no, r.line_no, r.field_count, r.reason, r.message, r.conversation_id, r.record
 	FROM unnest(rejects) r
 $$;
-COMMENT ON FUNCTION reengage.keep_rejects(uuid, reengage.import_rejects[]) IS
+COMMENT ON FUNCTION reengage_internal.keep_rejects(uuid, reengage.import_rejects[]) IS
 	'for import_history(): keeps records that have a defect';
-GRANT EXECUTE ON FUNCTION reengage.keep_rejects(uuid, reengage.import_rejects[]) TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage_internal.keep_rejects(uuid, reengage.import_rejects[]) TO reengage_operator;

@@ -4,7 +4,7 @@
 -- What becomes of each record, as far as the source alone tells.  First the
 -- newest record of each conversation is found, whatever its defects: an older
 -- one must not speak for it, say with a consent that was withdrawn since.
-CREATE FUNCTION reengage.plan_history(options jsonb) RETURNS void
+CREATE FUNCTION reengage_internal.plan_history(options jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET work_mem = '32MB' SET jit = off
 AS $$
@@ -12,17 +12,17 @@ DECLARE
 	as_of timestamptz := options ->> 'as_of';
 	max_age interval := options ->> 'max_age';
 	date_order text := options ->> 'date_order';
-	country_code text := reengage.country_code_of(options ->> 'server');
+	country_code text := reengage_internal.country_code_of(options ->> 'server');
 	heading text := lower(options ->> 'heading' COLLATE "C");
 	-- to list the names of time zones takes longer than a small extract
 	has_zones boolean := options ->> 'zone_column' IS NOT NULL;
-	words text[] := reengage.status_words() || ARRAY(SELECT reengage.small(btrim(w.word)) FROM jsonb_array_elements_text(options -> 'status_words') w(word));
+	words text[] := reengage_internal.status_words() || ARRAY(SELECT reengage_internal.small(btrim(w.word)) FROM jsonb_array_elements_text(options -> 'status_words') w(word));
 BEGIN
 	CREATE TEMP TABLE reengage_history_plan AS
 	WITH read AS (
 		SELECT h.record_no, h.complaint, h.conversation_id, lower(h.status COLLATE "C") AS status, lower(h.channel COLLATE "C") AS channel, h.address, h.time_zone,
 			h.template, h.withdrawn, h.opted_out, h.deleted, h.last_inbound_at, h.abandoned_at, h.extracted_at,
-			reengage.read_history_record(h.last_inbound_at, h.abandoned_at, h.extracted_at, h.address, lower(h.channel COLLATE "C"), country_code, date_order) AS facts
+			reengage_internal.read_history_record(h.last_inbound_at, h.abandoned_at, h.extracted_at, h.address, lower(h.channel COLLATE "C"), country_code, date_order) AS facts
 		FROM pg_temp.reengage_history h
 		OFFSET 0
 	), looked_at AS (
@@ -67,7 +67,7 @@ BEGIN
 				WHEN length(n.channel) > 64 OR n.channel !~ '^[a-z0-9_-]+$' THEN 'invalid_channel'
 				WHEN n.opted_out THEN 'opted_out'
 				WHEN n.withdrawn THEN 'no_consent'
-				WHEN n.template IS NOT NULL AND coalesce(n.channel, 'whatsapp') = 'whatsapp' AND reengage.template_in(n.template) IS NULL THEN 'invalid_template'
+				WHEN n.template IS NOT NULL AND coalesce(n.channel, 'whatsapp') = 'whatsapp' AND reengage_internal.template_in(n.template) IS NULL THEN 'invalid_template'
 				ELSE 'accepted'
 			END AS reason
 		FROM newest n
@@ -110,20 +110,20 @@ BEGIN
 	ANALYZE pg_temp.reengage_history_plan;
 END
 $$;
-COMMENT ON FUNCTION reengage.plan_history(jsonb) IS
+COMMENT ON FUNCTION reengage_internal.plan_history(jsonb) IS
 	'for import_history(): what becomes of each staged record, as far as the source alone tells';
-GRANT EXECUTE ON FUNCTION reengage.plan_history(jsonb) TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage_internal.plan_history(jsonb) TO reengage_operator;
 
-CREATE TYPE reengage.history_thread AS (conversation_id text, channel text, address_hash text, occurred_at timestamptz, detail jsonb);
-COMMENT ON TYPE reengage.history_thread IS 'for import_history(): a conversation that begins a thread';
+CREATE TYPE reengage_internal.history_thread AS (conversation_id text, channel text, address_hash text, occurred_at timestamptz, detail jsonb);
+COMMENT ON TYPE reengage_internal.history_thread IS 'for import_history(): a conversation that begins a thread';
 
-CREATE FUNCTION reengage.seed_lineage(server text, threads reengage.history_thread[]) RETURNS void
+CREATE FUNCTION reengage_internal.seed_lineage(server text, threads reengage_internal.history_thread[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
-	PERFORM reengage.require_server(server);
+	PERFORM reengage_internal.require_server(server);
 	INSERT INTO reengage.lineage (server, outcome, requested_conversation_id, conversation_id, root_conversation_id,
 		generation, channel, address_hash, attempts, api_calls, api_calls_saved, occurred_at, detail)
 	SELECT seed_lineage.server, 'imported', c.conversation_id, c.conversation_id, c.conversation_id,
@@ -140,13 +140,13 @@ BEGIN
 	ON CONFLICT (server, conversation_id) WHERE outcome = 'imported' DO NOTHING;
 END
 $$;
-COMMENT ON FUNCTION reengage.seed_lineage(text, reengage.history_thread[]) IS
+COMMENT ON FUNCTION reengage_internal.seed_lineage(text, reengage_internal.history_thread[]) IS
 	'for import_history(): begins a thread with each conversation that lineage does not know';
-GRANT EXECUTE ON FUNCTION reengage.seed_lineage(text, reengage.history_thread[]) TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage_internal.seed_lineage(text, reengage_internal.history_thread[]) TO reengage_operator;
 
 -- Anything that every nudge of the import would be refused for is an error
 -- before anything is read: one is asked for, and taken back.
-CREATE FUNCTION reengage.check_import(options jsonb, staging regclass) RETURNS void
+CREATE FUNCTION reengage_internal.check_import(options jsonb, staging regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on SET jit = off
 AS $$
 BEGIN
@@ -160,9 +160,9 @@ BEGIN
 	IF (options ->> 'max_age')::interval < interval '0' THEN
 		RAISE EXCEPTION 'max_age must not be negative' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	PERFORM reengage.read_history_record(NULL, NULL, NULL, NULL, NULL, NULL, options ->> 'date_order');
-	PERFORM reengage.check_columns(options -> 'columns');
-	PERFORM reengage.check_template(options -> 'template');
+	PERFORM reengage_internal.read_history_record(NULL, NULL, NULL, NULL, NULL, NULL, options ->> 'date_order');
+	PERFORM reengage_internal.check_columns(options -> 'columns');
+	PERFORM reengage_internal.check_template(options -> 'template');
 	INSERT INTO reengage.nudges (server, conversation_id, message, when_closed, priority, due_at, expires_at, campaign, detail)
 	SELECT a.server, 'import', a.message, a.when_closed, a.priority, coalesce(a.due_at, now()), a.expires_at, a.campaign,
 		jsonb_build_object('template', a.template)
@@ -173,17 +173,17 @@ EXCEPTION WHEN SQLSTATE 'RE000' THEN
 	NULL;
 END
 $$;
-COMMENT ON FUNCTION reengage.check_import(jsonb, regclass) IS
+COMMENT ON FUNCTION reengage_internal.check_import(jsonb, regclass) IS
 	'for import_history(): an error if its arguments make no nudge';
-GRANT EXECUTE ON FUNCTION reengage.check_import(jsonb, regclass) TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage_internal.check_import(jsonb, regclass) TO reengage_operator;
 
-CREATE TYPE reengage.history_nudge AS (record_no bigint, reason text, nudge_id uuid, conversation_id text, channel text, address text,
+CREATE TYPE reengage_internal.history_nudge AS (record_no bigint, reason text, nudge_id uuid, conversation_id text, channel text, address text,
 									   time_zone text, answered_since timestamptz, detail jsonb);
-COMMENT ON TYPE reengage.history_nudge IS 'for import_history(): a nudge to be asked for, and the reason to count it under';
+COMMENT ON TYPE reengage_internal.history_nudge IS 'for import_history(): a nudge to be asked for, and the reason to count it under';
 
 -- A record that the database refuses must not take the others with it: they
 -- are asked for one by one then.  Records that became a nudge, or were refused.
-CREATE FUNCTION reengage.ask_history(import_id uuid, options jsonb, nudges reengage.history_nudge[])
+CREATE FUNCTION reengage_internal.ask_history(import_id uuid, options jsonb, nudges reengage_internal.history_nudge[])
 RETURNS TABLE (record_no bigint, reason text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $$
@@ -222,7 +222,7 @@ BEGIN
 				RETURN QUERY SELECT c.record_no, c.reason;
 			END IF;
 		EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
-			PERFORM reengage.keep_rejects(ask_history.import_id, ARRAY(
+			PERFORM reengage_internal.keep_rejects(ask_history.import_id, ARRAY(
 				SELECT ROW(ask_history.import_id, h.record_no, h.line_no, h.field_count, 'refused', SQLERRM, h.conversation_id, h.record)::reengage.import_rejects
 				FROM pg_temp.reengage_history h WHERE h.record_no = c.record_no));
 			RETURN QUERY SELECT c.record_no, 'refused';
@@ -230,12 +230,12 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION reengage.ask_history(uuid, jsonb, reengage.history_nudge[]) IS
+COMMENT ON FUNCTION reengage_internal.ask_history(uuid, jsonb, reengage_internal.history_nudge[]) IS
 	'for import_history(): asks for nudges; the records that became one, with the reason to count them under, and those that were refused';
-GRANT EXECUTE ON FUNCTION reengage.ask_history(uuid, jsonb, reengage.history_nudge[]) TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage_internal.ask_history(uuid, jsonb, reengage_internal.history_nudge[]) TO reengage_operator;
 
 -- Nudges that this campaign does not have yet, in the order of their index.
-CREATE FUNCTION reengage.fresh_history(options jsonb, nudges reengage.history_nudge[]) RETURNS reengage.history_nudge[]
+CREATE FUNCTION reengage_internal.fresh_history(options jsonb, nudges reengage_internal.history_nudge[]) RETURNS reengage_internal.history_nudge[]
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on
 -- lookups in nudges and lineage stay lookups, whatever their size was when a plan was made
 SET enable_seqscan = off SET jit = off
@@ -245,7 +245,7 @@ DECLARE
 	of_campaign text := options ->> 'campaign';
 BEGIN
 	RETURN ARRAY(
-		SELECT c::reengage.history_nudge
+		SELECT c::reengage_internal.history_nudge
 		FROM (SELECT u.* FROM unnest(nudges) u ORDER BY u.nudge_id OFFSET 0) c
 		WHERE (SELECT true FROM reengage.nudges n WHERE n.nudge_id = c.nudge_id) IS NULL
 		  AND (SELECT true FROM reengage.nudges n
@@ -259,12 +259,12 @@ BEGIN
 				 AND l.campaign = of_campaign LIMIT 1) IS NULL);
 END
 $$;
-COMMENT ON FUNCTION reengage.fresh_history(jsonb, reengage.history_nudge[]) IS
+COMMENT ON FUNCTION reengage_internal.fresh_history(jsonb, reengage_internal.history_nudge[]) IS
 	'for import_history(): of nudges those whose customer, conversation and thread have none of the campaign';
-GRANT EXECUTE ON FUNCTION reengage.fresh_history(jsonb, reengage.history_nudge[]) TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage_internal.fresh_history(jsonb, reengage_internal.history_nudge[]) TO reengage_operator;
 
 -- One chunk of an import: one transaction.  What each record became is counted.
-CREATE FUNCTION reengage.import_chunk(import_id uuid, first_no bigint, last_no bigint, options jsonb) RETURNS jsonb
+CREATE FUNCTION reengage_internal.import_chunk(import_id uuid, first_no bigint, last_no bigint, options jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on
 SET enable_seqscan = off SET jit = off
 AS $$
@@ -273,15 +273,15 @@ DECLARE
 	accepted CONSTANT text[] := ARRAY['accepted', 'unknown_status', 'unknown_time_zone'];
 	dry_run boolean := options -> 'dry_run';
 	has_template boolean := jsonb_typeof(options -> 'template') = 'object';
-	zone_column text := coalesce(reengage.small(options ->> 'zone_column'), 'time_zone');
+	zone_column text := coalesce(reengage_internal.small(options ->> 'zone_column'), 'time_zone');
 	counts jsonb;
 	became jsonb := '{}';
 	valid record;
 	hashes text[];
-	fresh reengage.history_nudge[];
+	fresh reengage_internal.history_nudge[];
 	asked record;
 BEGIN
-	PERFORM reengage.lock_import(import_chunk.import_id);
+	PERFORM reengage_internal.lock_import(import_chunk.import_id);
 	SELECT jsonb_object_agg(r.reason, r.records) INTO counts
 	FROM (SELECT p.reason, count(*) AS records FROM pg_temp.reengage_history_plan p
 		  WHERE p.record_no BETWEEN first_no AND last_no GROUP BY p.reason) r;
@@ -290,48 +290,48 @@ BEGIN
 				|| CASE WHEN p.said_zone IS NULL THEN '{}' ELSE jsonb_build_object(zone_column, p.said_zone) END
 				|| CASE WHEN coalesce(p.channel, 'whatsapp') <> 'whatsapp' OR (h.template IS NULL AND NOT has_template) THEN '{}'
 					ELSE jsonb_strip_nulls(jsonb_build_object('template',
-						coalesce(reengage.template_in(h.template), reengage.template_for(options -> 'template', h.language)))) END, '{}')
-			)::reengage.history_nudge) AS nudges,
+						coalesce(reengage_internal.template_in(h.template), reengage_internal.template_for(options -> 'template', h.language)))) END, '{}')
+			)::reengage_internal.history_nudge) AS nudges,
 		array_agg(p.occurred_at) AS times
 	INTO valid
 	FROM pg_temp.reengage_history_plan p JOIN pg_temp.reengage_history h ON h.record_no = p.record_no
 	WHERE p.record_no BETWEEN first_no AND last_no AND h.record_no BETWEEN first_no AND last_no
 	  AND (p.reason = ANY (accepted) OR p.reason IN ('older_conversation', 'too_old'));
-	hashes := reengage.history_customers(valid.customers, NOT dry_run);
+	hashes := reengage_internal.history_customers(valid.customers, NOT dry_run);
 
-	fresh := reengage.fresh_history(options, ARRAY(
+	fresh := reengage_internal.fresh_history(options, ARRAY(
 		SELECT ROW(n.record_no, n.reason, overlay(overlay(substr(encode(sha256(convert_to(
 				concat_ws(chr(31), options ->> 'server', options ->> 'campaign', n.address_hash), 'UTF8')), 'hex'), 1, 32)
 				PLACING '8' FROM 13) PLACING '8' FROM 17)::uuid,
-			n.conversation_id, n.channel, n.address, n.time_zone, n.answered_since, n.detail)::reengage.history_nudge
+			n.conversation_id, n.channel, n.address, n.time_zone, n.answered_since, n.detail)::reengage_internal.history_nudge
 		FROM unnest(valid.nudges, hashes)
 			AS n(record_no, reason, nudge_id, conversation_id, channel, address, time_zone, answered_since, detail, address_hash)
 		WHERE n.reason = ANY (accepted)));
 	IF dry_run THEN
 		SELECT array_agg(f.record_no) AS nos, array_agg(f.reason) AS reasons INTO asked FROM unnest(fresh) f;
 	ELSE
-		PERFORM reengage.keep_rejects(import_chunk.import_id, ARRAY(
+		PERFORM reengage_internal.keep_rejects(import_chunk.import_id, ARRAY(
 			SELECT ROW(import_chunk.import_id, h.record_no, h.line_no, h.field_count, p.reason, NULL, h.conversation_id, h.record)::reengage.import_rejects
 			FROM pg_temp.reengage_history_plan p JOIN pg_temp.reengage_history h ON h.record_no = p.record_no
 			WHERE p.record_no BETWEEN first_no AND last_no AND h.record_no BETWEEN first_no AND last_no
 			  AND p.reason = ANY (ARRAY(SELECT r.reason FROM jsonb_object_keys(counts) r(reason) WHERE reengage.import_outcome(r.reason) = 'rejected'))));
 		SELECT array_agg(q.record_no) AS nos, array_agg(q.reason) AS reasons INTO asked
-		FROM reengage.ask_history(import_chunk.import_id, options, fresh) q;
-		PERFORM reengage.seed_lineage(options ->> 'server', ARRAY(
-			SELECT ROW(n.conversation_id, n.channel, n.address_hash, n.occurred_at, n.detail)::reengage.history_thread
+		FROM reengage_internal.ask_history(import_chunk.import_id, options, fresh) q;
+		PERFORM reengage_internal.seed_lineage(options ->> 'server', ARRAY(
+			SELECT ROW(n.conversation_id, n.channel, n.address_hash, n.occurred_at, n.detail)::reengage_internal.history_thread
 			FROM unnest(valid.nudges, hashes, valid.times)
 				AS n(record_no, reason, nudge_id, conversation_id, channel, address, time_zone, answered_since, detail, address_hash, occurred_at)
 			WHERE n.record_no NOT IN (SELECT q.record_no FROM unnest(asked.nos, asked.reasons) q(record_no, reason) WHERE q.reason = 'refused')));
 	END IF;
 
-	RETURN reengage.add_reasons(counts - accepted, reengage.count_reasons(asked.reasons) || jsonb_build_object(
+	RETURN reengage_internal.add_reasons(counts - accepted, reengage_internal.count_reasons(asked.reasons) || jsonb_build_object(
 		'already_asked', (SELECT coalesce(sum(r.value::bigint), 0) FROM jsonb_each_text(counts) r WHERE r.key = ANY (accepted))
 						 - coalesce(cardinality(asked.reasons), 0)));
 END
 $$;
-COMMENT ON FUNCTION reengage.import_chunk(uuid, bigint, bigint, jsonb) IS
+COMMENT ON FUNCTION reengage_internal.import_chunk(uuid, bigint, bigint, jsonb) IS
 	'for import_history(): asks for the nudges of some staged records, begins their threads, keeps the rejects, and counts';
-GRANT EXECUTE ON FUNCTION reengage.import_chunk(uuid, bigint, bigint, jsonb) TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage_internal.import_chunk(uuid, bigint, bigint, jsonb) TO reengage_operator;
 
 CREATE PROCEDURE reengage.import_history(
 	message text,
@@ -381,29 +381,29 @@ BEGIN
 		'as_of', coalesce(as_of, pg_catalog.now()), 'delimiter', delimiter, 'quote', quote, 'escape', escape, 'date_order', date_order,
 		'columns', columns, 'keep_columns', coalesce(keep_columns, '{}'), 'status_words', coalesce(status_words, '{}'),
 		'template', template, 'dry_run', dry_run);
-	PERFORM reengage.check_import(options, staging);
-	PERFORM reengage.drop_history();
+	PERFORM reengage_internal.check_import(options, staging);
+	PERFORM reengage_internal.drop_history();
 	IF file IS NOT NULL THEN
-		header := reengage.stage_file(options);
+		header := reengage_internal.stage_file(options);
 	ELSE
-		header := reengage.stage_table(staging, options);
+		header := reengage_internal.stage_table(staging, options);
 	END IF;
-	options := reengage.name_columns(header, options);
-	records_read := reengage.describe_history(header, options);
+	options := reengage_internal.name_columns(header, options);
+	records_read := reengage_internal.describe_history(header, options);
 	reasons := '{}';
 	import_id := NULL;
 	IF NOT dry_run THEN
-		import_id := reengage.begin_import(options, coalesce(file, staging::pg_catalog.text), records_read);
+		import_id := reengage_internal.begin_import(options, coalesce(file, staging::pg_catalog.text), records_read);
 		COMMIT;
 	END IF;
-	PERFORM reengage.lock_import(import_id);
-	PERFORM reengage.plan_history(options);
+	PERFORM reengage_internal.lock_import(import_id);
+	PERFORM reengage_internal.plan_history(options);
 	WHILE next_no OPERATOR(pg_catalog.<=) records_read LOOP
-		reasons := reengage.add_reasons(reasons, reengage.import_chunk(import_id, next_no,
+		reasons := reengage_internal.add_reasons(reasons, reengage_internal.import_chunk(import_id, next_no,
 			next_no OPERATOR(pg_catalog.+) chunk OPERATOR(pg_catalog.-) 1::pg_catalog.int8, options));
 		next_no := next_no OPERATOR(pg_catalog.+) chunk;
 		IF NOT dry_run THEN
-			PERFORM reengage.count_import(import_id, reasons, false);
+			PERFORM reengage_internal.count_import(import_id, reasons, false);
 			COMMIT;
 		END IF;
 		IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) next_notice THEN
@@ -412,10 +412,10 @@ BEGIN
 		END IF;
 	END LOOP;
 	IF NOT dry_run THEN
-		PERFORM reengage.count_import(import_id, reasons, true);
+		PERFORM reengage_internal.count_import(import_id, reasons, true);
 	END IF;
-	PERFORM reengage.drop_history();
-	SELECT c.accepted, c.rejected, c.skipped INTO accepted, rejected, skipped FROM reengage.import_counts(reasons) c;
+	PERFORM reengage_internal.drop_history();
+	SELECT c.accepted, c.rejected, c.skipped INTO accepted, rejected, skipped FROM reengage_internal.import_counts(reasons) c;
 END
 $$;
 COMMENT ON PROCEDURE reengage.import_history(text, text, text, regclass, text, text, integer, timestamptz, timestamptz, interval, timestamptz, text, text, text, text, jsonb, text[], text[], jsonb, boolean, uuid, bigint, bigint, bigint, bigint, jsonb) IS

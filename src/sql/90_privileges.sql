@@ -9,15 +9,15 @@ DECLARE
 BEGIN
 	FOR statement IN
 		SELECT DISTINCT format('REVOKE ALL ON %s %s FROM %s CASCADE', o.kind, o.name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
-		FROM (SELECT 'SCHEMA' AS kind, n.nspname::text AS name, n.nspowner AS owner, n.nspacl AS acl FROM pg_namespace n WHERE n.nspname = 'reengage'
+		FROM (SELECT 'SCHEMA' AS kind, n.nspname::text AS name, n.nspowner AS owner, n.nspacl AS acl FROM pg_namespace n WHERE n.nspname IN ('reengage', 'reengage_internal')
 			  UNION ALL
 			  SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relowner, c.relacl
-			  FROM pg_class c WHERE c.relnamespace = 'reengage'::regnamespace
+			  FROM pg_class c WHERE c.relnamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace)
 			  UNION ALL
 			  SELECT 'ROUTINE', p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
-			  FROM pg_proc p WHERE p.pronamespace = 'reengage'::regnamespace
+			  FROM pg_proc p WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace)
 			  UNION ALL
-			  SELECT 'TYPE', t.oid::regtype::text, t.typowner, t.typacl FROM pg_type t WHERE t.typnamespace = 'reengage'::regnamespace) o
+			  SELECT 'TYPE', t.oid::regtype::text, t.typowner, t.typacl FROM pg_type t WHERE t.typnamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace)) o
 			CROSS JOIN LATERAL aclexplode(o.acl) a
 		WHERE a.grantee <> o.owner
 	LOOP
@@ -27,4 +27,4 @@ END
 $$;
 
 -- A preloaded worker that waits for the extension can begin.
-SELECT reengage.wake('-infinity');
+SELECT reengage_internal.wake('-infinity');

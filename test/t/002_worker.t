@@ -15,7 +15,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE other');
 
 sub looked_at { my ($id) = @_; return scalar $simulator->requests("id=$id&verb=check") }
 
-sub worker_phase { $node->safe_psql('postgres', 'SELECT state FROM reengage.worker_state()') }
+sub worker_phase { $node->safe_psql('postgres', 'SELECT state FROM reengage_internal.worker_state()') }
 
 # --- the extension comes after the worker -----------------------------------------------
 
@@ -66,7 +66,7 @@ my @same_time = map { nudge($node, "live-at-once-$_", nudge_id => "'$_'", due_at
 my $then = $node->safe_psql('postgres', 'SELECT now()');
 for my $id (@same_time)
 {
-	$node->safe_psql('postgres', "UPDATE reengage.due SET due_at = '$then' WHERE nudge_id = '$id'; SELECT reengage.wake('$then')");
+	$node->safe_psql('postgres', "UPDATE reengage.due SET due_at = '$then' WHERE nudge_id = '$id'; SELECT reengage_internal.wake('$then')");
 	wait_until_ended($node, where => "n.nudge_id = '$id'");
 	is(outcome($node, "live-at-once-$id"), 'notified - notify', 'nudges of one and the same time are delivered, in whichever order they come');
 }

@@ -274,7 +274,7 @@ ledger_matches_lineage($node, $simulator, 'once');
 
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'reengage'\nreengage.databases = 'postgres'");
 $node->restart;
-ok($node->poll_query_until('postgres', q{SELECT state = 'running' FROM reengage.worker_state()}),
+ok($node->poll_query_until('postgres', q{SELECT state = 'running' FROM reengage_internal.worker_state()}),
 	'preloaded, a worker runs');
 # a prepared transaction commits in a session that knows nothing of its nudges
 $node->safe_psql('postgres', q{

@@ -63,7 +63,7 @@ $node->safe_psql('postgres', 'SELECT reengage.disarm()');
 nudge($node, 'live-after-disarm');
 wait_until_ended($node, where => q(n.conversation_id = 'live-notifying'));
 is(outcome($node, 'live-notifying'), 'notified - notify', 'disarm: a POST on the wire is written down');
-ok($node->poll_query_until('postgres', q{SELECT in_flight = 0 FROM reengage.worker_state()}), 'disarm: nothing is left in flight');
+ok($node->poll_query_until('postgres', q{SELECT in_flight = 0 FROM reengage_internal.worker_state()}), 'disarm: nothing is left in flight');
 is($simulator->verbs('id=live-checking'), 'check', 'disarm: after a look no POST follows');
 is($simulator->verbs('id=live-after-disarm'), '', 'disarm: nothing new begins');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM reengage.due d JOIN reengage.nudges n USING (nudge_id)
@@ -89,7 +89,7 @@ for my $case ([ 'one', qr/host:\w{16}, here key:\w{16}/ ], [ 'two', qr/key:\w{16
 	my $requests = scalar $simulator->requests;
 
 	set_key($key);
-	ok($node->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage.worker_state()}),
+	ok($node->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage_internal.worker_state()}),
 		"key '$key': the worker notices by itself");
 	like(health($node, 'fence'), qr/^stopped: armed at another site \($sites\): this is a copy, or the server was moved$/,
 		"key '$key': the health view names both sites");
@@ -101,9 +101,9 @@ for my $case ([ 'one', qr/host:\w{16}, here key:\w{16}/ ], [ 'two', qr/key:\w{16
 	is(outcome($node, "live-key-$key"), 'notified - notify', "key '$key': arm() mends it");
 }
 set_key('one');
-$node->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage.worker_state()});
+$node->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage_internal.worker_state()});
 set_key('');
-ok($node->poll_query_until('postgres', q{SELECT state = 'running' FROM reengage.worker_state()}),
+ok($node->poll_query_until('postgres', q{SELECT state = 'running' FROM reengage_internal.worker_state()}),
 	'the old key mends it, too');
 like(psql_stderr($node, q{ALTER SYSTEM SET reengage.on_promotion = 'perhaps'}),
 	qr/invalid value for parameter "reengage.on_promotion": "perhaps"\nHINT:  Available values: continue, hold\./,
@@ -142,7 +142,7 @@ SKIP:
 		'--socketdir', $node->host, '--old-port', $node->port, '--new-port', $upgraded->port ], 'pg_upgrade works');
 	is(scalar $simulator->requests, $requests, 'P12: nothing was sent by it');
 	$upgraded->start;
-	ok($upgraded->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage.worker_state()}),
+	ok($upgraded->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage_internal.worker_state()}),
 		'the upgraded server is another cluster');
 	like(health($upgraded, 'fence'), qr/^stopped: armed in another cluster \(system identifier \d+, here \d+\): this is a copy, or was made by pg_upgrade$/,
 		'and its health view says so');

@@ -76,7 +76,7 @@ wait_until_ended($node, where => "n.conversation_id IN ('live-before', 'live-aft
 pass('a row that is refused does not hold up the others');
 is(count_due($node), 1, 'its nudge is not lost');
 $node->safe_psql('postgres', 'DROP TRIGGER refuse ON reengage.lineage');
-$node->safe_psql('postgres', q{SELECT reengage.wake('-infinity')});
+$node->safe_psql('postgres', q{SELECT reengage_internal.wake('-infinity')});
 $node->append_conf('postgresql.conf', 'reengage.sweep_interval = 1s');
 $node->reload;
 wait_until_ended($node, where => "n.conversation_id = 'live-refused'");

@@ -182,7 +182,7 @@ for my $database (@databases, 'euc_jp')
 	is($node->safe_psql($database, q{SELECT (SELECT count(*) FROM reengage.answers), reengage.unsuppress('+13175550142', channel => 'sms')}),
 		'1|1', "$database: an opt-out and an answer are recorded");
 }
-is($node->safe_psql('utf8', q{SELECT reengage.require_channel(U&'\00A0sms\00A0')}), 'sms', 'with blanks that do not break');
+is($node->safe_psql('utf8', q{SELECT reengage_internal.require_channel(U&'\00A0sms\00A0')}), 'sms', 'with blanks that do not break');
 
 # --- bytes that are not UTF-8, in the database that takes any ------------------------------------
 

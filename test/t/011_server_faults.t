@@ -137,7 +137,7 @@ $simulator->set(latency_ms => 0);
 $offset = log_size($node);
 kill 'KILL', launcher_pid($node);
 wait_for(sub { log_lines($node, $offset, qr/all server processes terminated/) }, 'the server starts anew');
-$node->poll_query_until('postgres', q{SELECT state = 'running' FROM reengage.worker_state()});
+$node->poll_query_until('postgres', q{SELECT state = 'running' FROM reengage_internal.worker_state()});
 nudge($node, 'live-crashed-launcher');
 wait_until_ended($node);
 is(outcome($node, 'live-crashed-launcher'), 'notified - notify', 'a launcher that crashed comes back, and so does the worker');
@@ -315,7 +315,7 @@ for my $case (@cases)
 		$case->{session}->query_safe($case->{when_it_waits});
 	}
 	# the health view would wait for the locks
-	my $sql = 'SELECT message FROM reengage.worker_state()';
+	my $sql = 'SELECT message FROM reengage_internal.worker_state()';
 	wait_for(sub { $faulty->safe_psql($name, $sql) ne '' }, "$name: the worker complains") if $case->{says};
 	is($faulty->safe_psql($name, $sql), $case->{says}, "$name: the worker says what is wrong");
 	ok($faulty->poll_query_until('template1', qq{

@@ -79,7 +79,7 @@ serve(qw(postgres forced other_name copied copy));
 check_served('other_name', 'live-renamed', 'a renamed database is served under its new name');
 is(outcome($node, 'live-before', database => 'other_name'), 'notified - notify', 'with what was due before, and armed as it was');
 check_served('copied', 'live-copied', 'a database that was copied is served on');
-ok($node->poll_query_until('copy', q{SELECT state = 'fenced' FROM reengage.worker_state()}), 'P12: the copy is fenced');
+ok($node->poll_query_until('copy', q{SELECT state = 'fenced' FROM reengage_internal.worker_state()}), 'P12: the copy is fenced');
 is($node->safe_psql('copy', 'SELECT count(*) FROM reengage.due'), 1, 'P12: what is due in both');
 is($simulators{copied}->verbs('id=live-before'), 'check notify', 'P12: was sent once');
 

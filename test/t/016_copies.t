@@ -114,7 +114,7 @@ for my $name (@copies)
 	my ($node, $database, $complaint) = @{ $copy{$name} };
 
 	nudge($node, "live-new-$name", database => $database);
-	ok($node->poll_query_until($database, q{SELECT state = 'fenced' FROM reengage.worker_state()}),
+	ok($node->poll_query_until($database, q{SELECT state = 'fenced' FROM reengage_internal.worker_state()}),
 		"$name: the worker stands at the fence");
 	my ($said) = health($node, 'fence', $database) =~ /^stopped: (.*)/;
 	like($said, $complaint, "$name: and the health view says why");
@@ -150,7 +150,7 @@ sub arm
 	$node->safe_psql($database, qq{
 		UPDATE reengage.due d SET due_at = now() FROM reengage.nudges n
 		WHERE n.nudge_id = d.nudge_id AND n.conversation_id = 'closed-due-$name';
-		SELECT reengage.wake('-infinity')});
+		SELECT reengage_internal.wake('-infinity')});
 	wait_until_ended($node, database => $database,
 		where => qq(n.conversation_id NOT LIKE 'closed-due-%' OR n.conversation_id = 'closed-due-$name'));
 	is(asked_since(), "closed-due-$name live-new-$name", "$name: the API hears of what was due, and of nothing else");
@@ -210,7 +210,7 @@ $past->set_recovery_mode;
 $past->start;
 ok($past->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()'), 'a server is recovered where it lies');
 nudge($past, 'live-in-place');
-ok($past->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage.worker_state()}),
+ok($past->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage_internal.worker_state()}),
 	'its worker stands at the fence');
 is(health($past, 'fence'), 'stopped: armed on another timeline (2, here 3): an earlier state was restored,'
 	  . ' or a standby promoted without reengage.instance_key', 'for the timeline is another');

@@ -164,7 +164,7 @@ sub make_due
 	return $node->safe_psql('postgres', qq{
 		UPDATE reengage.due d SET due_at = now() FROM reengage.nudges n
 		WHERE n.nudge_id = d.nudge_id AND n.conversation_id = '$conversation';
-		SELECT reengage.wake('-infinity')});
+		SELECT reengage_internal.wake('-infinity')});
 }
 
 my $fourth = start_standby('fourth', $third, '');
@@ -181,7 +181,7 @@ $simulator->clear_faults;
 my $requests = scalar $simulator->requests;
 promote($fourth);
 nudge($fourth, 'live-new');
-ok($fourth->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage.worker_state()}), 'hold: the worker waits');
+ok($fourth->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage_internal.worker_state()}), 'hold: the worker waits');
 is(health($fourth, 'fence'), 'stopped: armed on another timeline (3, here 4): a standby was promoted, or an earlier state restored,'
 	  . ' and reengage.on_promotion is hold', 'hold: the health view says why');
 is($fourth->safe_psql('postgres', q{SELECT remedy FROM reengage.health WHERE subject = 'fence'}),
@@ -208,7 +208,7 @@ $fourth->set_recovery_mode;
 $fourth->start;
 ok($fourth->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()'), 'the server is recovered, as to a point in time');
 nudge($fourth, 'live-after-all');
-ok($fourth->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage.worker_state()}),
+ok($fourth->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage_internal.worker_state()}),
 	'a point-in-time recovery with the same key is held, too');
 $fourth->append_conf('postgresql.conf', q{reengage.on_promotion = 'continue'});
 $fourth->reload;

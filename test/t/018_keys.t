@@ -41,7 +41,7 @@ sub hasten
 {
 	my ($nudge_id, $database) = @_;
 	$node->safe_psql($database // 'postgres',
-		"BEGIN; UPDATE reengage.due SET due_at = now() WHERE nudge_id = '$nudge_id'; SELECT reengage.wake(now()); COMMIT");
+		"BEGIN; UPDATE reengage.due SET due_at = now() WHERE nudge_id = '$nudge_id'; SELECT reengage_internal.wake(now()); COMMIT");
 	return;
 }
 
@@ -128,7 +128,7 @@ $simulator->clear_faults;
 $simulator->control('POST', 'conversations', [ map { { id => $_, status => 'closed' } } qw(live-closes live-was-lost) ]);
 $simulator->fault(verb => 'create', id => 'closed-refused', action => 'status', status => 422);
 $simulator->fault(verb => 'notify', id => 'live-busy', action => 'status', status => 409, times => 2);
-$node->safe_psql('postgres', 'BEGIN; UPDATE reengage.due SET due_at = now(); SELECT reengage.wake(now()); COMMIT');
+$node->safe_psql('postgres', 'BEGIN; UPDATE reengage.due SET due_at = now(); SELECT reengage_internal.wake(now()); COMMIT');
 wait_until_ended($node);
 is(outcome($node, 'live-closes'), 'notified - notify', 'the API remembers the key of a conversation that closed since');
 is(outcome($node, 'live-was-lost'), 'in_doubt closed notify', 'a refusal of the repetition proves nothing');

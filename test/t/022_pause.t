@@ -33,7 +33,7 @@ sql(qq{CREATE SERVER other FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simu
 	CREATE SERVER again FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}')});
 worker_has_looked();
 nudge($node, 'live-dropped', server => q('again'), due_at => q(now() + '1 h'));
-sql(q{BEGIN; DROP SERVER again; UPDATE reengage.due SET due_at = now() WHERE server = 'again'; SELECT reengage.wake(now()); COMMIT});
+sql(q{BEGIN; DROP SERVER again; UPDATE reengage.due SET due_at = now() WHERE server = 'again'; SELECT reengage_internal.wake(now()); COMMIT});
 worker_has_looked();
 is($simulator->verbs('id=live-dropped'), '', 'nothing is called for a server that was dropped');
 sql(qq{CREATE SERVER again FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}')});
@@ -66,7 +66,7 @@ sql(q{SELECT reengage.pause('genesys', 'lunch')});
 nudge($node, $_) for qw(live-paused closed-paused);
 worker_has_looked();
 like(health($node, 'server genesys'), qr/^paused: by \w+: lunch$/, 'P14: the health view says that it is paused, by whom and why');
-wait_for(sub { sql('SELECT in_flight FROM reengage.worker_state()') == 0 }, 'what is on the wire comes back');
+wait_for(sub { sql('SELECT in_flight FROM reengage_internal.worker_state()') == 0 }, 'what is on the wire comes back');
 worker_has_looked();
 is($simulator->verbs('id=live-on-wire'), 'check', 'a look that was on the wire is not followed by a POST');
 is(due_row($node, 'live-on-wire')->{attempt}, 0, 'its nudge stays due, without an attempt used up');

@@ -79,7 +79,7 @@ is(outcome($node, 'live-elsewhere'), 'notified - notify', 'another server is cal
 is(scalar arrivals('id=live-not-yet'), 0, 'this one is not');
 # nor does it help to change the options, or to be in a hurry
 $node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (SET max_failures '4');
-	UPDATE reengage.due SET due_at = now(); SELECT reengage.wake('-infinity')});
+	UPDATE reengage.due SET due_at = now(); SELECT reengage_internal.wake('-infinity')});
 wait_until_ended($node);
 my ($refused, $repeated) = map { $_->{arrived_us} / 1e6 } grep { $_->{verb} eq 'notify' } $simulator->requests('id=live-later');
 cmp_ok($repeated - $refused, '>=', 8, 'Retry-After 8: no request before its time');

@@ -159,7 +159,7 @@ $node->safe_psql('postgres', q{
 	DELETE FROM reengage.policies WHERE server = 'keyed' AND campaign IS NULL;
 	UPDATE reengage.policies SET campaign = NULL, cap = 1, cap_interval = '1 day' WHERE server = 'keyed';
 	UPDATE reengage.due SET due_at = now();
-	SELECT reengage.wake('-infinity')});
+	SELECT reengage_internal.wake('-infinity')});
 wait_for(sub { waits_for('repeat-1') =~ /^quiet hours until / }, 'a repetition waits for the end of quiet hours, too');
 $node->safe_psql('postgres', q{UPDATE reengage.policies SET quiet_hours = NULL WHERE server = 'keyed'});
 wait_until_ended($node);

@@ -163,7 +163,7 @@ ok($node->poll_query_until('postgres', q{SELECT hold_reason ~ 'call to this cust
 	JOIN reengage.nudges n USING (nudge_id) WHERE n.conversation_id = 'closed-again'}), q{the customer's other nudge waits for it});
 is($node->safe_psql('postgres', "SELECT nudge_id, step FROM reengage.suppress('$home')"), "$unresolved|notify",
 	'an opt-out tells of it');
-$node->safe_psql('postgres', 'BEGIN; UPDATE reengage.due SET due_at = now(); SELECT reengage.wake(now()); COMMIT');
+$node->safe_psql('postgres', 'BEGIN; UPDATE reengage.due SET due_at = now(); SELECT reengage_internal.wake(now()); COMMIT');
 wait_until_ended($node);
 is(story('live-again') . ', ' . story('closed-again'), 'in_doubt suppressed notify, suppressed opted_out -', 'and neither is made');
 ledger_matches_lineage($node, $simulator, 'still', honours_keys => 1);

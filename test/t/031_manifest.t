@@ -90,11 +90,11 @@ $session->query_safe('BEGIN');
 $session->query_safe('SELECT count(*) FROM reengage.lineage');
 # the day in which that began, even if midnight passes
 my $today = "'" . $session->query_safe(q{SELECT (now() AT TIME ZONE 'UTC')::date}) . "'::date";
-is(sql("SELECT reengage.day_held_open_by($today)"), '', 'a transaction that reads holds no day open');
+is(sql("SELECT reengage_internal.day_held_open_by($today)"), '', 'a transaction that reads holds no day open');
 $session->query_safe(rows_at(q{'2020-02-07 12:00+00'}));
-like(sql("SELECT reengage.day_held_open_by($today)"), qr/^process $pid \(transaction since .* UTC\)$/,
+like(sql("SELECT reengage_internal.day_held_open_by($today)"), qr/^process $pid \(transaction since .* UTC\)$/,
 	'one that has written holds open the day in which it began');
-is(sql("SELECT reengage.day_held_open_by($today - 1)"), '', 'and none before');
+is(sql("SELECT reengage_internal.day_held_open_by($today - 1)"), '', 'and none before');
 sql(q{CALL reengage.close_day('2020-02-07')});
 is(rows_of_day('2020-02-07'), '0', 'which can be closed');
 $session->query_safe('COMMIT');
@@ -146,9 +146,9 @@ $session->quit;
 sql('SELECT reengage.disarm()');
 my $worker = restart_worker();
 my $state_change = "SELECT state_change FROM pg_stat_activity WHERE pid = $worker";
-ok($node->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage.worker_state()}), 'a disarmed database is fenced');
+ok($node->poll_query_until('postgres', q{SELECT state = 'fenced' FROM reengage_internal.worker_state()}), 'a disarmed database is fenced');
 my $before = sql($state_change);
-sql(q{SELECT reengage.wake('-infinity')});
+sql(q{SELECT reengage_internal.wake('-infinity')});
 wait_for(sub { sql($state_change) ne $before }, 'the worker has looked again');
 is(rows_of_day('2020-02-09'), '', 'and its worker writes no manifest');
 sql('SELECT reengage.arm()');

@@ -66,7 +66,7 @@ $simulator->fault(verb => 'check', id => $_, action => 'delay', ms => 2500) for 
 ask('turns', @looked_at);
 sub tried { return scalar grep { $_->{conversation_id} =~ /^live-turns-/ } $simulator->requests('verb=notify'); }
 wait_for(sub { tried() >= 3 }, 'it is tried again');
-wait_for(sub { sql('SELECT in_flight FROM reengage.worker_state()') == 0 }, 'and left alone');
+wait_for(sub { sql('SELECT in_flight FROM reengage_internal.worker_state()') == 0 }, 'and left alone');
 is(tried(), 3, 'one of many tries a server that was blocked');
 $simulator->clear_faults;
 sql(q{ALTER SERVER turns OPTIONS (ADD max_attempts '9')});

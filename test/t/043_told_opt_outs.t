@@ -85,7 +85,7 @@ is(outcome($node, 'closed-both-1'), 'refused opted_out create', 'then the API sa
 is(sql(q{SELECT origin || coalesce(until::text, ' for ever') FROM reengage.suppressions WHERE label ~ '33$'}), 'api for ever', 'and it has none any more');
 sql(q{SELECT reengage.suppress('+13175550333', channel => 'sms', reason => 'asked us', server => 'genesys')});
 is(sql(q{SELECT origin || ' ' || reason FROM reengage.suppressions WHERE label ~ '33$'}), 'operator asked us', 'whoever asks for it besides, is named');
-sql(q{SELECT reengage.record_opt_out('genesys', 'sms', address_hash, NULL, label, 'again') FROM reengage.suppressions WHERE label ~ '33$'});
+sql(q{SELECT reengage_internal.record_opt_out('genesys', 'sms', address_hash, NULL, label, 'again') FROM reengage.suppressions WHERE label ~ '33$'});
 is(sql(q{SELECT origin || ' ' || reason FROM reengage.suppressions WHERE label ~ '33$'}), 'operator asked us', 'and what has no end is not touched by the API');
 
 # somebody records an opt-out of the customer while the API says so: nobody waits for the other

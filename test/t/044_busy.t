@@ -18,7 +18,7 @@ sub sql { return $node->safe_psql('postgres', @_); }
 sub is_in { my ($id, $media, $status) = @_; return $simulator->control('POST', 'conversations', { id => $id, status => $status, media => $media, address => '+13175550411' }); }
 
 # Makes it due at once, whatever it waits for.
-sub look_again { return sql(q{UPDATE reengage.due SET due_at = now(); SELECT reengage.wake('-infinity')}); }
+sub look_again { return sql(q{UPDATE reengage.due SET due_at = now(); SELECT reengage_internal.wake('-infinity')}); }
 
 # --- put off until the call has ended -------------------------------------------------------------
 

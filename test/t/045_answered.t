@@ -23,7 +23,7 @@ sub ask { my ($id, %columns) = @_; return nudge($node, $id, due_at => "now() + i
 
 sub run_all
 {
-	$node->safe_psql('postgres', q{UPDATE reengage.due SET due_at = now(); SELECT reengage.wake('-infinity')});
+	$node->safe_psql('postgres', q{UPDATE reengage.due SET due_at = now(); SELECT reengage_internal.wake('-infinity')});
 	return wait_until_ended($node);
 }
 

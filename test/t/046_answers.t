@@ -79,7 +79,7 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM reengage.nudge_status WHE
 is(scalar(@{[ $simulator->effects ]}), $before + 1, 'and none of them is spoken to');
 $session->query_safe(q{COMMIT});
 $session->quit;
-$node->safe_psql('postgres', q{UPDATE reengage.due SET due_at = now(); SELECT reengage.wake('-infinity')});
+$node->safe_psql('postgres', q{UPDATE reengage.due SET due_at = now(); SELECT reengage_internal.wake('-infinity')});
 wait_until_ended($node);
 is($node->safe_psql('postgres', q{SELECT outcome, count(*) FROM reengage.lineage WHERE campaign = 'bulk' GROUP BY 1 ORDER BY 1}),
 	"answered|300\nnotified|1", 'then all of it holds');

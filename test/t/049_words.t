@@ -82,12 +82,12 @@ is(opt_out('c-9'), 'STOP caller 2100-01-01', 'an application says so, too');
 ask('other app', "SELECT reengage.suppress(conversation_id => 'c-9', server => 'genesys', reason => 'bounced')");
 is(opt_out('c-9'), 'bounced caller for ever', 'among applications the last reason counts');
 $node->safe_psql('postgres', q{
-	SELECT reengage.record_opt_out('genesys', 'sms', NULL, 'c-8', 'c-8', 'opted_out');
-	SELECT reengage.record_opt_out('genesys', 'email', s.address_hash, NULL, 'x', 'opted_out') FROM reengage.suppressions s WHERE s.address_hash IS NOT NULL});
+	SELECT reengage_internal.record_opt_out('genesys', 'sms', NULL, 'c-8', 'c-8', 'opted_out');
+	SELECT reengage_internal.record_opt_out('genesys', 'email', s.address_hash, NULL, 'x', 'opted_out') FROM reengage.suppressions s WHERE s.address_hash IS NOT NULL});
 ask('app', "SELECT reengage.suppress(conversation_id => 'c-8', server => 'genesys', channel => 'sms', reason => 'x')");
 is(opt_out('c-8'), 'opted_out api for ever', 'what an API said is not renamed by an application');
 ask('chief', "SELECT reengage.suppress(conversation_id => 'c-7', server => 'genesys', channel => 'sms', reason => 'trial', until => '2100-01-01Z')");
-$node->safe_psql('postgres', "SELECT reengage.record_opt_out('genesys', 'sms', NULL, 'c-7', 'c-7', 'opted_out')");
+$node->safe_psql('postgres', "SELECT reengage_internal.record_opt_out('genesys', 'sms', NULL, 'c-7', 'c-7', 'opted_out')");
 is(opt_out('c-7'), 'trial operator for ever', 'nor does an API rename what an operator said, but it holds for ever');
 
 is(ask('app', qq{SELECT count(*) FROM reengage.suppress('+13175550199', channel => E' SMS\\n')}), 0, 'a channel is a word, whatever is around it');

@@ -18,13 +18,13 @@ sub rights
 
 	return $node->safe_psql($database, q{
 		SELECT o.name || ' ' || CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END || ' ' || a.privilege_type || ' ' || a.is_grantable
-		FROM (SELECT nspname::text AS name, nspowner AS owner, nspacl AS acl FROM pg_namespace WHERE nspname = 'reengage'
-			  UNION ALL SELECT c.oid::regclass::text, relowner, relacl FROM pg_class c WHERE relnamespace = 'reengage'::regnamespace
+		FROM (SELECT nspname::text AS name, nspowner AS owner, nspacl AS acl FROM pg_namespace WHERE nspname IN ('reengage', 'reengage_internal')
+			  UNION ALL SELECT c.oid::regclass::text, relowner, relacl FROM pg_class c WHERE relnamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace)
 			  UNION ALL SELECT attrelid::regclass || '.' || attname, relowner, attacl
-				  FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'reengage'::regnamespace
+				  FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relnamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace)
 			  UNION ALL SELECT p.oid::regprocedure::text, proowner, coalesce(proacl, acldefault('f', proowner))
-				  FROM pg_proc p WHERE pronamespace = 'reengage'::regnamespace
-			  UNION ALL SELECT t.oid::regtype::text, typowner, typacl FROM pg_type t WHERE typnamespace = 'reengage'::regnamespace) o
+				  FROM pg_proc p WHERE pronamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace)
+			  UNION ALL SELECT t.oid::regtype::text, typowner, typacl FROM pg_type t WHERE typnamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace)) o
 			CROSS JOIN LATERAL aclexplode(o.acl) a
 		WHERE a.grantee <> o.owner ORDER BY 1});
 }
@@ -96,7 +96,7 @@ for my $role (qw(app chief landlord))
 	is_deeply(\@went_well, [], "$role can put nothing on the tables");
 }
 
-is($node->safe_psql('postgres', 'SELECT count(*) FROM reengage.foreign_hands()'), 0, 'health has nothing to say');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM reengage_internal.foreign_hands()'), 0, 'health has nothing to say');
 $node->safe_psql('postgres', q{
 	GRANT USAGE ON SCHEMA reengage TO landlord;
 	GRANT TRIGGER, REFERENCES ON reengage.due TO landlord;
@@ -120,8 +120,8 @@ nudge($node, 'live-trapped');
 wait_for(sub { health($node, 'worker') =~ /^failing: cannot fire deferred trigger/ }, 'a deferred trigger is not run, with nobody\'s rights');
 # as the remedies say
 $node->safe_psql('postgres', $_) for map { s/^Unless you need it: //r } split /\n/,
-  $node->safe_psql('postgres', 'SELECT remedy FROM reengage.foreign_hands()');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM reengage.foreign_hands()'), 0, 'the remedies are ones');
+  $node->safe_psql('postgres', 'SELECT remedy FROM reengage_internal.foreign_hands()');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM reengage_internal.foreign_hands()'), 0, 'the remedies are ones');
 wait_until_ended($node);
 like(outcome($node, 'live-trapped'), qr/^(notified|in_doubt)/, 'and all goes on');
 

@@ -40,7 +40,7 @@ ok(poll_until($node, 'postgres', $held, join '; ', map { "$_: an opt-out or an a
 	'who is in one is held, and told for what');
 $shop->query_safe('COMMIT');
 $shop->quit;
-$node->safe_psql('postgres', q{UPDATE reengage.due SET due_at = now(); SELECT reengage.wake('-infinity')});
+$node->safe_psql('postgres', q{UPDATE reengage.due SET due_at = now(); SELECT reengage_internal.wake('-infinity')});
 wait_until_ended($node);
 is(join(', ', map { outcome($node, $_) } qw(gone-told gone-answered told-1400)),
 	'suppressed opted_out -, answered recorded -, suppressed opted_out -', 'and gets nothing once it has committed');
@@ -130,7 +130,7 @@ SKIP:
 	skip 'nobody tells how much memory a process has had', 5 unless defined peak($$);
 
 	my %statements = (
-		locate => q{SELECT * FROM reengage.locate('genesys', '%s')},
+		locate => q{SELECT * FROM reengage_internal.locate('genesys', '%s')},
 		'thread()' => q{SELECT count(*) FROM reengage.thread('%s', 'genesys')},
 		'thread_diagram()' => q{SELECT length(reengage.thread_diagram('%s', 'mermaid', 'genesys'))},
 		'the view threads' => q{SELECT * FROM reengage.threads WHERE root_conversation_id = '%s'});
@@ -153,7 +153,7 @@ is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT outcome || ' ' || c
 my %steps;
 for my $conversation ('short-0', 'live-long-0')
 {
-	my $plan = join "\n", $node->safe_psql('postgres', "EXPLAIN (ANALYZE, BUFFERS, TIMING off) SELECT reengage.locate('genesys', '$conversation')");
+	my $plan = join "\n", $node->safe_psql('postgres', "EXPLAIN (ANALYZE, BUFFERS, TIMING off) SELECT reengage_internal.locate('genesys', '$conversation')");
 
 	($steps{$conversation}) = $plan =~ /shared hit=(\d+)/;
 }

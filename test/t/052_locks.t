@@ -222,7 +222,7 @@ $node->safe_psql('postgres', q{ALTER ROLE shop SET lock_timeout = '500ms'});
 $shop->query_safe('RESET ROLE; BEGIN');
 $shop->query_safe(q{INSERT INTO reengage.nudges (conversation_id, message) VALUES ('live-open', 'hi')});
 for my $statement ('CREATE RULE mine AS ON INSERT TO reengage.nudges DO NOTHING',
-	'CREATE TRIGGER mine BEFORE INSERT ON reengage.nudges EXECUTE FUNCTION reengage.refuse_change()',
+	'CREATE TRIGGER mine BEFORE INSERT ON reengage.nudges EXECUTE FUNCTION reengage_internal.refuse_change()',
 	'CREATE TEMP TABLE mine (nudge_id uuid REFERENCES reengage.nudges)')
 {
 	like(psql_stderr($node, $statement, psql => { extra_params => [ '-U', 'shop' ] }),

@@ -113,7 +113,7 @@ wait_until_ended($node);
 sql(q{SET ROLE shop; SELECT reengage.nudge('live-shop-4-0', 'x', priority => 4), reengage.nudge('live-shop-4-00', 'x', priority => 4)});
 wait_until_ended($node, where => q(n.conversation_id LIKE 'live-shop-4-0%'));
 # it has nothing due now, when the worker looks for who has
-sql(q{SELECT reengage.wake('-infinity'); SET ROLE app_1; SELECT reengage.nudge('live-app-look', 'x')});
+sql(q{SELECT reengage_internal.wake('-infinity'); SET ROLE app_1; SELECT reengage.nudge('live-app-look', 'x')});
 wait_until_ended($node);
 ask('shop', 3, 4);
 my $ticks = ticks();
@@ -150,7 +150,7 @@ wait_for(sub { sql($held) == 20 }, 'the addresses are known');
 my $looks = looks('found');
 is($looks, 20, 'one look tells whose a nudge is, where it has no address');
 # as if they had waited for long
-sql(q{UPDATE reengage.due SET due_at = now(), hold = NULL, hold_reason = NULL; SELECT reengage.wake('-infinity')});
+sql(q{UPDATE reengage.due SET due_at = now(), hold = NULL, hold_reason = NULL; SELECT reengage_internal.wake('-infinity')});
 ask('bank', 2, 9);
 wait_until_ended($node, where => q(n.requested_by = 'bank'));
 is(looks('found'), $looks, 'while a transaction is open, those whom it is about are not looked at again and again');
@@ -164,7 +164,7 @@ cmp_ok($most, '<=', 25, 'never faster than the server may be called');
 
 $open->query_safe('COMMIT');
 $open->quit;
-sql(q{ALTER SERVER genesys OPTIONS (SET max_requests_per_minute '0'); UPDATE reengage.due SET due_at = now(); SELECT reengage.wake('-infinity')});
+sql(q{ALTER SERVER genesys OPTIONS (SET max_requests_per_minute '0'); UPDATE reengage.due SET due_at = now(); SELECT reengage_internal.wake('-infinity')});
 wait_until_ended($node);
 is(sql(q{SELECT DISTINCT outcome FROM reengage.lineage JOIN reengage.nudges n USING (nudge_id) WHERE n.conversation_id ~ '^live-(told|found)-'}), 'suppressed', 'nobody of them is spoken to');
 

@@ -111,7 +111,7 @@ wait_for(sub { log_lines($node, 0, qr/the courier was terminated by signal 9/) }
 nudge($node, 'live-stuck', database => 'stuck', due_at => q(pg_catalog.clock_timestamp() + '1 day'));
 my $locker = $node->background_psql('stuck');
 $locker->query_safe('BEGIN; LOCK TABLE reengage.identity');
-$node->safe_psql('stuck', q{UPDATE reengage.due SET due_at = now() - interval '3 h'; SELECT reengage.wake('-infinity')});
+$node->safe_psql('stuck', q{UPDATE reengage.due SET due_at = now() - interval '3 h'; SELECT reengage_internal.wake('-infinity')});
 sub is_locked_out { return sql(qq{SELECT count(*) FROM pg_locks WHERE pid = $worker{stuck} AND NOT granted}) > 0; }
 wait_for(\&is_locked_out, 'a tick waits for a lock');
 wait_for(sub { !is_locked_out() }, 'and has failed');

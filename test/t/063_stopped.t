@@ -46,7 +46,7 @@ is(outcome($node, 'live-answered'), 'notified - notify', 'what was answered whil
 $node->stop;
 set_clock(0);
 start_with_clock($node, monotonic => 1);
-$node->poll_query_until('postgres', q{SELECT state = 'running' FROM reengage.worker_state()});
+$node->poll_query_until('postgres', q{SELECT state = 'running' FROM reengage_internal.worker_state()});
 nudge($node, 'live-silent');
 wait_for(sub { statuses('live-silent') ne '' }, 'another one is on the wire');
 $worker = worker_pid($node);

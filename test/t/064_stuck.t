@@ -59,7 +59,7 @@ $api{$_->[0]}->control('POST', 'conversations', { id => $_->[1], address => $_->
 nudge($node, 'live-second', server => q('busy'));
 nudge($node, 'live-open', server => q('open'));
 nudge($node, 'live-sent', server => q('quiet'));
-sql(q{SELECT reengage.wake(now())});
+sql(q{SELECT reengage_internal.wake(now())});
 
 my %waits = (
 	open => qr/an opt-out, an answer or a cancellation is being recorded/,

@@ -5,6 +5,7 @@
 #define REENGAGE_NAMES_H
 
 #define REENGAGE_EXTENSION "reengage"	/* also of its schema and its wrapper */
+#define INTERNAL_SCHEMA "reengage_internal"
 
 #define OPERATOR_ROLE "reengage_operator"
 #define WORKER_ROLE "reengage_worker"

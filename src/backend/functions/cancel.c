@@ -25,22 +25,32 @@ PG_FUNCTION_INFO_V1(reengage_cancel);
 
 #define ARGUMENTS_MAX 8
 
-/* Who is called, and what goes on in its place: NAME_for(the same, caller, may_cancel_all). */
-typedef struct Callee
+static Oid
+owner_of(Oid function)
 {
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	Oid			owner;
-	Oid			goes_on;
-} Callee;
 
-static Callee
-callee_of(Oid function)
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * What goes on in its place: NAME_for(the same, caller, may_cancel_all).  To be
+ * asked as the owner: its schema is closed to who calls us.
+ */
+static Oid
+rest_of(Oid function)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	Form_pg_proc form;
 	Oid			types[ARGUMENTS_MAX];
 	int			count;
 	List	   *name;
-	Callee		callee;
+	Oid			rest;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", function);
@@ -50,11 +60,10 @@ callee_of(Oid function)
 	memcpy(types, form->proargtypes.values, sizeof(Oid) * count);
 	types[count++] = TEXTOID;
 	types[count++] = BOOLOID;
-	name = list_make2(makeString(pstrdup("reengage")), makeString(psprintf("%s_for", NameStr(form->proname))));
-	callee.owner = form->proowner;
-	callee.goes_on = LookupFuncName(name, count, types, false);
+	name = list_make2(makeString(pstrdup(INTERNAL_SCHEMA)), makeString(psprintf("%s_for", NameStr(form->proname))));
+	rest = LookupFuncName(name, count, types, false);
 	ReleaseSysCache(tuple);
-	return callee;
+	return rest;
 }
 
 /* With two more arguments. */
@@ -80,7 +89,7 @@ go_on(FunctionCallInfo fcinfo, Oid function, Datum caller, Datum may_cancel_all)
 Datum
 reengage_cancel(PG_FUNCTION_ARGS)
 {
-	Callee		callee = callee_of(fcinfo->flinfo->fn_oid);
+	Oid			function = fcinfo->flinfo->fn_oid;
 	Oid			operator = get_role_oid(OPERATOR_ROLE, true);
 	Oid			caller;
 	int			context;
@@ -90,8 +99,8 @@ reengage_cancel(PG_FUNCTION_ARGS)
 	GetUserIdAndSecContext(&caller, &context);
 	may_cancel_all = OidIsValid(operator) && has_privs_of_role(caller, operator);
 	/* an error restores the user */
-	SetUserIdAndSecContext(callee.owner, context | SECURITY_LOCAL_USERID_CHANGE);
-	answer = go_on(fcinfo, callee.goes_on, CStringGetTextDatum(GetUserNameFromId(caller, false)),
+	SetUserIdAndSecContext(owner_of(function), context | SECURITY_LOCAL_USERID_CHANGE);
+	answer = go_on(fcinfo, rest_of(function), CStringGetTextDatum(GetUserNameFromId(caller, false)),
 				   BoolGetDatum(may_cancel_all));
 	SetUserIdAndSecContext(caller, context);
 	return answer;

@@ -366,7 +366,7 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("reengage.nudges_validate must be a trigger BEFORE INSERT FOR EACH ROW")));
+				 errmsg("reengage_internal.nudges_validate must be a trigger BEFORE INSERT FOR EACH ROW")));
 	row.tuple = trigger->tg_trigtuple;
 	row.descriptor = RelationGetDescr(trigger->tg_relation);
 

@@ -40,9 +40,9 @@ store_fence_complaint(List **paused)
 		" WHERE i.system_identifier = $1 AND i.database_oid = $2 AND i.site = $3 AND i.timeline = $4",
 		4, {INT8OID, OIDOID, TEXTOID, INT4OID}
 	};
-	static Statement complaint = {"SELECT reengage.fence_complaint()"};
+	static Statement complaint = {"SELECT reengage_internal.fence_complaint()"};
 	static Statement follow = {"UPDATE reengage.identity SET timeline = $1", 1, {INT4OID}};
-	static Statement begin_epoch = {"SELECT reengage.lineage_position()"};
+	static Statement begin_epoch = {"SELECT reengage_internal.lineage_position()"};
 	const char *reason;
 	Datum		arguments[4];
 

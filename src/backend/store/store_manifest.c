@@ -32,10 +32,10 @@ store_find_day(DayCount *day, const char **holders)
 		COLUMN(TEXT, OpenDay, holders),
 	};
 	static Statement statement = {
-		"SELECT pg_catalog.to_char(d.day, 'YYYY-MM-DD') AS name, reengage.start_of_day(d.day) AS since,"
-		" reengage.start_of_day(d.day OPERATOR(pg_catalog.+) 1) AS before,"
-		" reengage.day_held_open_by(d.day) AS holders"
-		" FROM reengage.day_without_manifest() AS d (day) WHERE d.day IS NOT NULL LIMIT 1",
+		"SELECT pg_catalog.to_char(d.day, 'YYYY-MM-DD') AS name, reengage_internal.start_of_day(d.day) AS since,"
+		" reengage_internal.start_of_day(d.day OPERATOR(pg_catalog.+) 1) AS before,"
+		" reengage_internal.day_held_open_by(d.day) AS holders"
+		" FROM reengage_internal.day_without_manifest() AS d (day) WHERE d.day IS NOT NULL LIMIT 1",
 	};
 	OpenDay		open;
 
@@ -68,7 +68,7 @@ store_count_part(DayCount *day, int64 rows)
 		COLUMN(TIME, MeasuredPart, measured_to),
 	};
 	static Statement statement = {
-		"SELECT row_count, digest, measured_to FROM reengage.measure_lineage($1, $2, $3) LIMIT 1",
+		"SELECT row_count, digest, measured_to FROM reengage_internal.measure_lineage($1, $2, $3) LIMIT 1",
 		3, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}
 	};
 	Datum		arguments[] = {TimestampTzGetDatum(day->since), TimestampTzGetDatum(day->before), Int64GetDatum(rows)};
@@ -86,7 +86,7 @@ void
 store_record_day(const DayCount *day)
 {
 	static Statement statement = {
-		"SELECT reengage.record_manifest($1::pg_catalog.date, $2, $3)",
+		"SELECT reengage_internal.record_manifest($1::pg_catalog.date, $2, $3)",
 		3, {TEXTOID, INT8OID, INT8OID}
 	};
 	Datum		arguments[3];

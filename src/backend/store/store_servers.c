@@ -224,7 +224,7 @@ store_record_opt_outs(const OptOutRow *rows, int count)
 		COLUMN(TEXT, OptOutRow, reason),
 	};
 	static Statement statement = {
-		"SELECT reengage.record_opt_out(o.server, o.channel, o.address_hash, o.root_conversation_id, o.label, o.reason)"
+		"SELECT reengage_internal.record_opt_out(o.server, o.channel, o.address_hash, o.root_conversation_id, o.label, o.reason)"
 		" FROM BATCH AS o",
 		BATCH_OF(columns)
 	};
