@@ -99,7 +99,7 @@ COMMENT ON TABLE reengage.lineage IS
 COMMENT ON COLUMN reengage.lineage.lineage_id IS 'identity of the row, ordered by time';
 COMMENT ON COLUMN reengage.lineage.nudge_id IS 'the nudge that ended; null: a conversation that was learned of by import_history()';
 COMMENT ON COLUMN reengage.lineage.server IS 'the foreign server that was called';
-COMMENT ON COLUMN reengage.lineage.outcome IS 'how the nudge ended; the README says what to do about each';
+COMMENT ON COLUMN reengage.lineage.outcome IS 'how the nudge ended; docs/outcomes.md says what to do about each';
 COMMENT ON COLUMN reengage.lineage.reason IS 'one word for why, where the outcome alone does not say it';
 COMMENT ON COLUMN reengage.lineage.step IS 'the POST that the outcome is about: notify or create; null: none was made';
 COMMENT ON COLUMN reengage.lineage.requested_conversation_id IS 'the conversation that the nudge named';
