@@ -1,6 +1,32 @@
 --
 -- Advisory locks, by which those who decide about a nudge wait for each other.
+-- Kinds and their numbers: backend/dispatch/locks.h.
 --
+CREATE FUNCTION reengage_internal.lock(kind text, VARIADIC key text[]) RETURNS void
+LANGUAGE C STRICT VOLATILE
+AS 'MODULE_PATHNAME', 'reengage_lock';
+COMMENT ON FUNCTION reengage_internal.lock(text, text[]) IS
+	'until the end of the transaction, or unlock(), the worker begins no call of a campaign (server, name), server (name), thread (server, root) or customer (address_hash); of those that lock an import (id), a publication, or some threads of a campaign in which nudges supersede others (server, role, campaign, stripe), one waits for the other; a null in the key: nothing';
+
+CREATE FUNCTION reengage_internal.unlock(kind text, VARIADIC key text[]) RETURNS void
+LANGUAGE C STRICT VOLATILE
+AS 'MODULE_PATHNAME', 'reengage_unlock';
+COMMENT ON FUNCTION reengage_internal.unlock(text, text[]) IS
+	'ends lock() of a thread or customer: what is written of them by now, the worker sees, and begins no call until the transaction has ended';
+
+CREATE FUNCTION reengage_internal.is_locked(kind text, VARIADIC key text[]) RETURNS boolean
+LANGUAGE C STRICT VOLATILE
+AS 'MODULE_PATHNAME', 'reengage_is_locked';
+COMMENT ON FUNCTION reengage_internal.is_locked(text, text[]) IS
+	'whether another transaction has this lock';
+GRANT EXECUTE ON FUNCTION reengage_internal.is_locked(text, text[]) TO reengage_operator;
+
+CREATE FUNCTION reengage_internal.lock_kind(kind text) RETURNS integer
+LANGUAGE C STRICT IMMUTABLE
+AS 'MODULE_PATHNAME', 'reengage_lock_kind';
+COMMENT ON FUNCTION reengage_internal.lock_kind(text) IS
+	'what pg_locks.objsubid is of our locks of this kind';
+
 CREATE FUNCTION reengage_internal.lock_nudge(nudge_id uuid) RETURNS void
 LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock_nudge';
@@ -13,53 +39,11 @@ AS 'MODULE_PATHNAME', 'reengage_nudge_locks';
 COMMENT ON FUNCTION reengage_internal.nudge_locks() IS
 	'how many nudges this transaction has locked: beyond a hundred, lock_part() is for all of them, as the locks of a server are few';
 
-CREATE FUNCTION reengage_internal.lock_campaign(server text, campaign text) RETURNS void
-LANGUAGE C STRICT VOLATILE
-AS 'MODULE_PATHNAME', 'reengage_lock_campaign';
-COMMENT ON FUNCTION reengage_internal.lock_campaign(text, text) IS
-	'likewise for all nudges of a campaign, whoever asked for them';
-
 CREATE FUNCTION reengage_internal.lock_part(server text, requested_by text, campaign text, shared boolean) RETURNS void
 LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock_part';
 COMMENT ON FUNCTION reengage_internal.lock_part(text, text, text, boolean) IS
 	'likewise for all nudges that a role asked for of a campaign, or of none (''''); shared: together with others that lock single nudges of it';
-
-CREATE FUNCTION reengage_internal.lock_superseding(server text, requested_by text, campaign text, stripe integer) RETURNS void
-LANGUAGE C STRICT VOLATILE
-AS 'MODULE_PATHNAME', 'reengage_lock_superseding';
-COMMENT ON FUNCTION reengage_internal.lock_superseding(text, text, text, integer) IS
-	'of two transactions of a role whose nudges take the place of older ones in this stripe of a campaign''s threads, the second waits for the first, and sees its nudges';
-
-CREATE FUNCTION reengage_internal.lock_server(server text) RETURNS void
-LANGUAGE C STRICT VOLATILE
-AS 'MODULE_PATHNAME', 'reengage_lock_server';
-COMMENT ON FUNCTION reengage_internal.lock_server(text) IS
-	'until the end of the transaction, the worker begins no nudge of this server and records no call';
-
-CREATE FUNCTION reengage_internal.lock_thread(server text, root_conversation_id text) RETURNS void
-LANGUAGE C STRICT VOLATILE
-AS 'MODULE_PATHNAME', 'reengage_lock_thread';
-COMMENT ON FUNCTION reengage_internal.lock_thread(text, text) IS
-	'until unlock_thread(), the worker begins no call for this thread';
-
-CREATE FUNCTION reengage_internal.unlock_thread(server text, root_conversation_id text) RETURNS void
-LANGUAGE C STRICT VOLATILE
-AS 'MODULE_PATHNAME', 'reengage_unlock_thread';
-COMMENT ON FUNCTION reengage_internal.unlock_thread(text, text) IS
-	'ends lock_thread(): what is written of the thread by now, the worker sees, and begins no call until the transaction has ended';
-
-CREATE FUNCTION reengage_internal.lock_customer(address_hash text) RETURNS void
-LANGUAGE C STRICT VOLATILE
-AS 'MODULE_PATHNAME', 'reengage_lock_customer';
-COMMENT ON FUNCTION reengage_internal.lock_customer(text) IS
-	'until unlock_customer(), the worker begins no call to this customer';
-
-CREATE FUNCTION reengage_internal.unlock_customer(address_hash text) RETURNS void
-LANGUAGE C STRICT VOLATILE
-AS 'MODULE_PATHNAME', 'reengage_unlock_customer';
-COMMENT ON FUNCTION reengage_internal.unlock_customer(text) IS
-	'ends lock_customer(): what is written of the customer by now, the worker sees, and begins no call until the transaction has ended';
 
 CREATE FUNCTION reengage_internal.locked_by(locker xid, nudge_id uuid, server text, requested_by text, campaign text, conversation_id text, address_hash text) RETURNS text
 LANGUAGE C VOLATILE

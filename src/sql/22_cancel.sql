@@ -85,7 +85,7 @@ BEGIN
 	IF campaign IS NULL THEN
 		RAISE EXCEPTION 'a campaign must be named' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	PERFORM reengage_internal.lock_campaign(of_server, campaign);
+	PERFORM reengage_internal.lock('campaign', of_server, campaign);
 	due := ARRAY(SELECT d.nudge_id FROM reengage.due d JOIN reengage.nudges n ON n.nudge_id = d.nudge_id
 				 WHERE n.server = of_server AND n.campaign = cancel_campaign.campaign);
 	cancelled := reengage_internal.cancel_locked(due, 'campaign_cancelled');
@@ -106,7 +106,7 @@ DECLARE
 BEGIN
 	PERFORM reengage_internal.require_read_committed();
 	-- all locks in one order, so that two of these wait for each other in one way only
-	PERFORM reengage_internal.lock_superseding(p.server, p.asker, p.campaign, p.stripe)
+	PERFORM reengage_internal.lock('superseding', p.server, p.asker, p.campaign, p.stripe::text)
 	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign,
 			abs(hashtext(t.root) % 64) AS stripe
 		  FROM reengage.nudges n CROSS JOIN LATERAL reengage_internal.locate(n.server, n.conversation_id) t

@@ -123,8 +123,8 @@ BEGIN
 	FOR subject IN SELECT * FROM reengage_internal.suppression_subject(address, suppress.conversation_id, of_channel, server)
 	LOOP
 		understood := understood || concat_ws(' ', subject.kind, subject.label);
-		PERFORM reengage_internal.lock_customer(subject.address_hash);
-		PERFORM reengage_internal.lock_thread(subject.of_server, subject.root_conversation_id);
+		PERFORM reengage_internal.lock('customer', subject.address_hash);
+		PERFORM reengage_internal.lock('thread', subject.of_server, subject.root_conversation_id);
 		INSERT INTO reengage.suppressions AS s
 			(server, channel, address_hash, root_conversation_id, label, reason, until, origin)
 		VALUES (subject.of_server, of_channel, subject.address_hash,
@@ -137,8 +137,8 @@ BEGIN
 						  ELSE s.reason END,
 			origin = CASE WHEN s.origin = 'caller' OR EXCLUDED.origin = 'operator' OR s.until <= clock_timestamp()
 						  THEN EXCLUDED.origin ELSE s.origin END;
-		PERFORM reengage_internal.unlock_thread(subject.of_server, subject.root_conversation_id);
-		PERFORM reengage_internal.unlock_customer(subject.address_hash);
+		PERFORM reengage_internal.unlock('thread', subject.of_server, subject.root_conversation_id);
+		PERFORM reengage_internal.unlock('customer', subject.address_hash);
 		RETURN QUERY
 			SELECT * FROM reengage_internal.on_the_wire(subject.address_hash, subject.of_server, subject.root_conversation_id);
 	END LOOP;

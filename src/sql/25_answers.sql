@@ -53,16 +53,16 @@ BEGIN
 	END IF;
 	FOR subject IN SELECT * FROM reengage_internal.suppression_subject(address, record_answer.conversation_id, reengage_internal.require_channel(channel), server)
 	LOOP
-		PERFORM reengage_internal.lock_customer(subject.address_hash);
-		PERFORM reengage_internal.lock_thread(subject.of_server, subject.root_conversation_id);
+		PERFORM reengage_internal.lock('customer', subject.address_hash);
+		PERFORM reengage_internal.lock('thread', subject.of_server, subject.root_conversation_id);
 		of_server := CASE WHEN subject.address_hash IS NULL THEN subject.of_server END;
 		INSERT INTO reengage.answers AS a (address_hash, root_conversation_id, server, answered_at)
 		VALUES (subject.address_hash, subject.root_conversation_id, of_server, wrote_at)
 		ON CONFLICT ON CONSTRAINT answers_subject DO UPDATE
 		SET answered_at = EXCLUDED.answered_at, recorded_by = EXCLUDED.recorded_by, recorded_at = EXCLUDED.recorded_at
 		WHERE EXCLUDED.answered_at > a.answered_at;
-		PERFORM reengage_internal.unlock_thread(subject.of_server, subject.root_conversation_id);
-		PERFORM reengage_internal.unlock_customer(subject.address_hash);
+		PERFORM reengage_internal.unlock('thread', subject.of_server, subject.root_conversation_id);
+		PERFORM reengage_internal.unlock('customer', subject.address_hash);
 		RETURN QUERY
 			SELECT * FROM reengage_internal.on_the_wire(subject.address_hash, of_server, subject.root_conversation_id);
 	END LOOP;

@@ -44,7 +44,7 @@ DECLARE
 BEGIN
 	PERFORM reengage_internal.require_server(server);
 	-- from here on nothing is begun; what was allowed before leaves within a second
-	PERFORM reengage_internal.lock_server(server);
+	PERFORM reengage_internal.lock('server', server);
 	INSERT INTO reengage.pauses (server, reason)
 	VALUES (pause.server, reengage_internal.require_reason(pause.reason))
 	ON CONFLICT DO NOTHING;
@@ -54,7 +54,7 @@ BEGIN
 	-- where nobody dispatches, there is nobody to wait for
 	IF cardinality(reengage_internal.unanswered(server)) > 0
 		OR EXISTS (SELECT FROM pg_locks k
-				   WHERE k.locktype = 'advisory' AND k.objsubid = 3
+				   WHERE k.locktype = 'advisory' AND k.objsubid = reengage_internal.lock_kind('dispatcher')
 					 AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) THEN
 		PERFORM reengage_internal.await_silence();
 	END IF;

@@ -96,7 +96,7 @@ BEGIN
 				  HINT = 'Set wal_level = logical in postgresql.conf and restart the server.';
 	END IF;
 	-- two that make or repair it at once come one after the other
-	PERFORM pg_advisory_xact_lock(hashtextextended('reengage.publish', 0));
+	PERFORM reengage_internal.lock('publication', VARIADIC '{}');
 	PERFORM reengage_internal.refuse_publication(name);
 
 	SELECT string_agg(t::text, ', ') INTO missing

@@ -69,10 +69,7 @@ SELECT r.import_id, r.server, r.campaign, r.source,
 		WHEN r.finished_at IS NOT NULL THEN 'finished'
 		-- between two chunks it holds no lock, for a moment
 		WHEN r.moved_at > pg_catalog.clock_timestamp() - interval '1 s'
-		  OR EXISTS (SELECT FROM pg_catalog.pg_locks k
-					 WHERE k.locktype = 'advisory' AND k.granted
-					   AND k.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
-					   AND (k.classid::bigint << 32 | k.objid::bigint) = pg_catalog.hashtextextended(r.import_id::text, 0))
+		  OR reengage_internal.is_locked('import', r.import_id::text)
 			THEN 'running'
 		ELSE 'interrupted'
 	END AS state,
@@ -153,9 +150,9 @@ COMMENT ON FUNCTION reengage_internal.begin_import(jsonb, text, bigint) IS 'for 
 GRANT EXECUTE ON FUNCTION reengage_internal.begin_import(jsonb, text, bigint) TO reengage_operator;
 
 CREATE FUNCTION reengage_internal.lock_import(import_id uuid) RETURNS void
-LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT pg_advisory_xact_lock(hashtextextended(import_id::text, 0))
+	SELECT reengage_internal.lock('import', import_id::text)
 $$;
 COMMENT ON FUNCTION reengage_internal.lock_import(uuid) IS
 	'for import_history(): the lock by which the view imports knows that it runs, until the end of the transaction';

@@ -15,10 +15,57 @@ hash_text(const char *text, uint64 seed)
 	return DatumGetUInt64(hash_any_extended((const unsigned char *) text, strlen(text), seed));
 }
 
+/* What SQL calls each kind, and how it takes one by its key. */
+static const struct
+{
+	const char *name;
+	LOCKMODE	mode;
+}			kinds[LOCK_KINDS] = {
+	[LOCK_DISPATCHER] = {"dispatcher", NoLock},
+	[LOCK_NUDGE] = {"nudge", NoLock},
+	[LOCK_CAMPAIGN] = {"campaign", ExclusiveLock},
+	[LOCK_PART] = {"part", NoLock},
+	[LOCK_THREAD] = {"thread", APPLICATIONS_MODE},
+	[LOCK_CUSTOMER] = {"customer", APPLICATIONS_MODE},
+	[LOCK_SUPERSEDING] = {"superseding", ExclusiveLock},
+	[LOCK_SERVER] = {"server", ExclusiveLock},
+	[LOCK_IMPORT] = {"import", ExclusiveLock},
+	[LOCK_PUBLICATION] = {"publication", ExclusiveLock},
+};
+
+LockKind
+lock_kind_named(const char *name)
+{
+	for (int kind = 0; kind < LOCK_KINDS; kind++)
+	{
+		if (kinds[kind].name != NULL && strcmp(kinds[kind].name, name) == 0)
+			return kind;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there are no locks of kind \"%s\"", name)));
+}
+
+LOCKMODE
+lock_mode_of_sql(LockKind kind)
+{
+	return kinds[kind].mode;
+}
+
+uint64
+lock_of_key(const char *const *texts, int count)
+{
+	uint64		number = 0;
+
+	for (int i = 0; i < count; i++)
+		number = hash_text(texts[i], number);
+	return number;
+}
+
 uint64
 lock_of(const char *name)
 {
-	return hash_text(name, 0);
+	return lock_of_key(&name, 1);
 }
 
 uint64
@@ -30,19 +77,25 @@ lock_of_nudge(const pg_uuid_t *nudge_id)
 uint64
 lock_of_campaign(const char *server, const char *campaign)
 {
-	return hash_text(campaign != NULL ? campaign : "", hash_text(server, 0));
+	const char *const key[] = {server, campaign != NULL ? campaign : ""};
+
+	return lock_of_key(key, 2);
 }
 
 uint64
 lock_of_part(const char *server, const char *asker, const char *campaign)
 {
-	return hash_text(asker, lock_of_campaign(server, campaign));
+	const char *const key[] = {server, campaign != NULL ? campaign : "", asker};
+
+	return lock_of_key(key, 3);
 }
 
 uint64
 lock_of_thread(const char *server, const char *root)
 {
-	return hash_text(root, hash_text(server, 0));
+	const char *const key[] = {server, root};
+
+	return lock_of_key(key, 2);
 }
 
 LOCKTAG

@@ -3,6 +3,7 @@
  *
  * pg_locks shows them with the kind as objsubid.  No SQL function of
  * PostgreSQL takes locks of these kinds, so that nobody else can be in the way.
+ * SQL names a kind by its word in locks.c; the numbers stand here alone.
  */
 #ifndef REENGAGE_LOCKS_H
 #define REENGAGE_LOCKS_H
@@ -21,8 +22,12 @@ typedef enum LockKind
 	LOCK_THREAD,				/* by server and root */
 	LOCK_CUSTOMER,				/* by the hash of the address */
 	LOCK_SUPERSEDING,			/* by role, campaign and some of the threads; not the worker's concern */
-	LOCK_SERVER					/* by its name; exclusive: nothing of it is begun */
+	LOCK_SERVER,				/* by its name; exclusive: nothing of it is begun */
+	LOCK_IMPORT,				/* by its id; while a chunk of it is done */
+	LOCK_PUBLICATION			/* there is one: two that publish come one after the other */
 } LockKind;
+
+#define LOCK_KINDS (LOCK_PUBLICATION + 1)
 
 /*
  * Of threads and customers.  Applications do not exclude each other: two of
@@ -36,10 +41,17 @@ typedef enum LockKind
  * locks no more of a campaign than one role asked for is in nobody else's way.
  */
 extern uint64 lock_of(const char *name);
+extern uint64 lock_of_key(const char *const *texts, int count);
 extern uint64 lock_of_nudge(const pg_uuid_t *nudge_id);
 extern uint64 lock_of_campaign(const char *server, const char *campaign);
 extern uint64 lock_of_part(const char *server, const char *asker, const char *campaign);
 extern uint64 lock_of_thread(const char *server, const char *root);
+
+/* The kind that SQL calls so; an error if there is none. */
+extern LockKind lock_kind_named(const char *name);
+
+/* How SQL takes one of this kind by its key; NoLock: it does not. */
+extern LOCKMODE lock_mode_of_sql(LockKind kind);
 
 extern LOCKTAG lock_tag(LockKind kind, uint64 number);
 

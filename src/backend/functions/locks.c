@@ -5,8 +5,10 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "storage/procarray.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
@@ -14,17 +16,14 @@
 #include "dispatch/locks.h"
 #include "dispatch/open_rows.h"
 
+PG_FUNCTION_INFO_V1(reengage_lock);
+PG_FUNCTION_INFO_V1(reengage_unlock);
+PG_FUNCTION_INFO_V1(reengage_is_locked);
+PG_FUNCTION_INFO_V1(reengage_lock_kind);
 PG_FUNCTION_INFO_V1(reengage_lock_nudge);
 PG_FUNCTION_INFO_V1(reengage_nudge_locks);
-PG_FUNCTION_INFO_V1(reengage_lock_campaign);
 PG_FUNCTION_INFO_V1(reengage_lock_part);
-PG_FUNCTION_INFO_V1(reengage_lock_thread);
-PG_FUNCTION_INFO_V1(reengage_lock_customer);
-PG_FUNCTION_INFO_V1(reengage_unlock_thread);
-PG_FUNCTION_INFO_V1(reengage_unlock_customer);
-PG_FUNCTION_INFO_V1(reengage_lock_superseding);
 PG_FUNCTION_INFO_V1(reengage_locked_by);
-PG_FUNCTION_INFO_V1(reengage_lock_server);
 
 static const char *
 text_argument(FunctionCallInfo fcinfo, int place)
@@ -61,14 +60,6 @@ reengage_nudge_locks(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(nudge_locks);
 }
 
-/* lock_campaign(server, campaign) */
-Datum
-reengage_lock_campaign(PG_FUNCTION_ARGS)
-{
-	lock_take(LOCK_CAMPAIGN, lock_of_campaign(text_argument(fcinfo, 0), text_argument(fcinfo, 1)), ExclusiveLock, true);
-	PG_RETURN_VOID();
-}
-
 /* lock_part(server, requested_by, campaign, shared) */
 Datum
 reengage_lock_part(PG_FUNCTION_ARGS)
@@ -82,61 +73,65 @@ reengage_lock_part(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-static uint64
-thread_argument(FunctionCallInfo fcinfo)
+/* A lock that SQL names by its kind and key. */
+typedef struct NamedLock
 {
-	return lock_of_thread(text_argument(fcinfo, 0), text_argument(fcinfo, 1));
+	LockKind	kind;
+	uint64		number;
+	LOCKMODE	mode;
+} NamedLock;
+
+/* Of (kind, VARIADIC key); false: a part of the key is null, and nothing is meant. */
+static bool
+read_named_lock(FunctionCallInfo fcinfo, NamedLock *lock)
+{
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+	const char **texts;
+
+	lock->kind = lock_kind_named(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	lock->mode = lock_mode_of_sql(lock->kind);
+	if (lock->mode == NoLock)
+		elog(ERROR, "locks of kind %d have no key", lock->kind);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+	texts = palloc(count * sizeof(char *));
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			return false;
+		texts[i] = TextDatumGetCString(values[i]);
+	}
+	lock->number = lock_of_key(texts, count);
+	return true;
 }
 
-static uint64
-customer_argument(FunctionCallInfo fcinfo)
-{
-	return lock_of(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-}
-
+/* lock(kind, VARIADIC key) */
 Datum
-reengage_lock_thread(PG_FUNCTION_ARGS)
+reengage_lock(PG_FUNCTION_ARGS)
 {
-	lock_take(LOCK_THREAD, thread_argument(fcinfo), APPLICATIONS_MODE, true);
+	NamedLock	lock;
+
+	if (read_named_lock(fcinfo, &lock))
+		lock_take(lock.kind, lock.number, lock.mode, true);
+	PG_RETURN_VOID();
+}
+
+/* unlock(kind, VARIADIC key) */
+Datum
+reengage_unlock(PG_FUNCTION_ARGS)
+{
+	NamedLock	lock;
+
+	if (read_named_lock(fcinfo, &lock))
+		lock_release(lock.kind, lock.number, lock.mode);
 	PG_RETURN_VOID();
 }
 
 Datum
-reengage_unlock_thread(PG_FUNCTION_ARGS)
+reengage_lock_kind(PG_FUNCTION_ARGS)
 {
-	lock_release(LOCK_THREAD, thread_argument(fcinfo), APPLICATIONS_MODE);
-	PG_RETURN_VOID();
-}
-
-Datum
-reengage_lock_customer(PG_FUNCTION_ARGS)
-{
-	lock_take(LOCK_CUSTOMER, customer_argument(fcinfo), APPLICATIONS_MODE, true);
-	PG_RETURN_VOID();
-}
-
-Datum
-reengage_unlock_customer(PG_FUNCTION_ARGS)
-{
-	lock_release(LOCK_CUSTOMER, customer_argument(fcinfo), APPLICATIONS_MODE);
-	PG_RETURN_VOID();
-}
-
-Datum
-reengage_lock_server(PG_FUNCTION_ARGS)
-{
-	lock_take(LOCK_SERVER, lock_of(text_to_cstring(PG_GETARG_TEXT_PP(0))), ExclusiveLock, true);
-	PG_RETURN_VOID();
-}
-
-/* lock_superseding(server, requested_by, campaign, stripe) */
-Datum
-reengage_lock_superseding(PG_FUNCTION_ARGS)
-{
-	uint64		part = lock_of_part(text_argument(fcinfo, 0), text_argument(fcinfo, 1), text_argument(fcinfo, 2));
-
-	lock_take(LOCK_SUPERSEDING, part + PG_GETARG_INT32(3), ExclusiveLock, true);
-	PG_RETURN_VOID();
+	PG_RETURN_INT32(lock_kind_named(text_to_cstring(PG_GETARG_TEXT_PP(0))));
 }
 
 /* --- who is in the way ------------------------------------------------------ */
@@ -155,6 +150,15 @@ is_held(LockKind kind, uint64 number, LOCKMODE mode)
 		others += !VirtualTransactionIdEquals(holders[i], dispatcher);
 	pfree(holders);
 	return others > 0;
+}
+
+/* is_locked(kind, VARIADIC key) */
+Datum
+reengage_is_locked(PG_FUNCTION_ARGS)
+{
+	NamedLock	lock;
+
+	PG_RETURN_BOOL(read_named_lock(fcinfo, &lock) && is_held(lock.kind, lock.number, lock.mode));
 }
 
 static bool
