@@ -8,7 +8,7 @@ SET reengage.default_server = 'genesys';
 \pset tuples_only
 
 -- what names say by themselves
-SELECT reengage_internal.column_meaning(name) AS meaning, string_agg(name, ' ' ORDER BY name) FROM unnest(ARRAY[
+SELECT reengage_internal.import_column_meaning(name) AS meaning, string_agg(name, ' ' ORDER BY name) FROM unnest(ARRAY[
 	'opt_out', 'Opted Out', 'optedOutAt', 'sms_opt_out_flag', 'IS_UNSUBSCRIBED', 'unsubscribed_at', 'do_not_call', 'DoNotDisturb', 'DNC', 'is_dnd',
 	'whatsapp_dnc', 'consent_withdrawn_at', 'revoked_consent', 'Blacklisted', 'marketing_suppressed',
 	'consent', 'marketing_consent', 'sms_consent_given', 'opt_in', 'isOptedIn', 'double_opt_in', 'subscribed', 'is_subscribed', 'contact_permission', 'consent_status',

@@ -120,9 +120,9 @@ SELECT pg_temp.refusal(:'file', ', delimiter => ''"''');
 SELECT pg_temp.refusal(:'file', ', quote => ''both''');
 SELECT pg_temp.refusal(:'file', ', quote => '',''');
 SELECT pg_temp.refusal(:'file', ', escape => ''^''');
-SELECT reengage_internal.read_header(NULL, ',', NULL, NULL);
-SELECT reengage_internal.copy_history_file(NULL, ',', NULL, NULL);
-SELECT reengage_internal.read_history_record(NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+SELECT reengage_internal.import_read_header(NULL, ',', NULL, NULL);
+SELECT reengage_internal.import_copy_file(NULL, ',', NULL, NULL);
+SELECT reengage_internal.import_read_record(NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 \pset tuples_only off
 \set VERBOSITY terse
 DROP EXTENSION reengage CASCADE;

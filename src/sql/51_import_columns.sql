@@ -2,17 +2,17 @@
 -- Importing history: which column of a source is what.
 --
 -- In Turkish "I" is no capital of "i"; names and words are of ASCII, mostly.
-CREATE FUNCTION reengage_internal.small(said text) RETURNS text
+CREATE FUNCTION reengage_internal.import_lower(said text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT lower(lower(said COLLATE "C") COLLATE "default")
 $$;
-COMMENT ON FUNCTION reengage_internal.small(text) IS 'for import_history(): a name in lower case, its letters of ASCII in any language';
-GRANT EXECUTE ON FUNCTION reengage_internal.small(text) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_lower(text) IS 'a name in lower case, its letters of ASCII in any language';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_lower(text) TO reengage_operator;
 
 -- What a column that nobody explained says of a customer or a record, by its
 -- name alone: letters and digits of it, so that case, _ and - make no difference.
-CREATE FUNCTION reengage_internal.column_meaning(name text) RETURNS text
+CREATE FUNCTION reengage_internal.import_column_meaning(name text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -60,49 +60,49 @@ BEGIN
 	END CASE;
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.column_meaning(text) IS
-	'for import_history(): what a column''s name says by itself: opted_out, consent, deleted, operation; unclear before it: it sounds like it; null: nothing of these';
-GRANT EXECUTE ON FUNCTION reengage_internal.column_meaning(text) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_column_meaning(text) IS
+	'what a column''s name says by itself: opted_out, consent, deleted, operation; unclear before it: it sounds like it; null: nothing of these';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_column_meaning(text) TO reengage_operator;
 
 -- A file without a header has a record in its place, with its time and address.
-CREATE FUNCTION reengage_internal.is_data(header text[]) RETURNS boolean
+CREATE FUNCTION reengage_internal.import_header_is_data(header text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT EXISTS (SELECT FROM unnest(header) h(name)
 				   WHERE strpos(h.name, '@') > 0 OR length(regexp_replace(h.name, '[^0-9]', '', 'g')) >= 7)
 $$;
-COMMENT ON FUNCTION reengage_internal.is_data(text[]) IS
-	'for import_history(): whether a header seems to be a record';
-GRANT EXECUTE ON FUNCTION reengage_internal.is_data(text[]) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_header_is_data(text[]) IS
+	'whether a header seems to be a record';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_header_is_data(text[]) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.shown_columns(header text[]) RETURNS text
+CREATE FUNCTION reengage_internal.import_shown_columns(header text[]) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN reengage_internal.is_data(header)
+	SELECT CASE WHEN reengage_internal.import_header_is_data(header)
 		THEN format('The first line has %s fields, and looks like a record: it is not shown.', cardinality(header))
 		ELSE format('The columns are: %s.', left(array_to_string(header, ', '), 1000)) END
 $$;
-COMMENT ON FUNCTION reengage_internal.shown_columns(text[]) IS
-	'for import_history(): the columns, to be shown in an error; of what seems to be a record nothing';
-GRANT EXECUTE ON FUNCTION reengage_internal.shown_columns(text[]) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_shown_columns(text[]) IS
+	'the columns, to be shown in an error; of what seems to be a record nothing';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_shown_columns(text[]) TO reengage_operator;
 
 -- The column names that an argument "columns" has for a field.
-CREATE FUNCTION reengage_internal.names_of_field(columns jsonb, field text) RETURNS SETOF text
+CREATE FUNCTION reengage_internal.import_names_of_field(columns jsonb, field text) RETURNS SETOF text
 LANGUAGE sql IMMUTABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT reengage_internal.small(btrim(e.name))
+	SELECT reengage_internal.import_lower(btrim(e.name))
 	FROM jsonb_array_elements_text(CASE jsonb_typeof(columns -> field)
 		WHEN 'array' THEN columns -> field
 		WHEN 'string' THEN jsonb_build_array(columns -> field)
 		ELSE '[]' END) e(name)
 $$;
-COMMENT ON FUNCTION reengage_internal.names_of_field(jsonb, text) IS
-	'for import_history(): the names that its argument columns has for a field, in lower case';
-GRANT EXECUTE ON FUNCTION reengage_internal.names_of_field(jsonb, text) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_names_of_field(jsonb, text) IS
+	'the names that its argument columns has for a field, in lower case';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_names_of_field(jsonb, text) TO reengage_operator;
 
 -- Which column of a source is what.  Of most fields the first name that it has
 -- counts; of consent, opt-outs and deletions each column does.
-CREATE FUNCTION reengage_internal.history_columns(header text[], columns jsonb)
+CREATE FUNCTION reengage_internal.import_columns(header text[], columns jsonb)
 RETURNS TABLE (field text, place integer)
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -120,9 +120,9 @@ AS $$
 	), one AS (
 		SELECT k.field,
 			(SELECT h.place::integer
-			 FROM unnest(CASE WHEN columns ? k.field THEN ARRAY(SELECT reengage_internal.names_of_field(columns, k.field)) ELSE k.names END)
+			 FROM unnest(CASE WHEN columns ? k.field THEN ARRAY(SELECT reengage_internal.import_names_of_field(columns, k.field)) ELSE k.names END)
 				WITH ORDINALITY n(name, rank)
-				JOIN unnest(header) WITH ORDINALITY h(name, place) ON reengage_internal.small(h.name) = n.name
+				JOIN unnest(header) WITH ORDINALITY h(name, place) ON reengage_internal.import_lower(h.name) = n.name
 			 ORDER BY n.rank LIMIT 1) AS place
 		FROM known k
 	)
@@ -131,37 +131,37 @@ AS $$
 	SELECT m.field, h.place::integer
 	FROM unnest(ARRAY['consent', 'opted_out', 'deleted', 'operation']) m(field)
 		JOIN unnest(header) WITH ORDINALITY h(name, place)
-			ON CASE WHEN columns ? m.field THEN reengage_internal.small(h.name) IN (SELECT reengage_internal.names_of_field(columns, m.field))
-				ELSE reengage_internal.column_meaning(h.name) = m.field AND h.place NOT IN (SELECT o.place FROM one o WHERE o.place IS NOT NULL) END
+			ON CASE WHEN columns ? m.field THEN reengage_internal.import_lower(h.name) IN (SELECT reengage_internal.import_names_of_field(columns, m.field))
+				ELSE reengage_internal.import_column_meaning(h.name) = m.field AND h.place NOT IN (SELECT o.place FROM one o WHERE o.place IS NOT NULL) END
 $$;
-COMMENT ON FUNCTION reengage_internal.history_columns(text[], jsonb) IS
-	'for import_history(): which column of a header is what; null: none; consent, opted_out, deleted and operation may be several';
-GRANT EXECUTE ON FUNCTION reengage_internal.history_columns(text[], jsonb) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_columns(text[], jsonb) IS
+	'which column of a header is what; null: none; consent, opted_out, deleted and operation may be several';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_columns(text[], jsonb) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.check_header(header text[]) RETURNS void
+CREATE FUNCTION reengage_internal.import_check_header(header text[]) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	wrong text;
 BEGIN
-	SELECT reengage_internal.small(h.name) INTO wrong FROM unnest(header) h(name) GROUP BY reengage_internal.small(h.name)
-	HAVING count(*) > 1 OR reengage_internal.small(h.name) = '' ORDER BY 1 LIMIT 1;
+	SELECT reengage_internal.import_lower(h.name) INTO wrong FROM unnest(header) h(name) GROUP BY reengage_internal.import_lower(h.name)
+	HAVING count(*) > 1 OR reengage_internal.import_lower(h.name) = '' ORDER BY 1 LIMIT 1;
 	IF wrong <> '' OR (wrong = '' AND cardinality(header) > 1) THEN
-		RAISE EXCEPTION 'column "%" is there twice, or has no name', CASE WHEN reengage_internal.is_data(header) THEN '...' ELSE wrong END
-			USING ERRCODE = 'duplicate_column', DETAIL = reengage_internal.shown_columns(header),
+		RAISE EXCEPTION 'column "%" is there twice, or has no name', CASE WHEN reengage_internal.import_header_is_data(header) THEN '...' ELSE wrong END
+			USING ERRCODE = 'duplicate_column', DETAIL = reengage_internal.import_shown_columns(header),
 				  HINT = 'Give each column a name of its own; pandas writes a column without a name unless it is told index=False.';
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.check_header(text[]) IS
-	'for import_history(): an error if a header has a name twice, or none';
-GRANT EXECUTE ON FUNCTION reengage_internal.check_header(text[]) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_check_header(text[]) IS
+	'an error if a header has a name twice, or none';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_check_header(text[]) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.check_columns(columns jsonb) RETURNS void
+CREATE FUNCTION reengage_internal.import_check_columns(columns jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	known text[] := ARRAY(SELECT DISTINCT c.field FROM reengage_internal.history_columns(NULL, '{}') c) || ARRAY['consent', 'opted_out', 'deleted', 'operation'];
+	known text[] := ARRAY(SELECT DISTINCT c.field FROM reengage_internal.import_columns(NULL, '{}') c) || ARRAY['consent', 'opted_out', 'deleted', 'operation'];
 	wrong text;
 BEGIN
 	IF columns IS NULL OR jsonb_typeof(columns) <> 'object' THEN
@@ -185,28 +185,28 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.check_columns(jsonb) IS
-	'for import_history(): an error if its argument columns is not what it should be';
-GRANT EXECUTE ON FUNCTION reengage_internal.check_columns(jsonb) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_check_columns(jsonb) IS
+	'an error if its argument columns is not what it should be';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_check_columns(jsonb) TO reengage_operator;
 
 -- Whether somebody may be written to must not depend on a guess.
-CREATE FUNCTION reengage_internal.check_meanings(header text[], columns jsonb) RETURNS void
+CREATE FUNCTION reengage_internal.import_check_meanings(header text[], columns jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	unclear record;
 	clear jsonb;
 BEGIN
-	SELECT h.name, split_part(reengage_internal.column_meaning(h.name), ' ', 2) AS field INTO unclear
+	SELECT h.name, split_part(reengage_internal.import_column_meaning(h.name), ' ', 2) AS field INTO unclear
 	FROM unnest(header) WITH ORDINALITY h(name, place)
-	WHERE reengage_internal.column_meaning(h.name) LIKE 'unclear %'
-	  AND NOT columns ? split_part(reengage_internal.column_meaning(h.name), ' ', 2)
-	  AND h.place NOT IN (SELECT c.place FROM reengage_internal.history_columns(header, columns) c WHERE c.place IS NOT NULL)
+	WHERE reengage_internal.import_column_meaning(h.name) LIKE 'unclear %'
+	  AND NOT columns ? split_part(reengage_internal.import_column_meaning(h.name), ' ', 2)
+	  AND h.place NOT IN (SELECT c.place FROM reengage_internal.import_columns(header, columns) c WHERE c.place IS NOT NULL)
 	ORDER BY h.place LIMIT 1;
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
-	SELECT jsonb_agg(header[c.place]) INTO clear FROM reengage_internal.history_columns(header, columns) c WHERE c.field = unclear.field;
+	SELECT jsonb_agg(header[c.place]) INTO clear FROM reengage_internal.import_columns(header, columns) c WHERE c.field = unclear.field;
 	RAISE EXCEPTION 'column "%" may say that % be written to', unclear.name,
 			CASE unclear.field WHEN 'deleted' THEN 'a record is deleted, and must not' ELSE 'a customer must not' END
 		USING ERRCODE = 'ambiguous_column',
@@ -215,25 +215,25 @@ BEGIN
 							jsonb_build_object(unclear.field, clear));
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.check_meanings(text[], jsonb) IS
-	'for import_history(): an error if the name of a column sounds like "do not write", and it is not clear that it says so';
-GRANT EXECUTE ON FUNCTION reengage_internal.check_meanings(text[], jsonb) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_check_meanings(text[], jsonb) IS
+	'an error if the name of a column sounds like "do not write", and it is not clear that it says so';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_check_meanings(text[], jsonb) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.check_keep_columns(header text[], columns jsonb, keep_columns jsonb) RETURNS void
+CREATE FUNCTION reengage_internal.import_check_keep_columns(header text[], columns jsonb, keep_columns jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	wrong text;
 BEGIN
 	SELECT k.name INTO wrong FROM jsonb_array_elements_text(keep_columns) k(name)
-	WHERE k.name IS NULL OR reengage_internal.small(btrim(k.name)) NOT IN (SELECT reengage_internal.small(h.name) FROM unnest(header) h(name)) LIMIT 1;
+	WHERE k.name IS NULL OR reengage_internal.import_lower(btrim(k.name)) NOT IN (SELECT reengage_internal.import_lower(h.name) FROM unnest(header) h(name)) LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION 'keep_columns names a column that history does not have: "%"', wrong
-			USING ERRCODE = 'undefined_column', DETAIL = reengage_internal.shown_columns(header);
+			USING ERRCODE = 'undefined_column', DETAIL = reengage_internal.import_shown_columns(header);
 	END IF;
 	SELECT k.name INTO wrong
 	FROM jsonb_array_elements_text(keep_columns) k(name)
-		JOIN reengage_internal.history_columns(header, columns) c ON reengage_internal.small(header[c.place]) = reengage_internal.small(btrim(k.name))
+		JOIN reengage_internal.import_columns(header, columns) c ON reengage_internal.import_lower(header[c.place]) = reengage_internal.import_lower(btrim(k.name))
 	WHERE c.field = 'address' LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION 'column "%" cannot be kept: it is the customer''s address', wrong
@@ -241,21 +241,21 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.check_keep_columns(text[], jsonb, jsonb) IS
-	'for import_history(): an error if columns to be kept do not exist, or are the address';
-GRANT EXECUTE ON FUNCTION reengage_internal.check_keep_columns(text[], jsonb, jsonb) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_check_keep_columns(text[], jsonb, jsonb) IS
+	'an error if columns to be kept do not exist, or are the address';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_check_keep_columns(text[], jsonb, jsonb) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.check_history_columns(header text[], columns jsonb) RETURNS void
+CREATE FUNCTION reengage_internal.import_check_source(header text[], columns jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	wrong text;
 	found_fields text[];
 BEGIN
-	PERFORM reengage_internal.check_header(header);
-	SELECT coalesce(array_agg(c.field), '{}') INTO found_fields FROM reengage_internal.history_columns(header, columns) c WHERE c.place IS NOT NULL;
-	SELECT n.name INTO wrong FROM jsonb_object_keys(columns) k(key), reengage_internal.names_of_field(columns, k.key) n(name)
-	WHERE n.name NOT IN (SELECT reengage_internal.small(h.name) FROM unnest(header) h(name)) LIMIT 1;
+	PERFORM reengage_internal.import_check_header(header);
+	SELECT coalesce(array_agg(c.field), '{}') INTO found_fields FROM reengage_internal.import_columns(header, columns) c WHERE c.place IS NOT NULL;
+	SELECT n.name INTO wrong FROM jsonb_object_keys(columns) k(key), reengage_internal.import_names_of_field(columns, k.key) n(name)
+	WHERE n.name NOT IN (SELECT reengage_internal.import_lower(h.name) FROM unnest(header) h(name)) LIMIT 1;
 	IF wrong IS NULL AND NOT 'conversation_id' = ANY (found_fields) THEN
 		wrong := 'conversation_id';
 	ELSIF wrong IS NULL AND NOT 'address' = ANY (found_fields) THEN
@@ -265,12 +265,12 @@ BEGIN
 	END IF;
 	IF wrong IS NOT NULL THEN
 		RAISE EXCEPTION 'history has no column %', wrong
-			USING ERRCODE = 'undefined_column', DETAIL = reengage_internal.shown_columns(header),
+			USING ERRCODE = 'undefined_column', DETAIL = reengage_internal.import_shown_columns(header),
 				  HINT = 'Is there a header, and is the delimiter right? Names of your own are mapped with columns => ''{"conversation_id": "CONV_ID"}''.';
 	END IF;
-	PERFORM reengage_internal.check_meanings(header, columns);
+	PERFORM reengage_internal.import_check_meanings(header, columns);
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.check_history_columns(text[], jsonb) IS
-	'for import_history(): an error if a column is missing that it cannot do without, or is not clear in what it forbids';
-GRANT EXECUTE ON FUNCTION reengage_internal.check_history_columns(text[], jsonb) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_check_source(text[], jsonb) IS
+	'an error if a column is missing that it cannot do without, or is not clear in what it forbids';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_check_source(text[], jsonb) TO reengage_operator;

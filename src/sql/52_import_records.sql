@@ -1,22 +1,22 @@
 --
 -- Importing history: what a record says, and the message that it gets.
 --
-CREATE TYPE reengage_internal.history_facts AS (
+CREATE TYPE reengage_internal.import_reading AS (
 	last_inbound_at timestamptz, abandoned_at timestamptz, extracted_at timestamptz, address text, customer text);
-COMMENT ON TYPE reengage_internal.history_facts IS
-	'for import_history(): what a record says, as far as it can be read: its times, the address to write to, and the form in which it is compared';
+COMMENT ON TYPE reengage_internal.import_reading IS
+	'what a record says, as far as it can be read: its times, the address to write to, and the form in which it is compared';
 
 -- It runs no SQL, and to pin a search_path takes longer than to read a record.
-CREATE FUNCTION reengage_internal.read_history_record(last_inbound_at text, abandoned_at text, extracted_at text, address text, channel text,
-											 country_code text, date_order text) RETURNS reengage_internal.history_facts
+CREATE FUNCTION reengage_internal.import_read_record(last_inbound_at text, abandoned_at text, extracted_at text, address text, channel text,
+											 country_code text, date_order text) RETURNS reengage_internal.import_reading
 LANGUAGE C IMMUTABLE
-AS 'MODULE_PATHNAME', 'reengage_read_history_record';
-COMMENT ON FUNCTION reengage_internal.read_history_record(text, text, text, text, text, text, text) IS
-	'for import_history(): the times and the address of a record; null of what cannot be read, or not without doubt';
-GRANT EXECUTE ON FUNCTION reengage_internal.read_history_record(text, text, text, text, text, text, text)
+AS 'MODULE_PATHNAME', 'reengage_import_read_record';
+COMMENT ON FUNCTION reengage_internal.import_read_record(text, text, text, text, text, text, text) IS
+	'the times and the address of a record; null of what cannot be read, or not without doubt';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_read_record(text, text, text, text, text, text, text)
 	TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.history_customers(forms text[], make_key boolean) RETURNS text[]
+CREATE FUNCTION reengage_internal.import_address_hashes(forms text[], make_key boolean) RETURNS text[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -27,11 +27,11 @@ BEGIN
 			FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1);
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.history_customers(text[], boolean) IS
-	'for import_history(): the hashes of addresses in their normal form under this installation''s key, which is made if there is none; null without it';
-GRANT EXECUTE ON FUNCTION reengage_internal.history_customers(text[], boolean) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_address_hashes(text[], boolean) IS
+	'the hashes of addresses in their normal form under this installation''s key, which is made if there is none; null without it';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_address_hashes(text[], boolean) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.status_words() RETURNS text[]
+CREATE FUNCTION reengage_internal.import_status_words() RETURNS text[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT ARRAY[
@@ -44,11 +44,11 @@ AS $$
 		'completed', 'complete', 'done', 'finished', 'expired', 'timeout', 'timed_out', 'timed out', 'abandoned', 'missed', 'rejected',
 		'cancelled', 'canceled', 'failed', 'error', 'archived', 'transferred', 'left', 'close', 'end']
 $$;
-COMMENT ON FUNCTION reengage_internal.status_words() IS
-	'for import_history(): the words for a status that it knows, live and closed ones of dialects and common extracts';
-GRANT EXECUTE ON FUNCTION reengage_internal.status_words() TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_status_words() IS
+	'the words for a status that it knows, live and closed ones of dialects and common extracts';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_status_words() TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.without_address(said text, address text) RETURNS text
+CREATE FUNCTION reengage_internal.import_without_address(said text, address text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 	SELECT CASE
@@ -60,40 +60,40 @@ AS $$
 	END
 	FROM (SELECT regexp_replace(said, '[^0-9]', '', 'g') AS of_said, regexp_replace(address, '[^0-9]', '', 'g') AS of_address) d
 $$;
-COMMENT ON FUNCTION reengage_internal.without_address(text, text) IS
-	'for import_history(): a text; null if an address is in it, also in another punctuation';
-GRANT EXECUTE ON FUNCTION reengage_internal.without_address(text, text) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_without_address(text, text) IS
+	'a text; null if an address is in it, also in another punctuation';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_without_address(text, text) TO reengage_operator;
 
 -- A template, or one for each language with "*" for any other.
-CREATE FUNCTION reengage_internal.is_template(template jsonb) RETURNS boolean
+CREATE FUNCTION reengage_internal.import_is_template(template jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(jsonb_typeof(template) = 'object' AND jsonb_typeof(template -> 'responseId') = 'string'
 					AND btrim(template ->> 'responseId') <> '', false)
 $$;
-COMMENT ON FUNCTION reengage_internal.is_template(jsonb) IS 'whether it is an object that names a canned response by its responseId';
-GRANT EXECUTE ON FUNCTION reengage_internal.is_template(jsonb) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_is_template(jsonb) IS 'whether it is an object that names a canned response by its responseId';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_is_template(jsonb) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.check_template(template jsonb) RETURNS void
+CREATE FUNCTION reengage_internal.import_check_template(template jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF jsonb_typeof(template) = 'null' OR reengage_internal.is_template(template) THEN
+	IF jsonb_typeof(template) = 'null' OR reengage_internal.import_is_template(template) THEN
 		RETURN;
 	END IF;
 	IF jsonb_typeof(template) <> 'object' OR template ? 'responseId' OR template = '{}'
-	   OR EXISTS (SELECT FROM jsonb_each(template) t WHERE NOT reengage_internal.is_template(t.value)) THEN
+	   OR EXISTS (SELECT FROM jsonb_each(template) t WHERE NOT reengage_internal.import_is_template(t.value)) THEN
 		RAISE EXCEPTION 'template has no responseId'
 			USING ERRCODE = 'invalid_parameter_value',
 				  HINT = 'For example {"responseId": "3f1b"}; or one for each language: {"de": {"responseId": "3f1b"}, "*": {"responseId": "77ac"}}.';
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.check_template(jsonb) IS
-	'for import_history(): an error if its argument template is neither a template nor one for each language';
-GRANT EXECUTE ON FUNCTION reengage_internal.check_template(jsonb) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_check_template(jsonb) IS
+	'an error if its argument template is neither a template nor one for each language';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_check_template(jsonb) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.template_for(template jsonb, language text) RETURNS jsonb
+CREATE FUNCTION reengage_internal.import_template_for(template jsonb, language text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE
@@ -101,25 +101,25 @@ AS $$
 		WHEN template ? 'responseId' THEN template
 		ELSE coalesce(
 			(SELECT t.value FROM jsonb_each(template) t
-			 WHERE reengage_internal.small(translate(t.key, '_', '-'))
-				IN (reengage_internal.small(translate(language, '_', '-')), reengage_internal.small(split_part(translate(language, '_', '-'), '-', 1)))
+			 WHERE reengage_internal.import_lower(translate(t.key, '_', '-'))
+				IN (reengage_internal.import_lower(translate(language, '_', '-')), reengage_internal.import_lower(split_part(translate(language, '_', '-'), '-', 1)))
 			 ORDER BY length(t.key) DESC LIMIT 1),
 			template -> '*')
 	END
 $$;
-COMMENT ON FUNCTION reengage_internal.template_for(jsonb, text) IS
-	'for import_history(): of its argument template what is for a language such as de-AT, else for de, else for *; null: there is none';
-GRANT EXECUTE ON FUNCTION reengage_internal.template_for(jsonb, text) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_template_for(jsonb, text) IS
+	'of its argument template what is for a language such as de-AT, else for de, else for *; null: there is none';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_template_for(jsonb, text) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.template_in(said text) RETURNS jsonb
+CREATE FUNCTION reengage_internal.import_template_in(said text) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN CASE WHEN reengage_internal.is_template(said::jsonb) THEN said::jsonb END;
+	RETURN CASE WHEN reengage_internal.import_is_template(said::jsonb) THEN said::jsonb END;
 EXCEPTION WHEN data_exception OR program_limit_exceeded OR statement_too_complex THEN
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.template_in(text) IS
-	'for import_history(): the template that a record has as JSON; null: it is none';
-GRANT EXECUTE ON FUNCTION reengage_internal.template_in(text) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_template_in(text) IS
+	'the template that a record has as JSON; null: it is none';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_template_in(text) TO reengage_operator;

@@ -21,8 +21,8 @@ SELECT reengage_internal.diagram_text(chr(92) || '"<a>&' || chr(10), f) FROM unn
 SELECT reengage.lineage_digest(l) FROM reengage.lineage l WHERE requested_conversation_id = 'root' ORDER BY lineage_id;
 SELECT row_count, digest FROM reengage_internal.measure_lineage('2026-01-01 00:00Z', '2026-02-01 00:00Z');
 SELECT extract(epoch FROM reengage.permitted_at('2026-03-29 00:30Z', '{daily 21:00-08:00}', 'Europe/Berlin'));
-SELECT reengage_internal.column_meaning(n) FROM unnest(ARRAY['Opted Out', 'is_active', 'sms_consent', '__deleted']) n;
-SELECT reengage_internal.without_address(E'call\t+1 (317)\n5550142', '+13175550142'), reengage_internal.without_address('s', 't');
+SELECT reengage_internal.import_column_meaning(n) FROM unnest(ARRAY['Opted Out', 'is_active', 'sms_consent', '__deleted']) n;
+SELECT reengage_internal.import_without_address(E'call\t+1 (317)\n5550142', '+13175550142'), reengage_internal.import_without_address('s', 't');
 BEGIN;
 INSERT INTO reengage.policies (server, campaign, channel, cap, cap_interval, minimum_gap) VALUES
 	('genesys', 'spring', 'sms', 3, '1 mon 2 days -3 hours', '90 minutes'), ('genesys', 'S', NULL, 3, '7 days', NULL);

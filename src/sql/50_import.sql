@@ -1,5 +1,21 @@
 --
--- Importing history: what each import did.
+-- Importing history, a subsystem of its own: parts 50 to 56, import_*.c, and in
+-- reengage_internal what is called import_ something.  Its way, which
+-- import_history() in part 56 goes from top to bottom:
+--
+--   source     a CSV file on the server, or a table of the caller's; which of its
+--              columns is what (51)
+--   staging    its fields as they are, in pg_temp.reengage_import_staging; under
+--              the names of what they mean, in the view reengage_import_record (53)
+--   readings   what a record says: times, address, template (52); and, when all
+--              have been read, what becomes of each, in reengage_import_plan (54)
+--   questions  nudges that are asked for, threads that begin; in chunks, each a
+--              transaction (55)
+--   records    what was done, and what was rejected (50)
+--
+-- It asks for nudges as any caller may, and nothing else calls its functions.
+--
+-- What each import did.
 --
 CREATE TABLE reengage.import_runs (
 	import_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
@@ -116,10 +132,10 @@ AS $$
 		   coalesce(sum(r.value::bigint) FILTER (WHERE reengage.import_outcome(r.key) = 'skipped'), 0)
 	FROM jsonb_each_text(reasons) r
 $$;
-COMMENT ON FUNCTION reengage_internal.import_counts(jsonb) IS 'for import_history(): the three counts of its reasons';
+COMMENT ON FUNCTION reengage_internal.import_counts(jsonb) IS 'the three counts of its reasons';
 GRANT EXECUTE ON FUNCTION reengage_internal.import_counts(jsonb) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.add_reasons(one jsonb, other jsonb) RETURNS jsonb
+CREATE FUNCTION reengage_internal.import_add_reasons(one jsonb, other jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(jsonb_object_agg(s.key, s.records), '{}')
@@ -128,56 +144,56 @@ AS $$
 		  GROUP BY b.key) s
 	WHERE s.records > 0
 $$;
-COMMENT ON FUNCTION reengage_internal.add_reasons(jsonb, jsonb) IS 'for import_history(): adds up counts of reasons';
-GRANT EXECUTE ON FUNCTION reengage_internal.add_reasons(jsonb, jsonb) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_add_reasons(jsonb, jsonb) IS 'adds up counts of reasons';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_add_reasons(jsonb, jsonb) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.count_reasons(reasons text[]) RETURNS jsonb
+CREATE FUNCTION reengage_internal.import_count_reasons(reasons text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(jsonb_object_agg(r.reason, r.records), '{}')
 	FROM (SELECT u.reason, count(*) AS records FROM unnest(reasons) u(reason) GROUP BY u.reason) r
 $$;
-COMMENT ON FUNCTION reengage_internal.count_reasons(text[]) IS 'for import_history(): how often there is each reason';
-GRANT EXECUTE ON FUNCTION reengage_internal.count_reasons(text[]) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_count_reasons(text[]) IS 'how often there is each reason';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_count_reasons(text[]) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.begin_import(options jsonb, source text, records_read bigint) RETURNS uuid
+CREATE FUNCTION reengage_internal.import_begin(options jsonb, source text, records_read bigint) RETURNS uuid
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	INSERT INTO reengage.import_runs (server, campaign, source, records_read)
 	VALUES (options ->> 'server', options ->> 'campaign', $2, $3) RETURNING import_id
 $$;
-COMMENT ON FUNCTION reengage_internal.begin_import(jsonb, text, bigint) IS 'for import_history(): writes down that an import begins';
-GRANT EXECUTE ON FUNCTION reengage_internal.begin_import(jsonb, text, bigint) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_begin(jsonb, text, bigint) IS 'writes down that an import begins';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_begin(jsonb, text, bigint) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.lock_import(import_id uuid) RETURNS void
+CREATE FUNCTION reengage_internal.import_lock(import_id uuid) RETURNS void
 LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT reengage_internal.lock('import', import_id::text)
 $$;
-COMMENT ON FUNCTION reengage_internal.lock_import(uuid) IS
-	'for import_history(): the lock by which the view imports knows that it runs, until the end of the transaction';
-GRANT EXECUTE ON FUNCTION reengage_internal.lock_import(uuid) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_lock(uuid) IS
+	'the lock by which the view imports knows that it runs, until the end of the transaction';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_lock(uuid) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.count_import(import_id uuid, reasons jsonb, finished boolean) RETURNS void
+CREATE FUNCTION reengage_internal.import_note_progress(import_id uuid, reasons jsonb, finished boolean) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	UPDATE reengage.import_runs r
-	SET reasons = count_import.reasons, moved_at = clock_timestamp(),
+	SET reasons = import_note_progress.reasons, moved_at = clock_timestamp(),
 		finished_at = CASE WHEN finished THEN clock_timestamp() END,
 		accepted = c.accepted, rejected = c.rejected, skipped = c.skipped
-	FROM reengage_internal.import_counts(count_import.reasons) c
-	WHERE r.import_id = count_import.import_id AND r.finished_at IS NULL AND r.imported_by = session_user
+	FROM reengage_internal.import_counts(import_note_progress.reasons) c
+	WHERE r.import_id = import_note_progress.import_id AND r.finished_at IS NULL AND r.imported_by = session_user
 $$;
-COMMENT ON FUNCTION reengage_internal.count_import(uuid, jsonb, boolean) IS 'for import_history(): writes down how far it is';
-GRANT EXECUTE ON FUNCTION reengage_internal.count_import(uuid, jsonb, boolean) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_note_progress(uuid, jsonb, boolean) IS 'writes down how far it is';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_note_progress(uuid, jsonb, boolean) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.keep_rejects(import_id uuid, rejects reengage.import_rejects[]) RETURNS void
+CREATE FUNCTION reengage_internal.import_keep_rejects(import_id uuid, rejects reengage.import_rejects[]) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	INSERT INTO reengage.import_rejects (import_id, record_no, line_no, field_count, reason, message, conversation_id, record)
-	SELECT keep_rejects.import_id, r.record_no, r.line_no, r.field_count, r.reason, r.message, r.conversation_id, r.record
+	SELECT import_keep_rejects.import_id, r.record_no, r.line_no, r.field_count, r.reason, r.message, r.conversation_id, r.record
 	FROM unnest(rejects) r
 $$;
-COMMENT ON FUNCTION reengage_internal.keep_rejects(uuid, reengage.import_rejects[]) IS
-	'for import_history(): keeps records that have a defect';
-GRANT EXECUTE ON FUNCTION reengage_internal.keep_rejects(uuid, reengage.import_rejects[]) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_keep_rejects(uuid, reengage.import_rejects[]) IS
+	'keeps records that have a defect';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_keep_rejects(uuid, reengage.import_rejects[]) TO reengage_operator;

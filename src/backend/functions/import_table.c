@@ -1,5 +1,5 @@
 /*
- * history_table.c: reads a table of history into the staging table.
+ * import_table.c: reads a table of history into the staging table.
  *
  * No query reads it: between a check and a query somebody could put a view in
  * the table's place, and the view's functions would run as whoever imports.
@@ -32,11 +32,11 @@
 #include "utils/syscache.h"
 
 #include "base/rows.h"
-#include "functions/history_staging.h"
+#include "functions/import_staging.h"
 #include "spelling.h"
 
-PG_FUNCTION_INFO_V1(reengage_lock_history_table);
-PG_FUNCTION_INFO_V1(reengage_copy_history_table);
+PG_FUNCTION_INFO_V1(reengage_import_lock_table);
+PG_FUNCTION_INFO_V1(reengage_import_copy_table);
 
 /* A column to read; of a partition its number may be another. */
 typedef struct ReadColumn
@@ -159,7 +159,7 @@ shown_name(const char *name)
 
 /* The names of its columns. */
 Datum
-reengage_lock_history_table(PG_FUNCTION_ARGS)
+reengage_import_lock_table(PG_FUNCTION_ARGS)
 {
 	Oid			oid = PG_GETARG_OID(0);
 	Relation	table;
@@ -250,7 +250,7 @@ copy_part(Staging *staging, Oid oid, const ReadColumn *columns, int count)
 
 /* All its rows; how many. */
 Datum
-reengage_copy_history_table(PG_FUNCTION_ARGS)
+reengage_import_copy_table(PG_FUNCTION_ARGS)
 {
 	Oid			oid = PG_GETARG_OID(0);
 	List	   *parts = lock_and_check(oid);

@@ -1,14 +1,14 @@
 /*
- * history_staging.h: puts records of history into the staging table of an import.
+ * import_staging.h: puts records of history into the staging table of an import.
  */
-#ifndef REENGAGE_HISTORY_STAGING_H
-#define REENGAGE_HISTORY_STAGING_H
+#ifndef REENGAGE_IMPORT_STAGING_H
+#define REENGAGE_IMPORT_STAGING_H
 
 #include "postgres.h"
 
 typedef struct Staging Staging;
 
-/* pg_temp.reengage_history_staging, which has a text column for each of the columns behind its own. */
+/* pg_temp.reengage_import_staging, which has a text column for each of the columns behind its own. */
 extern Staging *staging_open(int columns);
 
 /*

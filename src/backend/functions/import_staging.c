@@ -1,5 +1,5 @@
 /*
- * history_staging.c: puts records of history into the staging table of an import.
+ * import_staging.c: puts records of history into the staging table of an import.
  *
  * As COPY does it, many at a time.  The table is a temporary one of the caller,
  * made for this, with neither index nor trigger.
@@ -19,7 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#include "functions/history_staging.h"
+#include "functions/import_staging.h"
 
 /* Of its own: record_no, line_no, field_count, complaint, fields; all others are of type text. */
 static const Oid own_columns[] = {INT8OID, INT8OID, INT4OID, TEXTOID, TEXTARRAYOID};
@@ -70,7 +70,7 @@ staging_open(int columns)
 {
 	Staging    *staging = palloc0(sizeof(Staging));
 
-	staging->table = table_openrv(makeRangeVar("pg_temp", "reengage_history_staging", -1), RowExclusiveLock);
+	staging->table = table_openrv(makeRangeVar("pg_temp", "reengage_import_staging", -1), RowExclusiveLock);
 	check_is_ours(staging->table, columns);
 	staging->bulk = GetBulkInsertState();
 	staging->values = AllocSetContextCreate(CurrentMemoryContext, "records of history", ALLOCSET_DEFAULT_SIZES);

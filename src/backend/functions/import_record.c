@@ -1,5 +1,5 @@
 /*
- * history.c: what the fields of a record of history mean.
+ * import_record.c: what the fields of a record of history mean.
  */
 #include "postgres.h"
 
@@ -14,7 +14,7 @@
 #include "base/rows.h"
 #include "written_time.h"
 
-PG_FUNCTION_INFO_V1(reengage_read_history_record);
+PG_FUNCTION_INFO_V1(reengage_import_read_record);
 
 /* The arguments, in their order. */
 enum
@@ -86,7 +86,7 @@ result_descriptor(FunctionCallInfo fcinfo)
 		TupleDesc	descriptor;
 
 		if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "the result of read_history_record() is not a row");
+			elog(ERROR, "the result of import_read_record() is not a row");
 		fcinfo->flinfo->fn_extra = BlessTupleDesc(descriptor);
 		MemoryContextSwitchTo(before);
 	}
@@ -95,7 +95,7 @@ result_descriptor(FunctionCallInfo fcinfo)
 
 /* Null is what cannot be read. */
 Datum
-reengage_read_history_record(PG_FUNCTION_ARGS)
+reengage_import_read_record(PG_FUNCTION_ARGS)
 {
 	Datum		values[RESULT_COLUMNS];
 	bool		nulls[RESULT_COLUMNS];

@@ -1,5 +1,5 @@
 /*
- * history_file.c: reads a CSV file of history into the staging table.
+ * import_file.c: reads a CSV file of history into the staging table.
  *
  * COPY would take a bare quote for the beginning of enclosed text, and records
  * with it; so csv.c reads it.
@@ -20,11 +20,11 @@
 #include "utils/memutils.h"
 
 #include "csv.h"
-#include "functions/history_staging.h"
+#include "functions/import_staging.h"
 #include "spelling.h"
 
-PG_FUNCTION_INFO_V1(reengage_read_header);
-PG_FUNCTION_INFO_V1(reengage_copy_history_file);
+PG_FUNCTION_INFO_V1(reengage_import_read_header);
+PG_FUNCTION_INFO_V1(reengage_import_copy_file);
 
 #define COLUMNS_MAX 500
 #define BLOCK (64 * 1024)
@@ -354,7 +354,7 @@ complaint_of(const Source *source, const Header *header)
 
 /* The names of the columns; an empty file has none. */
 Datum
-reengage_read_header(PG_FUNCTION_ARGS)
+reengage_import_read_header(PG_FUNCTION_ARGS)
 {
 	Source		source;
 	Header	   *header = palloc(sizeof(Header));
@@ -370,7 +370,7 @@ reengage_read_header(PG_FUNCTION_ARGS)
 
 /* All records behind the header; how many. */
 Datum
-reengage_copy_history_file(PG_FUNCTION_ARGS)
+reengage_import_copy_file(PG_FUNCTION_ARGS)
 {
 	Source		source;
 	Header	   *header = palloc(sizeof(Header));

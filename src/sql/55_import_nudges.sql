@@ -1,0 +1,188 @@
+--
+-- Importing history: the nudges that are asked for, and the threads that begin.
+--
+CREATE TYPE reengage_internal.import_thread AS (conversation_id text, channel text, address_hash text, occurred_at timestamptz, detail jsonb);
+COMMENT ON TYPE reengage_internal.import_thread IS 'a conversation that begins a thread';
+
+CREATE FUNCTION reengage_internal.import_begin_threads(server text, threads reengage_internal.import_thread[]) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+#variable_conflict use_column
+BEGIN
+	PERFORM reengage_internal.require_server(server);
+	INSERT INTO reengage.lineage (server, outcome, requested_conversation_id, conversation_id, root_conversation_id,
+		generation, channel, address_hash, attempts, api_calls, api_calls_saved, occurred_at, detail)
+	SELECT import_begin_threads.server, 'imported', c.conversation_id, c.conversation_id, c.conversation_id,
+		0, c.channel, c.address_hash, 0, 0, 0, c.occurred_at, c.detail
+	FROM (SELECT u.* FROM unnest(threads) u
+		  -- in the order of the indexes
+		  ORDER BY u.conversation_id
+		  OFFSET 0) c
+	-- not EXISTS, which a planner may turn into a join with all of lineage
+	WHERE (SELECT true FROM reengage.lineage l
+		   WHERE l.root_conversation_id = c.conversation_id AND l.server = import_begin_threads.server LIMIT 1) IS NULL
+	  AND (SELECT true FROM reengage.lineage l
+		   WHERE l.server = import_begin_threads.server AND l.conversation_id = c.conversation_id AND l.generation > 0 LIMIT 1) IS NULL
+	ON CONFLICT (server, conversation_id) WHERE outcome = 'imported' DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.import_begin_threads(text, reengage_internal.import_thread[]) IS
+	'begins a thread with each conversation that lineage does not know';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_begin_threads(text, reengage_internal.import_thread[]) TO reengage_operator;
+
+CREATE TYPE reengage_internal.import_nudge AS (record_no bigint, reason text, nudge_id uuid, conversation_id text, channel text, address text,
+									   time_zone text, answered_since timestamptz, detail jsonb);
+COMMENT ON TYPE reengage_internal.import_nudge IS 'a nudge to be asked for, and the reason to count it under';
+
+-- A record that the database refuses must not take the others with it: they
+-- are asked for one by one then.  Records that became a nudge, or were refused.
+CREATE FUNCTION reengage_internal.import_ask(import_id uuid, options jsonb, nudges reengage_internal.import_nudge[])
+RETURNS TABLE (record_no bigint, reason text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on
+AS $$
+#variable_conflict use_column
+DECLARE
+	a record;
+	c record;
+	asked_ids uuid[];
+BEGIN
+	SELECT * INTO a FROM jsonb_to_record(options) AS o(server text, message text, when_closed text, priority integer, due_at timestamptz,
+													   expires_at timestamptz, campaign text);
+	BEGIN
+		-- collected, for what was returned is not taken back by an error
+		WITH asked AS (
+			INSERT INTO reengage.nudges AS n (nudge_id, server, conversation_id, message, address, channel, when_closed,
+				priority, due_at, expires_at, time_zone, campaign, detail, answered_since)
+			SELECT u.nudge_id, a.server, u.conversation_id, a.message, u.address, u.channel, a.when_closed,
+				a.priority, coalesce(a.due_at, now()), a.expires_at, u.time_zone, a.campaign, u.detail, u.answered_since
+			FROM unnest(nudges) u
+			ON CONFLICT (nudge_id) DO NOTHING
+			RETURNING n.nudge_id)
+		SELECT array_agg(s.nudge_id) INTO asked_ids FROM asked s;
+		RETURN QUERY SELECT u.record_no, u.reason FROM unnest(nudges) u JOIN unnest(asked_ids) s(nudge_id) ON s.nudge_id = u.nudge_id;
+		RETURN;
+	EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
+		NULL;
+	END;
+	FOR c IN SELECT u.* FROM unnest(nudges) u LOOP
+		BEGIN
+			INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message, address, channel, when_closed,
+				priority, due_at, expires_at, time_zone, campaign, detail, answered_since)
+			VALUES (c.nudge_id, a.server, c.conversation_id, a.message, c.address, c.channel, a.when_closed,
+				a.priority, coalesce(a.due_at, now()), a.expires_at, c.time_zone, a.campaign, c.detail, c.answered_since)
+			ON CONFLICT (nudge_id) DO NOTHING;
+			IF FOUND THEN
+				RETURN QUERY SELECT c.record_no, c.reason;
+			END IF;
+		EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
+			PERFORM reengage_internal.import_keep_rejects(import_ask.import_id, ARRAY(
+				SELECT ROW(import_ask.import_id, h.record_no, h.line_no, h.field_count, 'refused', SQLERRM, h.conversation_id, h.record)::reengage.import_rejects
+				FROM pg_temp.reengage_import_record h WHERE h.record_no = c.record_no));
+			RETURN QUERY SELECT c.record_no, 'refused';
+		END;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.import_ask(uuid, jsonb, reengage_internal.import_nudge[]) IS
+	'asks for nudges; the records that became one, with the reason to count them under, and those that were refused';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_ask(uuid, jsonb, reengage_internal.import_nudge[]) TO reengage_operator;
+
+-- Nudges that this campaign does not have yet, in the order of their index.
+CREATE FUNCTION reengage_internal.import_unasked(options jsonb, nudges reengage_internal.import_nudge[]) RETURNS reengage_internal.import_nudge[]
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on
+-- lookups in nudges and lineage stay lookups, whatever their size was when a plan was made
+SET enable_seqscan = off SET jit = off
+AS $$
+DECLARE
+	of_server text := options ->> 'server';
+	of_campaign text := options ->> 'campaign';
+BEGIN
+	RETURN ARRAY(
+		SELECT c::reengage_internal.import_nudge
+		FROM (SELECT u.* FROM unnest(nudges) u ORDER BY u.nudge_id OFFSET 0) c
+		WHERE (SELECT true FROM reengage.nudges n WHERE n.nudge_id = c.nudge_id) IS NULL
+		  AND (SELECT true FROM reengage.nudges n
+			   WHERE n.conversation_id = c.conversation_id AND n.server = of_server
+				 AND n.campaign = of_campaign LIMIT 1) IS NULL
+		  AND (SELECT true FROM reengage.lineage l
+			   WHERE l.root_conversation_id = c.conversation_id AND l.server = of_server
+				 AND l.campaign = of_campaign LIMIT 1) IS NULL
+		  AND (SELECT true FROM reengage.lineage l
+			   WHERE l.server = of_server AND l.conversation_id = c.conversation_id AND l.generation > 0
+				 AND l.campaign = of_campaign LIMIT 1) IS NULL);
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.import_unasked(jsonb, reengage_internal.import_nudge[]) IS
+	'of nudges those whose customer, conversation and thread have none of the campaign';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_unasked(jsonb, reengage_internal.import_nudge[]) TO reengage_operator;
+
+-- One chunk of an import: one transaction.  What each record became is counted.
+CREATE FUNCTION reengage_internal.import_chunk(import_id uuid, first_no bigint, last_no bigint, options jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on
+SET enable_seqscan = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	accepted CONSTANT text[] := ARRAY['accepted', 'unknown_status', 'unknown_time_zone'];
+	dry_run boolean := options -> 'dry_run';
+	has_template boolean := jsonb_typeof(options -> 'template') = 'object';
+	zone_column text := coalesce(reengage_internal.import_lower(options ->> 'zone_column'), 'time_zone');
+	counts jsonb;
+	became jsonb := '{}';
+	valid record;
+	hashes text[];
+	fresh reengage_internal.import_nudge[];
+	asked record;
+BEGIN
+	PERFORM reengage_internal.import_lock(import_chunk.import_id);
+	SELECT jsonb_object_agg(r.reason, r.records) INTO counts
+	FROM (SELECT p.reason, count(*) AS records FROM pg_temp.reengage_import_plan p
+		  WHERE p.record_no BETWEEN first_no AND last_no GROUP BY p.reason) r;
+	SELECT array_agg(p.customer) AS customers, array_agg(ROW(p.record_no, p.reason, NULL, p.conversation_id, p.channel, p.address, p.time_zone, p.answered_since,
+			nullif(h.kept
+				|| CASE WHEN p.said_zone IS NULL THEN '{}' ELSE jsonb_build_object(zone_column, p.said_zone) END
+				|| CASE WHEN coalesce(p.channel, 'whatsapp') <> 'whatsapp' OR (h.template IS NULL AND NOT has_template) THEN '{}'
+					ELSE jsonb_strip_nulls(jsonb_build_object('template',
+						coalesce(reengage_internal.import_template_in(h.template), reengage_internal.import_template_for(options -> 'template', h.language)))) END, '{}')
+			)::reengage_internal.import_nudge) AS nudges,
+		array_agg(p.occurred_at) AS times
+	INTO valid
+	FROM pg_temp.reengage_import_plan p JOIN pg_temp.reengage_import_record h ON h.record_no = p.record_no
+	WHERE p.record_no BETWEEN first_no AND last_no AND h.record_no BETWEEN first_no AND last_no
+	  AND (p.reason = ANY (accepted) OR p.reason IN ('older_conversation', 'too_old'));
+	hashes := reengage_internal.import_address_hashes(valid.customers, NOT dry_run);
+
+	fresh := reengage_internal.import_unasked(options, ARRAY(
+		SELECT ROW(n.record_no, n.reason, overlay(overlay(substr(encode(sha256(convert_to(
+				concat_ws(chr(31), options ->> 'server', options ->> 'campaign', n.address_hash), 'UTF8')), 'hex'), 1, 32)
+				PLACING '8' FROM 13) PLACING '8' FROM 17)::uuid,
+			n.conversation_id, n.channel, n.address, n.time_zone, n.answered_since, n.detail)::reengage_internal.import_nudge
+		FROM unnest(valid.nudges, hashes)
+			AS n(record_no, reason, nudge_id, conversation_id, channel, address, time_zone, answered_since, detail, address_hash)
+		WHERE n.reason = ANY (accepted)));
+	IF dry_run THEN
+		SELECT array_agg(f.record_no) AS nos, array_agg(f.reason) AS reasons INTO asked FROM unnest(fresh) f;
+	ELSE
+		PERFORM reengage_internal.import_keep_rejects(import_chunk.import_id, ARRAY(
+			SELECT ROW(import_chunk.import_id, h.record_no, h.line_no, h.field_count, p.reason, NULL, h.conversation_id, h.record)::reengage.import_rejects
+			FROM pg_temp.reengage_import_plan p JOIN pg_temp.reengage_import_record h ON h.record_no = p.record_no
+			WHERE p.record_no BETWEEN first_no AND last_no AND h.record_no BETWEEN first_no AND last_no
+			  AND p.reason = ANY (ARRAY(SELECT r.reason FROM jsonb_object_keys(counts) r(reason) WHERE reengage.import_outcome(r.reason) = 'rejected'))));
+		SELECT array_agg(q.record_no) AS nos, array_agg(q.reason) AS reasons INTO asked
+		FROM reengage_internal.import_ask(import_chunk.import_id, options, fresh) q;
+		PERFORM reengage_internal.import_begin_threads(options ->> 'server', ARRAY(
+			SELECT ROW(n.conversation_id, n.channel, n.address_hash, n.occurred_at, n.detail)::reengage_internal.import_thread
+			FROM unnest(valid.nudges, hashes, valid.times)
+				AS n(record_no, reason, nudge_id, conversation_id, channel, address, time_zone, answered_since, detail, address_hash, occurred_at)
+			WHERE n.record_no NOT IN (SELECT q.record_no FROM unnest(asked.nos, asked.reasons) q(record_no, reason) WHERE q.reason = 'refused')));
+	END IF;
+
+	RETURN reengage_internal.import_add_reasons(counts - accepted, reengage_internal.import_count_reasons(asked.reasons) || jsonb_build_object(
+		'already_asked', (SELECT coalesce(sum(r.value::bigint), 0) FROM jsonb_each_text(counts) r WHERE r.key = ANY (accepted))
+						 - coalesce(cardinality(asked.reasons), 0)));
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.import_chunk(uuid, bigint, bigint, jsonb) IS
+	'asks for the nudges of some staged records, begins their threads, keeps the rejects, and counts';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_chunk(uuid, bigint, bigint, jsonb) TO reengage_operator;
