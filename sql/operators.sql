@@ -28,6 +28,9 @@ SELECT reengage.resolve(:'one', 'sent');
 SELECT reengage.resolve(:'one', 'sent', 'a/b');
 SELECT reengage.resolve(:'one', 'not_sent', 'new-1');
 SELECT reengage.resolve(:'four', 'sent', 'new-4');
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT reengage.resolve(:'one', 'sent', 'live-op-new');
+ROLLBACK;
 SELECT count(*) FROM reengage.in_doubt;
 
 -- sent: the thread goes on at the conversation that was created

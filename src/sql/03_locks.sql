@@ -6,7 +6,7 @@ CREATE FUNCTION reengage_internal.lock(kind text, VARIADIC key text[]) RETURNS v
 LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock';
 COMMENT ON FUNCTION reengage_internal.lock(text, text[]) IS
-	'until the end of the transaction, or unlock(), the worker begins no call of a campaign (server, name), server (name), thread (server, root) or customer (address_hash); of those that lock an import (id), a publication, or some threads of a campaign in which nudges supersede others (server, role, campaign, stripe), one waits for the other; a null in the key: nothing';
+	'until the end of the transaction, or unlock(), the worker begins no call of a campaign (server, name), server (name), thread (server, root) or customer (address_hash); of those that lock an import (id), a publication, the tip (server, conversation) of a thread that gets a successor, or some threads of a campaign in which nudges supersede others (server, role, campaign, stripe), one waits for the other; a null in the key: nothing';
 
 CREATE FUNCTION reengage_internal.unlock(kind text, VARIADIC key text[]) RETURNS void
 LANGUAGE C STRICT VOLATILE
@@ -53,18 +53,18 @@ COMMENT ON FUNCTION reengage_internal.locked_by(xid, uuid, text, text, text, tex
 GRANT EXECUTE ON FUNCTION reengage_internal.locked_by(xid, uuid, text, text, text, text, text)
 	TO reengage_application, reengage_operator, reengage_reader;
 
-CREATE FUNCTION reengage_internal.require_read_committed() RETURNS void
+CREATE FUNCTION reengage_internal.require_read_committed(purpose text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-		RAISE EXCEPTION 'a nudge cannot be cancelled in a transaction of isolation level "%"',
+		RAISE EXCEPTION '% in a transaction of isolation level "%"', purpose,
 			current_setting('transaction_isolation')
 			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  DETAIL = 'Its snapshot does not show the calls that began after it.',
+				  DETAIL = 'Its snapshot does not show what others did after it began.',
 				  HINT = 'Use READ COMMITTED.';
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.require_read_committed() IS
-	'an error where the transaction cannot see what was committed a moment ago';
+COMMENT ON FUNCTION reengage_internal.require_read_committed(text) IS
+	'an error, that this cannot be done, where the transaction cannot see what was committed a moment ago';

@@ -45,7 +45,7 @@ DECLARE
 	asked reengage.nudges;
 	many boolean := reengage_internal.nudge_locks() >= 100;
 BEGIN
-	PERFORM reengage_internal.require_read_committed();
+	PERFORM reengage_internal.require_read_committed('a nudge cannot be cancelled');
 	SELECT * INTO asked FROM reengage.nudges n
 	WHERE n.nudge_id = cancel_for.nudge_id AND (may_cancel_all OR n.requested_by = caller);
 	IF NOT FOUND THEN
@@ -80,7 +80,7 @@ DECLARE
 	of_server text := coalesce(cancel_campaign.server, reengage.default_server());
 	due uuid[];
 BEGIN
-	PERFORM reengage_internal.require_read_committed();
+	PERFORM reengage_internal.require_read_committed('a nudge cannot be cancelled');
 	PERFORM reengage_internal.require_server(of_server);
 	IF campaign IS NULL THEN
 		RAISE EXCEPTION 'a campaign must be named' USING ERRCODE = 'null_value_not_allowed';
@@ -104,7 +104,7 @@ DECLARE
 	older uuid[];
 	many boolean;
 BEGIN
-	PERFORM reengage_internal.require_read_committed();
+	PERFORM reengage_internal.require_read_committed('a nudge cannot be cancelled');
 	-- all locks in one order, so that two of these wait for each other in one way only
 	PERFORM reengage_internal.lock('superseding', p.server, p.asker, p.campaign, p.stripe::text)
 	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign,
@@ -209,7 +209,7 @@ AS $$
 DECLARE
 	subjects record;
 BEGIN
-	PERFORM reengage_internal.require_read_committed();
+	PERFORM reengage_internal.require_read_committed('a nudge cannot be cancelled');
 	SELECT array_agg(s.of_server) AS servers, array_agg(s.root_conversation_id) AS roots INTO subjects
 	FROM reengage_internal.suppression_subject(NULL, cancel_thread_for.conversation_id, NULL, server) s;
 	SELECT * INTO cancelled, too_late FROM reengage_internal.cancel_due(
@@ -253,7 +253,7 @@ AS $$
 DECLARE
 	hashes text[];
 BEGIN
-	PERFORM reengage_internal.require_read_committed();
+	PERFORM reengage_internal.require_read_committed('a nudge cannot be cancelled');
 	hashes := ARRAY(SELECT s.address_hash FROM reengage_internal.suppression_subject(address, NULL, reengage_internal.require_channel(channel), server) s);
 	SELECT * INTO cancelled, too_late FROM reengage_internal.cancel_due(
 		reengage_internal.due_to_customer(hashes, server), campaign, 'customer_cancelled', caller, may_cancel_all);

@@ -82,6 +82,8 @@ DECLARE
 							  WHEN 'not_sent' THEN 'resolved_not_sent'
 							  WHEN 'resend' THEN 'resolved_not_sent' END;
 	created boolean := conversation_id IS NOT NULL;
+	tips text[];
+	locked text[];
 BEGIN
 	IF said IS NULL THEN
 		RAISE EXCEPTION 'invalid verdict: "%"', reengage_internal.shown(verdict)
@@ -107,6 +109,20 @@ BEGIN
 	IF conversation_id !~ '^[A-Za-z0-9._~-]{1,128}$' OR conversation_id IN ('.', '..', doubt.conversation_id) THEN
 		RAISE EXCEPTION 'invalid conversation_id: "%"', reengage_internal.shown(conversation_id)
 			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+
+	-- Whoever else writes what follows one of the two tips, the worker or another
+	-- resolve(), has committed, or leaves it for later: two that do not see each
+	-- other would close a ring.
+	IF created THEN
+		PERFORM reengage_internal.require_read_committed('a session cannot be put into its thread');
+		LOOP
+			tips := ARRAY(SELECT t.tip FROM reengage_internal.locate(doubt.server, resolve.conversation_id) t
+						  UNION SELECT doubt.conversation_id ORDER BY 1);
+			EXIT WHEN tips = locked;
+			PERFORM reengage_internal.lock('tip', doubt.server, t.tip) FROM unnest(tips) AS t (tip);
+			locked := tips;
+		END LOOP;
 	END IF;
 
 	-- an API may have continued an older conversation of the thread, or one that
@@ -156,5 +172,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION reengage.resolve(uuid, text, text) IS
-	'settles a row in doubt: sent (with the conversation that was created, if it was a create), not_sent, or resend (not sent, and asked again as a new nudge); returns the row of lineage that says so';
+	'settles a row in doubt: sent (with the conversation that was created, if it was a create), not_sent, or resend (not sent, and asked again as a new nudge); returns the row of lineage that says so; of a conversation use READ COMMITTED, and commit soon: what may follow it rests until then';
 GRANT EXECUTE ON FUNCTION reengage.resolve(uuid, text, text) TO reengage_operator;

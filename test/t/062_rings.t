@@ -64,6 +64,40 @@ edge('closed-elsewhere', 'closed-doubt', 'closed-elsewhere', 1);
 sql(q{SELECT reengage.resolve(lineage_id, 'sent', 'closed-elsewhere') FROM reengage.in_doubt WHERE conversation_id = 'closed-doubt'});
 is(rings(), '', 'what leads here cannot be said to follow');
 
+# --- an operator who has not committed yet ----------------------------------------------------------------
+
+sub resolve { return "SELECT reengage.resolve(lineage_id, 'sent', '$_[1]') FROM reengage.in_doubt WHERE conversation_id = '$_[0]'"; }
+
+for my $name (qw(closed-open closed-one closed-other))
+{
+	$simulator->fault(verb => 'create', id => $name, action => 'close_after', times => 1);
+	nudge($node, $name);
+}
+wait_until_ended($node);
+my $operator = $node->background_psql('postgres');
+$operator->query_safe('BEGIN; ' . resolve('closed-open', 'closed-led'));
+$simulator->fault(verb => 'create', id => 'closed-led', action => 'status', status => 201, body => '{"id": "closed-open"}');
+my $led = nudge($node, 'closed-led');
+wait_for(sub { $simulator->verbs('id=closed-led') eq 'check create' }, 'a session is led to what it is about to follow');
+nudge($node, 'live-meanwhile');
+wait_until_ended($node, where => qq(n.nudge_id <> '$led'));
+is(sql(qq{SELECT count(*) FROM reengage.lineage WHERE nudge_id = '$led'}), 0, 'where an operator has not committed yet, an outcome waits, and no other does');
+$operator->query_safe('COMMIT');
+wait_until_ended($node);
+is(outcome($node, 'closed-led') =~ s/ .*//r, 'session_continued', 'then it sees what the operator said');
+is(rings(), '', 'and closes no ring');
+
+# two of them, who would close one between them
+$operator->query_safe('BEGIN; ' . resolve('closed-one', 'closed-other'));
+my $second = $node->background_psql('postgres');
+$second->query_until(qr/begun/, "\\echo begun\n" . resolve('closed-other', 'closed-one') . ";\n");
+wait_for(sub { sql(q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}) eq '1' }, 'the second waits for the first');
+$operator->query_safe('COMMIT');
+$second->query_safe('SELECT 1');
+is(sql(q{SELECT count(*) FROM reengage.lineage WHERE outcome = 'resolved_sent' AND conversation_id IN ('closed-one', 'closed-other')}), 2, 'both are resolved');
+is(rings(), '', 'and close none, either');
+$_->quit for $operator, $second;
+
 # --- a ring that is there ---------------------------------------------------------------------------------
 
 edge('closed-x', 'closed-y', 'closed-x', 1);

@@ -27,13 +27,19 @@ gate_locks_try_end(const Delivery *delivery)
 		lock_take(LOCK_NUDGE, lock_of_nudge(&delivery->nudge_id), ExclusiveLock, false);
 }
 
+bool
+gate_locks_try_session(const Delivery *delivery)
+{
+	return lock_take(LOCK_TIP, lock_of_conversation(delivery->server->name, delivery->nudge.tip), ExclusiveLock, false);
+}
+
 /* Once it is locked, nobody begins to record anything of it; somebody may have done so before. */
 static bool
 try_thread(const Delivery *delivery, OpenRows *open)
 {
 	const char *root = delivery->nudge.root;
 
-	return lock_take(LOCK_THREAD, lock_of_thread(delivery->server->name, root), WORKERS_MODE, false) &&
+	return lock_take(LOCK_THREAD, lock_of_conversation(delivery->server->name, root), WORKERS_MODE, false) &&
 		!open_rows_of_thread(open, root);
 }
 

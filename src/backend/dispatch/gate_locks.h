@@ -23,6 +23,9 @@ extern bool gate_locks_try_post(const Delivery *delivery, OpenRows *open);
 /* For an outcome, or a move, without a POST: its nudge and campaign. */
 extern bool gate_locks_try_end(const Delivery *delivery);
 
+/* For a session that follows the tip: its place, which resolve() may be about to take. */
+extern bool gate_locks_try_session(const Delivery *delivery);
+
 /* For an opt-out that the API told of: whom it is about. */
 extern bool gate_locks_try_opt_out(const Delivery *delivery, OpenRows *open);
 

@@ -29,6 +29,7 @@ static const struct
 	[LOCK_CUSTOMER] = {"customer", APPLICATIONS_MODE},
 	[LOCK_SUPERSEDING] = {"superseding", ExclusiveLock},
 	[LOCK_SERVER] = {"server", ExclusiveLock},
+	[LOCK_TIP] = {"tip", ExclusiveLock},
 	[LOCK_IMPORT] = {"import", ExclusiveLock},
 	[LOCK_PUBLICATION] = {"publication", ExclusiveLock},
 };
@@ -91,9 +92,9 @@ lock_of_part(const char *server, const char *asker, const char *campaign)
 }
 
 uint64
-lock_of_thread(const char *server, const char *root)
+lock_of_conversation(const char *server, const char *conversation_id)
 {
-	const char *const key[] = {server, root};
+	const char *const key[] = {server, conversation_id};
 
 	return lock_of_key(key, 2);
 }

@@ -23,6 +23,7 @@ typedef enum LockKind
 	LOCK_CUSTOMER,				/* by the hash of the address */
 	LOCK_SUPERSEDING,			/* by role, campaign and some of the threads; not the worker's concern */
 	LOCK_SERVER,				/* by its name; exclusive: nothing of it is begun */
+	LOCK_TIP,					/* by server and conversation; exclusive: whoever writes what follows it */
 	LOCK_IMPORT,				/* by its id; while a chunk of it is done */
 	LOCK_PUBLICATION			/* there is one: two that publish come one after the other */
 } LockKind;
@@ -45,7 +46,7 @@ extern uint64 lock_of_key(const char *const *texts, int count);
 extern uint64 lock_of_nudge(const pg_uuid_t *nudge_id);
 extern uint64 lock_of_campaign(const char *server, const char *campaign);
 extern uint64 lock_of_part(const char *server, const char *asker, const char *campaign);
-extern uint64 lock_of_thread(const char *server, const char *root);
+extern uint64 lock_of_conversation(const char *server, const char *conversation_id);
 
 /* The kind that SQL calls so; an error if there is none. */
 extern LockKind lock_kind_named(const char *name);

@@ -274,7 +274,8 @@ opt_out_is_open(const Delivery *delivery)
 /*
  * A nudge without a call on the wire may be cancelled meanwhile: whoever locks
  * it first decides.  Likewise for the opt-out that the API told us of, where
- * somebody records one; and for rows of the schedule, which anybody may have
+ * somebody records one; for a session, where resolve() is about to say what
+ * leads to its place in the thread, or follows there; and for rows of the schedule, which anybody may have
  * locked who may write them.  Returns how many are left of the deliveries.
  */
 static int
@@ -290,7 +291,8 @@ leave_out_locked(Delivery **deliveries, int count)
 
 		delivery->written = false;
 		delivery->locked_out = (!delivery_has_called(delivery) && !gate_locks_try_end(delivery)) ||
-			(delivery->reply.opted_out && opt_out_is_open(delivery));
+			(delivery->reply.opted_out && opt_out_is_open(delivery)) ||
+			(delivery->end.outcome == OUTCOME_SESSION_CREATED && !gate_locks_try_session(delivery));
 		nudge_ids[i] = delivery->nudge_id;
 	}
 	if (count > 0)
