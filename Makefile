@@ -5,7 +5,7 @@
 #   make install  install into the PostgreSQL that PG_CONFIG names
 #   make demo     the main job on example data, in a private PostgreSQL
 #   make test     every test; test/run KIND NAME... runs some of them, as
-#                 test/run tap 014_hostile_api or test/run sql nudges
+#                 test/run tap 090_hostile_api or test/run sql nudges
 #   make test-quick  those that a change of a line needs, in 90 s
 #   make lint-sql  what pgspot says of the extension's script
 #   make bench    measurements
@@ -34,7 +34,7 @@ EXTRA_CLEAN = reengage-courier $(COURIER_OBJS)
 # in a tree that real ones are built in.
 ifdef TEST_POINTS
 ifneq ($(wildcard test/run),)
-$(error TEST_POINTS=1 is for a copy of the tree: stage_test_points in test/lib.sh makes one)
+$(error TEST_POINTS=1 is for a copy of the tree: stage_test_points in test/lib/stage.sh makes one)
 endif
 DEFINE_TEST_POINTS = -DREENGAGE_TEST_POINTS -DUSE_ASSERT_CHECKING
 OBJS += test/faults/test_point.o
@@ -92,7 +92,7 @@ uninstall-courier:
 deps:
 	test/deps
 demo: deps
-	test/demo $(if $(DATA_FILE),'$(DATA_FILE)')
+	test/demo/run $(if $(DATA_FILE),'$(DATA_FILE)')
 test:
 	test/deps fuzz clocks
 	test/run
@@ -108,6 +108,6 @@ fuzz:
 torture: deps
 	N=$(or $(N),2000) KILLS=$(or $(KILLS),20) SEED=$(or $(SEED),1) KEYS=$(KEYS) test/faults/run
 hostile: deps
-	MINUTES=$(or $(MINUTES),10) SEED=$(or $(SEED),1) test/run tap 058_hostile_day
+	MINUTES=$(or $(MINUTES),10) SEED=$(or $(SEED),1) test/run tap 175_hostile_day
 
 .PHONY: deps demo test test-quick lint-sql bench fuzz torture hostile install-courier uninstall-courier clean-simulator

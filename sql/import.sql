@@ -4,7 +4,7 @@ CREATE EXTENSION reengage;
 CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'http://127.0.0.1:1');
 SET reengage.default_server = 'genesys';
 \getenv folder PG_ABS_SRCDIR
-\set example :folder '/test/data/abandoned_sessions.csv'
+\set example :folder '/test/demo/abandoned_sessions.csv'
 SELECT current_setting('data_directory') || '/history.csv' AS file \gset
 
 -- the example: a dry run, the import, and again

@@ -5,7 +5,7 @@
  * it, between a reply and its record.  Signals from outside hit them by luck; a
  * test point is such an edge with a name.  Only "make TEST_POINTS=1" compiles
  * them in, and only in a copy of the tree: see test/faults/test_point.c, and
- * test/t/015_edges.t for what is expected at each of them.
+ * test/t/050_edges.t for what is expected at each of them.
  */
 #ifndef REENGAGE_TEST_POINT_H
 #define REENGAGE_TEST_POINT_H

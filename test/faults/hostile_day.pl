@@ -1,7 +1,7 @@
 # Applications that do their worst, beside others that do their work: what the
 # others ask for is delivered, in its order of time, whatever happens beside it.
 #
-# The suite's day is short (test/t/058_hostile_day.t).  "make hostile MINUTES=60
+# The suite's day is short (test/t/175_hostile_day.t).  "make hostile MINUTES=60
 # SEED=1" makes a long one.
 
 use strict;

@@ -5,7 +5,7 @@
  * Input: one byte chooses the size of the pieces; the rest is the stream.
  *
  *   clang -std=gnu99 -g -O1 -fsanitize=fuzzer,address,undefined
- *     -fno-sanitize-recover=all -Isrc/common -Itest/unit
+ *     -fno-sanitize-recover=all -Isrc/common -Itest/lib
  *     test/fuzz/frame_fuzz.c src/common/{frame,message,nudge}.c
  */
 #include <stdlib.h>

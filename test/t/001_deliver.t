@@ -12,21 +12,6 @@ my $simulator = start_simulator();
 my $node = new_node('main', preload => 1);
 create_extension($node, $simulator, server_options => "max_attempts '2'");
 
-# --- P1: a rolled-back insert is not asked for -------------------------------------
-
-$node->safe_psql('postgres', q{
-	BEGIN;
-	SELECT reengage.nudge('live-rolled-back', 'x');
-	ROLLBACK;
-	BEGIN;
-	SELECT reengage.nudge('live-kept', 'x');
-	SAVEPOINT s;
-	SELECT reengage.nudge('live-rolled-back-to', 'x');
-	ROLLBACK TO s;
-	COMMIT;
-});
-wait_until_ended($node);
-
 # --- every kind of conversation -----------------------------------------------------
 
 my %kinds = (
@@ -60,11 +45,6 @@ nudge($node, 'noaddr-with-address', address => q('+4930123457'));
 nudge($node, 'webchat-with-address', address => q('+4930123458'), channel => q('sms'));
 nudge($node, 'closed-expired', due_at => "now() - interval '1 hour'", expires_at => "now() - interval '1 s'");
 wait_until_ended($node);
-
-is(scalar $simulator->requests('id=live-rolled-back'), 0,
-	'P1: no request for a nudge whose insert was rolled back');
-is(outcome($node, 'live-kept'), 'notified - notify',
-	'what the same transaction did not roll back was delivered');
 
 for my $kind (sort keys %kinds)
 {

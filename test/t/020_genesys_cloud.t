@@ -2,8 +2,6 @@
 use strict;
 use warnings FATAL => 'all';
 
-use FindBin;
-use lib $FindBin::RealBin;
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for
   lineage outcome due_row health customer_address ledger_matches_lineage);
 use Test::More;

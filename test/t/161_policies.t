@@ -178,7 +178,7 @@ for my $customer (1 .. $customers)
 policy(cap => $cap, cap_interval => q('1 day'), campaign => q('many'));
 $simulator->fault(verb => '*', id => 'many-', action => $_, rate => 0.05) for qw(close_after close_before status);
 $node->pgbench('--no-vacuum --client=64 --jobs=2 --transactions=10', 0, [qr{processed: 640/640}], [], '64 writers',
-	{ '025_ask_many' => qq{
+	{ 'ask_many' => qq{
 		\\set customer 1 + (:client_id * 10 + random(0, 9)) % $customers
 		\\set conversation random(1, $each)
 		INSERT INTO reengage.nudges (conversation_id, message, campaign, priority)

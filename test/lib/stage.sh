@@ -8,7 +8,7 @@
 # PostgreSQL refuses to run as root, so root uses the account "postgres" or
 # "nobody"; everybody else uses their own.
 
-top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 pg_config=${PG_CONFIG:-pg_config}
 bindir=$("$pg_config" --bindir)
 stage=

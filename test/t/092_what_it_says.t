@@ -3,8 +3,6 @@
 use strict;
 use warnings FATAL => 'all';
 
-use FindBin;
-use lib $FindBin::RealBin;
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended lineage outcome
   worker_pid courier_pid due_row wait_for);
 use PostgreSQL::Test::Utils;

@@ -2,8 +2,6 @@
 use strict;
 use warnings FATAL => 'all';
 
-use FindBin;
-use lib $FindBin::RealBin;
 use Reengage qw(:DEFAULT start_simulator new_node create_extension wait_for nudge poll_until wait_until_ended
   outcome health lasts promise ledger_matches_lineage log_size log_lines worker_pid
   psql_stderr start_psql finish_psql);

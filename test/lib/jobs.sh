@@ -1,5 +1,5 @@
 # Sourced by test/run: jobs, side by side.  A job is "KIND NAME...": a call of
-# the function run_KIND of test/kinds.sh, in a subshell, with the folder $place,
+# the function run_KIND of test/lib/kinds.sh, in a subshell, with the folder $place,
 # writable by the server's user.  What it prints is shown when it has ended; its
 # counts are added up.
 #

@@ -60,7 +60,7 @@ make_by_initdb() {
 tap_of_server() { # title, file
   tap "$1" as_server_user env \
     PATH="$bindir:$PATH" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
-    PERL5LIB="$pgxs/src/test/perl:$top/test/t" PG_TEST_PORT_DIR="$stage/work/ports" \
+    PERL5LIB="$pgxs/src/test/perl:$top/test/lib" PG_TEST_PORT_DIR="$stage/work/ports" \
     TESTDATADIR="$place/data" TESTLOGDIR="$place/log" \
     MADE_BY_INITDB="$stage/work/made_by_initdb" MADE_WITH="${initdb_options[*]}" \
     SIMULATOR="$stage/reengage-simulator" STAGE_SETTINGS="$settings" TEST_POINT_SETTINGS="$point_settings" \
@@ -129,7 +129,7 @@ run_sql() { # names
 
 run_isolation() { # names
   if [ -x "$pgxs/src/test/isolation/pg_isolation_regress" ]; then
-    regress pg_isolation_regress isolation "$top/test" "$@"
+    regress pg_isolation_regress isolation "$top/test/isolation" "$@"
   else
     skip pg_isolation_regress "this PostgreSQL comes without it"
   fi
