@@ -1,5 +1,5 @@
 /*
- * breaker.c: blocks, rests and the circuit breaker of one server.
+ * breaker.c: what is said and written down of a server's circuit breaker.
  */
 #include "postgres.h"
 
@@ -8,58 +8,16 @@
 
 #include "base/kept_text.h"
 #include "dispatch/breaker.h"
-#include "retry.h"
-
-#define FIRST_PAUSE_MS (5 * 1000)
-#define LONGEST_PAUSE_MS (5 * 60 * 1000)
-
-/*
- * A refusal may be that of a few recipients after all: whoever else comes must
- * not wait for long.
- */
-#define LONGEST_REFUSED_MS (60 * 1000)
-
-/* Of rests for which the API named no time. */
-#define FIRST_REST_MS 1000
-#define LONGEST_REST_MS (60 * 1000)
-
-/* So far apart are the replies of calls that were on the wire together. */
-#define SAME_REST_MS 2000
 
 /* A shorter rest is no news for the log. */
 #define WORTH_SAYING_MS 5000
-
-bool
-breaker_is_open(const Breaker *breaker, Monotonic now)
-{
-	return !monotonic_is_reached(breaker->until, now);
-}
 
 TimestampTz
 breaker_shows_until(const Breaker *breaker)
 {
 	Clocks		clocks = clocks_read();
 
-	return clocks_show(&clocks, breaker->until);
-}
-
-bool
-breaker_is_half_open(const Breaker *breaker)
-{
-	return breaker->cause != BREAKER_CLOSED;
-}
-
-static bool
-is_resting(const Breaker *breaker, Monotonic now)
-{
-	return breaker->cause == BREAKER_RESTING && breaker_is_open(breaker, now);
-}
-
-/* A client that may look is not yet one that may send. */
-static bool
-is_cure(Step step, Step succeeded)
-{
-	return step == STEP_CHECK || succeeded != STEP_CHECK;
+	return clocks_show(&clocks, breaker->circuit.until);
 }
 
 static void
@@ -70,109 +28,80 @@ forget_notice(Breaker *breaker)
 	keep_text(breaker->context, &breaker->notice_detail, NULL);
 }
 
+/* It was opened for a cause, or by another one "before". */
 static void
-open_breaker(Breaker *breaker, BreakerCause cause, Step step, const char *reason, const char *detail)
+keep_reason(Breaker *breaker, CircuitCause before, const char *reason, const char *detail)
 {
-	breaker->changed |= breaker->cause != cause || texts_differ(breaker->reason, reason);
-	breaker->step = step;
+	bool		is_another = breaker->circuit.cause != before || texts_differ(breaker->reason, reason);
+
+	breaker->changed |= is_another;
 	/* whom it met first is enough: the one who tries it now is another each time */
-	if (breaker->cause != cause || texts_differ(breaker->reason, reason))
+	if (is_another)
 		keep_text(breaker->context, &breaker->detail, detail);
 	keep_text(breaker->context, &breaker->reason, reason);
-	breaker->cause = cause;
 }
 
 static void
-close_breaker(Breaker *breaker)
+forget_reason(Breaker *breaker)
 {
-	breaker->changed |= breaker->cause != BREAKER_CLOSED;
-	breaker->release |= breaker->cause != BREAKER_CLOSED;
-	breaker->cause = BREAKER_CLOSED;
-	breaker->until = (Monotonic) {0};
-	breaker->pause_ms = 0;
-	breaker->failures = 0;
+	breaker->changed = true;
+	breaker->release = true;
 	keep_text(breaker->context, &breaker->reason, NULL);
 	keep_text(breaker->context, &breaker->detail, NULL);
 }
 
-/* Only the first of many that failed together lengthens the pause. */
-static void
-lengthen_pause(Breaker *breaker, BreakerCause cause, int64 first_ms, int64 longest_ms, Monotonic now)
-{
-	if (breaker->cause != cause)
-		breaker->pause_ms = 0;
-	else if (breaker_is_open(breaker, now))
-		return;
-	breaker->pause_ms = next_pause_ms(breaker->pause_ms, first_ms, longest_ms);
-	breaker->until = monotonic_after(now, breaker->pause_ms);
-}
-
 void
-breaker_block(Breaker *breaker, BreakerCause cause, Step step, const char *reason,
+breaker_block(Breaker *breaker, CircuitCause cause, Step step, const char *reason,
 			  const char *detail, Monotonic now)
 {
-	/* one that rests is left alone already, and until then */
-	if (is_resting(breaker, now))
+	CircuitCause before = breaker->circuit.cause;
+
+	if (!circuit_block(&breaker->circuit, cause, step, now))
 		return;
-	lengthen_pause(breaker, cause, FIRST_PAUSE_MS,
-			 cause == BREAKER_REFUSED ? LONGEST_REFUSED_MS : LONGEST_PAUSE_MS, now);
 	forget_notice(breaker);
-	open_breaker(breaker, cause, step, reason, detail);
+	keep_reason(breaker, before, reason, detail);
 }
 
 void
 breaker_rest(Breaker *breaker, Step step, int64 asked_ms, const char *reason, Monotonic now)
 {
-	bool		resting = is_resting(breaker, now);
-	Monotonic	until = monotonic_after(now, asked_ms);
-	bool		longer = !monotonic_is_reached(until, monotonic_after(breaker->until, SAME_REST_MS));
+	CircuitCause before = breaker->circuit.cause;
 
-	/* once it was a POST, a look does not tell that it is over */
-	if (breaker->cause == BREAKER_RESTING && breaker->step != STEP_CHECK)
-		step = breaker->step;
-	if (asked_ms <= 0)
-		lengthen_pause(breaker, BREAKER_RESTING, FIRST_REST_MS, LONGEST_REST_MS, now);
-	else
-		breaker->until = resting ? monotonic_later(breaker->until, until) : until;
-	breaker->changed |= !resting || (asked_ms > 0 && longer);
-	open_breaker(breaker, BREAKER_RESTING, step, reason, NULL);
+	breaker->changed |= circuit_rest(&breaker->circuit, step, asked_ms, now);
+	keep_reason(breaker, before, reason, NULL);
 }
 
 void
 breaker_note_failure(Breaker *breaker, int most, const char *reason, Monotonic now)
 {
-	if (most == 0 || ++breaker->failures < most || is_resting(breaker, now))
-		return;
-	lengthen_pause(breaker, BREAKER_FAILING, FIRST_PAUSE_MS, LONGEST_PAUSE_MS, now);
-	open_breaker(breaker, BREAKER_FAILING, STEP_CHECK,
-		  psprintf("%d calls in a row failed (%s)", most, reason ? reason : "no reason given"), NULL);
+	CircuitCause before = breaker->circuit.cause;
+
+	if (circuit_note_failure(&breaker->circuit, most, now))
+		keep_reason(breaker, before,
+					psprintf("%d calls in a row failed (%s)", most, reason ? reason : "no reason given"), NULL);
 }
 
 void
 breaker_note_answer(Breaker *breaker, Step step, Monotonic now)
 {
-	breaker->failures = 0;
-	/* what was on the wire when the API asked for a rest does not end it */
-	if (breaker->cause == BREAKER_FAILING ||
-		(breaker->cause == BREAKER_RESTING && is_cure(breaker->step, step) && !is_resting(breaker, now)))
-		close_breaker(breaker);
+	if (circuit_note_answer(&breaker->circuit, step, now))
+		forget_reason(breaker);
 }
 
 void
 breaker_note_success(Breaker *breaker, Step step, Monotonic now)
 {
 	blame_success(&breaker->blame, step, now.us);
-	if (is_cure(breaker->notice_step, step))
+	if (circuit_is_cure(breaker->notice_step, step))
 		forget_notice(breaker);
-	if ((breaker->cause == BREAKER_REFUSED || breaker->cause == BREAKER_UNUSABLE) &&
-		is_cure(breaker->step, step))
-		close_breaker(breaker);
+	if (circuit_note_success(&breaker->circuit, step))
+		forget_reason(breaker);
 }
 
 void
 breaker_notice(Breaker *breaker, Step step, const char *reason, const char *detail)
 {
-	if (breaker->cause != BREAKER_CLOSED)
+	if (!circuit_is_closed(&breaker->circuit))
 		return;
 	keep_text(breaker->context, &breaker->notice, reason);
 	keep_text(breaker->context, &breaker->notice_detail, detail);
@@ -183,7 +112,8 @@ breaker_notice(Breaker *breaker, Step step, const char *reason, const char *deta
 void
 breaker_forget(Breaker *breaker)
 {
-	close_breaker(breaker);
+	if (circuit_close(&breaker->circuit))
+		forget_reason(breaker);
 	forget_notice(breaker);
 	memset(&breaker->blame, 0, sizeof(breaker->blame));
 }
@@ -191,11 +121,7 @@ breaker_forget(Breaker *breaker)
 void
 breaker_try_again(Breaker *breaker)
 {
-	/* but what the API said stays said */
-	if (breaker->cause == BREAKER_CLOSED || breaker->cause == BREAKER_RESTING)
-		return;
-	breaker->until = (Monotonic) {0};
-	breaker->release = true;
+	breaker->release |= circuit_try_again(&breaker->circuit);
 }
 
 /* --- what others see ---------------------------------------------------------- */
@@ -239,34 +165,37 @@ breaker_inherit(Breaker *breaker, const ServerStateRow *row, const Clocks *clock
 		return;
 	if (row->until > clocks->wall)
 	{
-		open_breaker(breaker, BREAKER_RESTING, step, row->reason, NULL);
-		breaker->until = inherited_until(row, clocks);
+		circuit_inherit_rest(&breaker->circuit, step, inherited_until(row, clocks));
+		keep_text(breaker->context, &breaker->reason, row->reason);
 	}
 	else if (of_step && strcmp(row->state, "attention") == 0)
 		breaker_notice(breaker, step, row->reason, row->detail);
 	else if (of_step && strcmp(row->state, "blocked") == 0)
 	{
-		open_breaker(breaker, BREAKER_REFUSED, step, row->reason, row->detail);
+		circuit_inherit_refusal(&breaker->circuit, step);
+		keep_text(breaker->context, &breaker->reason, row->reason);
+		keep_text(breaker->context, &breaker->detail, row->detail);
 		blame_inherit(&breaker->blame, step);
 		breaker->release = true;
 	}
 	/* it is in the table already, or is not to be there any more */
-	breaker->changed = breaker->cause == BREAKER_CLOSED && breaker->notice == NULL;
+	breaker->changed = circuit_is_closed(&breaker->circuit) && breaker->notice == NULL;
 }
 
 ServerStateRow
 breaker_row(const Breaker *breaker)
 {
-	bool		resting = breaker->cause == BREAKER_RESTING;
+	const Circuit *circuit = &breaker->circuit;
+	bool		resting = circuit->cause == CIRCUIT_RESTING;
 	ServerStateRow	row = {
 		.state = resting ? "resting" : "blocked",
 		.reason = breaker->reason,
 		.detail = breaker->detail,
-		.step = resting || breaker->cause == BREAKER_REFUSED ? step_name(breaker->step) : NULL,
+		.step = resting || circuit->cause == CIRCUIT_REFUSED ? step_name(circuit->step) : NULL,
 		.until = resting ? breaker_shows_until(breaker) : 0,
 	};
 
-	if (breaker->cause != BREAKER_CLOSED)
+	if (!circuit_is_closed(circuit))
 		return row;
 	if (breaker->notice == NULL)
 		return (ServerStateRow) {NULL};
@@ -277,8 +206,8 @@ breaker_row(const Breaker *breaker)
 static bool
 is_worth_saying(const Breaker *breaker)
 {
-	return breaker->cause != BREAKER_RESTING ||
-		monotonic_ms_until(breaker->until, monotonic_now()) >= WORTH_SAYING_MS;
+	return breaker->circuit.cause != CIRCUIT_RESTING ||
+		monotonic_ms_until(breaker->circuit.until, monotonic_now()) >= WORTH_SAYING_MS;
 }
 
 void
@@ -289,7 +218,7 @@ breaker_say(Breaker *breaker, const char *server)
 		ereport(WARNING,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("server \"%s\" is %s: %s", server,
-						breaker->cause == BREAKER_RESTING ? "left to rest" : "blocked", breaker->reason),
+						breaker->circuit.cause == CIRCUIT_RESTING ? "left to rest" : "blocked", breaker->reason),
 				 errdetail("Its nudges stay due; it is tried again from time to time."),
 				 errhint("The view reengage.health has what the API said.")));
 		keep_text(breaker->context, &breaker->said, breaker->reason);

@@ -1,46 +1,27 @@
 /*
- * breaker.h: the circuit breaker of a server: what keeps it from being called as
- * usual, and what ends that.
+ * breaker.h: the circuit breaker of a server, and what people are told of it.
  *
- *   closed ──▶ open, until a time ──▶ half open: one nudge at a time ──▶ closed
- *                    ▲                        │ again
- *                    └────────────────────────┘
- *
- * While it is open, none of the server's nudges is begun and no POST made;
- * its nudges stay due.  Everybody is told the reason; what the API said of
- * somebody's call, and to whom, is for operators.
+ * common/circuit.h has its rules.  While it is open, none of the server's nudges
+ * is begun and no POST made; its nudges stay due.  Everybody is told the reason;
+ * what the API said of somebody's call, and to whom, is for operators.
  */
 #ifndef REENGAGE_BREAKER_H
 #define REENGAGE_BREAKER_H
 
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
-
 #include "base/clocks.h"
 #include "blame.h"
+#include "circuit.h"
 #include "store/store.h"
-
-typedef enum BreakerCause
-{
-	BREAKER_CLOSED,
-	BREAKER_REFUSED,			/* the API refuses a kind of call to our client */
-	BREAKER_UNUSABLE,			/* it cannot be called: credentials, login, certificate */
-	BREAKER_FAILING,			/* too many calls in a row failed */
-	BREAKER_RESTING				/* the API said "not now" */
-} BreakerCause;
 
 /* All zero but for "context": there is none, and nothing is known. */
 typedef struct Breaker
 {
 	MemoryContext context;		/* of the texts */
-	BreakerCause cause;
-	Step		step;			/* the kind of call that it is about: a success of it is the cure */
-	char	   *reason;			/* for everybody */
+	Circuit		circuit;
+	char	   *reason;			/* for everybody; NULL: it is closed */
 	char	   *detail;			/* for operators; NULL: there is no more to say */
-	Monotonic	until;			/* it is left alone until then */
-	int64		pause_ms;
-	int			failures;		/* calls in a row that the API did not answer, or with 5xx */
 	Blame		blame;			/* of refusals */
 
 	/* a refusal that was one nudge's own, as far as anybody knows: it ended so */
@@ -53,16 +34,11 @@ typedef struct Breaker
 	char	   *said;			/* in the log; NULL: that all is well */
 } Breaker;
 
-extern bool breaker_is_open(const Breaker *breaker, Monotonic now);
-
 /* Until when, as the wall clock shows it. */
 extern TimestampTz breaker_shows_until(const Breaker *breaker);
 
-/* One nudge at a time. */
-extern bool breaker_is_half_open(const Breaker *breaker);
-
 /* REFUSED or UNUSABLE. */
-extern void breaker_block(Breaker *breaker, BreakerCause cause, Step step, const char *reason,
+extern void breaker_block(Breaker *breaker, CircuitCause cause, Step step, const char *reason,
 						  const char *detail, Monotonic now);
 
 /* The API said "not now" to a call of this step, for so long, a day at most; -1, 0: it did not say. */

@@ -91,7 +91,7 @@ judge_refusal(Delivery *delivery, const ReplyMessage *reply, Monotonic now)
 	first = blame_first(&breaker->blame, delivery->step);
 	detail = first == NULL || strcmp(first->nudge_id, culprit.nudge_id) == 0 ?
 		name_of(&culprit) : psprintf("%s, %s", name_of(first), name_of(&culprit));
-	server_block(delivery->server, BREAKER_REFUSED, delivery->step, refusal_in_words(delivery, reply),
+	server_block(delivery->server, CIRCUIT_REFUSED, delivery->step, refusal_in_words(delivery, reply),
 				 with_words_of_api(delivery, reply, detail), now);
 	return SIGNAL_REFUSED;
 }
@@ -107,7 +107,7 @@ judge_unusable(Delivery *delivery, const ReplyMessage *reply, Monotonic now)
 		psprintf("the login server gave no token (%s, HTTP status %d)", word, (int) reply->http_status) :
 		psprintf("the API cannot be called (%s)%s%s", word, said ? ": " : "", said ? said : "");
 
-	server_block(delivery->server, BREAKER_UNUSABLE, STEP_CHECK, what, asked ? said : NULL, now);
+	server_block(delivery->server, CIRCUIT_UNUSABLE, STEP_CHECK, what, asked ? said : NULL, now);
 	return SIGNAL_UNUSABLE;
 }
 
@@ -120,7 +120,7 @@ judge_rest(Delivery *delivery, const ReplyMessage *reply, Monotonic now)
 		psprintf("%s asked not to be called (HTTP status %d)", who, (int) reply->http_status);
 	Breaker    *breaker = &delivery->server->breaker;
 
-	if (reply->http_status == 0 && breaker->cause == BREAKER_RESTING)
+	if (reply->http_status == 0 && breaker->circuit.cause == CIRCUIT_RESTING)
 		reason = pstrdup(breaker->reason);
 	breaker_rest(breaker, delivery->step, reply->retry_after_ms, reason, now);
 	return SIGNAL_NOT_NOW;

@@ -241,7 +241,7 @@ server_configure(Server *server, CourierPipe *courier, Monotonic now)
 	if (complaint == NULL)
 		courier_send_server(courier, &message);
 	else
-		server_block(server, BREAKER_UNUSABLE, STEP_CHECK, complaint, NULL, now);
+		server_block(server, CIRCUIT_UNUSABLE, STEP_CHECK, complaint, NULL, now);
 	explicit_bzero(&credentials, sizeof(credentials));
 	server->configured = complaint == NULL;
 	return server->configured;
@@ -270,10 +270,10 @@ servers_want_credentials(const dlist_head *servers)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
 
-		BreakerCause cause = server->breaker.cause;
+		CircuitCause cause = server->breaker.circuit.cause;
 
 		if (server->exists && !server->paused && server->options.courier.login_url != NULL &&
-			(cause == BREAKER_REFUSED || cause == BREAKER_UNUSABLE))
+			(cause == CIRCUIT_REFUSED || cause == CIRCUIT_UNUSABLE))
 			return true;
 	}
 	return false;
@@ -289,7 +289,7 @@ servers_forget_configurations(dlist_head *servers)
 }
 
 void
-server_block(Server *server, BreakerCause cause, Step step, const char *reason,
+server_block(Server *server, CircuitCause cause, Step step, const char *reason,
 			 const char *detail, Monotonic now)
 {
 	breaker_block(&server->breaker, cause, step, reason, detail, now);
@@ -361,10 +361,9 @@ servers_forget_dropped(dlist_head *servers, CourierPipe *courier)
 int
 server_capacity(const Server *server, Monotonic now)
 {
-	if (!server->exists || server->paused || server->text >= SERVER_TEXT_MAX ||
-		breaker_is_open(&server->breaker, now))
+	if (!server->exists || server->paused || server->text >= SERVER_TEXT_MAX)
 		return 0;
-	return (breaker_is_half_open(&server->breaker) ? 1 : most_in_flight(&server->options)) - server->in_flight;
+	return circuit_room(&server->breaker.circuit, most_in_flight(&server->options), server->in_flight, now);
 }
 
 void
@@ -432,7 +431,7 @@ static Monotonic
 next_look(const Server *server, const Clocks *clocks)
 {
 	TimestampTz due_at = server->ready > 0 ? DT_NOBEGIN : DT_NOEND;
-	bool		left_alone = breaker_is_open(&server->breaker, clocks->now);
+	bool		left_alone = circuit_is_open(&server->breaker.circuit, clocks->now);
 	Monotonic	next;
 
 	/* a full server looks again when a nudge ends, which is an event */
@@ -443,7 +442,7 @@ next_look(const Server *server, const Clocks *clocks)
 	next = monotonic_earlier(next, server->lanes.opens_at);
 	if (server->nlocked > 0)
 		next = monotonic_earlier(next, server->look_again_at);
-	return left_alone && next.us != MONOTONIC_NEVER.us ? monotonic_later(next, server->breaker.until) : next;
+	return left_alone && next.us != MONOTONIC_NEVER.us ? monotonic_later(next, server->breaker.circuit.until) : next;
 }
 
 Monotonic

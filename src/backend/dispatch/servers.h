@@ -95,7 +95,7 @@ extern bool servers_credentials_have_changed(void);
 extern bool servers_want_credentials(const dlist_head *servers);
 
 /* Its options and credentials are sent again with the next call. */
-extern void server_block(Server *server, BreakerCause cause, Step step, const char *reason,
+extern void server_block(Server *server, CircuitCause cause, Step step, const char *reason,
 						 const char *detail, Monotonic now);
 
 /* Inside a tick: writes down what has changed since the last committed one. */

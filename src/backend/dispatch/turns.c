@@ -21,7 +21,7 @@ is_tried(const Deliveries *deliveries, const Server *server)
 static bool
 server_is_waiting(const Server *server)
 {
-	return server->exists && !server->paused && breaker_is_half_open(&server->breaker);
+	return server->exists && !server->paused && !circuit_is_closed(&server->breaker.circuit);
 }
 
 /* One that is under an intent still has it on disk, as if it were on the wire. */
@@ -29,7 +29,7 @@ static bool
 may_wait(const Delivery *delivery, Monotonic now)
 {
 	return delivery->intent == NULL &&
-		monotonic_ms_until(delivery->server->breaker.until, now) <= LOOK_IS_YOUNG_MS;
+		monotonic_ms_until(delivery->server->breaker.circuit.until, now) <= LOOK_IS_YOUNG_MS;
 }
 
 static void
@@ -66,7 +66,7 @@ turns_sort(Deliveries *deliveries, Monotonic now, bool closing)
 	for (int i = 0; i < count && !closing; i++)
 	{
 		Server	   *server = wanting[i]->server;
-		bool		alone = breaker_is_open(&server->breaker, now);
+		bool		alone = circuit_is_open(&server->breaker.circuit, now);
 
 		if (!server_is_waiting(server))
 			continue;
@@ -89,8 +89,8 @@ turns_next(const Deliveries *deliveries, Monotonic now)
 	{
 		const Server *server = dlist_container(Delivery, node, iter.cur)->server;
 
-		if (breaker_is_open(&server->breaker, now))
-			next = monotonic_earlier(next, server->breaker.until);
+		if (circuit_is_open(&server->breaker.circuit, now))
+			next = monotonic_earlier(next, server->breaker.circuit.until);
 		else if (!server_is_waiting(server) || !is_tried(deliveries, server))
 			next = monotonic_earlier(next, now);
 	}
