@@ -321,7 +321,7 @@ claims_take(Deliveries *deliveries, const Policies *policies, dlist_head *server
 		if (room <= 0 || !server_configure(server, courier, clocks->now))
 			continue;
 		server_look_again(server, clocks->now);
-		server->lanes.per_minute = policies_max_per_minute(policies, server->name);
+		server->lanes.per_minute = policies_pace(policies->list, policies->count, server->name);
 		if (room > server->ready)
 			claim_from(deliveries, server, room - server->ready, clocks);
 		started += start_ready(deliveries, server, room);

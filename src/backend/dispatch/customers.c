@@ -68,10 +68,21 @@ customers_take_own(Deliveries *deliveries, Delivery *delivery, const LoadedNudge
 }
 
 bool
+customers_are_free(const Deliveries *deliveries, const Delivery *delivery)
+{
+	CustomerKey key;
+
+	if (delivery->post.address_hash == NULL || delivery->customer != NULL)
+		return true;
+	key = customer_key(delivery->server, delivery->post.address_hash);
+	return hash_search(deliveries->customers, &key, HASH_FIND, NULL) == NULL;
+}
+
+void
 customers_take(Deliveries *deliveries, Delivery *delivery)
 {
-	return delivery->post.address_hash == NULL || delivery->customer != NULL ||
-		take_customer(deliveries, delivery, delivery->post.address_hash) == NULL;
+	if (delivery->post.address_hash != NULL && delivery->customer == NULL)
+		(void) take_customer(deliveries, delivery, delivery->post.address_hash);
 }
 
 /* One that waits with a look in hand comes first, as the look grows old. */

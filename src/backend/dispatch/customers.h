@@ -16,14 +16,14 @@ extern HTAB *customers_make_table(MemoryContext context);
 /* Whom the nudge itself names is known before a look, and waited for without one. */
 extern Entry customers_take_own(Deliveries *deliveries, Delivery *delivery, const LoadedNudge *nudge);
 
-/*
- * Takes the customer of the delivery's POST, whom no other one speaks to until
- * this one is let go of.  False: another one does.
- */
-extern bool customers_take(Deliveries *deliveries, Delivery *delivery);
+/* Nobody else speaks to the customer of the delivery's POST. */
+extern bool customers_are_free(const Deliveries *deliveries, const Delivery *delivery);
+
+/* Takes that customer, who is free: nobody else speaks to it until this one is let go of. */
+extern void customers_take(Deliveries *deliveries, Delivery *delivery);
 
 /*
- * Waits for that other one: with what its look has found, or, if too many do,
+ * Waits for whoever has it: with what its look has found, or, if too many do,
  * parked, which costs nothing but another look later.  False: it can do neither.
  */
 extern bool customers_wait(Deliveries *deliveries, Delivery *delivery);

@@ -20,9 +20,6 @@
 #include "dispatch/servers.h"
 #include "store/store.h"
 
-/* How long after another nudge's turn it is ours. */
-#define TURN_MS 1000
-
 /* A recorded intent, until all of its calls have settled. */
 typedef struct Intent
 {

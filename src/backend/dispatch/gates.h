@@ -6,7 +6,7 @@
 
 #include "dispatch/deliveries.h"
 #include "dispatch/policies.h"
-#include "dispatch/verdict.h"
+#include "verdict.h"
 
 /* Finds out whom the POSTs of these deliveries speak to. */
 extern void gates_name_customers(Deliveries *in_hand, Delivery **deliveries, int count);

@@ -5,8 +5,7 @@
 #define REENGAGE_POLICIES_H
 
 #include "dispatch/deliveries.h"
-#include "dispatch/verdict.h"
-#include "store/store_policies.h"
+#include "policy_rules.h"
 
 typedef struct Policies
 {
@@ -22,9 +21,6 @@ extern void policies_forget(Policies *policies);
 
 /* Reads them, unless they are known.  An error leaves them unknown. */
 extern void policies_know(Policies *policies);
-
-/* How many nudges of a role may be started a minute there; 0: any number. */
-extern int	policies_max_per_minute(const Policies *policies, const char *server);
 
 /*
  * Judges deliveries that are to start by what is known before a call is made, so

@@ -7,10 +7,10 @@
 
 #include "base/rows.h"
 #include "dispatch/delivery_addresses.h"
-#include "dispatch/last_word.h"
 #include "dispatch/replies.h"
 #include "dispatch/server_signal.h"
 #include "dispatch/terms.h"
+#include "last_word.h"
 
 static Facts
 facts_of(const Delivery *delivery)

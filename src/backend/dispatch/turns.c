@@ -5,8 +5,8 @@
 
 #include "utils/timestamp.h"
 
-#include "dispatch/last_word.h"
 #include "dispatch/turns.h"
+#include "last_word.h"
 
 /* Is a nudge of this server on its way? */
 static bool

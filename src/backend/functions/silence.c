@@ -10,7 +10,7 @@
 
 #include "base/clocks.h"
 #include "base/wait_events.h"
-#include "dispatch/last_word.h"
+#include "last_word.h"
 
 PG_FUNCTION_INFO_V1(reengage_await_silence);
 

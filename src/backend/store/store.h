@@ -16,6 +16,7 @@
 
 #include "base/address_hash.h"
 #include "decide.h"
+#include "gate_rules.h"
 #include "nudge.h"
 
 /* What is known against a server, as a row. */
@@ -178,19 +179,6 @@ typedef struct UnresolvedRow
 	TimestampTz since;
 } UnresolvedRow;
 
-/* What the tables say of an intent that is to be recorded. */
-typedef struct GateFacts
-{
-	bool		due;			/* else it has ended */
-	bool		superseded;		/* the tip has a successor */
-	bool		create_in_doubt;	/* an earlier create on this conversation is in doubt */
-	bool		suppressed;		/* the customer, or the thread, is not to be spoken to */
-	TimestampTz answered_at;	/* as the newest answer of either was recorded; 0: there is none */
-	TimestampTz others_next_attempt;	/* of another nudge's unresolved call to the customer; 0: there is none */
-	const char *other_conversation; /* of a create's customer, where we spoke last; NULL: none */
-	TimestampTz other_made_at;	/* when we made that one; 0: we did not */
-} GateFacts;
-
 /* An intent that a dead engine left behind; one for each of its calls. */
 typedef struct LeftIntent
 {
@@ -257,6 +245,7 @@ extern char *store_last_channel(const char *server, const char *path);
 
 extern int	store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges);
 
+/* Fills in what the tables say of an intent that is to be recorded. */
 extern void store_check_gates(const IntentRow *rows, int count, GateFacts *facts);
 extern void store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
 								const IntentRow *rows, int count);

@@ -30,7 +30,7 @@ static const Column policy_columns[] = {
 	/* by which they are in order */
 	READ_BY_HAND("policy_id"),
 #define POLICY_COLUMN(c_type, type, name, expression) COLUMN(type, Policy, name),
-#include "store/policy_columns.h"
+#include "policy_columns.h"
 #undef POLICY_COLUMN
 };
 
@@ -40,7 +40,7 @@ store_read_policies(MemoryContext context, Policy **policies)
 	static Statement statement = {
 		"SELECT p.policy_id"
 #define POLICY_COLUMN(c_type, type, name, expression) ", " expression " AS " #name
-#include "store/policy_columns.h"
+#include "policy_columns.h"
 #undef POLICY_COLUMN
 		" FROM reengage.policies p ORDER BY p.policy_id",
 	};

@@ -10,15 +10,7 @@
 #include "datatype/timestamp.h"
 #include "utils/uuid.h"
 
-#include "quiet_hours.h"
-
-/* A row of reengage.policies.  NULL and 0 stand for what it does not ask for; of the cap, where 0 forbids all, it is -1. */
-typedef struct Policy
-{
-#define POLICY_COLUMN(c_type, type, name, expression) c_type name;
-#include "store/policy_columns.h"
-#undef POLICY_COLUMN
-} Policy;
+#include "policy_rules.h"
 
 /* Which messages count: those to a customer, or else those of a thread. */
 typedef struct CountedMessages

@@ -11,8 +11,8 @@ POLICY_COLUMN(QuietHours *, BY_HAND, quiet_hours, "p.quiet_hours")
 POLICY_COLUMN(const char *, TEXT, time_zone, "p.time_zone")	/* of customers whose zone is not known */
 POLICY_COLUMN(int, INTEGER, cap, "coalesce(p.cap, -1)")	/* -1: none */
 /* microseconds */
-POLICY_COLUMN(int64, BIGINT, cap_interval, "(extract(epoch FROM p.cap_interval) * 1000000)::pg_catalog.int8")
-POLICY_COLUMN(int64, BIGINT, minimum_gap, "(extract(epoch FROM p.minimum_gap) * 1000000)::pg_catalog.int8")
+POLICY_COLUMN(int64_t, BIGINT, cap_interval, "(extract(epoch FROM p.cap_interval) * 1000000)::pg_catalog.int8")
+POLICY_COLUMN(int64_t, BIGINT, minimum_gap, "(extract(epoch FROM p.minimum_gap) * 1000000)::pg_catalog.int8")
 POLICY_COLUMN(double, DOUBLE, holdout, "p.holdout_percent::pg_catalog.float8")	/* percent */
 POLICY_COLUMN(const char *, TEXT, holdout_salt, "p.holdout_salt")
 POLICY_COLUMN(int, INTEGER, max_length, "coalesce(p.max_length, 0)")	/* characters */
