@@ -5,7 +5,7 @@
 #ifndef TEST_MODEL_ENGINE_H
 #define TEST_MODEL_ENGINE_H
 
-#include "model_world.h"
+#include "model_gates.h"
 
 /* --- the API ------------------------------------------------------------------ */
 
@@ -131,6 +131,9 @@ add_check_moves(Moves *moves)
 			   REPLY_DONE, ABOUT_NUDGE);
 	take_reply(moves->variant, add_move(moves, "the check tells that the customer is busy"),
 			   REPLY_DONE, ABOUT_BUSY);
+	if (moves->from->looked_elsewhere)
+		take_reply(moves->variant, add_move(moves, "the other conversation is somebody else's"),
+				   REPLY_DONE, ABOUT_ANOTHER);
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
 		take_reply(moves->variant, add_move(moves, reply_class_name(failures[i])),
 				   failures[i], ABOUT_NUDGE);
@@ -156,50 +159,14 @@ record_intent(Variant variant, State *state, bool row_stays)
 }
 
 static void
-put_back(Moves *moves, const char *label)
-{
-	static const Decision held = {.kind = DECIDE_BLOCK};
-
-	if (moves->from->holds < HOLDS_MAX)
-		end_flight(add_move(moves, label), &held);
-}
-
-/* An opt-out or an answer: a call that is made again is not, and stays in doubt. */
-static void
-add_word_moves(Moves *moves)
-{
-	Decision	answered = {.kind = DECIDE_SETTLE, .outcome = OUTCOME_ANSWERED};
-	Decision	in_doubt = {.kind = DECIDE_SETTLE, .outcome = OUTCOME_IN_DOUBT};
-
-	if (moves->from->unresolved == STEP_CHECK)
-		end_flight(add_move(moves, "an answer was recorded"), &answered);
-	else
-		end_flight(add_move(moves, "an answer was recorded; it is unresolved"), &in_doubt);
-}
-
-/* Policies end what has not been called yet; a call that is made again they only hold. */
-static void
-add_policy_moves(Moves *moves)
-{
-	Decision	capped = {.kind = DECIDE_SETTLE, .outcome = OUTCOME_CAPPED};
-	Decision	held_out = {.kind = DECIDE_SETTLE, .outcome = OUTCOME_HELD_OUT};
-
-	if (moves->from->unresolved != STEP_CHECK)
-		return;
-	end_flight(add_move(moves, "its cap is reached"), &capped);
-	end_flight(add_move(moves, "its customer is held out"), &held_out);
-}
-
-static void
 add_intending_moves(Moves *moves)
 {
 	record_intent(moves->variant, add_move(moves, "commit of the intent"), false);
 	if (moves->from->intent != STEP_CHECK)
 		record_intent(moves->variant, add_move(moves, "commit of the intent; the old row stays"),
 					  true);
-	put_back(moves, "its gate is closed");
+	add_gate_moves(moves);
 	add_policy_moves(moves);
-	add_word_moves(moves);
 }
 
 /* The observer looks at what is known at the moment when a request leaves. */
@@ -569,6 +536,7 @@ moves_from(Variant variant, const State *from, Moves *moves)
 {
 	moves->variant = variant;
 	moves->from = from;
+	moves->is_put_back = false;
 	moves->count = 0;
 	add_engine_moves(moves);
 	add_late_moves(moves, STEP_NOTIFY);

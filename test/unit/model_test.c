@@ -54,6 +54,8 @@ static const struct
 	{BROKEN_OUTCOME_FIRST, "a nudge that is still due although it has its outcome", PROPERTY_LAST_WORD},
 	{BROKEN_BACK_AND_FORTH, "closed and overtaken take turns for ever", PROPERTY_TWO_POSTS},
 	{BROKEN_BLOCKED_KEPT, "a blocked nudge is not put back", PROPERTY_STUCK},
+	{BROKEN_GATE_DOUBTS, "a gate leaves in doubt what was never called", PROPERTY_FALSE_ALARM},
+	{BROKEN_GATE_LOOKS_AGAIN, "a gate asks for one look after the other", PROPERTY_STUCK},
 
 	{BROKEN_KEYS_ASSUMED, "the API does not honour the keys", PROPERTY_DUPLICATE},
 	{BROKEN_KEY_OUTLIVED, "a call is made again after its key's lifetime", PROPERTY_DUPLICATE},
@@ -73,6 +75,9 @@ static const struct
 	{BROKEN_ROW_PUT_BACK, "what is unresolved is forgotten when it is put back", PROPERTY_STEPS_APART},
 	{BROKEN_ROW_PUT_BACK, "it is forgotten: a create after a notify", PROPERTY_BOTH},
 	{BROKEN_RECOVERY_GIVES_UP, "recovery does not trust the keys", PROPERTY_NEEDLESS_DOUBT},
+	{BROKEN_GATE_DENIES, "a gate ends what is unresolved as if it had not been called", PROPERTY_FALSE_REFUSAL},
+	{BROKEN_GATE_DENIES, "a gate lets what is unresolved look elsewhere", PROPERTY_STEPS_APART},
+	{BROKEN_POLICY_DENIES, "a policy ends what is unresolved", PROPERTY_FALSE_REFUSAL},
 };
 
 /* --- the properties ---------------------------------------------------------- */

@@ -3,7 +3,8 @@
  * enough to try everything that can happen to them.
  *
  * A State is all there is; moves_from() says what can happen next.  The engine
- * follows the real decide(); claiming, intents and recovery follow server/.
+ * follows the real decide(), gates and policies; claiming, intents and recovery
+ * follow backend/dispatch/.
  * A Variant breaks one thing on purpose.
  *
  * A POST that the courier repeats with another token after a 401 counts as one:
@@ -41,7 +42,7 @@
 #define KEY_NONE ATTEMPTS_MAX
 #define KEY_COUNT (ATTEMPTS_MAX + 1)
 
-#define MOVES_MAX 32
+#define MOVES_MAX 48
 #define NOW INT64_C(1000000)
 #define NO_OUTCOME OUTCOME_COUNT
 
@@ -61,6 +62,8 @@ typedef enum Variant
 	BROKEN_OUTCOME_FIRST,
 	BROKEN_BLOCKED_KEPT,
 	BROKEN_BACK_AND_FORTH,
+	BROKEN_GATE_DOUBTS,
+	BROKEN_GATE_LOOKS_AGAIN,
 
 	/* from here on in the world with keys */
 	BROKEN_KEYS_ASSUMED,
@@ -77,6 +80,8 @@ typedef enum Variant
 	BROKEN_ROW_NOT_RECOVERED,
 	BROKEN_ROW_PUT_BACK,
 	BROKEN_RECOVERY_GIVES_UP,
+	BROKEN_GATE_DENIES,
+	BROKEN_POLICY_DENIES,
 	VARIANT_COUNT
 } Variant;
 
@@ -191,6 +196,7 @@ typedef struct State
 	uint8_t		key;			/* of the POST that it waits for */
 	uint8_t		customer_known;
 	uint8_t		has_written;	/* the customer, as this check tells */
+	uint8_t		looked_elsewhere;	/* at another conversation of the customer */
 	uint8_t		rerouted;			/* from one POST to the other, in this attempt */
 	uint8_t		end_kind;
 	uint8_t		end_outcome;
@@ -215,6 +221,7 @@ typedef struct Moves
 {
 	Variant		variant;
 	const State *from;
+	bool		is_put_back;	/* by a gate or a policy: one such move is there */
 	int			count;
 	Move		move[MOVES_MAX];
 } Moves;
@@ -270,6 +277,7 @@ forget_flight(State *state, Phase phase)
 	state->fate = FATE_OPEN;
 	state->key = 0;
 	state->customer_known = false;
+	state->looked_elsewhere = false;
 	state->rerouted = false;
 	state->attempt_posts = 0;
 	state->end_kind = 0;
@@ -329,6 +337,7 @@ terms_of(const State *state, Step step)
 		.address = state->has_address ? "+1own" : NULL,
 		.channel = state->has_address ? "sms" : NULL,
 		.proactive_channels = "sms", .rerouted = state->rerouted,
+		.second_look = state->looked_elsewhere && step == STEP_CHECK,
 	};
 }
 
@@ -407,6 +416,7 @@ end_flight(State *state, const Decision *end)
 	/* what is of no use any more */
 	state->customer_known = false;
 	state->posts = 0;
+	state->looked_elsewhere = false;
 	state->rerouted = false;
 	state->attempt_posts = 0;
 	if (!end->unresolved)
@@ -453,7 +463,8 @@ typedef enum About
 	ABOUT_NUDGE,
 	ABOUT_SERVER,				/* "not now", or never, to all of its nudges */
 	ABOUT_SAME_CONVERSATION,
-	ABOUT_BUSY					/* the customer is busy */
+	ABOUT_BUSY,					/* the customer is busy */
+	ABOUT_ANOTHER				/* another customer, or another business side */
 } About;
 
 static void
@@ -464,6 +475,7 @@ take_reply(Variant variant, State *state, ReplyClass class, About about)
 		.last_inbound_at = state->has_written ? NOW : 0,
 		.channel = "sms", .customer_address = state->customer_known ? "+1customer" : NULL,
 		.same_conversation = about == ABOUT_SAME_CONVERSATION, .busy = about == ABOUT_BUSY,
+		.is_anothers = about == ABOUT_ANOTHER,
 		.of_server = about == ABOUT_SERVER, .limited = about == ABOUT_SERVER && class == REPLY_NOT_APPLIED,
 	};
 	Decision	decision;
@@ -482,7 +494,7 @@ take_reply(Variant variant, State *state, ReplyClass class, About about)
 		end_flight(state, &decision);
 	else
 	{
-		state->rerouted = is_post((Step) state->step);
+		state->rerouted |= is_post((Step) state->step);
 		state->step = decision.step;
 		state->phase = PHASE_INTENDING;
 		/* its recipient has been chosen */
