@@ -117,7 +117,8 @@ BEGIN
 			  -- in parts: arrays of all rows of a restore would not fit into memory
 			  FROM (SELECT *, row_number() OVER () / 10000 AS part FROM new_nudges) n
 			  WHERE n.requested_at = now()
-				 OR NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
+				 -- one by one: or all of lineage may be read for a single row
+				 OR NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id OFFSET 0)
 			  GROUP BY 1, 2, n.part) s
 			CROSS JOIN LATERAL unnest(s.nudge_ids, s.priorities, s.times,
 					CASE WHEN s.named THEN reengage_internal.own_customers(s.server, s.addresses, s.channels) END)

@@ -106,7 +106,7 @@ AS $$
 	)
 	SELECT min(r.day) FROM recorded r
 	WHERE reengage_internal.start_of_day(r.day + 1) <= now()
-	  AND NOT EXISTS (SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(r.day, 'YYYY-MM-DD'))
+	  AND NOT EXISTS (SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(r.day, 'YYYY-MM-DD') OFFSET 0)
 $$;
 COMMENT ON FUNCTION reengage_internal.day_without_manifest() IS
 	'the first day that has ended, has rows in lineage, and none in the manifest';

@@ -86,8 +86,12 @@ BEGIN
 		RAISE EXCEPTION 'a campaign must be named' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
 	PERFORM reengage_internal.lock('campaign', of_server, campaign);
-	due := ARRAY(SELECT d.nudge_id FROM reengage.due d JOIN reengage.nudges n ON n.nudge_id = d.nudge_id
-				 WHERE n.server = of_server AND n.campaign = cancel_campaign.campaign);
+	-- through what is due, however little was ever asked for when this was planned
+	due := ARRAY(SELECT d.nudge_id FROM reengage.due d
+					 CROSS JOIN LATERAL (
+						 SELECT FROM reengage.nudges n
+						 WHERE n.nudge_id = d.nudge_id AND n.campaign = cancel_campaign.campaign OFFSET 0) n
+				 WHERE d.server = of_server);
 	cancelled := reengage_internal.cancel_locked(due, 'campaign_cancelled');
 	too_late := cardinality(due) - cancelled;
 END
