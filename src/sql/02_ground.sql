@@ -39,6 +39,13 @@ AS 'MODULE_PATHNAME', 'reengage_wake_lane';
 COMMENT ON FUNCTION reengage_internal.wake_lane(text, text, integer, timestamptz) IS
 	'likewise, that nudges became due which this role asked for';
 
+CREATE FUNCTION reengage_internal.is_conversation_id(said text) RETURNS boolean
+LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'reengage_is_conversation_id';
+COMMENT ON FUNCTION reengage_internal.is_conversation_id(text) IS
+	'whether it may be one: 1 to 128 characters of A-Z a-z 0-9 . _ ~ -, and not "." or ".."';
+GRANT EXECUTE ON FUNCTION reengage_internal.is_conversation_id(text) TO reengage_operator;
+
 CREATE FUNCTION reengage_internal.shown(value text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$

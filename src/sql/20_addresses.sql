@@ -13,6 +13,12 @@ COMMENT ON COLUMN reengage.address_key.created_at IS 'when it was made';
 SELECT pg_catalog.pg_extension_config_dump('reengage.address_key', '');
 GRANT SELECT ON reengage.address_key TO reengage_worker;
 
+CREATE VIEW reengage_internal.address_key_in_use AS
+SELECT k.key FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1;
+COMMENT ON VIEW reengage_internal.address_key_in_use IS 'the key that counts, if there is one: the oldest';
+COMMENT ON COLUMN reengage_internal.address_key_in_use.key IS 'as in reengage.address_key';
+GRANT SELECT ON reengage_internal.address_key_in_use TO reengage_worker;
+
 CREATE FUNCTION reengage_internal.hash_addresses(key bytea, addresses text[]) RETURNS text[]
 LANGUAGE C STRICT IMMUTABLE
 AS 'MODULE_PATHNAME', 'reengage_hash_addresses';
@@ -30,7 +36,7 @@ CREATE FUNCTION reengage_internal.form_hash(form text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT (reengage_internal.hash_addresses(k.key, ARRAY[form]))[1]
-	FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1
+	FROM reengage_internal.address_key_in_use k
 $$;
 COMMENT ON FUNCTION reengage_internal.form_hash(text) IS
 	'the keyed hash of a normal form, as lineage.address_hash has it; null while there is no key';
@@ -62,7 +68,7 @@ BEGIN
 						reengage_internal.normal_addresses(addresses, array_fill('open'::text, ARRAY[cardinality(addresses)]), NULL))
 				WITH ORDINALITY AS f (form, channel, of_whatsapp, of_open, place)
 			ORDER BY f.place) END)
-	FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1);
+	FROM reengage_internal.address_key_in_use k);
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.own_customers(text, text[], text[]) IS
@@ -212,7 +218,7 @@ BEGIN
 		END LOOP;
 		RETURN;
 	END IF;
-	IF conversation_id !~ '^[A-Za-z0-9._~-]{1,128}$' OR conversation_id IN ('.', '..') THEN
+	IF NOT reengage_internal.is_conversation_id(conversation_id) THEN
 		-- it is not shown: an address in the wrong place is a customer's
 		RAISE EXCEPTION 'invalid conversation_id'
 			USING ERRCODE = 'invalid_parameter_value',

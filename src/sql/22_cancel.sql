@@ -37,29 +37,42 @@ $$;
 COMMENT ON FUNCTION reengage_internal.cancel_locked(uuid[], text) IS
 	'cancels those of the nudges, all of them locked, for which no call may be on the wire; returns how many';
 
-CREATE FUNCTION reengage_internal.cancel_for(nudge_id uuid, caller text, may_cancel_all boolean) RETURNS text
+CREATE FUNCTION reengage_internal.cancel_nudges(nudge_ids uuid[], reason text) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
-	asked reengage.nudges;
-	many boolean := reengage_internal.nudge_locks() >= 100;
+	-- the lock table is not made for thousands
+	many boolean := cardinality(nudge_ids) + reengage_internal.nudge_locks() > 100;
+BEGIN
+	-- all in one order, so that two of these wait for each other in one way only
+	PERFORM reengage_internal.lock_part(c.server, c.asker, c.campaign, NOT many)
+	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign
+		  FROM reengage.nudges n WHERE n.nudge_id = ANY (nudge_ids) ORDER BY 1, 2, 3) c;
+	IF NOT many THEN
+		PERFORM reengage_internal.lock_nudge(o.nudge_id) FROM unnest(nudge_ids) AS o (nudge_id);
+	END IF;
+	RETURN reengage_internal.cancel_locked(nudge_ids, reason);
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.cancel_nudges(uuid[], text) IS
+	'locks nudges, one after another as they are given, and cancels those for which no call may be on the wire; returns how many';
+
+CREATE FUNCTION reengage_internal.cancel_for(nudge_id uuid, caller text, may_cancel_all boolean) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
 BEGIN
 	PERFORM reengage_internal.require_read_committed('a nudge cannot be cancelled');
-	SELECT * INTO asked FROM reengage.nudges n
-	WHERE n.nudge_id = cancel_for.nudge_id AND (may_cancel_all OR n.requested_by = caller);
-	IF NOT FOUND THEN
+	IF NOT EXISTS (SELECT FROM reengage.nudges n
+				   WHERE n.nudge_id = cancel_for.nudge_id AND (may_cancel_all OR n.requested_by = caller)) THEN
 		RAISE EXCEPTION 'nudge % does not exist', nudge_id
 			USING ERRCODE = 'undefined_object',
 				  DETAIL = CASE WHEN NOT may_cancel_all
 						   THEN format('Or it is not one that role "%s" asked for.', caller)
 						   ELSE 'There is no row of reengage.nudges with this id.' END;
 	END IF;
-	PERFORM reengage_internal.lock_part(asked.server, asked.requested_by::name::text, coalesce(asked.campaign, ''), NOT many);
-	IF NOT many THEN
-		PERFORM reengage_internal.lock_nudge(nudge_id);
-	END IF;
-	RETURN CASE reengage_internal.cancel_locked(ARRAY[nudge_id], NULL) WHEN 1 THEN 'cancelled' ELSE 'too late' END;
+	RETURN CASE reengage_internal.cancel_nudges(ARRAY[nudge_id], NULL) WHEN 1 THEN 'cancelled' ELSE 'too late' END;
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.cancel_for(uuid, text, boolean) IS 'cancel(), once it is known who calls it';
@@ -106,7 +119,6 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 DECLARE
 	older uuid[];
-	many boolean;
 BEGIN
 	PERFORM reengage_internal.require_read_committed('a nudge cannot be cancelled');
 	-- all locks in one order, so that two of these wait for each other in one way only
@@ -139,18 +151,9 @@ BEGIN
 			  AND (c.may_cancel_all OR o.requested_by = c.requested_by) OFFSET 0) o
 		CROSS JOIN LATERAL (SELECT FROM reengage.due d WHERE d.nudge_id = o.nudge_id OFFSET 0) d
 	WHERE o.nudge_id <> ALL (newer);
-	IF older IS NULL THEN
-		RETURN;
+	IF older IS NOT NULL THEN
+		PERFORM reengage_internal.cancel_nudges(older, 'superseded');
 	END IF;
-	-- the lock table is not made for thousands
-	many := cardinality(older) + reengage_internal.nudge_locks() > 100;
-	PERFORM reengage_internal.lock_part(c.server, c.asker, c.campaign, NOT many)
-	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign
-		  FROM reengage.nudges n WHERE n.nudge_id = ANY (older) ORDER BY 1, 2, 3) c;
-	IF NOT many THEN
-		PERFORM reengage_internal.lock_nudge(o.nudge_id) FROM unnest(older) AS o (nudge_id);
-	END IF;
-	PERFORM reengage_internal.cancel_locked(older, 'superseded');
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.cancel_older(uuid[]) IS
@@ -186,16 +189,8 @@ DECLARE
 		WHERE n.nudge_id = ANY (nudge_ids) AND (of_campaign IS NULL OR n.campaign = of_campaign)
 		  AND (may_cancel_all OR n.requested_by = caller)
 		ORDER BY n.nudge_id);
-	-- the lock table is not made for thousands
-	many boolean := cardinality(chosen) + reengage_internal.nudge_locks() > 100;
 BEGIN
-	PERFORM reengage_internal.lock_part(c.server, c.asker, c.campaign, NOT many)
-	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign
-		  FROM reengage.nudges n WHERE n.nudge_id = ANY (chosen) ORDER BY 1, 2, 3) c;
-	IF NOT many THEN
-		PERFORM reengage_internal.lock_nudge(o.nudge_id) FROM unnest(chosen) AS o (nudge_id);
-	END IF;
-	cancelled := reengage_internal.cancel_locked(chosen, reason);
+	cancelled := reengage_internal.cancel_nudges(chosen, reason);
 	-- not what another session has cancelled meanwhile
 	too_late := (SELECT count(*) FROM unnest(chosen) AS c (nudge_id)
 				 WHERE NOT EXISTS (SELECT FROM reengage.lineage l

@@ -106,7 +106,7 @@ BEGIN
 				  DETAIL = 'Without it the thread would end at the closed conversation.',
 				  HINT = 'Look for it in the API, by the customer or the correlation_id.';
 	END IF;
-	IF conversation_id !~ '^[A-Za-z0-9._~-]{1,128}$' OR conversation_id IN ('.', '..', doubt.conversation_id) THEN
+	IF NOT reengage_internal.is_conversation_id(conversation_id) OR conversation_id = doubt.conversation_id THEN
 		RAISE EXCEPTION 'invalid conversation_id: "%"', reengage_internal.shown(conversation_id)
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;

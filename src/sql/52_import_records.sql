@@ -24,7 +24,7 @@ BEGIN
 		PERFORM reengage_internal.make_address_key();
 	END IF;
 	RETURN (SELECT reengage_internal.hash_addresses(k.key, forms)
-			FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1);
+			FROM reengage_internal.address_key_in_use k);
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.import_address_hashes(text[], boolean) IS

@@ -37,9 +37,7 @@ BEGIN
 				WHEN r.complaint IS NOT NULL THEN r.complaint
 				WHEN r.conversation_id IS NULL THEN 'missing_id'
 				WHEN lower(r.conversation_id COLLATE "C") = heading THEN 'header'
-				-- a bounded repetition would take a hundred times as long
-				WHEN length(r.conversation_id) > 128 OR r.conversation_id !~ '^[A-Za-z0-9._~-]+$'
-				  OR r.conversation_id IN ('.', '..') THEN 'invalid_id'
+				WHEN NOT reengage_internal.is_conversation_id(r.conversation_id) THEN 'invalid_id'
 				ELSE ''
 			END AS id_defect
 		FROM read r

@@ -44,8 +44,9 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	a record;
-	c record;
+	one reengage_internal.import_nudge;
 	asked_ids uuid[];
+	message text;
 BEGIN
 	SELECT * INTO a FROM jsonb_to_record(options) AS o(server text, message text, when_closed text, priority integer, due_at timestamptz,
 													   expires_at timestamptz, campaign text);
@@ -63,24 +64,17 @@ BEGIN
 		RETURN QUERY SELECT u.record_no, u.reason FROM unnest(nudges) u JOIN unnest(asked_ids) s(nudge_id) ON s.nudge_id = u.nudge_id;
 		RETURN;
 	EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
-		NULL;
+		message := SQLERRM;
 	END;
-	FOR c IN SELECT u.* FROM unnest(nudges) u LOOP
-		BEGIN
-			INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message, address, channel, when_closed,
-				priority, due_at, expires_at, time_zone, campaign, detail, answered_since)
-			VALUES (c.nudge_id, a.server, c.conversation_id, a.message, c.address, c.channel, a.when_closed,
-				a.priority, coalesce(a.due_at, now()), a.expires_at, c.time_zone, a.campaign, c.detail, c.answered_since)
-			ON CONFLICT (nudge_id) DO NOTHING;
-			IF FOUND THEN
-				RETURN QUERY SELECT c.record_no, c.reason;
-			END IF;
-		EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
-			PERFORM reengage_internal.import_keep_rejects(import_ask.import_id, ARRAY(
-				SELECT ROW(import_ask.import_id, h.record_no, h.line_no, h.field_count, 'refused', SQLERRM, h.conversation_id, h.record)::reengage.import_rejects
-				FROM pg_temp.reengage_import_record h WHERE h.record_no = c.record_no));
-			RETURN QUERY SELECT c.record_no, 'refused';
-		END;
+	IF cardinality(nudges) = 1 THEN
+		PERFORM reengage_internal.import_keep_rejects(import_ask.import_id, ARRAY(
+			SELECT ROW(import_ask.import_id, h.record_no, h.line_no, h.field_count, 'refused', message, h.conversation_id, h.record)::reengage.import_rejects
+			FROM pg_temp.reengage_import_record h WHERE h.record_no = (nudges[1]).record_no));
+		RETURN QUERY SELECT (nudges[1]).record_no, 'refused';
+		RETURN;
+	END IF;
+	FOREACH one IN ARRAY nudges LOOP
+		RETURN QUERY SELECT q.record_no, q.reason FROM reengage_internal.import_ask(import_ask.import_id, options, ARRAY[one]) q;
 	END LOOP;
 END
 $$;

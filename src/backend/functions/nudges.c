@@ -29,6 +29,7 @@
 #include "nudge.h"
 #include "sms_segments.h"
 
+PG_FUNCTION_INFO_V1(reengage_is_conversation_id);
 PG_FUNCTION_INFO_V1(reengage_nudges_validate);
 
 #define MESSAGE_MAX 4096		/* characters; the API's own limits are lower */
@@ -397,4 +398,10 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 		check_answered_since(&row);
 	}
 	return PointerGetDatum(row.tuple);
+}
+
+Datum
+reengage_is_conversation_id(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(conversation_id_is_valid(text_to_cstring(PG_GETARG_TEXT_PP(0))));
 }

@@ -31,7 +31,7 @@ AddressKey
 store_address_key(void)
 {
 	static Statement statement = {
-		"SELECT key FROM reengage.address_key ORDER BY created_at, key LIMIT 1"
+		"SELECT key FROM reengage_internal.address_key_in_use"
 	};
 	bool		isnull;
 	bytea	   *stored;
