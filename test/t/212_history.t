@@ -175,7 +175,7 @@ sub count_example
 	return { map { $_ => $count{$_} } grep { $count{$_} } keys %count };
 }
 
-my $example = dirname(__FILE__) . '/../data/abandoned_sessions.csv';
+my $example = dirname(__FILE__) . '/../demo/abandoned_sessions.csv';
 my %zones = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', 'SELECT name FROM pg_timezone_names');
 my $counted = $node->safe_psql('postgres', q{CALL reengage.import_history('Hi', 'example', file => '} . abs_path($example) . q{', as_of => '2026-03-23 00:00Z', dry_run => true)});
 is_deeply(decode_json((split /\|/, $counted)[5]), count_example(slurp_file($example), timegm(0, 0, 0, 23, 2, 2026), %zones),
