@@ -10,11 +10,11 @@
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "base/rows.h"
-#include "nudge.h"
 
 static Datum
 column_value(const Column *column, const char *row, bool *isnull)
@@ -53,55 +53,53 @@ column_name(const Column *column)
 	return dot != NULL ? dot + 1 : column->name;
 }
 
-Oid
-column_array_type(ColumnType type)
+/* What a value of such a column is in SQL; InvalidOid: anything. */
+static Oid
+column_sql_type(ColumnType type)
 {
 	switch (type)
 	{
 		case COLUMN_UUID:
-			return UUIDARRAYOID;
+			return UUIDOID;
 		case COLUMN_TEXT:
-			return TEXTARRAYOID;
+		case COLUMN_UTF8:
+		case COLUMN_STEP:
+			return TEXTOID;
 		case COLUMN_INTEGER:
 		case COLUMN_INTEGER_OR_NULL:
-			return INT4ARRAYOID;
+			return INT4OID;
 		case COLUMN_TIME:
 		case COLUMN_TIME_OR_NULL:
-			return TIMESTAMPTZARRAYOID;
-		default:
-			elog(ERROR, "columns of type %d are of results only", (int) type);
+		case COLUMN_TIME_OR_NEVER:
+			return TIMESTAMPTZOID;
+		case COLUMN_BOOL:
+			return BOOLOID;
+		case COLUMN_BIGINT:
+			return INT8OID;
+		case COLUMN_DOUBLE:
+			return FLOAT8OID;
+		case COLUMN_BY_HAND:
+			break;
 	}
 	return InvalidOid;
+}
+
+Oid
+column_array_type(ColumnType type)
+{
+	return get_array_type(column_sql_type(type));
 }
 
 static Datum
 make_array(ColumnType type, Datum *values, bool *nulls, int count)
 {
 	int			lower_bound = 1;
-	Oid			element = TEXTOID;
-	int16		length = -1;
-	bool		by_value = false;
-	char		alignment = TYPALIGN_INT;
+	Oid			element = column_sql_type(type);
+	int16		length;
+	bool		by_value;
+	char		alignment;
 
-	switch (type)
-	{
-		case COLUMN_UUID:
-			element = UUIDOID, length = UUID_LEN, alignment = TYPALIGN_CHAR;
-			break;
-		case COLUMN_TEXT:
-			break;
-		case COLUMN_INTEGER:
-		case COLUMN_INTEGER_OR_NULL:
-			element = INT4OID, length = sizeof(int32), by_value = true;
-			break;
-		case COLUMN_TIME:
-		case COLUMN_TIME_OR_NULL:
-			element = TIMESTAMPTZOID, length = sizeof(TimestampTz);
-			by_value = FLOAT8PASSBYVAL, alignment = TYPALIGN_DOUBLE;
-			break;
-		default:
-			elog(ERROR, "columns of type %d are of results only", (int) type);
-	}
+	get_typlenbyvalalign(element, &length, &by_value, &alignment);
 	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower_bound,
 											  element, length, by_value, alignment));
 }
@@ -200,7 +198,10 @@ read_rows(const Column *columns, int ncolumns, void *rows, size_t size)
 	for (int c = 0; c < ncolumns; c++)
 	{
 		int			number = number_of_column(column_name(&columns[c]));
+		Oid			type = column_sql_type(columns[c].type);
 
+		if (OidIsValid(type) && SPI_gettypeid(descriptor, number) != type)
+			elog(ERROR, "the result's column \"%s\" is of another type", column_name(&columns[c]));
 		for (uint64 row = 0; row < SPI_processed; row++)
 		{
 			bool		isnull;

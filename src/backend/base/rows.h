@@ -14,6 +14,8 @@
 #include "nodes/pg_list.h"
 #include "utils/uuid.h"
 
+#include "nudge.h"
+
 typedef enum ColumnType
 {
 	COLUMN_UUID,				/* pg_uuid_t */
@@ -39,8 +41,25 @@ typedef struct Column
 	size_t		offset;
 } Column;
 
-#define COLUMN(type, row, field) {#field, COLUMN_##type, offsetof(row, field)}
-#define COLUMN_AS(name, type, row, field) {name, COLUMN_##type, offsetof(row, field)}
+/* The type in C of a member that has such a column. */
+#define MEMBER_UUID pg_uuid_t
+#define MEMBER_TEXT const char *
+#define MEMBER_INTEGER int
+#define MEMBER_INTEGER_OR_NULL int
+#define MEMBER_TIME TimestampTz
+#define MEMBER_TIME_OR_NULL TimestampTz
+#define MEMBER_TIME_OR_NEVER TimestampTz
+#define MEMBER_UTF8 const char *
+#define MEMBER_BOOL bool
+#define MEMBER_BIGINT int64
+#define MEMBER_DOUBLE double
+#define MEMBER_STEP Step
+#define MEMBER_BY_HAND default
+
+/* Where the member is; one of another type does not compile. */
+#define COLUMN(type, row, field) COLUMN_AS(#field, type, row, field)
+#define COLUMN_AS(name, type, row, field) \
+	{name, COLUMN_##type, offsetof(row, field) + _Generic(((row *) NULL)->field, MEMBER_##type: 0)}
 #define READ_BY_HAND(name) {name, COLUMN_BY_HAND, 0}
 
 /* Its name in SQL. */
