@@ -43,7 +43,7 @@ COMMENT ON COLUMN reengage.policies.minimum_gap IS 'the shortest time between tw
 COMMENT ON COLUMN reengage.policies.holdout_percent IS 'the share of customers, 0 to 100, who get nothing, so that their fate can be compared; null: nobody';
 COMMENT ON COLUMN reengage.policies.holdout_salt IS 'chooses whom; policies with the same salt choose the same customers';
 COMMENT ON COLUMN reengage.policies.max_length IS 'the most characters of a message; null: as many as a nudge may have';
-COMMENT ON COLUMN reengage.policies.max_due IS 'how many nudges one role may have due at the server, scheduled ones included; null: any number';
+COMMENT ON COLUMN reengage.policies.max_due IS 'how many nudges one role may have due at the server, scheduled ones included; what its other open transactions insert is not seen; null: any number';
 COMMENT ON COLUMN reengage.policies.max_per_minute IS 'how many nudges of one role are started a minute at the server; null: any number';
 COMMENT ON COLUMN reengage.policies.created_at IS 'when it was inserted';
 SELECT pg_catalog.pg_extension_config_dump('reengage.policies', '');
