@@ -21,10 +21,11 @@ use Time::HiRes qw(time);
 my $simulator = start_tls(certificate('good', 'IP:127.0.0.1'));
 my $other = start_simulator();
 my $held = PostgreSQL::Test::Utils::tempdir();
-# on the way to the simulator: a look waits there until it is let go
+# on the way to the simulator: a look waits there until it is let go, but for those
+# of conversations whose number is 0
 my $gate = start_middlebox($simulator, sub {
 	my ($client, $request, $forward) = @_;
-	my ($prefix) = $request->{id} =~ /^(?:live|closed)-(\w+)-/;
+	my ($prefix) = $request->{id} =~ /^(?:live|closed)-(\w+)-[1-9]/;
 
 	if ($request->{verb} eq 'check' && defined $prefix)
 	{
@@ -32,6 +33,8 @@ my $gate = start_middlebox($simulator, sub {
 		wait_for(sub { -e "$held/$prefix.go" }, 'the look is let go');
 	}
 	print $client $forward->();
+	$client->flush;
+	append_to_file("$held/$prefix.answered", "x\n") if defined $prefix;
 	return 1;
 });
 my $node = new_node('main', preload => 1, servers => [qw(genesys fast minds slow moved)],
@@ -40,12 +43,13 @@ create_extension($node, $simulator, server_options => q(max_requests_per_minute 
 sql(qq{CREATE SERVER fast FOREIGN DATA WRAPPER reengage
 		OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0', max_failures '0');
 	CREATE SERVER minds FOREIGN DATA WRAPPER reengage
-		OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0', max_failures '0');
+		OPTIONS (api_url '$gate->{url}', max_requests_per_minute '0', max_failures '0');
 	CREATE SERVER moved FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$gate->{url}', max_requests_per_minute '0')});
 
 sub sql { my ($statement) = @_; return $node->safe_psql('postgres', $statement); }
 
-sub looks_held { my ($prefix) = @_; return -e "$held/$prefix" ? scalar(() = slurp_file("$held/$prefix") =~ /x/g) : 0; }
+sub lines_of { my ($file) = @_; return -e $file ? scalar(() = slurp_file($file) =~ /x/g) : 0; }
+sub looks_held { my ($prefix) = @_; return lines_of("$held/$prefix"); }
 sub let_looks_go { my ($prefix) = @_; append_to_file("$held/$prefix.go", ''); return; }
 
 # So many nudges of conversations that are alive, each of another customer.
@@ -147,34 +151,49 @@ wait_until_ended($node, where => q(n.campaign = 'wire'));
 sql(q{SELECT reengage.resume('fast')});
 nudge($node, 'live-resumed', server => q('fast'));
 wait_until_ended($node, where => q(n.conversation_id = 'live-resumed'));
+nudges(600, 'many', 'fast');
 is(outcome($node, 'live-resumed'), 'notified - notify', 'resume() works at once');
 
-# of another server, what ends or holds a nudge is said while its message waits
+# of another server, what ends or holds a nudge is said while its message is
+# with a courier that stands still: of each campaign eight, and one that went before
 my @minds = qw(night capped answered);
-$simulator->control('POST', 'conversations', [ map { { id => "live-capped-$_", status => 'active', channel => 'sms', address => '+13170000001' } } 1 .. 100 ]);
-nudges(100, $_, 'minds') for @minds;
-nudges(600, 'still', 'fast');
-wait_for(sub { (() = requests('still', 'notify')) >= 20 && !grep { !requests($_, 'notify') } @minds }, 'messages leave');
-my $courier = courier_pid(worker_pid($node));
+my @all = (@minds, 'still');
+my %looks = (night => 8, capped => 1, answered => 8, still => 8);	# of a customer, one at a time
+$simulator->control('POST', 'conversations', [ map { { id => "live-capped-$_", status => 'active', channel => 'sms', address => '+13170000001' } } 0 .. 8 ]);
+nudge($node, "live-$_-0", server => q('minds'), campaign => "'$_'") for @minds;
+wait_until_ended($node, where => q(n.server = 'minds'));
+nudges(8, $_, 'minds') for @minds;
+nudges(8, 'still', 'moved');
+my $worker = worker_pid($node);
+my $courier = courier_pid($worker);
+wait_for(sub { !grep { looks_held($_) < $looks{$_} } @all }, 'looks are on the wire');
+# the courier has told what they say, and the worker has not heard of it
+kill 'STOP', $worker;
+let_looks_go($_) for @all;
+wait_for(sub { !(grep { lines_of("$held/$_.answered") < $looks{$_} } @all) && `ps -o state= -p $courier` =~ /^S/ }, 'the looks are answered');
 kill 'STOP', $courier;
+kill 'CONT', $worker;
+wait_for(sub { sql(q{SELECT count(*) FROM reengage.intents, unnest(conversation_ids)}) == 25 }, 'messages are on their way to the courier');
 begin_night('night', 'minds');
 sql(q{INSERT INTO reengage.policies (server, campaign, cap, cap_interval) VALUES ('minds', 'capped', 1, '1 day')});
-sql(q{SELECT count(a) FROM generate_series(1, 100) n,
+sql(q{SELECT count(a) FROM generate_series(1, 8) n,
 	LATERAL reengage.record_answer(conversation_id => 'live-answered-' || n, server => 'minds') a});
 my $said_at = time;
 # which takes a second
-sql(q{SELECT reengage.pause('fast')});
-%until = map { ("live-still-$_" => time) } 1 .. 600;
+sql(q{SELECT reengage.pause('moved')});
+%until = map { ("live-still-$_" => time) } 1 .. 8;
 kill 'CONT', $courier;
 wait_for(sub { sql('SELECT count(*) FROM reengage.intents') == 0 }, 'all are settled or back');
 none_later('still', 'a courier that stood still sends nothing afterwards', %until);
-none_later('night', 'nor in quiet hours that began a second ago', map { ("live-night-$_" => $said_at + 1) } 1 .. 100);
-none_later('capped', 'nor beyond a cap', map { ("live-capped-$_" => $said_at + 1) } 1 .. 100);
-none_later('answered', 'nor to who has answered', map { ("live-answered-$_" => $said_at + 1) } 1 .. 100);
+none_later('night', 'nor in quiet hours that began a second ago', map { ("live-night-$_" => $said_at + 1) } 1 .. 8);
+none_later('capped', 'nor beyond a cap', map { ("live-capped-$_" => $said_at + 1) } 1 .. 8);
+none_later('answered', 'nor to who has answered', map { ("live-answered-$_" => $said_at + 1) } 1 .. 8);
 sql(qq{SELECT reengage.cancel_campaign('$_', 'minds')}) for @minds;
 no_trace($_, "$_: without a trace") for @minds;
+sql(q{SELECT reengage.resume('moved')});
+wait_until_ended($node, where => q(n.campaign = 'still'));
+no_trace('still', 'a pause leaves no trace');
 # an open pause holds up its own server only, and one that is rolled back nothing
-sql(q{SELECT reengage.resume('fast')});
 my $operator = $node->background_psql('postgres');
 $operator->query_safe(q{BEGIN; SELECT reengage.pause('fast')});
 nudge($node, 'live-open', server => q('fast'));
@@ -184,7 +203,6 @@ is($simulator->verbs('id=live-open'), '', 'while pause() is not committed nothin
 $operator->query_safe('ROLLBACK');
 $operator->quit;
 wait_until_ended($node, where => q(n.server = 'fast'));
-no_trace('still', 'a pause leaves no trace');
 
 # --- a server that is dropped, or becomes another one, between a look and its message -------------------
 
