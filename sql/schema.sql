@@ -24,7 +24,8 @@ WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnames
 -- that runs no SQL needs none
 SELECT p.oid::regprocedure FROM pg_proc p
 WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace)
-  AND NOT coalesce(p.proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp'];
+  AND NOT coalesce(p.proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp']
+ORDER BY p.oid::regprocedure::text COLLATE "C";
 
 -- PUBLIC may nothing
 SELECT c.oid::regclass FROM pg_class c, aclexplode(c.relacl) a
