@@ -7,6 +7,8 @@
 #   make test     every test; test/run KIND NAME... runs some of them, as
 #                 test/run tap 090_hostile_api or test/run sql nudges
 #   make test-quick  those that a change of a line needs, in 90 s
+#   make test-asserts  every test on a server that is built with assertions,
+#                 POSTGRES=18: another version
 #   make lint-sql  what pgspot says of the extension's script
 #   make bench    measurements
 #   make fuzz     fuzz the parsers, SECONDS=60 each
@@ -27,7 +29,7 @@ COURIER = $(wildcard src/courier/*.c)
 OBJS = $(COMMON:.c=.o) $(BACKEND:.c=.o)
 COURIER_OBJS = $(COMMON:.c=.plain.o) $(COURIER:.c=.plain.o)
 ALL_HEADERS = $(wildcard src/*/*.h src/backend/*/*.h)
-EXTRA_CLEAN = reengage-courier $(COURIER_OBJS)
+EXTRA_CLEAN = reengage-courier $(COURIER_OBJS) .asserts
 
 # With test points (src/common/test_point.h) and assertions, whatever the server
 # was built with.  Whether an object has them does not show, so it must never lie
@@ -98,6 +100,9 @@ test:
 	test/run
 test-quick: deps
 	test/run quick
+test-asserts:
+	test/deps fuzz clocks
+	POSTGRES=$(POSTGRES) test/asserts
 lint-sql:
 	test/run lint
 bench: deps
@@ -110,4 +115,4 @@ torture: deps
 hostile: deps
 	MINUTES=$(or $(MINUTES),10) SEED=$(or $(SEED),1) test/run tap 175_hostile_day
 
-.PHONY: deps demo test test-quick lint-sql bench fuzz torture hostile install-courier uninstall-courier clean-simulator
+.PHONY: deps demo test test-quick test-asserts lint-sql bench fuzz torture hostile install-courier uninstall-courier clean-simulator
