@@ -13,6 +13,11 @@ create_extension($node, $simulator);
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'reengage worker'}),
 	1, 'the worker is found by its type');
 
+# a name of ours is possible from 17 on
+my $work = $node->pg_version >= 17 ? 'ReengageWork' : 'Extension';
+ok($node->poll_query_until('postgres', qq{SELECT (wait_event_type, wait_event) = ('Extension', '$work')
+	FROM pg_stat_activity WHERE backend_type = 'reengage worker'}), 'what it waits for has a name');
+
 sub ask { my ($conversation) = @_; return nudge($node, $conversation, message => q('A secret offer'), address => q('+13175550142'), channel => q('sms')); }
 
 # What is said of a nudge, in order.
