@@ -89,6 +89,9 @@ BEGIN
 	END IF;
 	PERFORM reengage_internal.make_address_key();
 
+	-- whole tables are compared, which may have grown a thousandfold since this
+	-- session last planned that
+	DISCARD PLANS;
 	-- What has an outcome is not due, nor is what nobody asks for; what has none is.
 	DELETE FROM reengage.due d USING reengage.lineage l WHERE l.nudge_id = d.nudge_id;
 	GET DIAGNOSTICS ended = ROW_COUNT;

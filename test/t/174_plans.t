@@ -29,8 +29,9 @@ autovacuum = off
 fsync = off));
 $node->safe_psql('template1', $_) for 'CREATE DATABASE other', 'CREATE ROLE application';
 
-# A session of each database, whose plans are kept from one round to the next.
-my %sessions;
+# A session of each database, whose plans are kept from one round to the next; and
+# one that arms it, at the beginning and at the end.
+my (%sessions, %operators);
 
 sub begin
 {
@@ -38,6 +39,9 @@ sub begin
 
 	create_extension($node, $simulator, database => $database);
 	$node->safe_psql($database, q{CREATE EXTENSION pg_stat_statements; GRANT reengage_application TO application});
+	$node->safe_psql($database, 'VACUUM ANALYZE') if $database eq 'postgres';
+	$operators{$database} = $node->background_psql($database, on_error_stop => 0);
+	$operators{$database}->query_safe('SET client_min_messages = warning; SELECT reengage.arm()');
 	# one that asks how often a customer was spoken to
 	$node->safe_psql($database, q{INSERT INTO reengage.policies (server, cap, cap_interval) VALUES ('genesys', 100, '1 day')});
 	# and something that may be on the wire
@@ -238,7 +242,13 @@ for my $database (sort keys %databases)
 	touched($database);
 	work($database);
 	compare($usual, touched($database, $all_due), "$databases{$database}, planned when they were large");
-	$sessions{$database}->quit;
+	# all rows of all tables are compared, but not each with each
+	$operators{$database}->query("SET statement_timeout = '30 s'; SELECT reengage.arm()");
+	my $blocks = $node->safe_psql($database, q{SELECT coalesce(sum(shared_blks_hit + shared_blks_read), 0) FROM pg_stat_statements
+		WHERE toplevel AND query = 'SELECT reengage.arm()'});
+	cmp_ok($blocks, '>', 0, "$databases{$database}: armed again");
+	cmp_ok($blocks, '<', 100 * $few * 1000, '... with some blocks for each row');
+	$_->quit for $sessions{$database}, $operators{$database};
 }
 
 SKIP:
