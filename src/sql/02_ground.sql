@@ -55,6 +55,20 @@ $$;
 COMMENT ON FUNCTION reengage_internal.shown(text) IS
 	'an argument as an error may show it: not where it may be an address in the wrong place';
 
+CREATE FUNCTION reengage_internal.require_writable(purpose text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
+		RAISE EXCEPTION '% a standby, or in a read-only transaction', purpose
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Call it on the primary, in a transaction that may write.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.require_writable(text) IS
+	'an error, that this cannot be done, where the transaction may not write';
+
 CREATE FUNCTION reengage_internal.refuse_change() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

@@ -158,17 +158,9 @@ BEGIN
 		RAISE EXCEPTION 'invalid day: %', coalesce(day::text, 'null')
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
-		RAISE EXCEPTION 'cannot close a day on a standby, or in a read-only transaction'
-			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  HINT = 'Call it on the primary, in a transaction that may write.';
-	END IF;
+	PERFORM reengage_internal.require_writable('cannot close a day on');
 	-- what others commit while it is called must be seen
-	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-		RAISE EXCEPTION 'cannot close a day in a % transaction', current_setting('transaction_isolation')
-			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  HINT = 'Call it in a read committed transaction.';
-	END IF;
+	PERFORM reengage_internal.require_read_committed('a day cannot be closed');
 	IF reengage_internal.start_of_day(day + 1) > now() THEN
 		RAISE EXCEPTION 'day % has not ended', name
 			USING ERRCODE = 'object_not_in_prerequisite_state',

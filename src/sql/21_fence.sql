@@ -65,11 +65,7 @@ DECLARE
 	rescheduled bigint;
 	database oid := (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
 BEGIN
-	IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
-		RAISE EXCEPTION 'cannot arm a standby, or in a read-only transaction'
-			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  HINT = 'Call it on the primary, in a transaction that may write.';
-	END IF;
+	PERFORM reengage_internal.require_writable('cannot arm');
 	IF armed_before THEN
 		RAISE NOTICE 'already armed';
 	ELSE

@@ -85,11 +85,7 @@ BEGIN
 		RAISE EXCEPTION 'invalid name of a publication: "%"', left(name, 60)
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'It must have 1 to 63 bytes.';
 	END IF;
-	IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
-		RAISE EXCEPTION 'cannot publish on a standby, or in a read-only transaction'
-			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  HINT = 'Call it on the primary, in a transaction that may write.';
-	END IF;
+	PERFORM reengage_internal.require_writable('cannot publish on');
 	IF current_setting('wal_level') <> 'logical' THEN
 		RAISE EXCEPTION 'wal_level is "%", and publishing needs "logical"', current_setting('wal_level')
 			USING ERRCODE = 'object_not_in_prerequisite_state',
