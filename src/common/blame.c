@@ -6,7 +6,7 @@
 #include <string.h>
 
 static void
-keep(char *target, size_t size, const char *text)
+copy_text(char *target, size_t size, const char *text)
 {
 	size_t		length = text != NULL ? strlen(text) : 0;
 
@@ -21,9 +21,9 @@ culprit_of(const char *nudge_id, const char *conversation_id, const char *custom
 {
 	Culprit		culprit;
 
-	keep(culprit.nudge_id, sizeof(culprit.nudge_id), nudge_id);
-	keep(culprit.conversation_id, sizeof(culprit.conversation_id), conversation_id);
-	keep(culprit.customer, sizeof(culprit.customer), customer);
+	copy_text(culprit.nudge_id, sizeof(culprit.nudge_id), nudge_id);
+	copy_text(culprit.conversation_id, sizeof(culprit.conversation_id), conversation_id);
+	copy_text(culprit.customer, sizeof(culprit.customer), customer);
 	return culprit;
 }
 
@@ -45,7 +45,7 @@ are_among(const Culprits *known, const Culprit *culprit)
 }
 
 static void
-add(Culprits *known, const Culprit *culprit)
+add_culprit(Culprits *known, const Culprit *culprit)
 {
 	if (are_among(known, culprit))
 		return;
@@ -69,7 +69,7 @@ blame_refusal(Blame *blame, Step step, const Culprit *culprit, int64_t now)
 	BlameOfStep *known = &blame->steps[step];
 
 	if (!are_among(&known->guilty, culprit))
-		add(&known->witnesses, culprit);
+		add_culprit(&known->witnesses, culprit);
 	known->shared |= known->witnesses.count > 1;
 	return known->shared && !is_trusted(known, now);
 }
@@ -96,7 +96,7 @@ blame_success(Blame *blame, Step step, int64_t now)
 	BlameOfStep *known = &blame->steps[step];
 
 	for (int i = 0; i < known->witnesses.count; i++)
-		add(&known->guilty, &known->witnesses.list[i]);
+		add_culprit(&known->guilty, &known->witnesses.list[i]);
 	known->witnesses.count = known->witnesses.next = 0;
 	known->shared = false;
 	known->succeeded = true;

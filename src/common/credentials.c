@@ -21,7 +21,7 @@ is_blank(char c)
 }
 
 static Span
-trim(Span span)
+trim_span(Span span)
 {
 	while (span.length > 0 && is_blank(span.start[0]))
 		span.start++, span.length--;
@@ -55,7 +55,7 @@ take_line(Span *text)
 
 	text->start += used;
 	text->length -= used;
-	return trim(line);
+	return trim_span(line);
 }
 
 /* Where the value of that name belongs; NULL: there is no such name. */
@@ -82,8 +82,8 @@ read_setting(Span line, bool wanted, Credentials *credentials)
 
 	if (equals == NULL)
 		return "expected \"name = value\" or \"[server]\"";
-	name = trim((Span) {line.start, (size_t) (equals - line.start)});
-	value = trim((Span) {equals + 1, line.length - (size_t) (equals + 1 - line.start)});
+	name = trim_span((Span) {line.start, (size_t) (equals - line.start)});
+	value = trim_span((Span) {equals + 1, line.length - (size_t) (equals + 1 - line.start)});
 	target = target_of(name, credentials);
 	if (target == NULL)
 		return "expected client_id, client_secret, host or database";
@@ -110,7 +110,7 @@ read_section(Span line, const char *server, bool *wanted, Credentials *credentia
 
 	if (line.length < 3 || line.start[line.length - 1] != ']')
 		return "a section must read \"[server]\"";
-	name = trim((Span) {line.start + 1, line.length - 2});
+	name = trim_span((Span) {line.start + 1, line.length - 2});
 	*wanted = span_is(name, server);
 	if (*wanted && credentials->found)
 		return "the section stands twice in the file";

@@ -42,7 +42,7 @@ begin_record(CsvReader *reader)
 }
 
 static void
-put(CsvReader *reader, char byte)
+put_byte(CsvReader *reader, char byte)
 {
 	reader->text[reader->used++] = byte;
 }
@@ -53,7 +53,7 @@ end_field(CsvReader *reader)
 	char	   *text = reader->text + reader->field_start;
 	size_t		length = reader->used - reader->field_start;
 
-	put(reader, '\0');
+	put_byte(reader, '\0');
 	if (reader->count < CSV_FIELDS_MAX)
 		reader->fields[reader->count] = (CsvField) {
 			.text = text,
@@ -138,7 +138,7 @@ take_plain(CsvReader *reader, char byte)
 	else if (byte == '\\' && reader->format.escape != CSV_ESCAPE_NOWHERE)
 		reader->state = CSV_PLAIN_ESCAPE;
 	else
-		put(reader, byte);
+		put_byte(reader, byte);
 	/* where files were put together, it may stand before any record */
 	if (reader->used == 3 && reader->raw_length == 3 && memcmp(reader->text, byte_order_mark, 3) == 0)
 	{
@@ -162,7 +162,7 @@ take_plain_escape(CsvReader *reader, char byte)
 	reader->state = CSV_IN_PLAIN;
 	if (!can_be_escaped(reader, byte))
 	{
-		put(reader, '\\');
+		put_byte(reader, '\\');
 		return take_plain(reader, byte);
 	}
 	reader->is_raw = false;
@@ -171,7 +171,7 @@ take_plain_escape(CsvReader *reader, char byte)
 		end_line(reader);
 	if (byte == '\r')
 		reader->state = CSV_ESCAPED_RETURN;
-	put(reader, byte);
+	put_byte(reader, byte);
 	return CSV_MORE;
 }
 
@@ -188,11 +188,11 @@ take_after_return(CsvReader *reader, char byte)
 		return end_record(reader, was_blank);
 	}
 	if (!was_escaped)
-		put(reader, '\r');
+		put_byte(reader, '\r');
 	else if (byte == '\n')
 	{
 		end_line(reader);
-		put(reader, byte);
+		put_byte(reader, byte);
 		return CSV_MORE;
 	}
 	return take_plain(reader, byte);
@@ -215,7 +215,7 @@ take_quoted(CsvReader *reader, char byte)
 		end_line(reader);
 	else if (byte == reader->format.delimiter)
 		reader->delimiters++;
-	put(reader, byte);
+	put_byte(reader, byte);
 	return CSV_MORE;
 }
 
@@ -225,12 +225,12 @@ take_quoted_escape(CsvReader *reader, char byte)
 	reader->state = CSV_IN_QUOTES;
 	if (!can_be_escaped(reader, byte))
 	{
-		put(reader, '\\');
+		put_byte(reader, '\\');
 		return take_quoted(reader, byte);
 	}
 	if (byte == '\n')
 		end_line(reader);
-	put(reader, byte);
+	put_byte(reader, byte);
 	return CSV_MORE;
 }
 
@@ -287,7 +287,7 @@ take_byte(CsvReader *reader, char byte)
 		case CSV_AT_QUOTE:
 			if (byte == reader->format.quote)
 			{
-				put(reader, byte);
+				put_byte(reader, byte);
 				reader->state = CSV_IN_QUOTES;
 				return CSV_MORE;
 			}
@@ -348,7 +348,7 @@ csv_finish(CsvReader *reader)
 		case CSV_QUOTES_ESCAPE:
 			return CSV_NEVER_CLOSED;
 		case CSV_PLAIN_ESCAPE:
-			put(reader, '\\');
+			put_byte(reader, '\\');
 			break;
 		case CSV_AT_FIELD:
 			reader->is_raw = true;

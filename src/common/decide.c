@@ -11,7 +11,7 @@
 #include "retry.h"
 
 static Decision
-settle(Outcome outcome, const char *reason)
+settle_as(Outcome outcome, const char *reason)
 {
 	Decision	decision = {.kind = DECIDE_SETTLE, .outcome = outcome, .reason = reason};
 
@@ -19,7 +19,7 @@ settle(Outcome outcome, const char *reason)
 }
 
 static Decision
-call(Step step)
+call_next(Step step)
 {
 	Decision	decision = {.kind = DECIDE_CALL, .step = step};
 
@@ -27,7 +27,7 @@ call(Step step)
 }
 
 static Decision
-block(const char *reason)
+block_server(const char *reason)
 {
 	Decision	decision = {.kind = DECIDE_BLOCK, .reason = reason, .hold = HOLD_SERVER, .hold_reason = reason};
 
@@ -41,17 +41,17 @@ again_at(DecisionKind kind, int64_t at, const Facts *facts, const Terms *terms)
 	Decision	decision = {.kind = kind, .retry_at = at, .reason = facts->reason,
 	.hold = kind == DECIDE_RETRY ? HOLD_RETRY : HOLD_RATE_LIMIT};
 
-	return at >= terms->expires_at ? settle(OUTCOME_EXPIRED, facts->reason) : decision;
+	return at >= terms->expires_at ? settle_as(OUTCOME_EXPIRED, facts->reason) : decision;
 }
 
 /* Only for calls that certainly had no effect. */
 static Decision
-retry(const Facts *facts, const Terms *terms)
+retry_later(const Facts *facts, const Terms *terms)
 {
 	int64_t		delay_ms = retry_delay_ms(terms->attempt, facts->retry_after_ms, terms->random);
 
 	if (terms->attempt >= terms->max_attempts)
-		return settle(OUTCOME_EXHAUSTED, facts->reason);
+		return settle_as(OUTCOME_EXHAUSTED, facts->reason);
 	return again_at(DECIDE_RETRY, terms->now + delay_ms * 1000, facts, terms);
 }
 
@@ -61,7 +61,7 @@ retry(const Facts *facts, const Terms *terms)
  * over, while others get through, stays away for longer each time.
  */
 static Decision
-rest(const Facts *facts, const Terms *terms)
+rest_with_server(const Facts *facts, const Terms *terms)
 {
 	int64_t		from = terms->rest_until > terms->now ? terms->rest_until : terms->now;
 
@@ -79,9 +79,9 @@ refuse_client(const Facts *facts, const Terms *terms)
 	Decision	decision;
 
 	if (facts->of_server)
-		return block(facts->reason);
+		return block_server(facts->reason);
 	if (terms->refusals + 1 >= REFUSALS_MAX || terms->attempt >= terms->max_attempts)
-		return settle(OUTCOME_REFUSED, facts->reason);
+		return settle_as(OUTCOME_REFUSED, facts->reason);
 	decision = again_at(DECIDE_RETRY, terms->now + 1000 *
 						retry_delay_ms(terms->refusals + 1, facts->retry_after_ms, 0.5 + terms->random / 2),
 						facts, terms);
@@ -102,7 +102,7 @@ put_off(const Terms *terms)
 	Decision	decision = {.kind = DECIDE_RETRY, .reason = "busy", .hold = HOLD_BUSY};
 
 	if (terms->attempt >= terms->max_attempts || half_us < BUSY_LEAST_MS * 1000)
-		return settle(OUTCOME_REFUSED, "busy");
+		return settle_as(OUTCOME_REFUSED, "busy");
 	decision.retry_at = terms->now + (delay_us < half_us ? delay_us : half_us);
 	return decision;
 }
@@ -119,13 +119,13 @@ is_young(const Terms *terms)
  * with the same key finds out without having it twice; else nobody can tell.
  */
 static Decision
-repeat(const Facts *facts, const Terms *terms)
+repeat_or_doubt(const Facts *facts, const Terms *terms)
 {
-	Decision	decision = retry(facts, terms);
+	Decision	decision = retry_later(facts, terms);
 
 	if (!terms->repeatable || decision.kind != DECIDE_RETRY ||
 		decision.retry_at >= terms->repeat_until)
-		return settle(OUTCOME_IN_DOUBT, facts->reason);
+		return settle_as(OUTCOME_IN_DOUBT, facts->reason);
 	decision.unresolved = true;
 	return decision;
 }
@@ -146,17 +146,17 @@ has_answered(const Facts *facts, const Terms *terms)
 
 /* The conversation can be spoken to. */
 static Decision
-speak(const Facts *facts, const Terms *terms)
+speak_to_live(const Facts *facts, const Terms *terms)
 {
 	Recipient	recipient;
 	const char *reason;
 
 	/* nobody could say whether such a customer has opted out */
 	if (facts->customer_fault != NULL)
-		return settle(OUTCOME_REFUSED, facts->customer_fault);
+		return settle_as(OUTCOME_REFUSED, facts->customer_fault);
 	if (terms->notify_is_addressed && !choose_notified(facts, terms, &recipient, &reason))
-		return settle(OUTCOME_REFUSED, reason);
-	return call(STEP_NOTIFY);
+		return settle_as(OUTCOME_REFUSED, reason);
+	return call_next(STEP_NOTIFY);
 }
 
 /* The conversation cannot be spoken to; may a new one follow it? */
@@ -167,10 +167,10 @@ follow_closed(const Facts *facts, const Terms *terms)
 	const char *reason;
 
 	if (terms->skip_when_closed)
-		return settle(OUTCOME_SKIPPED_CLOSED, NULL);
+		return settle_as(OUTCOME_SKIPPED_CLOSED, NULL);
 	if (!choose_recipient(facts, terms, &recipient, &reason))
-		return settle(OUTCOME_REFUSED, reason);
-	return call(STEP_CREATE);
+		return settle_as(OUTCOME_REFUSED, reason);
+	return call_next(STEP_CREATE);
 }
 
 /*
@@ -184,25 +184,25 @@ after_second_look(const Facts *facts, const Terms *terms)
 	{
 		case REPLY_DONE:
 			if (facts->is_anothers)
-				return call(STEP_CREATE);
+				return call_next(STEP_CREATE);
 			if (has_answered(facts, terms))
-				return settle(OUTCOME_ANSWERED, NULL);
+				return settle_as(OUTCOME_ANSWERED, NULL);
 			if (facts->busy && !facts->live)
 				return put_off(terms);
-			return call(facts->live ? STEP_NOTIFY : STEP_CREATE);
+			return call_next(facts->live ? STEP_NOTIFY : STEP_CREATE);
 		case REPLY_NOT_FOUND:
-			return is_young(terms) ? retry(facts, terms) : call(STEP_CREATE);
+			return is_young(terms) ? retry_later(facts, terms) : call_next(STEP_CREATE);
 		case REPLY_REJECTED:
-			return call(STEP_CREATE);
+			return call_next(STEP_CREATE);
 		case REPLY_BLOCKED:
 			return refuse_client(facts, terms);
 		case REPLY_CLOSED:
 		case REPLY_OVERTAKEN:
 		case REPLY_NOT_APPLIED:
 		case REPLY_AMBIGUOUS:
-			return retry(facts, terms);
+			return retry_later(facts, terms);
 	}
-	return retry(facts, terms);
+	return retry_later(facts, terms);
 }
 
 static Decision
@@ -214,18 +214,18 @@ after_check(const Facts *facts, const Terms *terms)
 	{
 		case REPLY_DONE:
 			if (has_answered(facts, terms))
-				return settle(OUTCOME_ANSWERED, NULL);
+				return settle_as(OUTCOME_ANSWERED, NULL);
 			if (facts->busy && !facts->live)
 				return put_off(terms);
-			return facts->live ? speak(facts, terms) : follow_closed(facts, terms);
+			return facts->live ? speak_to_live(facts, terms) : follow_closed(facts, terms);
 		case REPLY_NOT_FOUND:
 			if (is_young(terms))
-				return retry(facts, terms);
+				return retry_later(facts, terms);
 			if (terms->address == NULL || terms->channel == NULL)
-				return settle(OUTCOME_REFUSED, "conversation_not_found");
+				return settle_as(OUTCOME_REFUSED, "conversation_not_found");
 			return follow_closed(facts, terms);
 		case REPLY_REJECTED:
-			return settle(OUTCOME_REFUSED, facts->reason);
+			return settle_as(OUTCOME_REFUSED, facts->reason);
 		case REPLY_BLOCKED:
 			return refuse_client(facts, terms);
 		case REPLY_CLOSED:
@@ -233,9 +233,9 @@ after_check(const Facts *facts, const Terms *terms)
 		case REPLY_NOT_APPLIED:
 		case REPLY_AMBIGUOUS:
 			/* a GET is always safe to repeat */
-			return retry(facts, terms);
+			return retry_later(facts, terms);
 	}
-	return retry(facts, terms);
+	return retry_later(facts, terms);
 }
 
 /*
@@ -243,12 +243,12 @@ after_check(const Facts *facts, const Terms *terms)
  * may have another conversation by now: that carries the thread from here on.
  */
 static Decision
-notified(const Facts *facts)
+settle_notified(const Facts *facts)
 {
 	if (!facts->elsewhere)
-		return settle(OUTCOME_NOTIFIED, NULL);
-	return settle(facts->same_conversation ?
-				  OUTCOME_SESSION_CONTINUED : OUTCOME_SESSION_CREATED, "joined");
+		return settle_as(OUTCOME_NOTIFIED, NULL);
+	return settle_as(facts->same_conversation ?
+					 OUTCOME_SESSION_CONTINUED : OUTCOME_SESSION_CREATED, "joined");
 }
 
 static Decision
@@ -257,27 +257,27 @@ after_notify(const Facts *facts, const Terms *terms)
 	switch (facts->class)
 	{
 		case REPLY_DONE:
-			return notified(facts);
+			return settle_notified(facts);
 		case REPLY_CLOSED:
 			/* it closed after we looked; never back and forth */
 			if (terms->rerouted)
-				return settle(OUTCOME_REFUSED, facts->reason);
+				return settle_as(OUTCOME_REFUSED, facts->reason);
 			return follow_closed(facts, terms);
 		case REPLY_NOT_FOUND:
 			if (is_young(terms))
-				return retry(facts, terms);
-			return settle(OUTCOME_REFUSED, "conversation_not_found");
+				return retry_later(facts, terms);
+			return settle_as(OUTCOME_REFUSED, "conversation_not_found");
 		case REPLY_OVERTAKEN:
 		case REPLY_REJECTED:
-			return settle(OUTCOME_REFUSED, facts->reason);
+			return settle_as(OUTCOME_REFUSED, facts->reason);
 		case REPLY_NOT_APPLIED:
-			return retry(facts, terms);
+			return retry_later(facts, terms);
 		case REPLY_BLOCKED:
 			return refuse_client(facts, terms);
 		case REPLY_AMBIGUOUS:
-			return repeat(facts, terms);
+			return repeat_or_doubt(facts, terms);
 	}
-	return settle(OUTCOME_IN_DOUBT, facts->reason);
+	return settle_as(OUTCOME_IN_DOUBT, facts->reason);
 }
 
 static Decision
@@ -286,25 +286,25 @@ after_create(const Facts *facts, const Terms *terms)
 	switch (facts->class)
 	{
 		case REPLY_DONE:
-			return settle(facts->same_conversation ?
-						  OUTCOME_SESSION_CONTINUED : OUTCOME_SESSION_CREATED, NULL);
+			return settle_as(facts->same_conversation ?
+							 OUTCOME_SESSION_CONTINUED : OUTCOME_SESSION_CREATED, NULL);
 		case REPLY_OVERTAKEN:
 			/* the customer came back after we looked; never back and forth */
 			if (terms->rerouted)
-				return settle(OUTCOME_REFUSED, facts->reason);
-			return call(STEP_NOTIFY);
+				return settle_as(OUTCOME_REFUSED, facts->reason);
+			return call_next(STEP_NOTIFY);
 		case REPLY_CLOSED:
 		case REPLY_NOT_FOUND:
 		case REPLY_REJECTED:
-			return settle(OUTCOME_REFUSED, facts->reason);
+			return settle_as(OUTCOME_REFUSED, facts->reason);
 		case REPLY_NOT_APPLIED:
-			return retry(facts, terms);
+			return retry_later(facts, terms);
 		case REPLY_BLOCKED:
 			return refuse_client(facts, terms);
 		case REPLY_AMBIGUOUS:
-			return repeat(facts, terms);
+			return repeat_or_doubt(facts, terms);
 	}
-	return settle(OUTCOME_IN_DOUBT, facts->reason);
+	return settle_as(OUTCOME_IN_DOUBT, facts->reason);
 }
 
 static bool
@@ -322,12 +322,12 @@ says_opted_out(Step step, const Facts *facts)
 }
 
 static Decision
-after(Step step, const Facts *facts, const Terms *terms)
+after_step(Step step, const Facts *facts, const Terms *terms)
 {
 	if (says_not_now(facts))
-		return rest(facts, terms);
+		return rest_with_server(facts, terms);
 	if (says_opted_out(step, facts))
-		return settle(OUTCOME_REFUSED, "opted_out");
+		return settle_as(OUTCOME_REFUSED, "opted_out");
 	switch (step)
 	{
 		case STEP_CHECK:
@@ -337,7 +337,7 @@ after(Step step, const Facts *facts, const Terms *terms)
 		case STEP_CREATE:
 			return after_create(facts, terms);
 	}
-	return settle(OUTCOME_IN_DOUBT, facts->reason);
+	return settle_as(OUTCOME_IN_DOUBT, facts->reason);
 }
 
 /*
@@ -355,7 +355,7 @@ stay_unresolved(Decision decision, const Facts *facts, const Terms *terms)
 				return decision;
 			break;
 		case DECIDE_RETRY:
-			return repeat(facts, terms);
+			return repeat_or_doubt(facts, terms);
 		case DECIDE_HOLD:
 			decision.unresolved = true;
 			if (terms->repeatable && decision.retry_at < terms->repeat_until)
@@ -367,13 +367,13 @@ stay_unresolved(Decision decision, const Facts *facts, const Terms *terms)
 		case DECIDE_CALL:
 			break;
 	}
-	return settle(OUTCOME_IN_DOUBT, facts->reason);
+	return settle_as(OUTCOME_IN_DOUBT, facts->reason);
 }
 
 Decision
 decide(Step step, const Facts *facts, const Terms *terms)
 {
-	Decision	decision = after(step, facts, terms);
+	Decision	decision = after_step(step, facts, terms);
 
 	return terms->unresolved ? stay_unresolved(decision, facts, terms) : decision;
 }
@@ -382,10 +382,10 @@ bool
 may_call(const Terms *terms, Decision *end)
 {
 	if (terms->now >= terms->expires_at)
-		*end = terms->unresolved ? settle(OUTCOME_IN_DOUBT, "expired") :
-			settle(OUTCOME_EXPIRED, NULL);
+		*end = terms->unresolved ? settle_as(OUTCOME_IN_DOUBT, "expired") :
+			settle_as(OUTCOME_EXPIRED, NULL);
 	else if (terms->unresolved && (!terms->repeatable || terms->now >= terms->repeat_until))
-		*end = settle(OUTCOME_IN_DOUBT, "key_expired");
+		*end = settle_as(OUTCOME_IN_DOUBT, "key_expired");
 	else
 		return true;
 	return false;

@@ -33,7 +33,7 @@ read_uint32(const uint8_t *from)
 
 /* Secrets pass through these buffers, so what is given up is overwritten. */
 static void
-wipe(uint8_t *data, size_t length)
+wipe_bytes(uint8_t *data, size_t length)
 {
 	volatile uint8_t *byte = data;
 
@@ -57,7 +57,7 @@ frame_buffer_reserve(FrameBuffer *buffer, size_t more)
 	if (buffer->length > 0)
 		memcpy(data, buffer->data, buffer->length);
 	if (buffer->data != NULL)
-		wipe(buffer->data, buffer->length);
+		wipe_bytes(buffer->data, buffer->length);
 	free(buffer->data);
 	buffer->data = data;
 	buffer->capacity = capacity;
@@ -72,7 +72,7 @@ frame_buffer_discard(FrameBuffer *buffer, size_t count)
 	if (rest > 0)
 		memmove(buffer->data, buffer->data + count, rest);
 	if (buffer->data != NULL)
-		wipe(buffer->data + rest, count);
+		wipe_bytes(buffer->data + rest, count);
 	buffer->length = rest;
 	if (rest == 0 && buffer->capacity > KEPT_MAX)
 		frame_buffer_free(buffer);
@@ -82,7 +82,7 @@ void
 frame_buffer_free(FrameBuffer *buffer)
 {
 	if (buffer->data != NULL)
-		wipe(buffer->data, buffer->length);
+		wipe_bytes(buffer->data, buffer->length);
 	free(buffer->data);
 	memset(buffer, 0, sizeof(*buffer));
 }
@@ -151,7 +151,7 @@ frame_end(FrameBuffer *buffer)
 
 	if (buffer->failed || body > FRAME_MAX)
 	{
-		wipe(buffer->data + buffer->start, buffer->length - buffer->start);
+		wipe_bytes(buffer->data + buffer->start, buffer->length - buffer->start);
 		buffer->length = buffer->start;
 		return false;
 	}

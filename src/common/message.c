@@ -118,7 +118,7 @@ static const FieldSpec forget_fields[] = {
 SPEC(forget, MESSAGE_FORGET, ForgetMessage);
 
 static bool
-put(FrameBuffer *buffer, const MessageSpec *spec, const void *message)
+put_message(FrameBuffer *buffer, const MessageSpec *spec, const void *message)
 {
 	frame_begin(buffer, (uint8_t) spec->kind);
 	for (int i = 0; i < spec->nfields; i++)
@@ -135,7 +135,7 @@ put(FrameBuffer *buffer, const MessageSpec *spec, const void *message)
 }
 
 static bool
-fits(const MessageSpec *spec, const void *message)
+fits_frame(const MessageSpec *spec, const void *message)
 {
 	/* beside its kind */
 	size_t		room = FRAME_MAX - 1;
@@ -154,7 +154,7 @@ fits(const MessageSpec *spec, const void *message)
 }
 
 static bool
-get(const Frame *frame, const MessageSpec *spec, void *message)
+get_message(const Frame *frame, const MessageSpec *spec, void *message)
 {
 	if (frame->kind != spec->kind)
 		return false;
@@ -184,73 +184,73 @@ in_range(int64_t number, int64_t count)
 bool
 message_put_hello(FrameBuffer *buffer, const HelloMessage *message)
 {
-	return put(buffer, &hello, message);
+	return put_message(buffer, &hello, message);
 }
 
 bool
 message_server_fits(const ServerMessage *message)
 {
-	return fits(&server, message);
+	return fits_frame(&server, message);
 }
 
 bool
 message_call_fits(const CallMessage *message)
 {
-	return fits(&call, message);
+	return fits_frame(&call, message);
 }
 
 bool
 message_put_server(FrameBuffer *buffer, const ServerMessage *message)
 {
-	return put(buffer, &server, message);
+	return put_message(buffer, &server, message);
 }
 
 bool
 message_put_call(FrameBuffer *buffer, const CallMessage *message)
 {
-	return put(buffer, &call, message);
+	return put_message(buffer, &call, message);
 }
 
 bool
 message_put_reply(FrameBuffer *buffer, const ReplyMessage *message)
 {
-	return put(buffer, &reply, message);
+	return put_message(buffer, &reply, message);
 }
 
 bool
 message_put_rendered(FrameBuffer *buffer, const RenderedMessage *message)
 {
-	return put(buffer, &rendered, message);
+	return put_message(buffer, &rendered, message);
 }
 
 bool
 message_put_forget(FrameBuffer *buffer, const ForgetMessage *message)
 {
-	return put(buffer, &forget, message);
+	return put_message(buffer, &forget, message);
 }
 
 bool
 message_get_hello(const Frame *frame, HelloMessage *message)
 {
-	return get(frame, &hello, message);
+	return get_message(frame, &hello, message);
 }
 
 bool
 message_get_server(const Frame *frame, ServerMessage *message)
 {
-	return get(frame, &server, message);
+	return get_message(frame, &server, message);
 }
 
 bool
 message_get_call(const Frame *frame, CallMessage *message)
 {
-	return get(frame, &call, message) && in_range(message->step, STEP_COUNT);
+	return get_message(frame, &call, message) && in_range(message->step, STEP_COUNT);
 }
 
 bool
 message_get_reply(const Frame *frame, ReplyMessage *message)
 {
-	return get(frame, &reply, message) &&
+	return get_message(frame, &reply, message) &&
 		in_range(message->class, REPLY_CLASS_COUNT) &&
 		in_range(message->http_status, 1000);
 }
@@ -258,11 +258,11 @@ message_get_reply(const Frame *frame, ReplyMessage *message)
 bool
 message_get_rendered(const Frame *frame, RenderedMessage *message)
 {
-	return get(frame, &rendered, message);
+	return get_message(frame, &rendered, message);
 }
 
 bool
 message_get_forget(const Frame *frame, ForgetMessage *message)
 {
-	return get(frame, &forget, message);
+	return get_message(frame, &forget, message);
 }

@@ -127,7 +127,7 @@ static const NumberPlan plans[] = {
 
 /* Orders codes by their own length, so that a number finds the code that it begins with. */
 static const NumberPlan *
-search(const char *digits, size_t length)
+search_code(const char *digits, size_t length)
 {
 	size_t		low = 0;
 	size_t		high = sizeof(plans) / sizeof(plans[0]);
@@ -152,11 +152,11 @@ search(const char *digits, size_t length)
 const NumberPlan *
 number_plan_of(const char *digits)
 {
-	return search(digits, 0);
+	return search_code(digits, 0);
 }
 
 const NumberPlan *
 number_plan_find(const char *country_code)
 {
-	return search(country_code, strlen(country_code));
+	return search_code(country_code, strlen(country_code));
 }

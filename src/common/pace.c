@@ -13,7 +13,7 @@ place_of(Pace *pace, int64_t second)
 
 /* What is older than a minute counts no more. */
 static void
-advance(Pace *pace, Monotonic now)
+forget_older(Pace *pace, Monotonic now)
 {
 	int64_t		second = now.us / SECOND_US;
 
@@ -31,14 +31,14 @@ advance(Pace *pace, Monotonic now)
 int
 pace_room(Pace *pace, int per_minute, Monotonic now)
 {
-	advance(pace, now);
+	forget_older(pace, now);
 	return pace->count < per_minute ? per_minute - pace->count : 0;
 }
 
 void
 pace_count(Pace *pace, Monotonic now)
 {
-	advance(pace, now);
+	forget_older(pace, now);
 	(*place_of(pace, pace->second))++;
 	pace->count++;
 }

@@ -21,7 +21,7 @@ typedef struct Cursor
 } Cursor;
 
 static bool
-takes(Cursor *cursor, char wanted)
+take_char(Cursor *cursor, char wanted)
 {
 	if (*cursor->at != wanted)
 		return false;
@@ -50,7 +50,7 @@ take_range(Cursor *cursor, bool *days)
 	int			day = take_day(cursor);
 	int			last = day;
 
-	if (day >= 0 && takes(cursor, '-'))
+	if (day >= 0 && take_char(cursor, '-'))
 		last = take_day(cursor);
 	if (day < 0 || last < 0)
 		return BAD_DAY;
@@ -82,8 +82,8 @@ take_days(Cursor *cursor, bool *days)
 			complaint = take_range(cursor, days);
 			if (complaint != NULL)
 				return complaint;
-		} while (takes(cursor, ','));
-	return takes(cursor, ' ') ? NULL : strchr(cursor->at, ' ') != NULL ? BAD_DAY : BAD_FORM;
+		} while (take_char(cursor, ','));
+	return take_char(cursor, ' ') ? NULL : strchr(cursor->at, ' ') != NULL ? BAD_DAY : BAD_FORM;
 }
 
 static int
@@ -105,7 +105,7 @@ static int
 take_time(Cursor *cursor)
 {
 	int			hour = take_two_digits(cursor);
-	int			minute = hour >= 0 && takes(cursor, ':') ? take_two_digits(cursor) : -1;
+	int			minute = hour >= 0 && take_char(cursor, ':') ? take_two_digits(cursor) : -1;
 	int			time = hour * 60 + minute;
 
 	return minute < 0 || minute > 59 || time > MINUTES_OF_DAY ? -1 : time;
@@ -119,7 +119,7 @@ take_times(Cursor *cursor, int *start, int *length)
 	*start = take_time(cursor);
 	if (*start < 0 || *start == MINUTES_OF_DAY)
 		return BAD_TIME;
-	if (!takes(cursor, '-'))
+	if (!take_char(cursor, '-'))
 		return BAD_FORM;
 	end = take_time(cursor);
 	if (end < 0)

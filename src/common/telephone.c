@@ -103,7 +103,7 @@ begins_with(const char *text, const char *start)
 }
 
 static bool
-fits(const NumberPlan *plan, size_t length)
+fits_plan(const NumberPlan *plan, size_t length)
 {
 	return length >= plan->shortest && length <= plan->longest;
 }
@@ -130,7 +130,7 @@ drop_trunk(Telephone *number, const NumberPlan *plan)
 	if (national[0] == '0' && !plan->keeps_zero)
 		drop_after(number, code, trunk > 0 && begins_with(national, plan->trunk) ? trunk : 1);
 	if (trunk > 0 && plan->trunk[0] != '0' && begins_with(national, plan->trunk) &&
-		number->length - code > plan->longest && fits(plan, number->length - code - trunk))
+		number->length - code > plan->longest && fits_plan(plan, number->length - code - trunk))
 		drop_after(number, code, trunk);
 }
 
@@ -166,7 +166,7 @@ may_have_country_code(const Telephone *number, const NumberPlan *plan)
 {
 	size_t		code = strlen(plan->country_code);
 
-	return begins_with(number->digits, plan->country_code) && fits(plan, number->length - code) &&
+	return begins_with(number->digits, plan->country_code) && fits_plan(plan, number->length - code) &&
 		(!plan->keeps_zero || number->digits[code] == '0');
 }
 
@@ -180,13 +180,13 @@ judge_national(Telephone *number, const NumberPlan *plan)
 	size_t		trunk = strlen(plan->trunk);
 	size_t		code = strlen(plan->country_code);
 	bool		has_trunk = trunk > 0 && begins_with(number->digits, plan->trunk) &&
-		fits(plan, number->length - trunk);
+		fits_plan(plan, number->length - trunk);
 
 	if (has_trunk && (plan->trunk[0] == '0' || number->length > plan->longest))
 		drop_after(number, 0, trunk);
 	else if (number->length > plan->longest && begins_with(number->digits, plan->country_code))
 		return judge_international(number, true);
-	else if (plan->needs_trunk || !fits(plan, number->length) || may_have_country_code(number, plan) ||
+	else if (plan->needs_trunk || !fits_plan(plan, number->length) || may_have_country_code(number, plan) ||
 			 (number->digits[0] == '0' && !plan->keeps_zero))
 		return ADDRESS_NATIONAL;
 	if (number->length + code > NUMBER_DIGITS_MAX)
@@ -227,7 +227,7 @@ is_whole(const char *digits)
 {
 	const NumberPlan *plan = number_plan_of(digits);
 
-	return plan != NULL && fits(plan, strlen(digits) - strlen(plan->country_code));
+	return plan != NULL && fits_plan(plan, strlen(digits) - strlen(plan->country_code));
 }
 
 /* Behind 00; "home" may be NULL. */

@@ -63,7 +63,7 @@ take_number(Cursor *cursor, size_t digits)
 }
 
 static bool
-takes(Cursor *cursor, char wanted)
+take_char(Cursor *cursor, char wanted)
 {
 	if (*cursor->at != wanted)
 		return false;
@@ -98,7 +98,7 @@ take_month(Cursor *cursor)
 		if ((length == 3 || length == strlen(names[i])) && strncasecmp(cursor->at, names[i], length) == 0)
 		{
 			cursor->at += length;
-			takes(cursor, '.');
+			take_char(cursor, '.');
 			return i + 1;
 		}
 	return 0;
@@ -113,7 +113,7 @@ skip_day_of_week(Cursor *cursor)
 	for (int i = 0; i < 7; i++)
 		if (takes_word(cursor, names[i]))
 		{
-			takes(cursor, ',');
+			take_char(cursor, ',');
 			skip_blanks(cursor);
 			return;
 		}
@@ -164,7 +164,7 @@ take_part(Cursor *cursor, size_t *digits)
 }
 
 static bool
-arrange(Day *day, const int *parts, const size_t *digits, DateOrder order)
+arrange_parts(Day *day, const int *parts, const size_t *digits, DateOrder order)
 {
 	static const int places[][3] = {{0, 1, 2}, {2, 1, 0}, {2, 0, 1}, {0, 1, 2}};
 	int			year;
@@ -191,7 +191,7 @@ take_numbers(Cursor *cursor, DateOrder order, Day *day)
 
 	for (int i = 0; i < 3; i++)
 	{
-		if (i > 0 && !takes(cursor, mark))
+		if (i > 0 && !take_char(cursor, mark))
 			return false;
 		parts[i] = take_part(cursor, &digits[i]);
 		if (parts[i] < 0)
@@ -199,11 +199,11 @@ take_numbers(Cursor *cursor, DateOrder order, Day *day)
 		if (i == 0)
 			mark = *cursor->at;
 	}
-	return (mark == '-' || mark == '/' || mark == '.') && arrange(day, parts, digits, order);
+	return (mark == '-' || mark == '/' || mark == '.') && arrange_parts(day, parts, digits, order);
 }
 
 static bool
-exists(const Day *day)
+day_exists(const Day *day)
 {
 	static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool		leap = day->year % 4 == 0 && (day->year % 100 != 0 || day->year % 400 == 0);
@@ -261,10 +261,10 @@ take_time_of_day(Cursor *cursor, bool compact, int64_t *microseconds)
 	int			second = 0;
 	int			fraction = 0;
 
-	if (hour < 0 || (!compact && !takes(cursor, ':')))
+	if (hour < 0 || (!compact && !take_char(cursor, ':')))
 		return false;
 	minute = take_number(cursor, 2);
-	if (compact ? digits_ahead(cursor) > 0 : takes(cursor, ':'))
+	if (compact ? digits_ahead(cursor) > 0 : take_char(cursor, ':'))
 		second = take_number(cursor, 2);
 	if (second >= 0 && (*cursor->at == '.' || *cursor->at == ',') && isdigit((unsigned char) cursor->at[1]))
 	{
@@ -295,11 +295,11 @@ take_offset(Cursor *cursor, int *offset)
 	if (*cursor->at == '\0')
 		return true;
 	sign = *cursor->at == '-' ? -1 : 1;
-	if (!takes(cursor, '+') && !takes(cursor, '-'))
+	if (!take_char(cursor, '+') && !take_char(cursor, '-'))
 		return false;
 	digits = digits_ahead(cursor);
 	hours = take_number(cursor, digits == 1 ? 1 : 2);
-	if (digits == 4 || takes(cursor, ':'))
+	if (digits == 4 || take_char(cursor, ':'))
 		minutes = take_number(cursor, 2);
 	*offset = sign * (hours * 60 + minutes) * 60;
 	return digits <= 4 && digits != 3 && hours >= 0 && hours <= 15 && minutes >= 0 && minutes <= 59;
@@ -313,9 +313,9 @@ take_day(Cursor *cursor, DateOrder order, Day *day)
 	skip_day_of_week(cursor);
 	start = *cursor;
 	if (is_compact(cursor) ? take_compact(cursor, day) : take_numbers(cursor, order, day))
-		return exists(day);
+		return day_exists(day);
 	*cursor = start;
-	return take_named_month(cursor, day) && exists(day);
+	return take_named_month(cursor, day) && day_exists(day);
 }
 
 bool
