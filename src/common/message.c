@@ -59,7 +59,7 @@ static const FieldSpec call_fields[] = {
 	{FIELD_NUMBER, offsetof(CallMessage, render_only)},
 	{FIELD_NUMBER, offsetof(CallMessage, priority)},
 	{FIELD_NUMBER, offsetof(CallMessage, repeats)},
-	{FIELD_NUMBER, offsetof(CallMessage, examines)},
+	{FIELD_NUMBER, offsetof(CallMessage, want_certificate)},
 	{FIELD_NUMBER, offsetof(CallMessage, time_left_ms)},
 	{FIELD_NUMBER, offsetof(CallMessage, leave_by_ms)},
 	{FIELD_TEXT, offsetof(CallMessage, server)},

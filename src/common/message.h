@@ -64,7 +64,7 @@ typedef struct CallMessage
 	int64_t		render_only;	/* 1: answer RENDERED and send nothing */
 	int64_t		priority;		/* 0 goes first */
 	int64_t		repeats;		/* 1: a POST that was made before, with the same key */
-	int64_t		examines;		/* 1: of the API's certificate, too */
+	int64_t		want_certificate;	/* 1: of the API's certificate, too */
 	int64_t		time_left_ms;	/* it is not begun after that; 0: it has all the time */
 	int64_t		leave_by_ms;	/* nor after this, by the machine's monotonic clock; 0: whenever */
 	const char *server;
@@ -106,7 +106,7 @@ typedef struct ReplyMessage
 	const char *error_code;
 	const char *error_message;
 	const char *correlation_id;
-	/* of the API's certificate, to a call that examines */
+	/* of the API's certificate, to a call that wants it */
 	const char *certificate_issuer;
 	int64_t		certificate_expires_at; /* seconds since 1970; 0: not known */
 } ReplyMessage;

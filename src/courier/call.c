@@ -106,7 +106,7 @@ compose_call(const Call *call, const Settings *settings, const char *token,
 {
 	memset(request, 0, sizeof(*request));
 	settings->dialect->compose(&call->message, settings->server.api_url, request);
-	request->examines = call->message.examines != 0;
+	request->want_certificate = call->message.want_certificate != 0;
 	if (call->begin_by_ms != INT64_MAX)
 	{
 		int64_t		left_ms = call->begin_by_ms - clock_monotonic_ms();

@@ -17,7 +17,7 @@ typedef struct HttpRequest
 	char	   *headers;		/* one a line; may carry a token */
 	char	   *body;			/* NULL: it is a GET, otherwise a POST */
 	bool		puts;			/* rather a PUT */
-	bool		examines;		/* wants to know the server's certificate */
+	bool		want_certificate;	/* wants to know the server's certificate */
 	int64_t		begin_within_ms;	/* it is late after that; 0: it never is */
 	int64_t		leave_by_ms;	/* by clock_monotonic_ms(): no byte of it leaves from then on; 0: whenever */
 } HttpRequest;
@@ -52,7 +52,7 @@ typedef struct HttpResponse
 	size_t		headers_length;
 	const char *body;			/* as much as was kept; not terminated */
 	size_t		body_length;
-	HttpCertificate certificate;	/* to a request that examines, by TLS */
+	HttpCertificate certificate;	/* to a request that wants it, by TLS */
 } HttpResponse;
 
 /* Frees the texts, and overwrites those that may hold a token. */

@@ -299,7 +299,7 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->header_list);
 	if (transfer->request.body != NULL)
 		set_body(transfer);
-	if (transfer->request.examines)
+	if (transfer->request.want_certificate)
 		certificate_watch(transfer->easy);
 	require(curl_multi_add_handle(multi, transfer->easy) == CURLM_OK);
 }
@@ -402,7 +402,7 @@ fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 		response->retry_after_ms = words_rest_ms(response->body, response->body_length);
 		response->retry_in_words = true;
 	}
-	if (transfer->request.examines)
+	if (transfer->request.want_certificate)
 		certificate_read(transfer->easy, &response->certificate);
 }
 

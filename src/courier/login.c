@@ -16,7 +16,7 @@
 #define FIRST_PAUSE_MS 5000
 #define LONGEST_PAUSE_MS (60 * 1000)
 
-/* A login server may ask for more patience, but not for endless patience. */
+/* A login server may ask for a longer pause, but not for an endless one. */
 #define RETRY_AFTER_MAX_MS (5 * 60 * 1000)
 
 static void on_token(void *owner, const HttpResponse *response);

@@ -21,7 +21,7 @@
 #define REQUESTS_MAX 4
 
 /* Calls wait in the courier for so long; if it takes longer, in the schedule. */
-#define PATIENCE_MS 5000
+#define QUEUE_TIMEOUT_MS 5000
 
 /* A message follows its look within so long, or not at all. */
 #define EXPECTED_MS 1000
@@ -218,10 +218,10 @@ refuse_hopeless(ServerQueue *server, int64_t now_ms)
 		reading_init(&reading, REPLY_BLOCKED, fault);
 		text_clean(reading.error_message, ERROR_MESSAGE_SIZE, server->settings->complaint, &secrets);
 	}
-	else if (held_ms > PATIENCE_MS || throttle_waits_since_ms(&server->throttle, now_ms) >= PATIENCE_MS)
+	else if (held_ms > QUEUE_TIMEOUT_MS || throttle_waits_since_ms(&server->throttle, now_ms) >= QUEUE_TIMEOUT_MS)
 	{
 		reading_init(&reading, REPLY_BLOCKED, "rate_limited");
-		reading.retry_after_ms = held_ms > PATIENCE_MS ? held_ms : PATIENCE_MS;
+		reading.retry_after_ms = held_ms > QUEUE_TIMEOUT_MS ? held_ms : QUEUE_TIMEOUT_MS;
 	}
 	else if (refusal != NULL)
 		reading = *refusal;
@@ -398,7 +398,7 @@ next_start_ms(const ServerQueue *server, int64_t now_ms)
 	if (!ready)
 		return server->login.ask_again_at_ms;
 	if (!throttle_has_room(&server->throttle))
-		return now_ms + PATIENCE_MS - throttle_waits_since_ms(&server->throttle, now_ms);
+		return now_ms + QUEUE_TIMEOUT_MS - throttle_waits_since_ms(&server->throttle, now_ms);
 	if (wait_for_repeats_ms(server, now_ms) > 0)
 		return now_ms + wait_for_repeats_ms(server, now_ms);
 	return now_ms + throttle_wait_ms(&server->throttle, requests_of(server, server->first, now_ms), now_ms);

@@ -82,7 +82,7 @@ static const MessageType message_types[] = {
 		NUMBER(CallMessage, render_only),
 		NUMBER(CallMessage, priority),
 		NUMBER(CallMessage, repeats),
-		NUMBER(CallMessage, examines),
+		NUMBER(CallMessage, want_certificate),
 		NUMBER(CallMessage, time_left_ms),
 		NUMBER(CallMessage, leave_by_ms),
 		TEXT(CallMessage, server),

@@ -32,7 +32,7 @@
 #define PROBLEM_SIZE 200
 
 /* How long a courier that was told to go may take: it only has to see EOF. */
-#define FAREWELL_MS 500
+#define COURIER_GRACE_MS 500
 
 /* Bytes that are queued: thirty of the largest calls. */
 #define QUEUE_MAX (1024 * 1024)
@@ -207,7 +207,7 @@ end_process(CourierPipe *courier)
 	{
 		pid_t		ended = waitpid(courier->pid, &status, WNOHANG);
 
-		if (ended == 0 && waited < FAREWELL_MS)
+		if (ended == 0 && waited < COURIER_GRACE_MS)
 		{
 			pg_usleep(1000L);
 			continue;

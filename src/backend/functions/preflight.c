@@ -295,7 +295,7 @@ look_at_server(Preflight *preflight, const ServerMessage *server, ReturnSetInfo 
 		.server = server->name,
 		.conversation_id = preflight->conversation_id ? preflight->conversation_id : random_id,
 		.nudge_id = random_id,
-		.examines = 1,
+		.want_certificate = 1,
 	};
 	CourierPipe *courier = courier_open();
 

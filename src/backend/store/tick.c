@@ -23,14 +23,14 @@
 #include "store/tick.h"
 
 /* So long a shutdown waits for a tick: a trigger of the owner may never end. */
-#define PATIENCE_MS 1000
+#define SHUTDOWN_TIMEOUT_MS 1000
 
 /* Ends and intents of one tick: each takes locks until its commit. */
 #define TICK_MOST 250
 #define LOCKS_OF_ONE 8
 
 static volatile sig_atomic_t in_tick = false;
-static TimeoutId impatience = MAX_TIMEOUTS;
+static TimeoutId shutdown_timeout = MAX_TIMEOUTS;
 
 /* --- what ends a tick of the worker before its time --------------------------- */
 
@@ -45,27 +45,27 @@ tick_cancel(void)
 }
 
 static void
-lose_patience(void)
+on_shutdown_timeout(void)
 {
 	if (ShutdownRequestPending)
 		tick_cancel();
 }
 
 static void
-begin_patience(void)
+begin_timeout(void)
 {
-	if (impatience == MAX_TIMEOUTS)
-		impatience = RegisterTimeout(USER_TIMEOUT, lose_patience);
+	if (shutdown_timeout == MAX_TIMEOUTS)
+		shutdown_timeout = RegisterTimeout(USER_TIMEOUT, on_shutdown_timeout);
 	in_tick = true;
-	enable_timeout_every(impatience,
-						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PATIENCE_MS), PATIENCE_MS);
+	enable_timeout_every(shutdown_timeout,
+						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_TIMEOUT_MS), SHUTDOWN_TIMEOUT_MS);
 }
 
 /* A cancel that comes too late is forgotten: what follows believes the commit. */
 static void
-end_patience(void)
+end_timeout(void)
 {
-	disable_timeout(impatience, false);
+	disable_timeout(shutdown_timeout, false);
 	in_tick = false;
 	QueryCancelPending = false;
 }
@@ -159,7 +159,7 @@ run_in_worker(TickBody body, void *argument)
 	installed = run_if_installed(body, argument);
 	SPI_finish();
 	CommitTransactionCommand();
-	end_patience();
+	end_timeout();
 	return installed;
 }
 
@@ -169,7 +169,7 @@ try_in_worker(TickBody body, void *argument, ErrorData **error)
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool installed = true;
 
-	begin_patience();
+	begin_timeout();
 	PG_TRY();
 	{
 		installed = run_in_worker(body, argument);
@@ -181,7 +181,7 @@ try_in_worker(TickBody body, void *argument, ErrorData **error)
 		*error = CopyErrorData();
 		AbortOutOfAnyTransaction();
 		FlushErrorState();
-		end_patience();
+		end_timeout();
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
