@@ -88,18 +88,18 @@ CALL reengage.run();
 SELECT state, reason, attempts FROM reengage.nudge_status WHERE server = 'unknown';
 SELECT subject, state FROM reengage.health WHERE subject = 'server unknown';
 
--- what a dead engine left: a call of an earlier round is known to have had no effect; one of
--- this round may have had one, and one of a later round, as after a restore, too
-INSERT INTO reengage.nudges (conversation_id, message) SELECT 'live-round-' || n, 'hi' FROM generate_series(0, 2) n;
-UPDATE reengage.due SET round = 1 WHERE nudge_id IN (SELECT nudge_id FROM reengage.nudges WHERE conversation_id ~ '^live-round-');
-INSERT INTO reengage.intents (intent_id, epoch, nudge_ids, steps, rounds, conversation_ids,
+-- what a dead engine left: a call with an earlier token is known to have had no effect; one with
+-- this token may have had one, and one with a later token, as after a restore, too
+INSERT INTO reengage.nudges (conversation_id, message) SELECT 'live-token-' || n, 'hi' FROM generate_series(0, 2) n;
+UPDATE reengage.due SET fencing_token = 1 WHERE nudge_id IN (SELECT nudge_id FROM reengage.nudges WHERE conversation_id ~ '^live-token-');
+INSERT INTO reengage.intents (intent_id, epoch, nudge_ids, steps, fencing_tokens, conversation_ids,
 	to_addresses, from_addresses, channels, address_hashes)
 SELECT reengage.uuid_v7(), now(), array_agg(nudge_id ORDER BY conversation_id), '{notify,notify,notify}', '{0,1,2}',
 	array_agg(conversation_id ORDER BY conversation_id), '{NULL,NULL,NULL}', '{NULL,NULL,NULL}', '{NULL,NULL,NULL}', '{NULL,NULL,NULL}'
-FROM reengage.nudges WHERE conversation_id ~ '^live-round-';
+FROM reengage.nudges WHERE conversation_id ~ '^live-token-';
 CALL reengage.run();
 SELECT requested_conversation_id, outcome, reason, api_calls FROM reengage.lineage
-WHERE requested_conversation_id ~ '^live-round-' ORDER BY 1;
+WHERE requested_conversation_id ~ '^live-token-' ORDER BY 1;
 
 -- disarmed again
 SELECT reengage.disarm();

@@ -65,7 +65,7 @@ rest_with_server(const Facts *facts, const Terms *terms)
 {
 	int64_t		from = terms->rest_until > terms->now ? terms->rest_until : terms->now;
 
-	return again_at(DECIDE_HOLD, from + spread_delay_ms(terms->rounds, terms->random) * 1000, facts, terms);
+	return again_at(DECIDE_HOLD, from + spread_delay_ms(terms->times_put_back, terms->random) * 1000, facts, terms);
 }
 
 /*

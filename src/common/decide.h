@@ -49,7 +49,7 @@ typedef struct Terms
 	int64_t		made_at;		/* when we made the conversation that was called; 0: we did not */
 
 	int			refusals;		/* earlier calls that were refused to it alone */
-	int			rounds;			/* how often it was put back, for whatever reason */
+	int			times_put_back; /* for whatever reason */
 	int64_t		rest_until;		/* the server is left alone until then; 0: it is not */
 
 	/* the nudge's own words for where a new session goes; NULL when absent */

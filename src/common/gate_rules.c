@@ -26,7 +26,7 @@ wait_for_ms(const GateFacts *facts, VerdictKind kind, int64_t ms, Hold hold)
 static int64_t
 busy_ms(const GateFacts *facts)
 {
-	return nth_pause_ms((int64_t) facts->put_back + 1, FIRST_BUSY_MS, LONGEST_BUSY_MS);
+	return nth_pause_ms((int64_t) facts->times_put_back + 1, FIRST_BUSY_MS, LONGEST_BUSY_MS);
 }
 
 /*

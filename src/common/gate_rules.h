@@ -34,7 +34,7 @@ typedef struct GateFacts
 	bool		looked_elsewhere;	/* at another conversation of the customer, already */
 	bool		unresolved;		/* the same call was made before, and may have had its effect */
 	int64_t		answered_since; /* what was recorded after it is an answer to the nudge */
-	int			put_back;		/* how often it was, for whatever reason */
+	int			times_put_back; /* for whatever reason */
 	Monotonic	looked_at;
 	Monotonic	now;
 	int64_t		wall;			/* the same moment by the wall clock */

@@ -38,9 +38,9 @@ retry_delay_ms(int attempt, int64_t retry_after_ms, double random)
 }
 
 int64_t
-spread_delay_ms(int rounds, double random)
+spread_delay_ms(int times, double random)
 {
-	return (int64_t) (random * (double) nth_pause_ms((int64_t) rounds + 1, RETRY_BASE_MS, SPREAD_CAP_MS));
+	return (int64_t) (random * (double) nth_pause_ms((int64_t) times + 1, RETRY_BASE_MS, SPREAD_CAP_MS));
 }
 
 int64_t

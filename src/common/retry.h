@@ -23,7 +23,7 @@ extern int64_t retry_delay_ms(int attempt, int64_t retry_after_ms, double random
  * How long after the end of a server's rest a nudge comes back that was put
  * back so often: up to a second, then two, up to a minute.
  */
-extern int64_t spread_delay_ms(int rounds, double random);
+extern int64_t spread_delay_ms(int times, double random);
 
 /* The n-th, from 1 on, of pauses that double from "first" to "longest". */
 extern int64_t nth_pause_ms(int64_t n, int64_t first_ms, int64_t longest_ms);

@@ -8,7 +8,7 @@ CREATE TABLE reengage.due (
 	api_calls integer NOT NULL DEFAULT 0,
 	priority smallint NOT NULL,
 	attempt smallint NOT NULL DEFAULT 0,
-	round integer NOT NULL DEFAULT 0,
+	fencing_token integer NOT NULL DEFAULT 0,
 	refusals smallint NOT NULL DEFAULT 0,
 	server text NOT NULL,
 	requested_by text COLLATE "C" NOT NULL,
@@ -35,7 +35,7 @@ COMMENT ON COLUMN reengage.due.due_at IS 'the earliest time of the next attempt'
 COMMENT ON COLUMN reengage.due.api_calls IS 'requests made to the API so far, tokens excluded';
 COMMENT ON COLUMN reengage.due.priority IS '0 (most urgent) to 9';
 COMMENT ON COLUMN reengage.due.attempt IS 'attempts that were made and had no effect';
-COMMENT ON COLUMN reengage.due.round IS 'how often it was put back, for whatever reason; what an intent of an earlier round may have had on the wire had no effect';
+COMMENT ON COLUMN reengage.due.fencing_token IS 'how often it was put back, for whatever reason; what an intent with an earlier token may have had on the wire had no effect';
 COMMENT ON COLUMN reengage.due.refusals IS 'calls that the API forbade (401, 403) to this nudge alone; at the fourth it ends as refused';
 COMMENT ON COLUMN reengage.due.server IS 'the foreign server';
 COMMENT ON COLUMN reengage.due.requested_by IS 'the role that asked: within a server and priority, roles get their turns one after another';

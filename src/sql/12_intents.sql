@@ -7,7 +7,7 @@ CREATE TABLE reengage.intents (
 	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	nudge_ids uuid[] NOT NULL,
 	steps text[] NOT NULL,
-	rounds integer[] NOT NULL,
+	fencing_tokens integer[] NOT NULL,
 	conversation_ids text[] NOT NULL,
 	to_addresses text[] NOT NULL,
 	from_addresses text[] NOT NULL,
@@ -22,7 +22,7 @@ COMMENT ON COLUMN reengage.intents.epoch IS 'start of the engine that recorded i
 COMMENT ON COLUMN reengage.intents.recorded_at IS 'when it was recorded';
 COMMENT ON COLUMN reengage.intents.nudge_ids IS 'the nudges of the batch; the other arrays run in parallel';
 COMMENT ON COLUMN reengage.intents.steps IS 'notify or create';
-COMMENT ON COLUMN reengage.intents.rounds IS 'the round of the nudge in due';
+COMMENT ON COLUMN reengage.intents.fencing_tokens IS 'those of the nudges in due';
 COMMENT ON COLUMN reengage.intents.conversation_ids IS 'the tip that is notified or followed';
 COMMENT ON COLUMN reengage.intents.to_addresses IS 'the customer of a create, where the API honours idempotency keys; else null';
 COMMENT ON COLUMN reengage.intents.from_addresses IS 'likewise, the business';

@@ -29,8 +29,8 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 	SELECT coalesce(array_agg(d.nudge_id ORDER BY d.nudge_id), '{}')
 	FROM reengage.intents i
-		CROSS JOIN LATERAL ROWS FROM (unnest(i.nudge_ids), unnest(i.rounds)) c (nudge_id, round)
-		JOIN reengage.due d ON d.nudge_id = c.nudge_id AND d.round = c.round
+		CROSS JOIN LATERAL ROWS FROM (unnest(i.nudge_ids), unnest(i.fencing_tokens)) c (nudge_id, fencing_token)
+		JOIN reengage.due d ON d.nudge_id = c.nudge_id AND d.fencing_token = c.fencing_token
 	WHERE d.server = unanswered.server
 $$;
 COMMENT ON FUNCTION reengage_internal.unanswered(text) IS

@@ -11,14 +11,14 @@ ALTER SERVER genesys OPTIONS (ADD idempotency 'key', ADD key_lifetime '1h');
 
 CREATE SCHEMA faults;
 CREATE TABLE faults.intents (
-	nudge_id uuid, step text, round integer, conversation_id text, recorded_at timestamptz, epoch timestamptz);
+	nudge_id uuid, step text, fencing_token integer, conversation_id text, recorded_at timestamptz, epoch timestamptz);
 CREATE FUNCTION faults.remember_intent() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	INSERT INTO faults.intents
-	SELECT u.nudge_id, u.step, u.round, u.conversation_id, NEW.recorded_at, NEW.epoch
-	FROM unnest(NEW.nudge_ids, NEW.steps, NEW.rounds, NEW.conversation_ids) AS u (nudge_id, step, round, conversation_id);
+	SELECT u.nudge_id, u.step, u.fencing_token, u.conversation_id, NEW.recorded_at, NEW.epoch
+	FROM unnest(NEW.nudge_ids, NEW.steps, NEW.fencing_tokens, NEW.conversation_ids) AS u (nudge_id, step, fencing_token, conversation_id);
 	RETURN NULL;
 END
 $$;

@@ -5,7 +5,7 @@
 SELECT 'asked   ', n.requested_at, n.conversation_id, n.when_closed, 'due', n.due_at, 'expires', n.expires_at
 FROM reengage.nudges n WHERE n.nudge_id = :'nudge';
 SELECT what FROM (
-	SELECT i.recorded_at AS at, format('intent   %s %s %s round %s', i.recorded_at, i.step, i.conversation_id, i.round) AS what
+	SELECT i.recorded_at AS at, format('intent   %s %s %s token %s', i.recorded_at, i.step, i.conversation_id, i.fencing_token) AS what
 	FROM faults.intents i WHERE i.nudge_id = :'nudge'
 	UNION ALL
 	SELECT p.arrived, format('request  %s %s %s: status %s, fault %s', p.arrived, p.verb, p.asked_id, p.status, coalesce(p.fault, '-'))

@@ -123,7 +123,7 @@ create_server('revoked');
 $simulator->fault(verb => 'notify', id => 'live-revoked', action => 'forbidden');
 ask('revoked', map { "live-revoked-$_" } 1 .. 10);
 my $attempts = q{SELECT sum(attempt) FROM reengage.due WHERE server = 'revoked'};
-my $tried = q{SELECT count(*) FROM reengage.due WHERE server = 'revoked' AND round > 0};
+my $tried = q{SELECT count(*) FROM reengage.due WHERE server = 'revoked' AND fencing_token > 0};
 wait_for(sub { health($node, 'server revoked') =~ /^blocked/ }, 'a permission that is missing blocks the server');
 my $before = sql($attempts);
 cmp_ok($before, '<=', 2, 'after two refusals');

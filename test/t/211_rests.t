@@ -64,7 +64,7 @@ cmp_ok(limited('outage'), '<=', 16 + 4, 'an outage that is announced with Retry-
 sql(qq{CREATE SERVER one FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0')});
 $simulator->fault(verb => 'notify', id => 'live-pair', action => 'status', status => 429, retry_after => '1');
 nudge($node, 'live-pair', server => q('one'), expires_at => q(now() + '30 s'));
-wait_for(sub { due_row($node, 'live-pair')->{round} > 0 }, 'a conversation with a limit of its own');
+wait_for(sub { due_row($node, 'live-pair')->{fencing_token} > 0 }, 'a conversation with a limit of its own');
 sql(q{INSERT INTO reengage.nudges (server, conversation_id, message) SELECT 'one', 'live-beside-' || n, 'x' FROM generate_series(1, 50) n});
 wait_until_ended($node, where => q(n.server = 'one' AND n.conversation_id ~ 'beside'));
 is(sql(q{SELECT count(*) FROM reengage.lineage WHERE server = 'one' AND outcome = 'notified'}), 50, 'holds up the others for a moment only');

@@ -390,7 +390,7 @@ try_sayings(Step step, ReplyClass class, int keys)
 				continue;
 			say((Saying) saying, &facts, &terms);
 			terms.refusals = i;
-			terms.rounds = i * i;
+			terms.times_put_back = i * i;
 			terms.rest_until = NOW + (i - 2) * 4 * SECOND;
 			try_times(step, &facts, &terms);
 		}

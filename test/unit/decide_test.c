@@ -869,7 +869,7 @@ test_rests(void)
 	{
 		const char *name;
 		int64_t		rest_until;
-		int			rounds;
+		int			times_put_back;
 		int64_t		expires_at;
 		int64_t		at;			/* 0: expired */
 	}			cases[] = {
@@ -895,7 +895,7 @@ test_rests(void)
 				terms.attempt = terms.max_attempts;
 				terms.refusals = REFUSALS_MAX - 1;
 				terms.rest_until = cases[i].rest_until;
-				terms.rounds = cases[i].rounds;
+				terms.times_put_back = cases[i].times_put_back;
 				terms.expires_at = cases[i].expires_at;
 				snprintf(name, sizeof(name), "%s, not now: %s", step_name((Step) step), cases[i].name);
 				if (cases[i].at == 0)

@@ -165,7 +165,7 @@ pauses_grow(void)
 	for (int i = 0; i < 7; i++)
 	{
 		facts = free_way();
-		facts.put_back = i < 6 ? i : INT32_MAX;
+		facts.times_put_back = i < 6 ? i : INT32_MAX;
 		facts.customer_is_taken = true;
 		grow = grow && gates_judge(&facts).until == NOW + seconds[i] * SECOND;
 		facts.locked = false;

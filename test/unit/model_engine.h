@@ -151,7 +151,7 @@ record_intent(Variant variant, State *state, bool row_stays)
 	if (variant == BROKEN_NO_INTENT)
 		return;
 	state->intent = state->step;
-	state->intents[state->step] |= BIT(state->round);
+	state->intents[state->step] |= BIT(state->fencing_token);
 	state->posts = 0;
 	/* its key counts from the first intent of this call */
 	if (state->unresolved == STEP_CHECK)
@@ -176,7 +176,7 @@ watch_post(State *state, Step step, int key)
 	Step		other = step == STEP_NOTIFY ? STEP_CREATE : STEP_NOTIFY;
 	bool		same = state->relies && !state->key_expired && !(state->keys[step] & ~BIT(key));
 
-	if (!(state->intents[step] & BIT(state->round)))
+	if (!(state->intents[step] & BIT(state->fencing_token)))
 		state->broken |= BIT(PROPERTY_INTENT_FIRST);
 	if (state->posts > 1)
 		state->broken |= BIT(PROPERTY_ONE_POST);
@@ -261,17 +261,17 @@ land(State *state)
 
 /*
  * Due again, and with a row in unresolved if the step may have had its effect.
- * Attempts and holds are bounded, so more rounds than both need never end.
+ * Attempts and holds are bounded, so more tokens than both need never end.
  */
 static void
 write_move(Variant variant, State *state, Step step, const Decision *move)
 {
-	if (state->round + 1 == ROUNDS_MAX)
+	if (state->fencing_token + 1 == TOKENS_MAX)
 	{
 		state->broken |= BIT(PROPERTY_STUCK);
 		return;
 	}
-	state->round++;
+	state->fencing_token++;
 	state->attempt += move->kind == DECIDE_RETRY;
 	if (move->unresolved)
 		state->unresolved = step;
@@ -378,13 +378,13 @@ add_idle_moves(Moves *moves)
 
 /* What the last intent was for had no effect if the nudge was put back since. */
 static void
-recover_intent(Variant variant, State *state, Step step, int round)
+recover_intent(Variant variant, State *state, Step step, int token)
 {
 	static const Facts interrupted = {.class = REPLY_AMBIGUOUS, .retry_after_ms = -1};
 	Decision	decision = {.kind = DECIDE_SETTLE, .outcome = OUTCOME_IN_DOUBT};
 
 	if (!state->due || variant == BROKEN_INTENTS_FORGOTTEN ||
-		(state->round > round && variant != BROKEN_ROUNDS_IGNORED))
+		(state->fencing_token > token && variant != BROKEN_TOKENS_IGNORED))
 		return;
 	if (variant == BROKEN_RECOVERY_GIVES_UP)
 		watch_doubt(state, &decision, REPLY_AMBIGUOUS);
@@ -401,7 +401,7 @@ recover(Variant variant, State *state)
 {
 	int			last = -1;
 
-	for (int row = 0; row < 2 * ROUNDS_MAX; row++)
+	for (int row = 0; row < 2 * TOKENS_MAX; row++)
 		if (state->intents[row % 2 == 0 ? STEP_NOTIFY : STEP_CREATE] & BIT(row / 2) &&
 			(last < 0 || variant != BROKEN_INTENT_ORDER))
 			last = row;
@@ -503,7 +503,7 @@ static void
 add_key_moves(Moves *moves)
 {
 	const State *from = moves->from;
-	bool		open = (from->intents[STEP_NOTIFY] | from->intents[STEP_CREATE]) & BIT(from->round);
+	bool		open = (from->intents[STEP_NOTIFY] | from->intents[STEP_CREATE]) & BIT(from->fencing_token);
 	State	   *next;
 
 	add_forgetting_moves(moves);

@@ -45,7 +45,7 @@ static const struct
 	{BROKEN_DOUBT_DONE, "ambiguous is taken for done", PROPERTY_SUCCESS},
 	{BROKEN_INTENTS_FORGOTTEN, "recovery forgets the intents", PROPERTY_DUPLICATE},
 	{BROKEN_INTENT_ORDER, "recovery takes an earlier intent for the last", PROPERTY_DUPLICATE},
-	{BROKEN_ROUNDS_IGNORED, "recovery does not look at the round", PROPERTY_FALSE_ALARM},
+	{BROKEN_TOKENS_IGNORED, "recovery does not look at the fencing token", PROPERTY_FALSE_ALARM},
 	{BROKEN_SECOND_NOTIFY, "a notify that was refused as closed is repeated", PROPERTY_ONE_NOTIFY},
 	{BROKEN_CREATE_ON_DOUBT, "a create follows an ambiguous notify", PROPERTY_STEPS_APART},
 	{BROKEN_CREATE_ON_DOUBT, "a create follows a notify that was applied", PROPERTY_BOTH},
@@ -233,9 +233,9 @@ note_broken(Search *search, int broken, const State *state)
 			printf("# %s: broken by\n", property_names[property]);
 			for (int i = 0; i < search->length; i++)
 				printf("#   %d. %s\n", i + 1, search->path[i]);
-			printf("#   %s, %d notified, %d created, due %d, round %d, unresolved %s, skips %d, has address %d\n",
+			printf("#   %s, %d notified, %d created, due %d, token %d, unresolved %s, skips %d, has address %d\n",
 				   state->outcome == NO_OUTCOME ? "no outcome" : outcome_name((Outcome) state->outcome),
-				   state->applied[STEP_NOTIFY], state->applied[STEP_CREATE], state->due, state->round,
+				   state->applied[STEP_NOTIFY], state->applied[STEP_CREATE], state->due, state->fencing_token,
 				   state->unresolved != STEP_CHECK ? step_name((Step) state->unresolved) : "nothing",
 				   state->skips, state->has_address);
 		}

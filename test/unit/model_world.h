@@ -35,7 +35,7 @@
 #define ATTEMPTS_MAX 3
 #define HOLDS_MAX 2
 #define POSTS_MAX 2				/* of an attempt: the second after a refusal of the first */
-#define ROUNDS_MAX (ATTEMPTS_MAX + HOLDS_MAX)
+#define TOKENS_MAX (ATTEMPTS_MAX + HOLDS_MAX)
 
 /* Each nudge has one key for each step; only variants know more. */
 #define KEY_OF_STEP 0
@@ -55,7 +55,7 @@ typedef enum Variant
 	BROKEN_DOUBT_DONE,
 	BROKEN_INTENTS_FORGOTTEN,
 	BROKEN_INTENT_ORDER,
-	BROKEN_ROUNDS_IGNORED,
+	BROKEN_TOKENS_IGNORED,
 	BROKEN_SECOND_NOTIFY,
 	BROKEN_CREATE_ON_DOUBT,
 	BROKEN_DELETE_FIRST,
@@ -175,8 +175,8 @@ typedef struct State
 	/* the tables */
 	uint8_t		due;
 	uint8_t		attempt;
-	uint8_t		round;
-	uint8_t		intents[STEP_COUNT];	/* bit r: there is a row with round r */
+	uint8_t		fencing_token;
+	uint8_t		intents[STEP_COUNT];	/* bit t: there is a row with token t */
 	uint8_t		unresolved;		/* there is a row for this step */
 	uint8_t		outcome;
 	uint8_t		outcomes;
@@ -320,7 +320,7 @@ static void
 close_intent(State *state, bool row_stays)
 {
 	if (state->intent != STEP_CHECK && !row_stays)
-		state->intents[state->intent] &= ~BIT(state->round);
+		state->intents[state->intent] &= ~BIT(state->fencing_token);
 }
 
 /* --- what the engine decides ------------------------------------------------- */

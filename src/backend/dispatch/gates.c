@@ -39,7 +39,7 @@ add_facts(const Deliveries *in_hand, const Delivery *delivery, GateFacts *facts)
 	facts->looked_elsewhere = delivery->other != NULL;
 	facts->unresolved = delivery->nudge.unresolved;
 	facts->answered_since = delivery->nudge.answered_since;
-	facts->put_back = delivery->nudge.round;
+	facts->times_put_back = delivery->nudge.fencing_token;
 	facts->looked_at = delivery->reply.answered_at;
 }
 

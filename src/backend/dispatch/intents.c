@@ -26,7 +26,7 @@ intent_row(const Delivery *delivery)
 	IntentRow	row = {
 		.nudge_id = delivery->nudge_id,
 		.step = step_name(delivery->step),
-		.round = delivery->nudge.round,
+		.fencing_token = delivery->nudge.fencing_token,
 		.conversation_id = delivery->target,
 		.server = delivery->server->name,
 		.recipient = repeatable_recipient(&delivery->server->options, &delivery->post),
@@ -116,7 +116,7 @@ intents_close(IntentBatch *batch, const Deliveries *deliveries, Delivery **endin
 	batch->nleft = nsettled > 0 ? store_delete_intents(settled, nsettled) : 0;
 }
 
-/* What they are of has ended, or is in a later round: that they are there yet does no harm. */
+/* What they are of has ended, or has a later token: that they are there yet does no harm. */
 static void
 keep_left(const IntentBatch *batch, Deliveries *deliveries)
 {
@@ -257,7 +257,7 @@ is_superseded(const LeftIntent *left, int place, int count)
 
 /*
  * The nudge of a call that may have had its effect, or NULL.  No longer due: it
- * has its outcome.  A later round: this call is known to have had no effect.
+ * has its outcome.  A later token: this call is known to have had no effect.
  * An earlier one: the schedule was made anew, and nothing is known.
  */
 static LoadedNudge *
@@ -267,7 +267,7 @@ load_left(const LeftIntent *left, int place, int count)
 
 	if (is_superseded(left, place, count) || store_load(&left[place].nudge_id, 1, &nudge) == 0)
 		return NULL;
-	return nudge->round <= left[place].round ? nudge : NULL;
+	return nudge->fencing_token <= left[place].fencing_token ? nudge : NULL;
 }
 
 /* Behind the last call of the intent that this one is of. */

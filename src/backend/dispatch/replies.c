@@ -193,7 +193,7 @@ take_back(Deliveries *deliveries, Delivery *delivery, const ReplyMessage *reply)
 	delivery->api_calls += (int) reply->api_calls;
 	if (reply->reason != NULL && strcmp(reply->reason, "connection") == 0)
 		deliveries_put_back(deliveries, delivery,
-						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CONNECT_MS << Min(delivery->nudge.round, CONNECT_DOUBLINGS)),
+						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CONNECT_MS << Min(delivery->nudge.fencing_token, CONNECT_DOUBLINGS)),
 						 HOLD_CONNECTION, NULL);
 	else
 		delivery_move(deliveries, delivery, delivery->step == STEP_CHECK ? DELIVERY_CHECK_WANTED : DELIVERY_POST_WANTED);

@@ -71,7 +71,7 @@ terms_of(const LoadedNudge *nudge, const ServerOptions *options, const Post *pos
 		.unresolved = nudge->unresolved,
 		.made_at = nudge->made_at,
 		.refusals = nudge->refusals,
-		.rounds = nudge->round,
+		.times_put_back = nudge->fencing_token,
 		.address = nudge->address,
 		.channel = nudge->channel,
 		.from_address = options->from_address,

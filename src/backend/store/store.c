@@ -132,7 +132,7 @@ static const Column nudge_columns[] = {
 	COLUMN(TIME_OR_NEVER, LoadedNudge, expires_at),
 	COLUMN(INTEGER, LoadedNudge, attempt),
 	COLUMN(INTEGER, LoadedNudge, refusals),
-	COLUMN(INTEGER, LoadedNudge, round),
+	COLUMN(INTEGER, LoadedNudge, fencing_token),
 	COLUMN(INTEGER, LoadedNudge, api_calls),
 	COLUMN(TEXT, LoadedNudge, root),
 	COLUMN(TEXT, LoadedNudge, path),
@@ -196,7 +196,7 @@ store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
 		" CASE WHEN pg_catalog.octet_length(n.message) <= 65536 THEN n.message END AS message,"
 		" coalesce(pg_catalog.octet_length(n.message) > 65536, true) AS too_large, n.address, n.channel,"
 		" n.when_closed = 'skip' AS skip_when_closed, n.expires_at,"
-		" d.attempt::pg_catalog.int4 AS attempt, d.round, d.api_calls, r.root, p.path,"
+		" d.attempt::pg_catalog.int4 AS attempt, d.fencing_token, d.api_calls, r.root, p.path,"
 		" u.step AS post_step, u.conversation_id AS post_conversation_id, u.to_address AS post_to_address,"
 		" u.from_address AS post_from_address, u.channel AS post_channel, u.address_hash AS post_address_hash,"
 		" u.since AS post_since, others.next_attempt AS others_next_attempt,"
@@ -300,7 +300,7 @@ store_move(const MoveRow *rows, int count)
 	};
 	static Statement statement = {
 		"UPDATE reengage.due d SET due_at = m.due_at, attempt = m.attempt, refusals = m.refusals,"
-		" round = d.round + 1, api_calls = m.api_calls, hold = m.hold, hold_reason = m.hold_reason,"
+		" fencing_token = d.fencing_token + 1, api_calls = m.api_calls, hold = m.hold, hold_reason = m.hold_reason,"
 		" address_hash = coalesce(d.address_hash, m.address_hash)"
 		" FROM BATCH AS m"
 		" WHERE d.nudge_id = m.nudge_id AND d.nudge_id = ANY ($1)",

@@ -87,7 +87,7 @@ typedef struct LoadedNudge
 	TimestampTz expires_at;		/* DT_NOEND: never */
 	int			attempt;		/* attempts used up */
 	int			refusals;		/* of these, refused to it alone */
-	int			round;			/* how often it was put back into the schedule */
+	int			fencing_token;	/* how often it was put back into the schedule */
 	int			api_calls;
 	const char *root;			/* of its thread */
 	const char *path;			/* from the root to the tip, comma-separated */
@@ -156,7 +156,7 @@ typedef struct IntentRow
 {
 	pg_uuid_t	nudge_id;
 	const char *step;
-	int			round;
+	int			fencing_token;
 	const char *conversation_id;
 	const char *server;
 	Recipient	recipient;		/* of a create that could be made again */
@@ -184,7 +184,7 @@ typedef struct LeftIntent
 {
 	pg_uuid_t	intent_id;
 	pg_uuid_t	nudge_id;
-	int			round;
+	int			fencing_token;
 	Post		post;
 } LeftIntent;
 
