@@ -274,7 +274,13 @@ check_pace(const Option *option, const char *value)
 			   psprintf("A nudge may need %d requests within seconds: it must be so many, or 0 for no limit.", PACE_LEAST));
 }
 
-#define INTO(kind, field) OPTION_##kind, offsetof(ServerOptions, field)
+/* Where its value goes; a member of another type does not compile. */
+#define INTO(kind, field) \
+	OPTION_##kind, offsetof(ServerOptions, field) + _Generic(((ServerOptions *) NULL)->field, MEMBER_OF_##kind: 0)
+#define MEMBER_OF_TEXT const char *
+#define MEMBER_OF_UTF8 const char *
+#define MEMBER_OF_NUMBER int64_t
+#define MEMBER_OF_FLAG bool
 #define BY_HAND OPTION_BY_HAND, 0
 
 /* In alphabetical order, as the hint lists them. */
