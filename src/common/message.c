@@ -27,6 +27,13 @@ typedef struct MessageSpec
 	int			nfields;
 } MessageSpec;
 
+/* A member of another type does not compile. */
+#define MEMBER(type, message, field) \
+	{FIELD_##type, offsetof(message, field) + _Generic(((message *) 0)->field, MEMBER_OF_##type: 0)}
+#define MEMBER_OF_NUMBER int64_t
+#define MEMBER_OF_TEXT const char *
+#define MEMBER_OF_TEXT_OR_NULL const char *
+
 /* A member that its table does not have would never arrive: each is of one size. */
 #define SPEC(name, kind, type) \
 	_Static_assert(sizeof(void *) != sizeof(int64_t) || \
@@ -36,16 +43,16 @@ typedef struct MessageSpec
 		{kind, sizeof(type), name##_fields, sizeof(name##_fields) / sizeof(FieldSpec)}
 
 static const FieldSpec hello_fields[] = {
-	{FIELD_NUMBER, offsetof(HelloMessage, protocol)},
-	{FIELD_TEXT, offsetof(HelloMessage, version)},
-	{FIELD_TEXT, offsetof(HelloMessage, libraries)},
+	MEMBER(NUMBER, HelloMessage, protocol),
+	MEMBER(TEXT, HelloMessage, version),
+	MEMBER(TEXT, HelloMessage, libraries),
 };
 SPEC(hello, MESSAGE_HELLO, HelloMessage);
 
 static const FieldSpec server_fields[] = {
-#define SERVER_TEXT(field) {FIELD_TEXT, offsetof(ServerMessage, field)},
-#define SERVER_TEXT_OR_NULL(field) {FIELD_TEXT_OR_NULL, offsetof(ServerMessage, field)},
-#define SERVER_NUMBER(field) {FIELD_NUMBER, offsetof(ServerMessage, field)},
+#define SERVER_TEXT(field) MEMBER(TEXT, ServerMessage, field),
+#define SERVER_TEXT_OR_NULL(field) MEMBER(TEXT_OR_NULL, ServerMessage, field),
+#define SERVER_NUMBER(field) MEMBER(NUMBER, ServerMessage, field),
 #include "server_fields.h"
 #undef SERVER_TEXT
 #undef SERVER_TEXT_OR_NULL
@@ -54,66 +61,66 @@ static const FieldSpec server_fields[] = {
 SPEC(server, MESSAGE_SERVER, ServerMessage);
 
 static const FieldSpec call_fields[] = {
-	{FIELD_NUMBER, offsetof(CallMessage, call_id)},
-	{FIELD_NUMBER, offsetof(CallMessage, step)},
-	{FIELD_NUMBER, offsetof(CallMessage, render_only)},
-	{FIELD_NUMBER, offsetof(CallMessage, priority)},
-	{FIELD_NUMBER, offsetof(CallMessage, repeats)},
-	{FIELD_NUMBER, offsetof(CallMessage, want_certificate)},
-	{FIELD_NUMBER, offsetof(CallMessage, time_left_ms)},
-	{FIELD_NUMBER, offsetof(CallMessage, leave_by_ms)},
-	{FIELD_TEXT, offsetof(CallMessage, server)},
-	{FIELD_TEXT, offsetof(CallMessage, conversation_id)},
-	{FIELD_TEXT, offsetof(CallMessage, nudge_id)},
-	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, text)},
-	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, to_address)},
-	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, from_address)},
-	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, channel)},
-	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, root)},
-	{FIELD_TEXT_OR_NULL, offsetof(CallMessage, template)},
+	MEMBER(NUMBER, CallMessage, call_id),
+	MEMBER(NUMBER, CallMessage, step),
+	MEMBER(NUMBER, CallMessage, render_only),
+	MEMBER(NUMBER, CallMessage, priority),
+	MEMBER(NUMBER, CallMessage, repeats),
+	MEMBER(NUMBER, CallMessage, want_certificate),
+	MEMBER(NUMBER, CallMessage, time_left_ms),
+	MEMBER(NUMBER, CallMessage, leave_by_ms),
+	MEMBER(TEXT, CallMessage, server),
+	MEMBER(TEXT, CallMessage, conversation_id),
+	MEMBER(TEXT, CallMessage, nudge_id),
+	MEMBER(TEXT_OR_NULL, CallMessage, text),
+	MEMBER(TEXT_OR_NULL, CallMessage, to_address),
+	MEMBER(TEXT_OR_NULL, CallMessage, from_address),
+	MEMBER(TEXT_OR_NULL, CallMessage, channel),
+	MEMBER(TEXT_OR_NULL, CallMessage, root),
+	MEMBER(TEXT_OR_NULL, CallMessage, template),
 };
 SPEC(call, MESSAGE_CALL, CallMessage);
 
 static const FieldSpec reply_fields[] = {
-	{FIELD_NUMBER, offsetof(ReplyMessage, call_id)},
-	{FIELD_NUMBER, offsetof(ReplyMessage, class)},
-	{FIELD_NUMBER, offsetof(ReplyMessage, http_status)},
-	{FIELD_NUMBER, offsetof(ReplyMessage, retry_after_ms)},
-	{FIELD_NUMBER, offsetof(ReplyMessage, api_calls)},
-	{FIELD_NUMBER, offsetof(ReplyMessage, called_at)},
-	{FIELD_NUMBER, offsetof(ReplyMessage, too_late)},
-	{FIELD_NUMBER, offsetof(ReplyMessage, answered_ms)},
-	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, reason)},
-	{FIELD_NUMBER, offsetof(ReplyMessage, live)},
-	{FIELD_NUMBER, offsetof(ReplyMessage, busy)},
-	{FIELD_NUMBER, offsetof(ReplyMessage, last_inbound_at)},
-	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, status)},
-	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, channel)},
-	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, customer_address)},
-	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, business_address)},
-	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, conversation_id)},
-	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, message_id)},
-	{FIELD_NUMBER, offsetof(ReplyMessage, opted_out)},
-	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, error_code)},
-	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, error_message)},
-	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, correlation_id)},
-	{FIELD_TEXT_OR_NULL, offsetof(ReplyMessage, certificate_issuer)},
-	{FIELD_NUMBER, offsetof(ReplyMessage, certificate_expires_at)},
+	MEMBER(NUMBER, ReplyMessage, call_id),
+	MEMBER(NUMBER, ReplyMessage, class),
+	MEMBER(NUMBER, ReplyMessage, http_status),
+	MEMBER(NUMBER, ReplyMessage, retry_after_ms),
+	MEMBER(NUMBER, ReplyMessage, api_calls),
+	MEMBER(NUMBER, ReplyMessage, called_at),
+	MEMBER(NUMBER, ReplyMessage, too_late),
+	MEMBER(NUMBER, ReplyMessage, answered_ms),
+	MEMBER(TEXT_OR_NULL, ReplyMessage, reason),
+	MEMBER(NUMBER, ReplyMessage, live),
+	MEMBER(NUMBER, ReplyMessage, busy),
+	MEMBER(NUMBER, ReplyMessage, last_inbound_at),
+	MEMBER(TEXT_OR_NULL, ReplyMessage, status),
+	MEMBER(TEXT_OR_NULL, ReplyMessage, channel),
+	MEMBER(TEXT_OR_NULL, ReplyMessage, customer_address),
+	MEMBER(TEXT_OR_NULL, ReplyMessage, business_address),
+	MEMBER(TEXT_OR_NULL, ReplyMessage, conversation_id),
+	MEMBER(TEXT_OR_NULL, ReplyMessage, message_id),
+	MEMBER(NUMBER, ReplyMessage, opted_out),
+	MEMBER(TEXT_OR_NULL, ReplyMessage, error_code),
+	MEMBER(TEXT_OR_NULL, ReplyMessage, error_message),
+	MEMBER(TEXT_OR_NULL, ReplyMessage, correlation_id),
+	MEMBER(TEXT_OR_NULL, ReplyMessage, certificate_issuer),
+	MEMBER(NUMBER, ReplyMessage, certificate_expires_at),
 };
 SPEC(reply, MESSAGE_REPLY, ReplyMessage);
 
 static const FieldSpec rendered_fields[] = {
-	{FIELD_NUMBER, offsetof(RenderedMessage, call_id)},
-	{FIELD_TEXT, offsetof(RenderedMessage, method)},
-	{FIELD_TEXT, offsetof(RenderedMessage, url)},
-	{FIELD_TEXT, offsetof(RenderedMessage, headers)},
-	{FIELD_TEXT_OR_NULL, offsetof(RenderedMessage, body)},
-	{FIELD_TEXT_OR_NULL, offsetof(RenderedMessage, fault)},
+	MEMBER(NUMBER, RenderedMessage, call_id),
+	MEMBER(TEXT, RenderedMessage, method),
+	MEMBER(TEXT, RenderedMessage, url),
+	MEMBER(TEXT, RenderedMessage, headers),
+	MEMBER(TEXT_OR_NULL, RenderedMessage, body),
+	MEMBER(TEXT_OR_NULL, RenderedMessage, fault),
 };
 SPEC(rendered, MESSAGE_RENDERED, RenderedMessage);
 
 static const FieldSpec forget_fields[] = {
-	{FIELD_TEXT, offsetof(ForgetMessage, name)},
+	MEMBER(TEXT, ForgetMessage, name),
 };
 SPEC(forget, MESSAGE_FORGET, ForgetMessage);
 
