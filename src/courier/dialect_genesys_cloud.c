@@ -232,17 +232,6 @@ compose_tag(const char *conversation_id, const char *root, const char *api_url,
 
 /* --- answers ---------------------------------------------------------------------- */
 
-bool
-genesys_cloud_read_id(const JsonObject *body, const char *name, Reading *reading)
-{
-	const char *id = json_member_text(body, name);
-
-	if (id == NULL || !conversation_id_is_valid(id))
-		return false;
-	strcpy(reading->conversation_id, id);
-	return true;
-}
-
 /* A notify need not say where it went; of a create nothing is known without. */
 static void
 read_post(Step step, const JsonObject *body, Reading *reading)
@@ -251,7 +240,7 @@ read_post(Step step, const JsonObject *body, Reading *reading)
 
 	if (id == NULL)
 		id = json_member_word(json_member_object(body, "message"), "id");
-	if (!genesys_cloud_read_id(body, "conversationId", reading) && step == STEP_CREATE)
+	if (!reading_set_conversation_id(reading, json_member_text(body, "conversationId")) && step == STEP_CREATE)
 		reading_set(reading, REPLY_AMBIGUOUS, "unreadable");
 	reading_set_message_id(reading, id);
 	if (refusal_is_of_message(body))

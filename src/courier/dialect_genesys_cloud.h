@@ -13,7 +13,4 @@ extern void genesys_cloud_read_check(const JsonObject *body, Reading *reading);
 /* What is read of a reply, however long it is; ends with NULL. */
 extern const char *const genesys_cloud_wanted[];
 
-/* Takes an id that we could have asked about; false: there is none. */
-extern bool genesys_cloud_read_id(const JsonObject *body, const char *name, Reading *reading);
-
 #endif

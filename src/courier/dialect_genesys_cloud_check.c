@@ -311,5 +311,5 @@ genesys_cloud_read_check(const JsonObject *body, Reading *reading)
 	if (reading->status[0] == '\0')
 		reading_set(reading, REPLY_NOT_APPLIED, "unreadable");
 	else
-		genesys_cloud_read_id(body, "id", reading);
+		reading_set_conversation_id(reading, json_member_text(body, "id"));
 }

@@ -117,18 +117,6 @@ read_last_inbound(const JsonObject *body, Reading *reading)
 		reading->last_inbound_at = number * (number < SECONDS_BELOW ? 1000000 : 1000);
 }
 
-/* An id that we could have asked about, or none. */
-static bool
-read_id(const JsonObject *body, Reading *reading)
-{
-	const char *id = json_member_text(body, "id");
-
-	if (id == NULL || !conversation_id_is_valid(id))
-		return false;
-	strcpy(reading->conversation_id, id);
-	return true;
-}
-
 static void
 read_check(const JsonObject *body, Reading *reading)
 {
@@ -141,7 +129,7 @@ read_check(const JsonObject *body, Reading *reading)
 	text_copy_word(reading->channel, WORD_SIZE, json_member_text(body, "channel"));
 	read_addresses(body, reading);
 	read_last_inbound(body, reading);
-	read_id(body, reading);
+	reading_set_conversation_id(reading, json_member_text(body, "id"));
 }
 
 /* What a create answers is the conversation, what a notify answers is the message. */
@@ -160,7 +148,7 @@ read_message_id(Step step, const JsonObject *body, Reading *reading)
 static void
 read_create(const JsonObject *body, Reading *reading)
 {
-	if (!read_id(body, reading))
+	if (!reading_set_conversation_id(reading, json_member_text(body, "id")))
 		reading_set(reading, REPLY_AMBIGUOUS, "unreadable");
 }
 

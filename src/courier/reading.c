@@ -25,6 +25,15 @@ reading_set(Reading *reading, ReplyClass class, const char *reason)
 	snprintf(reading->reason, sizeof(reading->reason), "%s", reason);
 }
 
+bool
+reading_set_conversation_id(Reading *reading, const char *id)
+{
+	if (id == NULL || !conversation_id_is_valid(id))
+		return false;
+	strcpy(reading->conversation_id, id);
+	return true;
+}
+
 void
 reading_set_message_id(Reading *reading, const char *id)
 {

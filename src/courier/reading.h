@@ -49,6 +49,9 @@ extern void reading_init(Reading *reading, ReplyClass class, const char *reason)
 /* Changes the verdict and keeps the facts. */
 extern void reading_set(Reading *reading, ReplyClass class, const char *reason);
 
+/* Keeps an id that we could have asked about; false: it is none, or NULL, and nothing changes. */
+extern bool reading_set_conversation_id(Reading *reading, const char *id);
+
 /* Keeps the API's own id of a message, if it is printable ASCII of that length; NULL is fine. */
 extern void reading_set_message_id(Reading *reading, const char *id);
 
