@@ -4,20 +4,17 @@
  */
 #include "dialect.h"
 
+#include "answers.h"
 #include "tap.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const Secrets secrets = {.words = {"s3cret", NULL, NULL}};
 
-/* A whole answer without headers of interest. */
 static Reading
 read_answer(Step step, int status, const char *body)
 {
-	HttpResponse response = {
-		.status = status, .sent = true, .complete = true, .detail = "",
-		.retry_after_ms = -1, .headers = "", .body = body, .body_length = strlen(body),
-	};
+	HttpResponse response = whole_answer(status, body);
 	Reading		reading;
 
 	dialect_genesys_cloud.read(step, &response, &secrets, NULL, &reading);

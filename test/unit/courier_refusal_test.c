@@ -4,6 +4,7 @@
  */
 #include "dialect.h"
 
+#include "answers.h"
 #include "tap.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -13,10 +14,7 @@ static const Secrets secrets = {.words = {"s3cret", NULL, NULL}};
 static Reading
 read_answer(const Dialect *dialect, Step step, int status, const char *body, const char *opt_out_words)
 {
-	HttpResponse response = {
-		.status = status, .sent = true, .complete = true, .detail = "",
-		.retry_after_ms = -1, .headers = "", .body = body, .body_length = strlen(body),
-	};
+	HttpResponse response = whole_answer(status, body);
 	Reading		reading;
 
 	dialect->read(step, &response, &secrets, opt_out_words, &reading);
