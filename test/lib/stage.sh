@@ -13,6 +13,9 @@ pg_config=${PG_CONFIG:-pg_config}
 bindir=$("$pg_config" --bindir)
 stage=
 
+# Not empty: $stage/work outlives the script, where it is, since reports name files in it.
+keep_work=
+
 # What is in the environment of whatever runs at another time; else nothing.
 clock=()
 
@@ -154,5 +157,10 @@ clean_up() {
     while read -r file; do end_process TERM "$file"; done < <(find "$stage" -name simulator.pid 2>/dev/null)
   fi
   wait 2>/dev/null || true
-  [ -z "$stage" ] || rm -rf "$stage"
+  [ -n "$stage" ] || return 0
+  if [ -n "$keep_work" ]; then
+    find "$stage" -mindepth 1 -maxdepth 1 ! -name work -exec rm -rf {} +
+  else
+    rm -rf "$stage"
+  fi
 }
