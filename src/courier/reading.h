@@ -26,7 +26,7 @@ typedef struct Reading
 	char		reason[REASON_SIZE];
 	int			http_status;
 	int64_t		retry_after_ms;
-	bool		live;
+	bool		live;			/* only in a state known to be live; an unknown one counts as closed */
 	bool		busy;
 	int64_t		last_inbound_at;	/* microseconds since 1970; 0: not told */
 	char		status[WORD_SIZE];
