@@ -67,7 +67,10 @@ is_server_error(int status)
 	return status >= 500;
 }
 
-/* The request was not processed this time; the same one may be, later. */
+/*
+ * Of a GET and a POST alike: the request was not processed this time; the same
+ * one may be, later.  What only a GET may repeat is in class_of_check().
+ */
 static bool
 is_postponed(int status)
 {
