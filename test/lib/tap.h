@@ -32,7 +32,7 @@ ok(bool passed, const char *name,...)
 	return passed;
 }
 
-/* NULL is equal to NULL only. */
+/* NULL is equal to NULL only.  The name is text, not a format, here and below. */
 static inline bool
 is_text(const char *got, const char *wanted, const char *name)
 {
