@@ -14,8 +14,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base64.h"
 #include "memory.h"
-#include "text.h"
 #include "unescape.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -227,7 +227,7 @@ note_base64_told(const char *text, Table *table)
 	for (size_t i = 0; i < COUNT(fillers); i++)
 	{
 		char	   *longer = format_text("%s%s", fillers[i], text);
-		char	   *encoded = text_base64(longer);
+		char	   *encoded = base64_encode(longer);
 		size_t		begin = i > 0 ? 4 : 0;	/* with the filler in them */
 		size_t		length = strlen(encoded);
 

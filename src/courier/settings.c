@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base64.h"
 #include "ca_file.h"
 #include "memory.h"
 
@@ -32,7 +33,7 @@ basic_credentials(const char *client_id, const char *client_secret)
 	if (client_id == NULL || client_secret == NULL)
 		return NULL;
 	pair = format_text("%s:%s", client_id, client_secret);
-	encoded = text_base64(pair);
+	encoded = base64_encode(pair);
 	forget_text(pair);
 	return encoded;
 }

@@ -52,7 +52,4 @@ extern bool text_copy_word(char *to, size_t size, const char *from);
  */
 extern bool text_copy_line(char *to, size_t size, const char *from);
 
-/* The base64 form; the caller frees it, with forget_text() if it is secret. */
-extern char *text_base64(const char *text);
-
 #endif

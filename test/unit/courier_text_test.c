@@ -85,24 +85,6 @@ test_line(void)
 	ok(!text_copy_line(to, sizeof(to), "1234567890123456"), "one that does not");
 }
 
-static void
-test_base64(void)
-{
-	static const char *const cases[][2] = {
-		{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"},
-		{"foobar", "Zm9vYmFy"}, {"id:s3cret", "aWQ6czNjcmV0"},
-		{"\xFF\xFE\xFD", "//79"},
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-	{
-		char	   *encoded = text_base64(cases[i][0]);
-
-		is_text(encoded, cases[i][1], "base64");
-		free(encoded);
-	}
-}
-
 static const struct
 {
 	const char *text;
@@ -146,6 +128,5 @@ main(void)
 	test_clean();
 	test_word();
 	test_line();
-	test_base64();
 	return done_testing();
 }
