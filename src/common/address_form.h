@@ -10,23 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "address_fault.h"
+
 typedef enum AddressKind
 {
 	ADDRESS_OPAQUE,				/* an id, compared byte for byte */
 	ADDRESS_NUMBER,				/* a telephone number */
 	ADDRESS_EMAIL
 } AddressKind;
-
-/* Why an address has no form. */
-typedef enum AddressFault
-{
-	ADDRESS_FAULTLESS,
-	ADDRESS_NOTHING,			/* blank, or a program's word for nothing */
-	ADDRESS_DAMAGED,			/* a program took it for a quantity: 1.3E+10, 13175550142.0 */
-	ADDRESS_NO_NUMBER,
-	ADDRESS_NATIONAL,			/* a number, but nobody says of which country */
-	ADDRESS_NO_EMAIL
-} AddressFault;
 
 /* A form is no longer than the address and this, its end included. */
 #define ADDRESS_FORM_ROOM 20

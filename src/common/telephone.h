@@ -4,7 +4,7 @@
 #ifndef REENGAGE_TELEPHONE_H
 #define REENGAGE_TELEPHONE_H
 
-#include "address_form.h"
+#include "address_fault.h"
 #include "spelling.h"
 
 /* E.164; seven digits are all that some islands need. */

@@ -12,15 +12,7 @@
 #include <stddef.h>
 
 #include "exchange.h"
-#include "message.h"
-
-/* How to reach a server; whoever sends keeps it only until http_send returns. */
-typedef struct HttpRoute
-{
-	const ServerMessage *server;
-	char	   *authorities;	/* what stands in its ca_file; NULL: it has none */
-	size_t		authorities_length;
-} HttpRoute;
+#include "http_route.h"
 
 /*
  * Called once for each request, out of http_run(); the response lives until

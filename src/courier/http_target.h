@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#include "http.h"
+#include "http_route.h"
 
 typedef struct HttpTarget
 {

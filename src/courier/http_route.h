@@ -1,0 +1,19 @@
+/*
+ * http_route.h: the way to a server.
+ */
+#ifndef COURIER_HTTP_ROUTE_H
+#define COURIER_HTTP_ROUTE_H
+
+#include <stddef.h>
+
+#include "message.h"
+
+/* How to reach a server; whoever sends keeps it only until http_send returns. */
+typedef struct HttpRoute
+{
+	const ServerMessage *server;
+	char	   *authorities;	/* what stands in its ca_file; NULL: it has none */
+	size_t		authorities_length;
+} HttpRoute;
+
+#endif
