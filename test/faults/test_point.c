@@ -7,8 +7,9 @@
  *
  *     echo 3 >new && mv new $REENGAGE_TEST_POINTS/intent_committed
  *
- * The process that meets this hit removes the file and dies of SIGKILL, so an
- * armed point strikes once, and the file's absence says that it did.
+ * The process that meets this hit removes the file and dies of SIGKILL, or, where
+ * "stop" stands behind the number, stops until somebody sends SIGCONT.  So an armed
+ * point strikes once, and the file's absence says that it did.
  */
 #include "test_point.h"
 
@@ -26,18 +27,26 @@
 
 extern char **environ;
 
-/* Counts this hit in the file, in place, so a file that was removed stays so. */
-static bool
-is_the_one(int file)
+/*
+ * Counts this hit in the file, in place, so a file that was removed stays so.
+ * What strikes, if it is the one that is meant; else 0.
+ */
+static int
+signal_of_hit(int file)
 {
-	char		number[16] = "";
+	char		armed[16] = "";
+	char		left[16];
+	bool		stops;
 	int			hits_left;
 
-	if (pread(file, number, sizeof(number) - 1, 0) <= 0)
-		return false;
-	hits_left = atoi(number) - 1;
-	snprintf(number, sizeof(number), "%-8d\n", hits_left);
-	return hits_left <= 0 || pwrite(file, number, strlen(number), 0) < 0;
+	if (pread(file, armed, sizeof(armed) - 1, 0) <= 0)
+		return 0;
+	hits_left = atoi(armed) - 1;
+	stops = strstr(armed, "stop") != NULL;
+	if (hits_left <= 0)
+		return stops ? SIGSTOP : SIGKILL;
+	snprintf(left, sizeof(left), "%-8d%s\n", hits_left, stops ? "stop" : "");
+	return pwrite(file, left, strlen(left), 0) < 0 ? SIGKILL : 0;
 }
 
 void
@@ -54,8 +63,10 @@ test_point(const char *name)
 	file = open(path, O_RDWR | O_CLOEXEC);
 	if (file >= 0)
 	{
-		if (is_the_one(file) && unlink(path) == 0)
-			kill(getpid(), SIGKILL);
+		int			signal = signal_of_hit(file);
+
+		if (signal != 0 && unlink(path) == 0)
+			kill(getpid(), signal);
 		close(file);
 	}
 	errno = error;

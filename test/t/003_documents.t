@@ -58,7 +58,7 @@ sub run_block
 # A nudge of one block has ended when the next is run.
 sub wait_until_nothing_is_due
 {
-	return if $node->safe_psql('postgres', q{SELECT to_regclass('reengage.due') IS NULL}) eq 't';
+	return 1 if $node->safe_psql('postgres', q{SELECT to_regclass('reengage.due') IS NULL}) eq 't';
 	return $node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM reengage.due WHERE due_at <= now())});
 }
 
@@ -75,7 +75,7 @@ for my $document ('README.md', sort map { s{^\Q$top\E/}{}r } glob "$top/docs/*.m
 			next;
 		}
 		is(run_block($sql), '', $place);
-		wait_until_nothing_is_due();
+		ok(wait_until_nothing_is_due(), "$place: nothing is left that is due");
 	}
 }
 

@@ -13,6 +13,7 @@
 #include "base/time_zones.h"
 #include "dispatch/policies.h"
 #include "dispatch/terms.h"
+#include "test_point.h"
 #include "store/store_policies.h"
 
 /* --- reading ---------------------------------------------------------------- */
@@ -295,5 +296,6 @@ policies_judge_starts(const Policies *policies, Deliveries *deliveries)
 		put_in_words(starting[i], &verdict);
 		stopped += apply_verdict(deliveries, starting[i], &verdict);
 	}
+	TEST_POINT(stopped > 0 ? "start_held" : NULL);
 	return stopped;
 }

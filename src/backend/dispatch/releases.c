@@ -34,16 +34,11 @@ copy_names(const List *names, MemoryContext context)
 	return copies;
 }
 
-List *
-releases_take(dlist_head *servers, Policies *policies, MemoryContext context)
+static void
+rewind_servers(dlist_head *servers, const List *released)
 {
-	List	   *released = copy_names(store_take_releases(), context);
 	dlist_iter	iter;
 
-	if (released == NIL)
-		return NIL;
-	policies_forget(policies);
-	store_release_held(released);
 	dlist_foreach(iter, servers)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
@@ -51,16 +46,30 @@ releases_take(dlist_head *servers, Policies *policies, MemoryContext context)
 		if (is_among(released, server->name))
 			lanes_rewind_all(&server->lanes, DT_NOBEGIN);
 	}
+}
+
+List *
+releases_take(dlist_head *servers, Policies *policies, MemoryContext context)
+{
+	List	   *released = copy_names(store_take_releases(), context);
+
+	if (released == NIL)
+		return NIL;
+	policies_forget(policies);
+	store_release_held(released);
+	rewind_servers(servers, released);
 	return released;
 }
 
 void
-releases_committed(const List *released, Deliveries *deliveries)
+releases_committed(dlist_head *servers, const List *released, Deliveries *deliveries)
 {
 	dlist_iter	iter;
 
 	if (released == NIL)
 		return;
+	/* the tick passed over rows that it had in hand, and has let go of by now */
+	rewind_servers(servers, released);
 	dlist_foreach(iter, &deliveries->lists[DELIVERY_ENDING])
 	{
 		Delivery   *delivery = dlist_container(Delivery, node, iter.cur);

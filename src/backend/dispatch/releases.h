@@ -16,7 +16,10 @@
  */
 extern List *releases_take(dlist_head *servers, Policies *policies, MemoryContext context);
 
-/* After its commit: likewise what the tick had no room to write. */
-extern void releases_committed(const List *released, Deliveries *deliveries);
+/*
+ * After its commit, and once what it wrote has been let go of: what it held, and
+ * released itself, is looked at again, likewise what it had no room to write.
+ */
+extern void releases_committed(dlist_head *servers, const List *released, Deliveries *deliveries);
 
 #endif
