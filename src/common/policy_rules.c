@@ -108,6 +108,7 @@ judge_time(const Policy *policies, int count, const PolicySubject *subject, Perm
 static Verdict
 judge_content(const Policy *policy, const PolicySubject *subject, const double *place)
 {
+	/* a template has length 0: none is asked of it, so a lower limit must let 0 pass */
 	if (policy->max_length > 0 && subject->length > policy->max_length)
 		return verdict_end(OUTCOME_REFUSED, "message_too_long");
 	if (place != NULL && policy->holdout > 0 && *place < policy->holdout)

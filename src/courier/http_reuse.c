@@ -9,6 +9,10 @@
  * When a connection that was used again is cut behind the head of a request,
  * libcurl sends that head again on another one, without being asked.  Of a POST
  * it must not.
+ *
+ * What watches over this, on_connection(), is called when nothing but the
+ * request is left to be sent, so the last word is spoken there, too: behind
+ * leave_by_ms no message begins.
  */
 #include "http_reuse.h"
 

@@ -1,5 +1,6 @@
 /*
- * http_reuse.h: which connections, and handles, may not be used again.
+ * http_reuse.h: which connections, and handles, may not be used again, and the
+ * last word on whether a request begins.
  */
 #ifndef COURIER_HTTP_REUSE_H
 #define COURIER_HTTP_REUSE_H

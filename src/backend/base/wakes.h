@@ -3,6 +3,9 @@
  *
  * Of a bounded size, as it lies in shared memory: where it does not suffice,
  * "everybody" stands for all that were left out.
+ *
+ * Only the data: a transaction gathers it, and at its commit leaves it to the
+ * worker and sets its latch, in hooks of shmem.c.
  */
 #ifndef REENGAGE_WAKES_H
 #define REENGAGE_WAKES_H

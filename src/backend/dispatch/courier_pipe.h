@@ -28,7 +28,7 @@ typedef enum CourierEvent
 extern CourierPipe *courier_open(void);
 extern void courier_close(CourierPipe *courier);
 
-/* Queue a message; courier_wait() sends. */
+/* Queue a message.  No byte of it leaves before courier_wait(), which sends. */
 extern void courier_send_server(CourierPipe *courier, const ServerMessage *message);
 extern void courier_send_forget(CourierPipe *courier, const ForgetMessage *message);
 extern void courier_send_call(CourierPipe *courier, const CallMessage *message);
