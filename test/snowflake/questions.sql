@@ -1,11 +1,11 @@
 -- LINEAGE
 SELECT lineage_id, nudge_id, server, outcome, reason, step, requested_conversation_id, conversation_id,
 	previous_conversation_id, root_conversation_id, generation, status_seen, channel, address_hash, campaign,
-	attempts, api_calls, api_calls_saved, http_status, api_error_code, api_error_message, correlation_id, message_id,
-	requested_at AT TIME ZONE 'UTC' AS requested_at, due_at AT TIME ZONE 'UTC' AS due_at,
+	attempts, api_calls, api_calls_saved, http_status, api_error_code, api_error_message, correlation_id,
+	message_id, requested_at AT TIME ZONE 'UTC' AS requested_at, due_at AT TIME ZONE 'UTC' AS due_at,
 	checked_at AT TIME ZONE 'UTC' AS checked_at, called_at AT TIME ZONE 'UTC' AS called_at,
-	occurred_at AT TIME ZONE 'UTC' AS occurred_at, recorded_at AT TIME ZONE 'UTC' AS recorded_at,
-	resolves, schema_version, detail
+	occurred_at AT TIME ZONE 'UTC' AS occurred_at, recorded_at AT TIME ZONE 'UTC' AS recorded_at, resolves,
+	schema_version, detail
 FROM reengage.lineage;
 
 -- NUDGES
