@@ -135,17 +135,27 @@ ok(poll_until($node, 'postgres',
 check_outcomes('killed-worker', 'interrupted');
 isnt(worker_pid($node), $worker, 'it is another one');
 
-# --- the courier is killed between a refused notification and the creation ------------------------
+# --- the courier, or all, is killed between a refused notification and the creation -------------------
 
 $simulator->fault(verb => 'create', id => 'race-', action => 'hang_after');
 nudge($node, 'race-killed');
+$simulator->wait_hanging(1);
+kill 'KILL', courier_pid(worker_pid($node));
+wait_until_ended($node, where => q(n.conversation_id = 'race-killed'));
+is(outcome($node, 'race-killed'), 'in_doubt courier_lost create', 'the doubt is about the last call');
+is($simulator->verbs('id=race-killed'), 'check notify create', 'which was made once');
+is((lineage($node, q(l.requested_conversation_id = 'race-killed')))[0]{called_at}, undef,
+	'and nobody knows when it left: not when the notification did');
+
+$simulator->wait_hanging(0);
+nudge($node, 'race-stopped');
 $simulator->wait_hanging(1);
 $node->stop('immediate');
 $node->start;
 $simulator->clear_faults;
 wait_until_ended($node, where => q(n.conversation_id LIKE 'race-%'));
-is(outcome($node, 'race-killed'), 'in_doubt interrupted create', 'the doubt is about the last call');
-is($simulator->verbs('id=race-killed'), 'check notify create', 'which was made once');
+is(outcome($node, 'race-stopped'), 'in_doubt interrupted create', 'nor is another one forgotten when all is killed');
+is($simulator->verbs('id=race-stopped'), 'check notify create', 'which was made once, too');
 
 # --- many on the wire ------------------------------------------------------------------------------
 

@@ -238,6 +238,8 @@ delivery_note_made(Delivery *delivery)
 	delivery->posted = true;
 	delivery->nposts++;
 	delivery->last_post = delivery->step;
+	/* until its reply tells: what an earlier POST had is not its own */
+	delivery->reply.called_at = 0;
 	if (delivery->post.since == 0)
 		delivery->post.since = delivery->handed_at;
 }
