@@ -48,7 +48,7 @@ typedef struct Transfer
 	bool		too_late;		/* nothing was sent */
 	bool		hurries;		/* to connect in time to leave */
 	bool		tunnelled;		/* by CONNECT, through a proxy */
-	int64_t		started_at;
+	int64_t		started_at;		/* microseconds since 1970 */
 	char		error[CURL_ERROR_SIZE];
 	HttpDone	done;
 	void	   *owner;

@@ -32,6 +32,11 @@ typedef struct Intent
 typedef struct Thread Thread;
 typedef struct Customer Customer;
 
+/*
+ * Which clock a time is by, its type says: TimestampTz by the wall clock, which
+ * rows and the courier tell, too; Monotonic by the one that is never set.
+ */
+
 /* What the check found; kept for the steps that follow. */
 typedef struct Look
 {
@@ -39,7 +44,7 @@ typedef struct Look
 	const char *channel;
 	const char *customer_address;
 	const char *business_address;
-	TimestampTz checked_at;
+	TimestampTz checked_at;		/* when its answer was taken here */
 	int			server_version;	/* the server's "version" at the check */
 } Look;
 
@@ -54,7 +59,7 @@ typedef struct Reply
 	const char *correlation_id;
 	const char *new_conversation_id;
 	bool		opted_out;		/* the API refused the POST because the recipient wants none */
-	TimestampTz called_at;		/* of the last POST */
+	TimestampTz called_at;		/* of the last POST, as the courier's first byte left; 0: it told none */
 } Reply;
 
 typedef struct Delivery
