@@ -15,6 +15,7 @@ typedef enum FieldType
 /* A field's tag is its place in the table, counted from 1. */
 typedef struct FieldSpec
 {
+	const char *name;
 	FieldType	type;
 	size_t		offset;
 } FieldSpec;
@@ -29,7 +30,7 @@ typedef struct MessageSpec
 
 /* A member of another type does not compile. */
 #define MEMBER(type, message, field) \
-	{FIELD_##type, offsetof(message, field) + _Generic(((message *) 0)->field, MEMBER_OF_##type: 0)}
+	{#field, FIELD_##type, offsetof(message, field) + _Generic(((message *) 0)->field, MEMBER_OF_##type: 0)}
 #define MEMBER_OF_NUMBER int64_t
 #define MEMBER_OF_TEXT const char *
 #define MEMBER_OF_TEXT_OR_NULL const char *
@@ -180,6 +181,37 @@ get_message(const Frame *frame, const MessageSpec *spec, void *message)
 			return false;
 	}
 	return true;
+}
+
+/* FNV-1a, one byte and one word further. */
+static uint64_t
+fold_word(uint64_t hash, int byte, const char *word)
+{
+	const uint64_t prime = UINT64_C(0x100000001b3);
+
+	hash = (hash ^ (uint8_t) byte) * prime;
+	for (; *word != '\0'; word++)
+		hash = (hash ^ (uint8_t) *word) * prime;
+	return hash;
+}
+
+int64_t
+message_protocol(void)
+{
+	static const MessageSpec *const specs[] = {&hello, &server, &call, &reply, &rendered, &forget};
+	uint64_t	hash = fold_word(UINT64_C(0xcbf29ce484222325), PROTOCOL_VERSION, "");
+
+	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++)
+	{
+		hash = fold_word(hash, (int) specs[i]->kind, "");
+		for (int f = 0; f < specs[i]->nfields; f++)
+			hash = fold_word(hash, (int) specs[i]->fields[f].type, specs[i]->fields[f].name);
+	}
+	for (int i = 0; i < STEP_COUNT; i++)
+		hash = fold_word(hash, i, step_name((Step) i));
+	for (int i = 0; i < REPLY_CLASS_COUNT; i++)
+		hash = fold_word(hash, i, reply_class_name((ReplyClass) i));
+	return (int64_t) hash;
 }
 
 static bool

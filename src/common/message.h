@@ -16,7 +16,10 @@
 #include "frame.h"
 #include "nudge.h"
 
-/* Raised whenever a message changes; the two programs must agree on it. */
+/*
+ * Raised when a field comes to mean another thing.  A field or a word that is
+ * new, gone or elsewhere changes message_protocol() without it.
+ */
 #define PROTOCOL_VERSION 11
 
 typedef enum MessageKind
@@ -31,7 +34,7 @@ typedef enum MessageKind
 
 typedef struct HelloMessage
 {
-	int64_t		protocol;		/* PROTOCOL_VERSION */
+	int64_t		protocol;		/* message_protocol() */
 	const char *version;		/* of the courier */
 	const char *libraries;		/* libcurl, TLS and json-c with versions */
 } HelloMessage;
@@ -121,6 +124,9 @@ typedef struct RenderedMessage
 	const char *body;
 	const char *fault;			/* the reason for which it would not be sent; may be absent */
 } RenderedMessage;
+
+/* A number of the fields of all messages, on which the two programs must agree. */
+extern int64_t message_protocol(void);
 
 /* True if the message fits into a frame. */
 extern bool message_server_fits(const ServerMessage *message);

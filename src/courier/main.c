@@ -72,7 +72,7 @@ say_hello(void)
 {
 	char		http[128];
 	char		libraries[192];
-	HelloMessage hello = {PROTOCOL_VERSION, REENGAGE_VERSION, libraries};
+	HelloMessage hello = {message_protocol(), REENGAGE_VERSION, libraries};
 
 	http_describe(http, sizeof(http));
 	snprintf(libraries, sizeof(libraries), "%s json-c/%s", http, json_library_version());

@@ -323,7 +323,7 @@ handle_frame(CourierPipe *courier, const Frame *frame, ReplyMessage *reply, Rend
 
 	if (message_get_hello(frame, &hello))
 	{
-		if (hello.protocol != PROTOCOL_VERSION)
+		if (hello.protocol != message_protocol())
 			return note_lost_courier(courier, "the courier is of another version; run make install");
 		courier->ready = true;
 		return COURIER_READY;
