@@ -54,7 +54,7 @@ typedef enum Outcome
 	OUTCOME_COUNT
 } Outcome;
 
-/* Those before it follow from replies, this and the others from gates alone. */
+/* Those before it may follow from a reply; this and the others follow from none. */
 #define OUTCOME_OF_REPLY_COUNT OUTCOME_SUPPRESSED
 
 /*

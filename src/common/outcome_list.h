@@ -12,8 +12,8 @@
  * when the cause is gone; RESOLVE what is in doubt.
  *
  * A macro and no file to be included, as statements are made of it, too.  The
- * constraint lineage_outcome_check, docs/outcomes.md and NUDGES.IS_SENT in
- * snowflake/ say the same; test/house_rules compares them.
+ * constraint lineage_outcome_check, README.md, docs/outcomes.md and
+ * NUDGES.IS_SENT in snowflake/ say the same; test/house_rules compares them.
  */
 #ifndef REENGAGE_OUTCOME_LIST_H
 #define REENGAGE_OUTCOME_LIST_H
@@ -27,8 +27,8 @@
 	OUTCOME(EXPIRED, "expired", NOT_SENT, NOTHING) \
 	OUTCOME(EXHAUSTED, "exhausted", NOT_SENT, REDRIVE) \
 	OUTCOME(IN_DOUBT, "in_doubt", MAYBE_SENT, RESOLVE) \
-	OUTCOME(ANSWERED, "answered", NOT_SENT, NOTHING) /* said by the gates, too */ \
-	OUTCOME(SUPPRESSED, "suppressed", NOT_SENT, NOTHING) /* from here on by the gates alone */ \
+	OUTCOME(ANSWERED, "answered", NOT_SENT, NOTHING) /* said without a reply, too */ \
+	OUTCOME(SUPPRESSED, "suppressed", NOT_SENT, NOTHING) /* from here on no reply says it */ \
 	OUTCOME(CAPPED, "capped", NOT_SENT, NOTHING) \
 	OUTCOME(HELD_OUT, "held_out", NOT_SENT, NOTHING) \
 	OUTCOME_OF_SQL("cancelled", NOT_SENT, NOTHING) \

@@ -126,7 +126,7 @@ COMMENT ON COLUMN reengage.lineage.called_at IS 'when the first byte of the POST
 COMMENT ON COLUMN reengage.lineage.occurred_at IS 'when the outcome became known';
 COMMENT ON COLUMN reengage.lineage.recorded_at IS 'when this row was written';
 COMMENT ON COLUMN reengage.lineage.resolves IS 'the in-doubt row that this one settles';
-COMMENT ON COLUMN reengage.lineage.schema_version IS 'version of the meaning of these columns';
+COMMENT ON COLUMN reengage.lineage.schema_version IS 'version of the meaning of these columns: raised when one comes to mean another thing, not when one is added';
 COMMENT ON COLUMN reengage.lineage.xact_id IS 'the transaction that wrote the row, counted on across restores and promotions: a reader that remembers how far it has read orders lineage_settled by it, then by lineage_id';
 COMMENT ON COLUMN reengage.lineage.detail IS 'as the nudge said';
 

@@ -28,7 +28,8 @@ CREATE FUNCTION reengage.lineage_digest(l reengage.lineage) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 	-- The same text, in UTF-8, is hashed in Snowflake.  The bytes of a database
-	-- without an encoding are taken as they are.
+	-- without an encoding are taken as they are.  A column that is added stays out, or
+	-- the digests of days that the manifest has would not agree any more.
 	SELECT ('x' || substr(md5(convert_to(concat_ws('|',
 			l.lineage_id, coalesce(l.nudge_id::text, '~'), l.server, l.outcome,
 			l.requested_conversation_id, l.conversation_id, coalesce(l.previous_conversation_id, '~'),

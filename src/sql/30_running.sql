@@ -14,7 +14,7 @@ LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp SET row_securit
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS 'MODULE_PATHNAME', 'reengage_preview';
 COMMENT ON FUNCTION reengage.preview(uuid) IS
-	'the requests that a nudge would make, byte for byte, and when each is made; {...} stands for what only the check of the conversation can tell, whose channel is that of lineage, or else of the nudge; fault is why it would be refused instead, null: it would be sent; nothing is sent';
+	'the requests that a nudge would make, byte for byte, and when each is made; {...} stands for what only the check of the conversation can tell, whose channel is that of lineage, or else of the nudge; fault is why it would be refused instead, null: it would be sent, as far as opt-outs, answers, policies and the time let it; nothing is sent';
 GRANT EXECUTE ON FUNCTION reengage.preview(uuid) TO reengage_operator;
 
 CREATE FUNCTION reengage.preflight(server text, conversation_id text DEFAULT NULL)

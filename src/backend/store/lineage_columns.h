@@ -4,7 +4,9 @@
  * nudge's, or have defaults.
  *
  * Included for its rows, by whoever defines LINEAGE_COLUMN(), so it has no guard.
- * The first one is $1 of the statement that stores them.
+ * The first one is $1 of the statement that stores them.  INTEGER_OR_NULL and
+ * TIME_OR_NULL make 0 null: where 0 is a value and null is another, rows.h needs
+ * a type more, in which something that is no value is null, say -1.
  */
 LINEAGE_COLUMN(pg_uuid_t, UUID, nudge_id)
 LINEAGE_COLUMN(const char *, TEXT, outcome)
