@@ -39,9 +39,16 @@ column_value(const Column *column, const char *row, bool *isnull)
 			/* FALLTHROUGH */
 		case COLUMN_TIME:
 			return TimestampTzGetDatum(*(const TimestampTz *) field);
-		default:
-			elog(ERROR, "column \"%s\" is of results only", column->name);
+		case COLUMN_TIME_OR_NEVER:
+		case COLUMN_UTF8:
+		case COLUMN_BOOL:
+		case COLUMN_BIGINT:
+		case COLUMN_DOUBLE:
+		case COLUMN_STEP:
+		case COLUMN_BY_HAND:
+			break;
 	}
+	elog(ERROR, "column \"%s\" is of results only", column->name);
 	return (Datum) 0;
 }
 
