@@ -92,7 +92,7 @@ compose_headers(const CallMessage *message, const char *purpose, const char *tok
 	if (token != NULL)
 		authorization = format_text("\nAuthorization: Bearer %s", token);
 	headers = format_text("Accept: application/json"
-						  "\nUser-Agent: reengage/" REENGAGE_VERSION "%s%s",
+						  "\n" USER_AGENT_HEADER "%s%s",
 						  posting != NULL ? posting : "",
 						  authorization != NULL ? authorization : "");
 	free(posting);

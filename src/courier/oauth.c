@@ -48,7 +48,7 @@ oauth_compose(const Settings *settings, HttpRequest *request)
 	request->headers = format_text("Authorization: Basic %s\n"
 								   "Content-Type: application/x-www-form-urlencoded\n"
 								   "Accept: application/json\n"
-								   "User-Agent: reengage/" REENGAGE_VERSION,
+								   USER_AGENT_HEADER,
 								   settings->basic);
 	request->body = copy_text("grant_type=client_credentials");
 }
