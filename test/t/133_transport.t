@@ -147,7 +147,9 @@ for my $column (qw(conversation_id address channel))
 }
 for my $option (qw(api_url login_url proxy from_address))
 {
-	my $verb = $option eq 'api_url' ? 'SET' : 'ADD';
+	my $verb = $node->safe_psql('postgres', qq{SELECT CASE WHEN EXISTS (
+		SELECT FROM pg_foreign_server, pg_options_to_table(srvoptions) o WHERE srvname = 'box' AND option_name = '$option')
+		THEN 'SET' ELSE 'ADD' END});
 	like(psql_stderr($node, qq{DO \$\$ BEGIN EXECUTE format('ALTER SERVER box OPTIONS ($verb $option %L)', 'http://127.0.0.1' || $quoted); END \$\$}),
 		qr/ERROR: .*invalid value for option "$option"/, "nor in the option $option");
 }
