@@ -167,10 +167,10 @@ after_commit(Engine *engine)
 {
 	/* first, so that what waits for a customer is there when one that has ended lets go of it */
 	intents_committed(&engine->intents, XactLastCommitEnd, &engine->deliveries);
+	releases_committed(engine->released, &engine->deliveries);
 	for (int i = 0; i < engine->nending; i++)
 		if (!finish_after_commit(&engine->deliveries, engine->ending[i], &engine->totals))
 			engine->next_unlocking = monotonic_after(monotonic_now(), UNLOCKING_MS);
-	releases_committed(&engine->servers, engine->released, &engine->deliveries);
 	servers_say_states(&engine->servers);
 	servers_forget_dropped(&engine->servers, engine->calls.courier);
 	engine->totals.started += engine->started;

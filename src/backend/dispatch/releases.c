@@ -34,11 +34,16 @@ copy_names(const List *names, MemoryContext context)
 	return copies;
 }
 
-static void
-rewind_servers(dlist_head *servers, const List *released)
+List *
+releases_take(dlist_head *servers, Policies *policies, MemoryContext context)
 {
+	List	   *released = copy_names(store_take_releases(), context);
 	dlist_iter	iter;
 
+	if (released == NIL)
+		return NIL;
+	policies_forget(policies);
+	store_release_held(released);
 	dlist_foreach(iter, servers)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
@@ -46,36 +51,27 @@ rewind_servers(dlist_head *servers, const List *released)
 		if (is_among(released, server->name))
 			lanes_rewind_all(&server->lanes, DT_NOBEGIN);
 	}
-}
-
-List *
-releases_take(dlist_head *servers, Policies *policies, MemoryContext context)
-{
-	List	   *released = copy_names(store_take_releases(), context);
-
-	if (released == NIL)
-		return NIL;
-	policies_forget(policies);
-	store_release_held(released);
-	rewind_servers(servers, released);
 	return released;
 }
 
 void
-releases_committed(dlist_head *servers, const List *released, Deliveries *deliveries)
+releases_committed(const List *released, Deliveries *deliveries)
 {
 	dlist_iter	iter;
 
 	if (released == NIL)
 		return;
-	/* the tick passed over rows that it had in hand, and has let go of by now */
-	rewind_servers(servers, released);
 	dlist_foreach(iter, &deliveries->lists[DELIVERY_ENDING])
 	{
 		Delivery   *delivery = dlist_container(Delivery, node, iter.cur);
 
+		if (!hold_is_released(delivery->end.hold) || !is_among(released, delivery->server->name))
+			continue;
+		/* its row is due already; the tick passed over it, as it had it in hand */
+		if (delivery->written)
+			delivery->move_to = DT_NOBEGIN;
 		/* sooner than it had to does no harm: whatever holds it is asked again */
-		if (hold_is_released(delivery->end.hold) && is_among(released, delivery->server->name))
+		else
 			delivery->move_to = Min(delivery->move_to, GetCurrentTimestamp());
 	}
 }

@@ -17,9 +17,9 @@
 extern List *releases_take(dlist_head *servers, Policies *policies, MemoryContext context);
 
 /*
- * After its commit, and once what it wrote has been let go of: what it held, and
- * released itself, is looked at again, likewise what it had no room to write.
+ * After its commit, and before what it wrote is let go of: what it held and
+ * released itself is looked at again, likewise what it had no room to write.
  */
-extern void releases_committed(dlist_head *servers, const List *released, Deliveries *deliveries);
+extern void releases_committed(const List *released, Deliveries *deliveries);
 
 #endif
