@@ -7,27 +7,30 @@
 
 #include "memory.h"
 
-char *
-base64_encode(const char *text)
+void
+base64_group(char *to, const char *text, size_t length)
 {
 	static const char digits[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const unsigned char *from = (const unsigned char *) text;
+	unsigned	bits = (unsigned) from[0] << 16;
+
+	bits |= length > 1 ? (unsigned) from[1] << 8 : 0;
+	bits |= length > 2 ? from[2] : 0;
+	to[0] = digits[bits >> 18];
+	to[1] = digits[bits >> 12 & 63];
+	to[2] = length > 1 ? digits[bits >> 6 & 63] : '=';
+	to[3] = length > 2 ? digits[bits & 63] : '=';
+}
+
+char *
+base64_encode(const char *text)
+{
 	size_t		length = strlen(text);
-	char	   *encoded = allocate((length + 2) / 3 * 4 + 1);
+	char	   *encoded = allocate((length + 2) / 3 * BASE64_GROUP + 1);
 	char	   *to = encoded;
 
-	for (size_t i = 0; i < length; i += 3)
-	{
-		size_t		rest = length - i;
-		unsigned	bits = (unsigned) from[i] << 16;
-
-		bits |= rest > 1 ? (unsigned) from[i + 1] << 8 : 0;
-		bits |= rest > 2 ? from[i + 2] : 0;
-		*to++ = digits[bits >> 18];
-		*to++ = digits[bits >> 12 & 63];
-		*to++ = rest > 1 ? digits[bits >> 6 & 63] : '=';
-		*to++ = rest > 2 ? digits[bits & 63] : '=';
-	}
+	for (size_t i = 0; i < length; i += 3, to += BASE64_GROUP)
+		base64_group(to, text + i, length - i);
 	return encoded;
 }

@@ -15,7 +15,6 @@
 #include <strings.h>
 
 #include "base64.h"
-#include "memory.h"
 #include "unescape.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -41,6 +40,7 @@ typedef struct Table
 	size_t		size;			/* a power of 2; the rest is not looked at */
 	uint64_t	keys[SLOTS_MAX];	/* 0: free */
 	bool		told[SLOTS_MAX];
+	bool		has[256];		/* letters and digits, in lower case, that were said at all */
 } Table;
 
 /* A stretch of a reading that is compared: its first and its last letter. */
@@ -160,6 +160,7 @@ table_empty(Table *table, size_t length)
 		table->size *= 2;
 	memset(table->keys, 0, table->size * sizeof(table->keys[0]));
 	memset(table->told, 0, table->size * sizeof(table->told[0]));
+	memset(table->has, false, sizeof(table->has));
 }
 
 static void
@@ -173,7 +174,12 @@ note_said(const Window *window, void *argument)
 static void
 note_windows_said(const Unescaped *reading, void *argument)
 {
-	visit_windows(reading, note_said, argument);
+	Table	   *table = argument;
+
+	for (size_t i = 0; i < reading->count; i++)
+		if (is_alnum(reading->letters[i].c))
+			table->has[reading->letters[i].c | 0x20] = true;
+	visit_windows(reading, note_said, table);
 }
 
 static void
@@ -193,53 +199,78 @@ note_windows_told(const Unescaped *reading, void *argument)
 
 /* --- what was told ---------------------------------------------------------------------- */
 
-/* Ids are full of digits that are the same by chance as those of an error's code. */
-static void
-note_runs_told(const Unescaped *reading, Table *table)
+/*
+ * Ids are full of digits that are the same by chance as those of an error's code,
+ * so only runs are compared.  What has a letter that was never said is no run of
+ * what was: most of what was told is passed over without a look into the table.
+ */
+typedef struct Runs
 {
-	Tail		tail = {.count = 0};
+	Table	   *table;
+	unsigned char letters[RUN];
+	int			count;
+} Runs;
 
-	for (size_t i = 0; i < reading->count; i++)
-		if (is_alnum(reading->letters[i].c))
-		{
-			tail_add(&tail, reading->letters[i].c, i);
-			if (tail.count == RUN)
-			{
-				Window		window = {key_of(KEY_RUN, tail.letters, RUN), 0, 0};
+static void
+runs_add(Runs *runs, unsigned char c)
+{
+	Window		window = {0};
 
-				note_told(&window, table);
-			}
-		}
+	if (!is_alnum(c))
+		return;
+	if (!runs->table->has[c | 0x20])
+	{
+		runs->count = 0;
+		return;
+	}
+	if (runs->count == RUN)
+		memmove(runs->letters, runs->letters + 1, --runs->count);
+	runs->letters[runs->count++] = c;
+	if (runs->count < RUN)
+		return;
+	window.key = key_of(KEY_RUN, runs->letters, RUN);
+	note_told(&window, runs->table);
 }
 
 static void
-note_id_told(const Unescaped *reading, void *argument)
+note_runs_of_reading(const Unescaped *reading, void *argument)
 {
-	note_runs_told(reading, argument);
+	Runs		runs = {.table = argument};
+
+	for (size_t i = 0; i < reading->count; i++)
+		runs_add(&runs, reading->letters[i].c);
+}
+
+static void
+note_runs_told(const char *text, Table *table)
+{
+	Runs		runs = {.table = table};
+
+	if (may_be_escaped(text))
+		read_each_way(text, strlen(text), note_runs_of_reading, table);
+	else
+		for (; *text != '\0'; text++)
+			runs_add(&runs, (unsigned char) *text);
 }
 
 /* In the middle of other base64 it begins at any of three places. */
 static void
 note_base64_told(const char *text, Table *table)
 {
-	static const char *const fillers[] = {"", "x", "xx"};
+	size_t		length = strlen(text);
 
-	for (size_t i = 0; i < COUNT(fillers); i++)
+	for (size_t start = 0; start < 3; start++)
 	{
-		char	   *longer = format_text("%s%s", fillers[i], text);
-		char	   *encoded = base64_encode(longer);
-		size_t		begin = i > 0 ? 4 : 0;	/* with the filler in them */
-		size_t		length = strlen(encoded);
+		Runs		runs = {.table = table};
 
-		if (length > begin)
+		for (size_t at = start; at < length; at += 3)
 		{
-			Unescaped		reading = read_plainly(encoded + begin, length - begin);
+			char		digits[BASE64_GROUP];
 
-			note_runs_told(&reading, table);
-			free(reading.letters);
+			base64_group(digits, text + at, length - at);
+			for (int i = 0; i < BASE64_GROUP; i++)
+				runs_add(&runs, (unsigned char) digits[i]);
 		}
-		forget_text(longer);
-		forget_text(encoded);
 	}
 }
 
@@ -253,11 +284,14 @@ note_all_told(const Told *told, Table *table)
 
 		if (text != NULL && text[0] != '\0')
 		{
-			read_each_way(text, strlen(text), told->only_runs ? note_id_told : note_windows_told, table);
+			if (told->only_runs)
+				note_runs_told(text, table);
+			else
+				read_each_way(text, strlen(text), note_windows_told, table);
 			note_base64_told(text, table);
 		}
 		if (id != NULL && id[0] != '\0')
-			read_each_way(id, strlen(id), note_id_told, table);
+			note_runs_told(id, table);
 	}
 }
 

@@ -28,29 +28,19 @@ is_continuation(char c)
 	return ((unsigned char) c & 0xC0) == 0x80;
 }
 
-/* How many bytes of a secret begin here; 0: none. */
-static size_t
-secret_at(const char *from, size_t length, const Secrets *secrets)
-{
-	size_t		longest = 0;
-
-	for (int i = 0; i < SECRET_COUNT; i++)
-	{
-		const char *word = secrets->words[i];
-		size_t		size = word != NULL ? strlen(word) : 0;
-
-		if (size > longest && size <= length && memcmp(from, word, size) == 0)
-			longest = size;
-	}
-	return longest;
-}
-
 /* However short they are, as they are. */
 static void
 mark_secrets(const char *from, size_t length, const Secrets *secrets, bool *marks)
 {
-	for (size_t i = 0; i < length; i++)
-		memset(marks + i, true, secret_at(from + i, length - i, secrets));
+	for (int i = 0; i < SECRET_COUNT; i++)
+	{
+		const char *word = secrets->words[i];
+		size_t		size = word != NULL ? strlen(word) : 0;
+		const char *found = size > 0 ? memmem(from, length, word, size) : NULL;
+
+		for (; found != NULL; found = memmem(found + 1, length - (size_t) (found + 1 - from), word, size))
+			memset(marks + (found - from), true, size);
+	}
 }
 
 static void

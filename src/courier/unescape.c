@@ -143,6 +143,13 @@ read_tag(const Unescaped *reading, size_t at, unsigned char *c)
 	return 0;
 }
 
+/* What read_escape() looks at. */
+bool
+may_be_escaped(const char *text)
+{
+	return strpbrk(text, "%=\\&<") != NULL;
+}
+
 /* What is escaped here takes so many letters; 0: nothing is. */
 static size_t
 read_escape(const Unescaped *reading, size_t at, unsigned char *c)

@@ -39,6 +39,9 @@ extern Unescaped read_plainly(const char *text, size_t length);
 /* Calls the reader for each way, of which there are at most READINGS. */
 extern void read_each_way(const char *text, size_t length, Reader reader, void *argument);
 
+/* Else there is but one way to read it. */
+extern bool may_be_escaped(const char *text);
+
 /* Marks the bytes of the text that these letters stand for, both included. */
 extern void mark_letters(const Unescaped *reading, size_t first, size_t last, bool *marks);
 
