@@ -25,6 +25,7 @@
 #include "exit.h"
 #include "headers.h"
 #include "http_certificate.h"
+#include "http_events.h"
 #include "http_failure.h"
 #include "http_headers.h"
 #include "http_reuse.h"
@@ -122,6 +123,7 @@ http_start(void)
 	require(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 	multi = curl_multi_init();
 	require(multi != NULL);
+	events_start(multi);
 }
 
 void
@@ -435,7 +437,7 @@ http_run(void)
 	CURLMsg    *message;
 	int			count;
 
-	require(curl_multi_perform(multi, &count) == CURLM_OK);
+	events_run(multi);
 	while ((message = curl_multi_info_read(multi, &count)) != NULL)
 		if (message->msg == CURLMSG_DONE)
 			finish_transfer(message->easy_handle, message->data.result);
@@ -444,11 +446,7 @@ http_run(void)
 void
 http_wait(int fd, bool or_output, int timeout_ms)
 {
-	struct curl_waitfd watched = {.fd = fd, .events = CURL_WAIT_POLLIN};
-
-	if (or_output)
-		watched.events |= CURL_WAIT_POLLOUT;
-	require(curl_multi_poll(multi, &watched, 1, timeout_ms, NULL) == CURLM_OK);
+	events_wait(multi, fd, or_output, timeout_ms);
 }
 
 void

@@ -1,0 +1,163 @@
+/*
+ * http_events.c: see http_events.h.
+ */
+#include "http_events.h"
+
+#include <errno.h>
+
+#include "clock.h"
+#include "exit.h"
+
+#ifdef __linux__
+
+#include <sys/epoll.h>
+
+/* More than are ready at once; others are told of the next time. */
+#define EVENTS_MAX 256
+
+#define NEVER (-1)
+
+static int	epoll_fd;
+static struct epoll_event ready[EVENTS_MAX];
+static int	nready;
+static int64_t call_at_ms = NEVER;
+static unsigned watched_for;	/* of the descriptor that is not libcurl's */
+
+static void
+watch_descriptor(int fd, unsigned events, bool known)
+{
+	struct epoll_event event = {.events = events, .data.fd = fd};
+
+	if (epoll_ctl(epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) == 0)
+		return;
+	/* libcurl may close a socket before it says so, and have another one of its number */
+	require((errno == ENOENT || errno == EEXIST) &&
+			epoll_ctl(epoll_fd, errno == ENOENT ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) == 0);
+}
+
+static unsigned
+events_of(int what)
+{
+	return (what & CURL_POLL_IN ? (unsigned) EPOLLIN : 0) | (what & CURL_POLL_OUT ? (unsigned) EPOLLOUT : 0);
+}
+
+static int
+on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *argument, void *known)
+{
+	(void) easy;
+	if (what == CURL_POLL_REMOVE)
+		(void) epoll_ctl(epoll_fd, EPOLL_CTL_DEL, socket, NULL);
+	else
+	{
+		watch_descriptor(socket, events_of(what), known != NULL);
+		(void) curl_multi_assign(argument, socket, &epoll_fd);
+	}
+	return 0;
+}
+
+static int
+on_time_wanted(CURLM *multi, long timeout_ms, void *argument)
+{
+	(void) multi;
+	(void) argument;
+	call_at_ms = timeout_ms >= 0 ? clock_monotonic_ms() + timeout_ms : NEVER;
+	return 0;
+}
+
+void
+events_start(CURLM *multi)
+{
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	require(epoll_fd >= 0);
+	require(curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted) == CURLM_OK);
+	require(curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, multi) == CURLM_OK);
+	require(curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_time_wanted) == CURLM_OK);
+}
+
+/* A socket that it has closed meanwhile it does not know any more. */
+static void
+tell_of(CURLM *multi, const struct epoll_event *event)
+{
+	int			running;
+	int			what = (event->events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+		(event->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+		(event->events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+
+	require(curl_multi_socket_action(multi, event->data.fd, what, &running) == CURLM_OK);
+}
+
+void
+events_run(CURLM *multi)
+{
+	int			running;
+
+	for (int i = 0; i < nready; i++)
+		tell_of(multi, &ready[i]);
+	nready = 0;
+	if (call_at_ms == NEVER || call_at_ms > clock_monotonic_ms())
+		return;
+	call_at_ms = NEVER;
+	require(curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running) == CURLM_OK);
+}
+
+/* Of the other descriptor nobody asks what it has: it is looked at each time. */
+static void
+leave_out(int fd)
+{
+	int			left = 0;
+
+	for (int i = 0; i < nready; i++)
+		if (ready[i].data.fd != fd)
+			ready[left++] = ready[i];
+	nready = left;
+}
+
+void
+events_wait(CURLM *multi, int fd, bool or_output, int timeout_ms)
+{
+	unsigned	wanted = EPOLLIN | (or_output ? (unsigned) EPOLLOUT : 0);
+
+	(void) multi;
+	if (wanted != watched_for)
+		watch_descriptor(fd, wanted, watched_for != 0);
+	watched_for = wanted;
+	if (call_at_ms != NEVER)
+	{
+		int64_t		left_ms = call_at_ms - clock_monotonic_ms();
+
+		if (left_ms < timeout_ms)
+			timeout_ms = left_ms > 0 ? (int) left_ms : 0;
+	}
+	nready = epoll_wait(epoll_fd, ready, EVENTS_MAX, timeout_ms);
+	if (nready < 0)
+		nready = 0;
+	leave_out(fd);
+}
+
+#else
+
+void
+events_start(CURLM *multi)
+{
+	(void) multi;
+}
+
+void
+events_run(CURLM *multi)
+{
+	int			running;
+
+	require(curl_multi_perform(multi, &running) == CURLM_OK);
+}
+
+void
+events_wait(CURLM *multi, int fd, bool or_output, int timeout_ms)
+{
+	struct curl_waitfd watched = {.fd = fd, .events = CURL_WAIT_POLLIN};
+
+	if (or_output)
+		watched.events |= CURL_WAIT_POLLOUT;
+	require(curl_multi_poll(multi, &watched, 1, timeout_ms, NULL) == CURLM_OK);
+}
+
+#endif
