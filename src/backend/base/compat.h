@@ -21,8 +21,10 @@
 
 #if PG_VERSION_NUM >= 160000
 #define server_aclcheck(server, role, mode) object_aclcheck(ForeignServerRelationId, server, role, mode)
+#define insert_index_entries(target, slot, estate) ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL, false)
 #else
 #define server_aclcheck(server, role, mode) pg_foreign_server_aclcheck(server, role, mode)
+#define insert_index_entries(target, slot, estate) ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
 #endif
 
 #if PG_VERSION_NUM >= 170000

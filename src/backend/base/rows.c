@@ -16,10 +16,10 @@
 
 #include "base/rows.h"
 
-static Datum
-column_value(const Column *column, const char *row, bool *isnull)
+Datum
+column_value(const Column *column, const void *row, bool *isnull)
 {
-	const void *field = row + column->offset;
+	const void *field = (const char *) row + column->offset;
 
 	*isnull = false;
 	switch (column->type)

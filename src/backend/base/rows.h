@@ -68,6 +68,9 @@ extern const char *column_name(const Column *column);
 /* The type of the array that has a column of a batch. */
 extern Oid	column_array_type(ColumnType type);
 
+/* A member of a struct, as a value of its type. */
+extern Datum column_value(const Column *column, const void *row, bool *isnull);
+
 /* One array argument for each column, of "count" structs of "size" bytes. */
 extern void make_arguments(Datum *arguments, const Column *columns, int ncolumns,
 						   const void *rows, size_t size, int count);

@@ -154,23 +154,25 @@ write_outcomes(const Batch *batch)
 {
 	OutcomeRow *rows = palloc(sizeof(OutcomeRow) * batch->count);
 	OptOutRow  *opt_outs = palloc(sizeof(OptOutRow) * batch->count);
-	bool	   *stored = palloc(sizeof(bool) * batch->count);
+	Settled    *settled = palloc(sizeof(Settled) * batch->count);
 	int			nopt_outs = 0;
 
 	rule_out_rings(batch);
 	for (int i = 0; i < batch->count; i++)
-	{
 		rows[i] = outcome_row(batch->deliveries[i], &batch->key);
-		if (batch->deliveries[i]->reply.opted_out)
-			opt_outs[nopt_outs++] = opt_out_row(batch->deliveries[i]);
+	store_settle(rows, batch->count, settled);
+	for (int i = 0; i < batch->count; i++)
+	{
+		Delivery   *delivery = batch->deliveries[i];
+
+		delivery->locked_out = settled[i] == SETTLED_NOT_YET;
+		if (settled[i] == SETTLED_BEFORE)
+			delivery->end = (Decision) {.kind = DECIDE_BLOCK};
+		if (!delivery->locked_out && delivery->reply.opted_out)
+			opt_outs[nopt_outs++] = opt_out_row(delivery);
 	}
-	store_settle(rows, batch->count, stored);
 	if (nopt_outs > 0)
 		store_record_opt_outs(opt_outs, nopt_outs);
-	for (int i = 0; i < batch->count; i++)
-		/* it was cancelled meanwhile, and ended so */
-		if (!stored[i])
-			batch->deliveries[i]->end = (Decision) {.kind = DECIDE_BLOCK};
 }
 
 /* What can always be stored, and still says all that is known. */
@@ -239,6 +241,27 @@ unresolved_row(const Delivery *delivery)
 	return row;
 }
 
+/* Rows of the schedule anybody may have locked who may write them. */
+static int
+leave_out_moves(Delivery **deliveries, int count)
+{
+	pg_uuid_t  *nudge_ids = palloc(sizeof(pg_uuid_t) * (count + 1));
+	bool	   *locked = palloc(sizeof(bool) * (count + 1));
+	int			left = 0;
+
+	for (int i = 0; i < count; i++)
+		nudge_ids[i] = deliveries[i]->nudge_id;
+	if (count > 0)
+		store_lock_due(nudge_ids, count, locked);
+	for (int i = 0; i < count; i++)
+	{
+		deliveries[i]->locked_out = locked[i];
+		if (!locked[i])
+			deliveries[left++] = deliveries[i];
+	}
+	return left;
+}
+
 /* Moves in the schedule, and what the next attempt is to make again. */
 static void
 write_moves(Delivery **deliveries, int count)
@@ -247,6 +270,7 @@ write_moves(Delivery **deliveries, int count)
 	UnresolvedRow *unresolved = palloc(sizeof(UnresolvedRow) * (count + 1));
 	int			nunresolved = 0;
 
+	count = leave_out_moves(deliveries, count);
 	for (int i = 0; i < count; i++)
 	{
 		moves[i] = move_row(deliveries[i]);
@@ -274,15 +298,13 @@ opt_out_is_open(const Delivery *delivery)
 /*
  * A nudge without a call on the wire may be cancelled meanwhile: whoever locks
  * it first decides.  Likewise for the opt-out that the API told us of, where
- * somebody records one; for a session, where resolve() is about to say what
- * leads to its place in the thread, or follows there; and for rows of the schedule, which anybody may have
- * locked who may write them.  Returns how many are left of the deliveries.
+ * somebody records one; and for a session, where resolve() is about to say what
+ * leads to its place in the thread, or follows there.  Returns how many are left
+ * of the deliveries.
  */
 static int
 leave_out_locked(Delivery **deliveries, int count)
 {
-	pg_uuid_t  *nudge_ids = palloc(sizeof(pg_uuid_t) * (count + 1));
-	bool	   *locked = palloc(sizeof(bool) * (count + 1));
 	int			left = 0;
 
 	for (int i = 0; i < count; i++)
@@ -293,15 +315,8 @@ leave_out_locked(Delivery **deliveries, int count)
 		delivery->locked_out = (!delivery_has_called(delivery) && !gate_locks_try_end(delivery)) ||
 			(delivery->reply.opted_out && opt_out_is_open(delivery)) ||
 			(delivery->end.outcome == OUTCOME_SESSION_CREATED && !gate_locks_try_session(delivery));
-		nudge_ids[i] = delivery->nudge_id;
-	}
-	if (count > 0)
-		store_lock_due(nudge_ids, count, locked);
-	for (int i = 0; i < count; i++)
-	{
-		deliveries[i]->locked_out |= locked[i];
-		if (!deliveries[i]->locked_out)
-			deliveries[left++] = deliveries[i];
+		if (!delivery->locked_out)
+			deliveries[left++] = delivery;
 	}
 	return left;
 }
@@ -349,7 +364,7 @@ write_all(void *argument)
 	}
 	write_moves(moving, nmoving);
 	for (int i = 0; i < batch->count; i++)
-		batch->deliveries[i]->written = true;
+		batch->deliveries[i]->written = !batch->deliveries[i]->locked_out;
 }
 
 /* In a subtransaction of its own.  What the database refuses even so stays unwritten. */
@@ -359,7 +374,7 @@ write_one(Delivery *delivery, AddressKey key)
 	Batch		batch = {&delivery, 1, key};
 	int			sqlstate = tick_try(write_all, &batch);
 
-	delivery->locked_out = sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+	delivery->locked_out |= sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
 	if (sqlstate == 0 || delivery->locked_out)
 		return;
 	if (delivery->end.kind == DECIDE_SETTLE)

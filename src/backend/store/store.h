@@ -119,6 +119,14 @@ typedef struct OutcomeRow
 #undef LINEAGE_COLUMN
 } OutcomeRow;
 
+/* What has become of it. */
+typedef enum Settled
+{
+	SETTLED,
+	SETTLED_BEFORE,				/* it has another outcome, as it was cancelled, or is no more */
+	SETTLED_NOT_YET				/* somebody has locked its row of the schedule */
+} Settled;
+
 /* A session to be: what it is to follow. */
 typedef struct SessionRow
 {
@@ -266,8 +274,8 @@ extern void store_lock_due(const pg_uuid_t *nudge_ids, int count, bool *locked);
 /* Which of these sessions lead, by what is in lineage, to the conversation that they are to follow. */
 extern void store_find_rings(const SessionRow *rows, int count, bool *rings);
 
-/* Ends the nudges.  "stored" says of each whether it had no outcome before. */
-extern void store_settle(const OutcomeRow *rows, int count, bool *stored);
+/* Ends the nudges, and says of each what has become of it. */
+extern void store_settle(const OutcomeRow *rows, int count, Settled *settled);
 extern void store_move(const MoveRow *rows, int count);
 
 /*

@@ -3,10 +3,17 @@
  */
 #include "postgres.h"
 
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "base/rows.h"
+#include "store/lineage_insert.h"
+#include "store/lookup.h"
 #include "store/statement.h"
 #include "store/store.h"
 
@@ -54,6 +61,8 @@ store_find_rings(const SessionRow *rows, int count, bool *rings)
 		rings[row] = result_bool(row);
 }
 
+/* --- by a statement, whose triggers fire ----------------------------------------------- */
+
 /* Of the batch of outcomes, one that is to be in lineage now. */
 typedef struct SettledRow
 {
@@ -71,8 +80,8 @@ static const Column settled_columns[] = {
  * One that has an outcome already, as it was cancelled, gets no other; one that
  * somebody took out of the schedule gets it all the same.
  */
-void
-store_settle(const OutcomeRow *rows, int count, bool *stored)
+static void
+settle_rows(const OutcomeRow *rows, int count, bool *stored)
 {
 	static const Column columns[] = {
 #define LINEAGE_COLUMN(c_type, type, column) COLUMN(type, OutcomeRow, column),
@@ -123,4 +132,130 @@ store_settle(const OutcomeRow *rows, int count, bool *stored)
 					 errhint("Drop the trigger.")));
 		stored[settled[row].place - 1] = true;
 	}
+}
+
+/* Those that are locked stay out of it. */
+static void
+settle_by_statement(const OutcomeRow *rows, int count, Settled *settled)
+{
+	pg_uuid_t  *nudge_ids = palloc(sizeof(pg_uuid_t) * count);
+	OutcomeRow *free_rows = palloc(sizeof(OutcomeRow) * count);
+	bool	   *locked = palloc(sizeof(bool) * count);
+	bool	   *stored = palloc(sizeof(bool) * count);
+	int			nfree = 0;
+
+	for (int i = 0; i < count; i++)
+		nudge_ids[i] = rows[i].nudge_id;
+	store_lock_due(nudge_ids, count, locked);
+	for (int i = 0; i < count; i++)
+		if (!locked[i])
+			free_rows[nfree++] = rows[i];
+	if (nfree > 0)
+		settle_rows(free_rows, nfree, stored);
+	for (int i = 0, place = 0; i < count; i++)
+		settled[i] = locked[i] ? SETTLED_NOT_YET : stored[place++] ? SETTLED : SETTLED_BEFORE;
+}
+
+/* --- row by row, where nothing fires ------------------------------------------------------ */
+
+static bool
+fires_insert(const TriggerDesc *triggers)
+{
+	return triggers != NULL &&
+		(triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
+		 triggers->trig_insert_before_statement || triggers->trig_insert_after_statement);
+}
+
+static bool
+fires_delete(const TriggerDesc *triggers)
+{
+	return triggers != NULL &&
+		(triggers->trig_delete_before_row || triggers->trig_delete_after_row ||
+		 triggers->trig_delete_before_statement || triggers->trig_delete_after_statement);
+}
+
+typedef struct Settling
+{
+	Lookup		due;
+	Lookup		nudges;
+	Lookup		lineage;
+	LineageInsert *insert;
+} Settling;
+
+/* For a lock nobody waits. */
+static Settled
+delete_due(Lookup *due, TupleTableSlot *row)
+{
+	TM_FailureData failure;
+	TM_Result	result = table_tuple_delete(due->table, &row->tts_tid, GetCurrentCommandId(true),
+											due->scan->xs_snapshot, InvalidSnapshot, false, &failure, false);
+
+	return result == TM_Ok ? SETTLED : SETTLED_NOT_YET;
+}
+
+static Settled
+settle_one(Settling *settling, const OutcomeRow *outcome)
+{
+	TupleTableSlot *nudge = lookup_find(&settling->nudges, &outcome->nudge_id);
+	TupleTableSlot *due = lookup_find(&settling->due, &outcome->nudge_id);
+
+	if (nudge == NULL)
+		return SETTLED_BEFORE;
+	if (due != NULL && delete_due(&settling->due, due) != SETTLED)
+		return SETTLED_NOT_YET;
+	/* it was cancelled, or somebody took it out of the schedule */
+	if (due == NULL && lookup_find(&settling->lineage, &outcome->nudge_id) != NULL)
+		return SETTLED_BEFORE;
+	lineage_insert_add(settling->insert, outcome, nudge);
+	return SETTLED;
+}
+
+static void
+settle_directly(Relation lineage, const OutcomeRow *rows, int count, Settled *settled)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Settling	settling = {
+		.due = lookup_begin("due", "due_pkey", snapshot),
+		.nudges = lookup_begin("nudges", "nudges_pkey", snapshot),
+		.lineage = lookup_begin("lineage", "lineage_nudge", snapshot),
+	};
+
+	settling.insert = lineage_insert_begin(lineage, settling.nudges.table, count);
+	for (int i = 0; i < count; i++)
+		settled[i] = settle_one(&settling, &rows[i]);
+	lookup_end(&settling.due);
+	lookup_end(&settling.nudges);
+	lookup_end(&settling.lineage);
+	UnregisterSnapshot(snapshot);
+	lineage_insert_end(settling.insert);
+}
+
+static void
+delete_unresolved(const OutcomeRow *rows, int count)
+{
+	static const Column columns[] = {COLUMN(UUID, OutcomeRow, nudge_id)};
+	static Statement statement = {
+		"DELETE FROM reengage.unresolved u WHERE u.nudge_id = ANY ($1)", BATCH_OF(columns)
+	};
+
+	execute_batch(&statement, NULL, rows, sizeof(OutcomeRow), count, SPI_OK_DELETE);
+}
+
+/* --- either way ---------------------------------------------------------------------------- */
+
+void
+store_settle(const OutcomeRow *rows, int count, Settled *settled)
+{
+	Relation	lineage = open_table("lineage", RowExclusiveLock, ACL_INSERT);
+	Relation	due = open_table("due", RowExclusiveLock, ACL_DELETE);
+
+	if (fires_insert(lineage->trigdesc) || fires_delete(due->trigdesc))
+		settle_by_statement(rows, count, settled);
+	else
+	{
+		settle_directly(lineage, rows, count, settled);
+		delete_unresolved(rows, count);
+	}
+	table_close(due, NoLock);
+	table_close(lineage, NoLock);
 }
