@@ -296,7 +296,7 @@ is(outcome($node, 'live-mine'), 'in_doubt interrupted notify', 'its call is in d
 # --- run(), within statement_timeout --------------------------------------------------------
 
 $simulator->set(latency_ms => 300);
-ask('many', 200);
+ask('many', 1000);
 $said = psql_stderr($node, q{SET statement_timeout = '4s'; CALL reengage.run()});
 unlike($said, qr/statement timeout/, 'run() ends before its time is over');
 like($said, qr/NOTICE:  \d+ nudges ended/, 'and says what it did');

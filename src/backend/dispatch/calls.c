@@ -134,6 +134,7 @@ calls_take_replies(Calls *calls, Monotonic now)
 				if (delivery == NULL)
 					break;
 				deliveries_call_ended(calls->deliveries, delivery);
+				flow_note(&delivery->server->flow, now);
 				TEST_POINT(delivery->step == STEP_CHECK ? "check_answered" : "reply_read");
 				reply_take(calls->deliveries, delivery, &reply, now);
 				break;

@@ -385,6 +385,17 @@ courier_wait(CourierPipe *courier, long timeout)
 	ResetLatch(MyLatch);
 }
 
+void
+courier_leave_alone(CourierPipe *courier, int timeout)
+{
+	if (courier == NULL || courier->events == NULL)
+		return;
+	send_queued(courier);
+	if (courier->out.length == 0)
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_TIMEOUT, timeout, wait_event(WAIT_FOR_WORK));
+	ResetLatch(MyLatch);
+}
+
 bool
 courier_is_ready(const CourierPipe *courier)
 {

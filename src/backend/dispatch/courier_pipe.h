@@ -45,6 +45,9 @@ extern CourierEvent courier_next(CourierPipe *courier, ReplyMessage *reply, Rend
  */
 extern void courier_wait(CourierPipe *courier, long timeout);
 
+/* The same, in milliseconds, but whatever the courier says waits, too. */
+extern void courier_leave_alone(CourierPipe *courier, int timeout);
+
 extern bool courier_is_ready(const CourierPipe *courier);
 
 /* So much is queued that the next one is better kept until some of it was sent. */

@@ -217,6 +217,7 @@ deliveries_call_begins(Deliveries *deliveries, Delivery *delivery, int64 call_id
 
 	entry->delivery = delivery;
 	delivery->call_id = call_id;
+	delivery->server->calling++;
 	delivery_say(delivery, DEBUG1, "%s is with the courier", step_name(delivery->step));
 	delivery_move(deliveries, delivery, delivery->step == STEP_CHECK ? DELIVERY_CHECKING : DELIVERY_POSTING);
 }
@@ -226,6 +227,7 @@ deliveries_call_ended(Deliveries *deliveries, Delivery *delivery)
 {
 	hash_search(deliveries->by_call, &delivery->call_id, HASH_REMOVE, NULL);
 	delivery->call_id = 0;
+	delivery->server->calling--;
 }
 
 Delivery *

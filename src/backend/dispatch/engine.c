@@ -393,7 +393,12 @@ engine_turn(Engine *engine)
 void
 engine_wait(Engine *engine, long timeout)
 {
-	courier_wait(engine->calls.courier, timeout);
+	int			nap_ms = servers_nap_ms(&engine->servers, monotonic_now());
+
+	if (nap_ms > 0 && (timeout < 0 || timeout > nap_ms))
+		courier_leave_alone(engine->calls.courier, nap_ms);
+	else
+		courier_wait(engine->calls.courier, timeout);
 }
 
 Engine *

@@ -358,12 +358,30 @@ servers_forget_dropped(dlist_head *servers, CourierPipe *courier)
 	}
 }
 
+/* Times "max_in_flight". */
+#define AHEAD_MOST 3
+
+/* A lone nudge beside many others may meet one. */
+#define NAP_MOST_MS 10
+
+int
+server_calls_ahead(const Server *server, Monotonic now)
+{
+	const ServerMessage *courier = &server->options.courier;
+
+	/* a limit of requests leaves none */
+	if (courier->max_requests_per_minute > 0)
+		return 0;
+	return (int) Min(AHEAD_MOST * courier->max_in_flight, flow_of_window(&server->flow, now));
+}
+
 int
 server_capacity(const Server *server, Monotonic now)
 {
 	if (!server->exists || server->paused || server->text >= SERVER_TEXT_MAX)
 		return 0;
-	return circuit_room(&server->breaker.circuit, most_in_flight(&server->options), server->in_flight, now);
+	return circuit_room(&server->breaker.circuit, most_in_flight(&server->options) + server_calls_ahead(server, now),
+						server->in_flight, now);
 }
 
 void
@@ -454,4 +472,22 @@ servers_next_look(const dlist_head *servers, const Clocks *clocks)
 	dlist_foreach(iter, unconstify(dlist_head *, servers))
 		next = monotonic_earlier(next, next_look(dlist_container(Server, node, iter.cur), clocks));
 	return next;
+}
+
+/* Half of the time that the courier's spare calls last. */
+int
+servers_nap_ms(const dlist_head *servers, Monotonic now)
+{
+	int64		spare = 0;
+	int64		flow = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, servers))
+	{
+		const Server *server = dlist_container(Server, node, iter.cur);
+
+		spare += Max(server->calling - server->options.courier.max_in_flight, 0);
+		flow += flow_of_window(&server->flow, now);
+	}
+	return flow > 0 ? (int) Min(spare * FLOW_WINDOW_MS / 2 / flow, NAP_MOST_MS) : 0;
 }

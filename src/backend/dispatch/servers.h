@@ -16,6 +16,7 @@
 #include "dispatch/breaker.h"
 #include "dispatch/courier_pipe.h"
 #include "dispatch/lanes.h"
+#include "flow.h"
 #include "store/store.h"
 
 /*
@@ -40,6 +41,8 @@ typedef struct Server
 	int			in_hand;		/* nudges that the engine has taken out of the schedule: of these, */
 	int			ready;			/* nudges in hand that may be started */
 	int			in_flight;		/* nudges that were started and have not ended */
+	int			calling;		/* of these, with the courier */
+	Flow		flow;			/* of its answers */
 	Size		text;			/* bytes of those that hold a place in flight */
 	int			nlocked;	/* that somebody else has locked; they are still due: */
 	TimestampTz locked_from;	/* the earliest of them */
@@ -106,6 +109,18 @@ extern void servers_say_states(dlist_head *servers);
 
 /* After a commit: lets go of servers that were dropped, once none of their nudges is in hand. */
 extern void servers_forget_dropped(dlist_head *servers, CourierPipe *courier);
+
+/*
+ * Calls that the courier may have beyond those that can be on the wire, so that
+ * no connection is idle during a tick: as many as leave within a quarter of a second.
+ */
+extern int	server_calls_ahead(const Server *server, Monotonic now);
+
+/*
+ * For so long the courier needs nobody: the answers of that time can be taken in
+ * together.  0: it may run out of calls.
+ */
+extern int	servers_nap_ms(const dlist_head *servers, Monotonic now);
 
 /* How many more nudges may be started now. */
 extern int	server_capacity(const Server *server, Monotonic now);
