@@ -10,7 +10,8 @@
 #   make test-asserts  every test on a server that is built with assertions,
 #                 POSTGRES=18: another version
 #   make lint-sql  what pgspot says of the extension's script
-#   make bench    measurements
+#   make bench    measurements, and the contest with other ways to do the same; ROUNDS=3
+#   make bench-quick  the contest in small, in 3 minutes
 #   make fuzz     fuzz the parsers, SECONDS=60 each
 #   make torture  kill everything at random, N=2000 nudges, KILLS=20, SEED=1;
 #                 KEYS=1: at an API that honours idempotency keys
@@ -107,6 +108,8 @@ lint-sql:
 	test/run lint
 bench: deps
 	test/bench/run
+bench-quick: deps
+	test/bench/run quick
 fuzz:
 	test/deps fuzz
 	test/fuzz/run $(or $(SECONDS),60)
@@ -115,4 +118,4 @@ torture: deps
 hostile: deps
 	MINUTES=$(or $(MINUTES),10) SEED=$(or $(SEED),1) test/run tap 175_hostile_day
 
-.PHONY: deps demo test test-quick test-asserts lint-sql bench fuzz torture hostile install-courier uninstall-courier clean-simulator
+.PHONY: deps demo test test-quick test-asserts lint-sql bench bench-quick fuzz torture hostile install-courier uninstall-courier clean-simulator

@@ -1,18 +1,18 @@
 /*
  * ceiling.c: the most that libcurl can do on this machine.
  *
- * The same GET + POST pairs as the extension makes, against the same
- * simulator, with neither a database nor any care: what reengage reaches of
- * it is its efficiency.
+ * The same pairs of GET and POST as the others make, with neither a database nor
+ * any care: what one reaches of it is its efficiency.
  *
- *     ceiling URL CONVERSATIONS IN_FLIGHT
+ *     ceiling URL PREFIX CONVERSATIONS IN_FLIGHT
+ *
+ * Says "ready", begins when it reads "go", says "done", and ends with its input.
  */
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct Transfer
 {
@@ -23,6 +23,7 @@ typedef struct Transfer
 } Transfer;
 
 static const char *base_url;
+static const char *prefix;
 static CURLM *multi;
 static struct curl_slist *json_header;
 
@@ -49,7 +50,7 @@ start(Transfer *transfer)
 		body = "{\"to\": {\"address\": \"+13175550142\"}, \"channel\": \"sms\", \"text\": \"Are you still there?\"}";
 	}
 	else
-		snprintf(url, sizeof(url), "%s%s/bench-%ld%s", base_url, path, transfer->conversation,
+		snprintf(url, sizeof(url), "%s%s/%s%ld%s", base_url, path, prefix, transfer->conversation,
 				 transfer->posting ? "/notifications" : "");
 	curl_easy_setopt(transfer->curl, CURLOPT_URL, url);
 	if (transfer->posting)
@@ -92,59 +93,86 @@ go_on(Transfer *transfer, long *next, long conversations)
 	return true;
 }
 
-static double
-now(void)
+static void
+start_some(long *next, long in_flight, long conversations)
 {
-	struct timespec time;
+	for (; *next < in_flight && *next < conversations; (*next)++)
+	{
+		Transfer   *transfer = new_transfer();
 
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double) time.tv_sec + (double) time.tv_nsec / 1e9;
+		transfer->conversation = *next;
+		start(transfer);
+	}
+}
+
+/* Goes on with each transfer that has ended; returns how many have nothing more to do. */
+static long
+go_on_with_all(long *next, long conversations)
+{
+	int			left;
+	long		rest = 0;
+	CURLMsg    *message;
+
+	while ((message = curl_multi_info_read(multi, &left)) != NULL)
+	{
+		Transfer   *transfer;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+		if (!go_on(transfer, next, conversations))
+			rest++;
+	}
+	return rest;
+}
+
+static void
+converse(long in_flight, long conversations)
+{
+	long		next = 0;
+	long		running;
+
+	start_some(&next, in_flight, conversations);
+	running = next;
+	while (running > 0)
+	{
+		int			active;
+
+		curl_multi_perform(multi, &active);
+		running -= go_on_with_all(&next, conversations);
+		if (running > 0)
+			curl_multi_poll(multi, NULL, 0, 1000, NULL);
+	}
+}
+
+static void
+say(const char *word)
+{
+	puts(word);
+	fflush(stdout);
 }
 
 int
 main(int argc, char **argv)
 {
-	long		conversations;
+	char		word[16];
 	long		in_flight;
-	long		next = 0;
-	double		started = now();
 
-	if (argc != 4)
-		return fprintf(stderr, "usage: ceiling URL CONVERSATIONS IN_FLIGHT\n"), 1;
+	if (argc != 5)
+		return fprintf(stderr, "usage: ceiling URL PREFIX CONVERSATIONS IN_FLIGHT\n"), 1;
 	base_url = argv[1];
-	conversations = atol(argv[2]);
-	in_flight = atol(argv[3]);
+	prefix = argv[2];
+	in_flight = atol(argv[4]);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	multi = curl_multi_init();
 	json_header = curl_slist_append(NULL, "Content-Type: application/json");
 	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, in_flight);
-	for (; next < in_flight && next < conversations; next++)
-	{
-		Transfer   *transfer = new_transfer();
-
-		transfer->conversation = next;
-		start(transfer);
-	}
-	for (long running = next; running > 0;)
-	{
-		int			active;
-		int			left;
-		CURLMsg    *message;
-
-		curl_multi_perform(multi, &active);
-		while ((message = curl_multi_info_read(multi, &left)) != NULL)
-		{
-			Transfer   *transfer;
-
-			if (message->msg != CURLMSG_DONE)
-				continue;
-			curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-			if (!go_on(transfer, &next, conversations))
-				running--;
-		}
-		if (running > 0)
-			curl_multi_poll(multi, NULL, 0, 1000, NULL);
-	}
-	printf("%.0f\n", (double) conversations / (now() - started));
+	say("ready");
+	if (fgets(word, sizeof(word), stdin) == NULL)
+		return 1;
+	converse(in_flight, atol(argv[3]));
+	say("done");
+	while (fgets(word, sizeof(word), stdin) != NULL)
+		;
 	return 0;
 }

@@ -1,0 +1,68 @@
+-- status: the newest 20
+SELECT * FROM reengage.nudge_status ORDER BY nudge_id DESC LIMIT 20;
+-- status: the 20 asked for last
+SELECT * FROM reengage.nudge_status ORDER BY requested_at DESC LIMIT 20;
+-- status: by id, due
+SELECT * FROM reengage.nudge_status WHERE nudge_id = (SELECT nudge_id FROM reengage.due LIMIT 1);
+-- status: by id, ended
+SELECT * FROM reengage.nudge_status WHERE nudge_id = (SELECT nudge_id FROM reengage.nudges WHERE conversation_id = 'conversation-1000');
+-- status: by conversation
+SELECT * FROM reengage.nudge_status WHERE requested_conversation_id = 'conversation-1000';
+-- status: 20 of a campaign
+SELECT * FROM reengage.nudge_status WHERE campaign = 'campaign 7' LIMIT 20;
+-- status: the newest 20 of a campaign
+SELECT * FROM reengage.nudge_status WHERE campaign = 'campaign 7' ORDER BY nudge_id DESC LIMIT 20;
+-- status: 20 that are due
+SELECT * FROM reengage.nudge_status WHERE state = 'due' LIMIT 20;
+-- status: what is calling
+SELECT * FROM reengage.nudge_status WHERE state = 'calling' LIMIT 20;
+-- status: the newest 20 that ended as notified
+SELECT * FROM reengage.nudge_status WHERE state = 'notified' ORDER BY nudge_id DESC LIMIT 20;
+-- status: counts by state
+SELECT state, count(*) FROM reengage.nudge_status GROUP BY state;
+-- status: counts of a campaign
+SELECT state, count(*) FROM reengage.nudge_status WHERE campaign = 'campaign 7' GROUP BY state;
+-- health
+SELECT * FROM reengage.health;
+-- server_state
+SELECT * FROM reengage.server_state;
+-- due: how many, by hold
+SELECT hold, count(*) FROM reengage.due GROUP BY hold;
+-- due: the claim of 100
+SELECT nudge_id, due_at FROM reengage.due WHERE server = 'api' AND priority = 5 AND requested_by = 'reengage_bench' AND (due_at, nudge_id) > ('-infinity', '00000000-0000-0000-0000-000000000000') ORDER BY due_at, nudge_id LIMIT 100;
+-- threads: of one conversation
+SELECT * FROM reengage.threads WHERE server = 'api' AND root_conversation_id = 'conversation-1000';
+-- threads: any 20
+SELECT * FROM reengage.threads LIMIT 20;
+-- threads: the newest 20
+SELECT * FROM reengage.threads ORDER BY last_at DESC LIMIT 20;
+-- thread()
+SELECT * FROM reengage.thread('conversation-1000');
+-- thread_diagram()
+SELECT reengage.thread_diagram('conversation-1000');
+-- lineage: of a nudge
+SELECT * FROM reengage.lineage WHERE nudge_id = (SELECT nudge_id FROM reengage.nudges WHERE conversation_id = 'conversation-1000');
+-- lineage: the newest 20
+SELECT * FROM reengage.lineage ORDER BY lineage_id DESC LIMIT 20;
+-- lineage: outcomes of a campaign
+SELECT outcome, count(*) FROM reengage.lineage WHERE campaign = 'campaign 7' GROUP BY outcome;
+-- lineage: outcomes of the last minute
+SELECT outcome, count(*) FROM reengage.lineage WHERE recorded_at > (SELECT max(recorded_at) FROM reengage.lineage) - interval '1 minute' GROUP BY outcome;
+-- lineage_settled: the next 1000 for a reader
+SELECT * FROM reengage.lineage_settled WHERE (xact_id, lineage_id) > (1000, '00000000-0000-0000-0000-000000000000') ORDER BY xact_id, lineage_id LIMIT 1000;
+-- lineage_settled: what is new for a reader
+SELECT * FROM reengage.lineage_settled WHERE xact_id > (SELECT max(xact_id) - 10 FROM reengage.lineage) ORDER BY xact_id, lineage_id;
+-- in_doubt
+SELECT * FROM reengage.in_doubt;
+-- preview()
+SELECT * FROM reengage.preview((SELECT nudge_id FROM reengage.due LIMIT 1));
+-- cancel() of one
+SELECT reengage.cancel((SELECT nudge_id FROM reengage.due LIMIT 1));
+-- cancel_campaign() of nothing
+SELECT * FROM reengage.cancel_campaign('no such campaign');
+-- cancel_thread() of one
+SELECT * FROM reengage.cancel_thread('conversation-1002');
+-- cancel_customer() of nobody
+SELECT * FROM reengage.cancel_customer('+13175550142', channel => 'sms');
+-- suppress() one customer
+SELECT reengage.suppress(address => '+13175550142', channel => 'sms');
