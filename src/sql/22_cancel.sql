@@ -237,7 +237,8 @@ DECLARE
 BEGIN
 	SELECT array_agg(t.server) AS servers, array_agg(t.root_conversation_id) AS roots INTO threads
 	FROM (SELECT DISTINCT l.server, l.root_conversation_id FROM reengage.lineage l
-		  WHERE l.address_hash = ANY (hashes) AND l.server = coalesce(due_to_customer.server, l.server)) t;
+		  WHERE hashtextextended(l.address_hash, 0) = ANY (ARRAY(SELECT hashtextextended(h, 0) FROM unnest(hashes) h))
+			AND l.address_hash = ANY (hashes) AND l.server = coalesce(due_to_customer.server, l.server)) t;
 	RETURN own || reengage_internal.due_in_threads(threads.servers, threads.roots);
 END
 $$;
