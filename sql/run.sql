@@ -92,9 +92,9 @@ SELECT subject, state FROM reengage.health WHERE subject = 'server unknown';
 -- this token may have had one, and one with a later token, as after a restore, too
 INSERT INTO reengage.nudges (conversation_id, message) SELECT 'live-token-' || n, 'hi' FROM generate_series(0, 2) n;
 UPDATE reengage.due SET fencing_token = 1 WHERE nudge_id IN (SELECT nudge_id FROM reengage.nudges WHERE conversation_id ~ '^live-token-');
-INSERT INTO reengage.intents (intent_id, epoch, nudge_ids, steps, fencing_tokens, conversation_ids,
+INSERT INTO reengage.intents (intent_id, epoch, nudge_ids, creates, fencing_tokens, conversation_ids,
 	to_addresses, from_addresses, channels, address_hashes)
-SELECT reengage.uuid_v7(), now(), array_agg(nudge_id ORDER BY conversation_id), '{notify,notify,notify}', '{0,1,2}',
+SELECT reengage.uuid_v7(), now(), array_agg(nudge_id ORDER BY conversation_id), '{f,f,f}', '{0,1,2}',
 	array_agg(conversation_id ORDER BY conversation_id), '{NULL,NULL,NULL}', '{NULL,NULL,NULL}', '{NULL,NULL,NULL}', '{NULL,NULL,NULL}'
 FROM reengage.nudges WHERE conversation_id ~ '^live-token-';
 CALL reengage.run();

@@ -66,10 +66,10 @@ BEGIN
 				   WHERE n.conversation_id = ANY (conversations) AND n.server = on_the_wire.server);
 	RETURN QUERY
 		SELECT c.nudge_id, c.step, min(c.since)
-		FROM (SELECT i.nudge_id, i.step, n.recorded_at AS since
+		FROM (SELECT i.nudge_id, CASE WHEN i.creates THEN 'create' ELSE 'notify' END AS step, n.recorded_at AS since
 			  FROM reengage.intents n CROSS JOIN LATERAL ROWS FROM (
-				  unnest(n.nudge_ids), unnest(n.steps), unnest(n.address_hashes)) AS i (nudge_id, step, address_hash)
-			  WHERE i.address_hash = on_the_wire.address_hash OR i.nudge_id = ANY (asked)
+				  unnest(n.nudge_ids), unnest(n.creates), unnest(n.address_hashes)) AS i (nudge_id, creates, address_hash)
+			  WHERE i.address_hash = decode(on_the_wire.address_hash, 'hex') OR i.nudge_id = ANY (asked)
 			  UNION ALL
 			  SELECT u.nudge_id, u.step, u.since FROM reengage.unresolved u WHERE u.address_hash = on_the_wire.address_hash
 			  UNION ALL

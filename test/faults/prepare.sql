@@ -17,8 +17,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	INSERT INTO faults.intents
-	SELECT u.nudge_id, u.step, u.fencing_token, u.conversation_id, NEW.recorded_at, NEW.epoch
-	FROM unnest(NEW.nudge_ids, NEW.steps, NEW.fencing_tokens, NEW.conversation_ids) AS u (nudge_id, step, fencing_token, conversation_id);
+	SELECT u.nudge_id, CASE WHEN u.creates THEN 'create' ELSE 'notify' END, u.fencing_token,
+		coalesce(u.conversation_id, (SELECT n.conversation_id FROM reengage.nudges n WHERE n.nudge_id = u.nudge_id)), NEW.recorded_at, NEW.epoch
+	FROM unnest(NEW.nudge_ids, NEW.creates, NEW.fencing_tokens, NEW.conversation_ids) AS u (nudge_id, creates, fencing_token, conversation_id);
 	RETURN NULL;
 END
 $$;

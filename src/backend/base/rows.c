@@ -16,6 +16,31 @@
 
 #include "base/rows.h"
 
+/* In half of its bytes. */
+static Datum
+hash_of_hex(const char *hex, bool *isnull)
+{
+	size_t		length = hex != NULL ? strlen(hex) : 0;
+	bytea	   *hash = palloc(VARHDRSZ + length / 2);
+
+	*isnull = length == 0 || length % 2 != 0 || strspn(hex, "0123456789abcdef") < length;
+	SET_VARSIZE(hash, VARHDRSZ + length / 2);
+	if (!*isnull)
+		hex_decode(hex, length, VARDATA(hash));
+	return PointerGetDatum(hash);
+}
+
+static const char *
+hex_of_hash(Datum value)
+{
+	bytea	   *hash = DatumGetByteaPP(value);
+	size_t		length = VARSIZE_ANY_EXHDR(hash);
+	char	   *hex = palloc0(2 * length + 1);
+
+	hex_encode(VARDATA_ANY(hash), length, hex);
+	return hex;
+}
+
 Datum
 column_value(const Column *column, const void *row, bool *isnull)
 {
@@ -39,9 +64,12 @@ column_value(const Column *column, const void *row, bool *isnull)
 			/* FALLTHROUGH */
 		case COLUMN_TIME:
 			return TimestampTzGetDatum(*(const TimestampTz *) field);
+		case COLUMN_BOOL:
+			return BoolGetDatum(*(const bool *) field);
+		case COLUMN_HASH:
+			return hash_of_hex(*(const char *const *) field, isnull);
 		case COLUMN_TIME_OR_NEVER:
 		case COLUMN_UTF8:
-		case COLUMN_BOOL:
 		case COLUMN_BIGINT:
 		case COLUMN_DOUBLE:
 		case COLUMN_STEP:
@@ -81,6 +109,8 @@ column_sql_type(ColumnType type)
 			return TIMESTAMPTZOID;
 		case COLUMN_BOOL:
 			return BOOLOID;
+		case COLUMN_HASH:
+			return BYTEAOID;
 		case COLUMN_BIGINT:
 			return INT8OID;
 		case COLUMN_DOUBLE:
@@ -153,6 +183,9 @@ read_value(const Column *column, Datum value, bool isnull, void *field)
 			break;
 		case COLUMN_TEXT:
 			*(const char **) field = isnull ? NULL : TextDatumGetCString(value);
+			break;
+		case COLUMN_HASH:
+			*(const char **) field = isnull ? NULL : hex_of_hash(value);
 			break;
 		case COLUMN_UTF8:
 			*(const char **) field = isnull ? NULL : to_utf8(TextDatumGetCString(value));

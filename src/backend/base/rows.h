@@ -24,10 +24,11 @@ typedef enum ColumnType
 	COLUMN_INTEGER_OR_NULL,		/* int; 0 is null */
 	COLUMN_TIME,				/* TimestampTz; of a result, null is 0 */
 	COLUMN_TIME_OR_NULL,		/* TimestampTz; 0 is null */
+	COLUMN_BOOL,				/* bool; of a result, null is false */
+	COLUMN_HASH,				/* const char *, in hex, of what is bytea in SQL; NULL, or no hex, is null */
 	/* of results only */
 	COLUMN_TIME_OR_NEVER,		/* TimestampTz; null is DT_NOEND */
 	COLUMN_UTF8,				/* const char *, in UTF-8; NULL: null, or it cannot be converted */
-	COLUMN_BOOL,				/* bool; null is false */
 	COLUMN_BIGINT,				/* int64; null is 0 */
 	COLUMN_DOUBLE,				/* double; null is 0 */
 	COLUMN_STEP,				/* Step, by its name; null is STEP_CHECK */
@@ -48,6 +49,7 @@ typedef struct Column
 #define MEMBER_INTEGER_OR_NULL int
 #define MEMBER_TIME TimestampTz
 #define MEMBER_TIME_OR_NULL TimestampTz
+#define MEMBER_HASH const char *
 #define MEMBER_TIME_OR_NEVER TimestampTz
 #define MEMBER_UTF8 const char *
 #define MEMBER_BOOL bool

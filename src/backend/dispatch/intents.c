@@ -26,8 +26,10 @@ intent_row(const Delivery *delivery)
 	IntentRow	row = {
 		.nudge_id = delivery->nudge_id,
 		.step = step_name(delivery->step),
+		.creates = delivery->step == STEP_CREATE,
 		.fencing_token = delivery->nudge.fencing_token,
 		.conversation_id = delivery->target,
+		.elsewhere = strcmp(delivery->target, delivery->nudge.conversation_id) == 0 ? NULL : delivery->target,
 		.server = delivery->server->name,
 		.recipient = repeatable_recipient(&delivery->server->options, &delivery->post),
 		.address_hash = delivery->post.address_hash,

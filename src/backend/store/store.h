@@ -164,8 +164,10 @@ typedef struct IntentRow
 {
 	pg_uuid_t	nudge_id;
 	const char *step;
+	bool		creates;
 	int			fencing_token;
 	const char *conversation_id;
+	const char *elsewhere;		/* the same; NULL: it is the one that the nudge named */
 	const char *server;
 	Recipient	recipient;		/* of a create that could be made again */
 	const char *address_hash;		/* hash of the address */

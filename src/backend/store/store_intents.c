@@ -89,17 +89,17 @@ store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
 {
 	static const Column columns[] = {
 		COLUMN(UUID, IntentRow, nudge_id),
-		COLUMN(TEXT, IntentRow, step),
+		COLUMN(BOOL, IntentRow, creates),
 		COLUMN(INTEGER, IntentRow, fencing_token),
-		COLUMN(TEXT, IntentRow, conversation_id),
+		COLUMN(TEXT, IntentRow, elsewhere),
 		COLUMN(TEXT, IntentRow, recipient.to_address),
 		COLUMN(TEXT, IntentRow, recipient.from_address),
 		COLUMN(TEXT, IntentRow, recipient.channel),
-		COLUMN(TEXT, IntentRow, address_hash),
+		COLUMN(HASH, IntentRow, address_hash),
 	};
 	static Statement statement = {
 		"INSERT INTO reengage.intents"
-		" (intent_id, epoch, nudge_ids, steps, fencing_tokens, conversation_ids,"
+		" (intent_id, epoch, nudge_ids, creates, fencing_tokens, conversation_ids,"
 		"  to_addresses, from_addresses, channels, address_hashes)"
 		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 		2, {UUIDOID, TIMESTAMPTZOID}, BATCH_OF(columns)
@@ -136,19 +136,20 @@ store_left_intents(LeftIntent **intents)
 		COLUMN(UUID, LeftIntent, intent_id),
 		COLUMN(UUID, LeftIntent, nudge_id),
 		COLUMN(INTEGER, LeftIntent, fencing_token),
-		POST_COLUMNS(LeftIntent),
+		POST_COLUMNS(LeftIntent, HASH),
 	};
 	/* ids never go back in an engine, as a clock may: the last call of a nudge comes last */
 	static Statement statement = {
-		"SELECT i.intent_id, c.nudge_id, c.fencing_token, i.recorded_at AS post_since, c.step AS post_step,"
-		" c.conversation_id AS post_conversation_id, c.to_address AS post_to_address,"
+		"SELECT i.intent_id, c.nudge_id, c.fencing_token, i.recorded_at AS post_since,"
+		" CASE WHEN c.creates THEN 'create' ELSE 'notify' END AS post_step,"
+		" coalesce(c.conversation_id, (SELECT n.conversation_id FROM reengage.nudges n WHERE n.nudge_id = c.nudge_id)) AS post_conversation_id, c.to_address AS post_to_address,"
 		" c.from_address AS post_from_address, c.channel AS post_channel, c.address_hash AS post_address_hash"
 		" FROM reengage.intents i CROSS JOIN LATERAL ROWS FROM ("
-		"   pg_catalog.unnest(i.nudge_ids), pg_catalog.unnest(i.steps),"
+		"   pg_catalog.unnest(i.nudge_ids), pg_catalog.unnest(i.creates),"
 		"   pg_catalog.unnest(i.fencing_tokens), pg_catalog.unnest(i.conversation_ids),"
 		"   pg_catalog.unnest(i.to_addresses), pg_catalog.unnest(i.from_addresses),"
 		"   pg_catalog.unnest(i.channels), pg_catalog.unnest(i.address_hashes))"
-		"   AS c (nudge_id, step, fencing_token, conversation_id, to_address, from_address, channel, address_hash)"
+		"   AS c (nudge_id, creates, fencing_token, conversation_id, to_address, from_address, channel, address_hash)"
 		" ORDER BY i.intent_id",
 	};
 

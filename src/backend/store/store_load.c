@@ -193,7 +193,7 @@ load_threads(LoadedNudge *nudges, int count)
 		COLUMN(TIME, LoadedNudge, made_at),
 		COLUMN(BOOL, LoadedNudge, in_circles),
 		COLUMN(BOOL, LoadedNudge, strange),
-		POST_COLUMNS(LoadedNudge),
+		POST_COLUMNS(LoadedNudge, TEXT),
 		COLUMN(TIME, LoadedNudge, others_next_attempt),
 	};
 	static Statement statement = {
