@@ -4,6 +4,11 @@
  * The same pairs of GET and POST as the others make, with neither a database nor
  * any care: what one reaches of it is its efficiency.
  *
+ * epoll tells which sockets have something.  Where few have, as when the API takes
+ * its time, libcurl is told of each: curl_multi_poll() looks at all of them, and
+ * that takes half again as much time at 256 in flight.  Where many have, as when
+ * the API answers at once, curl_multi_perform() is cheaper.
+ *
  *     ceiling URL PREFIX CONVERSATIONS IN_FLIGHT
  *
  * Says "ready", begins when it reads "go", says "done", and ends with its input.
@@ -13,6 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+
+#define EVENTS_MAX 256
 
 typedef struct Transfer
 {
@@ -25,6 +33,11 @@ typedef struct Transfer
 static const char *base_url;
 static const char *prefix;
 static CURLM *multi;
+static int	poller;
+
+/* What libcurl wants to be called after, in milliseconds; -1: it does not want to. */
+static long timeout_ms = -1;
+
 static struct curl_slist *json_header;
 
 static size_t
@@ -61,6 +74,42 @@ start(Transfer *transfer)
 	else
 		curl_easy_setopt(transfer->curl, CURLOPT_HTTPGET, 1L);
 	curl_multi_add_handle(multi, transfer->curl);
+}
+
+static int
+watch_socket(CURL *curl, curl_socket_t socket, int what, void *argument, void *is_watched)
+{
+	struct epoll_event event = {
+		.events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0),
+		.data.fd = socket
+	};
+
+	(void) curl;
+	(void) argument;
+	if (what == CURL_POLL_REMOVE)
+		return epoll_ctl(poller, EPOLL_CTL_DEL, socket, NULL), 0;
+	epoll_ctl(poller, is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event);
+	curl_multi_assign(multi, socket, &poller);
+	return 0;
+}
+
+static int
+keep_timeout(CURLM *whose, long wanted_ms, void *argument)
+{
+	(void) whose;
+	(void) argument;
+	timeout_ms = wanted_ms;
+	return 0;
+}
+
+static void
+make_multi(long in_flight)
+{
+	poller = epoll_create1(EPOLL_CLOEXEC);
+	multi = curl_multi_init();
+	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, in_flight);
+	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, keep_timeout);
 }
 
 static Transfer *
@@ -127,6 +176,37 @@ go_on_with_all(long *next, long conversations)
 }
 
 static void
+act_on(const struct epoll_event *event)
+{
+	int			active;
+	int			what = (event->events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+		(event->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+		(event->events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+
+	curl_multi_socket_action(multi, event->data.fd, what, &active);
+}
+
+/* Waits until something can be done, and does it. */
+static void
+move_some(long running)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int			active;
+	int			count = timeout_ms == 0 ? 0 : epoll_wait(poller, events, EVENTS_MAX, (int) timeout_ms);
+
+	if (count == 0)
+	{
+		timeout_ms = -1;
+		curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &active);
+	}
+	else if (count > running / 4)
+		curl_multi_perform(multi, &active);
+	else
+		for (int i = 0; i < count; i++)
+			act_on(&events[i]);
+}
+
+static void
 converse(long in_flight, long conversations)
 {
 	long		next = 0;
@@ -136,12 +216,8 @@ converse(long in_flight, long conversations)
 	running = next;
 	while (running > 0)
 	{
-		int			active;
-
-		curl_multi_perform(multi, &active);
+		move_some(running);
 		running -= go_on_with_all(&next, conversations);
-		if (running > 0)
-			curl_multi_poll(multi, NULL, 0, 1000, NULL);
 	}
 }
 
@@ -164,9 +240,8 @@ main(int argc, char **argv)
 	prefix = argv[2];
 	in_flight = atol(argv[4]);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	multi = curl_multi_init();
+	make_multi(in_flight);
 	json_header = curl_slist_append(NULL, "Content-Type: application/json");
-	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, in_flight);
 	say("ready");
 	if (fgets(word, sizeof(word), stdin) == NULL)
 		return 1;
