@@ -1,6 +1,7 @@
 // graphile-worker, tuned as its documentation says: a local queue, and completions
 // in batches.  More jobs than places are under way, so that none is empty while
-// outcomes are written; a job is complete when its outcome is.
+// outcomes are written; a job is complete when its outcome is.  What a crash left
+// locked is tried again by its own rules, and may be sent again.
 import { run, runMigrations } from 'graphile-worker';
 import { Api, Outcomes, databasePool, message, outcomesQuery, takePart } from '../peer.mjs';
 

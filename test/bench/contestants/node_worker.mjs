@@ -1,6 +1,7 @@
 // A worker as a good engineer writes one by hand: batches claimed with SKIP LOCKED
 // ahead of need, one statement that ends a batch of them, undici with connections
-// that are kept.  It writes no intents: after a crash it may send again.
+// that are kept.  It writes no intents: what a crash left claimed is claimed again
+// after five minutes, and may be sent again.
 import { Api, Outcomes, databasePool, message, outcomesQuery, takePart } from '../peer.mjs';
 
 const table = `
@@ -15,6 +16,9 @@ const claim = `
   FROM (SELECT id FROM asks WHERE claimed_at IS NULL AND due_at <= now()
         ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED) c
   WHERE a.id = c.id RETURNING a.id, a.conversation_id, a.message, a.campaign`;
+
+const release = `
+  UPDATE asks SET claimed_at = NULL WHERE claimed_at < now() - interval '5 minutes'`;
 
 const end = `
   WITH ended AS (DELETE FROM asks WHERE id = ANY ($1::bigint[]))
@@ -49,7 +53,8 @@ async function work(nudges, inFlight) {
   const api = new Api(inFlight);
   const claims = new Claims(pool, Math.max(200, 2 * inFlight));
   const outcomes = new Outcomes((batch) => pool.query(outcomesQuery(batch, end)));
-  await pool.query('SELECT 1');
+  await pool.query(release);
+  setInterval(() => pool.query(release), 60000).unref();
 
   // a place is free again when the API has answered: the outcome is written meanwhile
   async function place(writes) {

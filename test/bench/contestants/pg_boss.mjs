@@ -1,13 +1,14 @@
 // pg-boss, tuned as its documentation says: several workers, each of which fetches
 // a full batch again at once.  More jobs than places are under way, so that fewer
-// are empty while a batch is completed.
+// are empty while a batch is completed.  It watches, as by default, for jobs whose
+// worker has died; they are tried again, and may be sent again.
 import { PgBoss } from 'pg-boss';
 import { Api, Outcomes, database, databasePool, message, outcomesQuery, takePart } from '../peer.mjs';
 
 const queue = 'nudges';
 
-async function started(connections) {
-  const boss = new PgBoss({ ...database, max: connections, supervise: false, schedule: false });
+async function started(connections, supervise = false) {
+  const boss = new PgBoss({ ...database, max: connections, supervise, schedule: false });
   boss.on('error', (error) => { throw error; });
   await boss.start();
   return boss;
@@ -27,7 +28,7 @@ async function work(nudges, inFlight) {
   const api = new Api(inFlight);
   const outcomes = new Outcomes((batch) => pool.query(outcomesQuery(batch)));
   const workers = 8;
-  const boss = await started(workers + 2);
+  const boss = await started(workers + 2, true);
   await pool.query('SELECT 1');
 
   return async () => {
