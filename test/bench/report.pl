@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 # What the measurements found, for people and for programs:
 #
-#   report.pl json FINDINGS                      the lines of note(), as JSON
+#   report.pl json FINDINGS...                   the lines of note(), as JSON
 #   report.pl text RESULTS.json                  all tables
 #   report.pl plot RESULTS.json                  the contest, as an SVG
 #   report.pl document RESULTS.json FILE.md      puts the tables between the markers
@@ -33,17 +33,17 @@ sub percent { my ($part) = @_; return defined $part ? sprintf('%.0f %%', 100 * $
 
 # --- from lines to JSON -----------------------------------------------------------------
 
-sub value_of { my ($text) = @_; return $text =~ /^-?\d{1,15}(\.\d+)?$/ ? $text + 0 : $text; }
+# A version is never a number, even if it looks like one.
+sub value_of { my ($key, $text) = @_; return $key ne 'version' && $text =~ /^-?\d{1,15}(\.\d+)?$/ ? $text + 0 : $text; }
 
 sub read_findings
 {
-	my ($file) = @_;
 	my %found;
 
-	for my $line (split /\n/, slurp($file))
+	for my $line (map { split /\n/ } map { slurp($_) } @_)
 	{
 		my ($kind, @pairs) = grep { length } split /\t/, $line;
-		push @{ $found{$kind} }, { map { my ($key, $value) = split /=/, $_, 2; ($key => value_of($value)) } @pairs };
+		push @{ $found{$kind} }, { map { my ($key, $value) = split /=/, $_, 2; ($key => value_of($key, $value)) } @pairs };
 	}
 	return \%found;
 }
@@ -139,13 +139,27 @@ sub machine_words
 {
 	my ($found) = @_;
 	my $machine = $found->{machine}[0];
-	my $busy = $machine->{load} > $machine->{cores} / 4 ? " It had other things to do: the load was $machine->{load} before the run." : '';
+	my $load = max(map { $_->{load} } @{ $found->{machine} });
+	my $busy = $load > $machine->{cores} / 4 ? " It had other things to do: the load was $load before the run." : '';
 
 	return "$machine->{cores} cores ($machine->{processor}), " . whole($machine->{memory_mb} / 1024) . " GB, $machine->{system}; "
-	  . join(', ', map { "$_->{what} $_->{version}" } @{ $found->{versions} }) . ".$busy\n";
+	  . version_words(@{ $found->{versions} }) . ".$busy\n";
 }
 
-my @order = qw(machine summary rates wal latency idle quota neighbour replication history insert database views flat snapshot servers skipped smaller failed);
+# What was measured at different times may have several versions of the same.
+sub version_words
+{
+	my (@order, %versions);
+
+	for my $row (@_)
+	{
+		push @order, $row->{what} unless $versions{ $row->{what} };
+		push @{ $versions{ $row->{what} } }, $row->{version} unless grep { $_ eq $row->{version} } @{ $versions{ $row->{what} } // [] };
+	}
+	return join ', ', map { "$_ " . join(' and ', @{ $versions{$_} }) } @order;
+}
+
+my @order = qw(machine summary rates wal latency idle quota neighbour replication history insert database views flat snapshot steady servers skipped smaller failed);
 # In a document: fill_document() puts the picture beside it, by the same name.
 sub plot_words { my ($found) = @_; return "![Nudges a second, as a part of what a bare libcurl loop does]($found->{picture})\n"; }
 
@@ -189,10 +203,10 @@ sub fill_document
 sub write_file { my ($file, $text) = @_; open my $out, '>', $file or die "$file: $!\n"; print $out $text; close $out or die "$file: $!\n"; }
 
 my ($mode, $file, $document) = @ARGV;
-die "usage: $0 json FINDINGS | text RESULTS | plot RESULTS | document RESULTS FILE\n" unless defined $file && $mode =~ /^(json|text|plot|document)$/;
+die "usage: $0 json FINDINGS... | text RESULTS | plot RESULTS | document RESULTS FILE\n" unless defined $file && $mode =~ /^(json|text|plot|document)$/;
 if ($mode eq 'json')
 {
-	print JSON::PP->new->canonical->pretty->encode(read_findings($file));
+	print JSON::PP->new->canonical->pretty->encode(read_findings(@ARGV[1 .. $#ARGV]));
 	exit;
 }
 my $found = JSON::PP->new->decode(slurp($file));

@@ -69,6 +69,7 @@ tap_of_server() { # title, file
 
 run_house() {
   simple "house rules" "$top/test/house_rules"
+  tap "the benchmark's figures" perl "$top/test/bench/figures.t"
   simple "the build has no test points" has_no_test_points "$stage/root"
   if command -v readelf >/dev/null; then
     simple "the courier is hardened as the server is" is_hardened "$stage/root$("$pg_config" --pkglibdir)/reengage-courier"
