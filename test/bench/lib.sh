@@ -4,7 +4,7 @@
 
 bench=$top/test/bench
 
-say() { echo "bench: $*" >&2; }
+say() { printf 'bench: %4d s: %s\n' "$SECONDS" "$*" >&2; }
 
 # What cannot be measured here, and why.
 skip() { # what, why

@@ -1,23 +1,22 @@
-# Whether it stays as fast and as small as it was.  Nudges are asked for as fast as
-# they are sent: for a while alone, beside a snapshot that is held all the time, and
-# alone again, as a control.
+# Whether somebody's long transaction makes it slower.  Nudges are asked for as fast
+# as they are sent: for a while alone, beside a snapshot that is held all the time,
+# and alone again, as a control.
 #
-#   SECONDS=300 (of each of the three)
-#   RATE=1000 SECONDS=3600: instead, so many a second, looked at twelve times
+#   SECONDS=300 (of the snapshot, and half of it before and after)
 
 measure_flat() {
   local seconds=$seconds_given feeder
-  [ "$seconds" != 0 ] || seconds=$([ -n "${RATE:-}" ] && echo 3600 || echo 300)
+  [ "$seconds" != 0 ] || seconds=300
   # 3 kB for a nudge and its lineage; beside them the WAL
-  require_room $((4500 + 3 * seconds)) "flat"
-  seconds=$(as_many_as_fit "$seconds" $((3000 * ${RATE:-30000})) "seconds")
+  require_room 5000 "flat"
+  seconds=$(as_many_as_fit "$seconds" 60000000 "seconds")
   start_api
   start_server "checkpoint_timeout = 5min" "max_wal_size = 2GB"
   reset_api 0
   rm -f "$stage/stop"
-  if [ -n "${RATE:-}" ]; then feed_steadily "$RATE" & else feed & fi
+  feed &
   feeder=$!
-  if [ -n "${RATE:-}" ]; then watch_steady "$seconds"; else watch_snapshot "$seconds"; fi
+  watch_snapshot "$seconds"
   : >"$stage/stop"
   wait $feeder || true
 }
@@ -37,32 +36,18 @@ feed() {
   done
 }
 
-feed_steadily() { # nudges a second
-  local asked=0 began=$EPOCHREALTIME
-  until [ -e "$stage/stop" ]; do
-    ask_for $asked "$1"
-    asked=$((asked + $1))
-    sleep "$(awk -v began="$began" -v now="$EPOCHREALTIME" -v at="$((asked / $1))" 'BEGIN { print began + at > now ? began + at - now : 0 }')"
-  done
-}
-
 # The control is what ran before and after.
 watch_snapshot() { # seconds
   local rate alone beside
   watch_period warming $(($1 < 60 ? $1 / 3 + 1 : 20))
-  watch_period alone "$1"
+  watch_period alone $((($1 + 1) / 2))
   alone=$rate
   sql -c "BEGIN ISOLATION LEVEL REPEATABLE READ" -c "SELECT FROM reengage.nudges LIMIT 1" -c "SELECT pg_sleep($1 + 1)" >/dev/null &
   watch_period "beside a held snapshot" "$1"
   beside=$rate
   wait $!
-  watch_period "alone again" "$1"
+  watch_period "alone again" $((($1 + 1) / 2))
   note snapshot seconds="$1" of_the_rate_without="$(awk -v alone="$alone" -v again="$rate" -v beside="$beside" 'BEGIN { printf "%.3f", 2 * beside / (alone + again) }')"
-}
-
-watch_steady() { # seconds
-  local n rate
-  for n in $(seq 12); do watch_period "part $n of 12" $(($1 / 12)); done
 }
 
 sent_so_far() { echo $(($(api_count notified) + $(api_count created))); }
@@ -75,7 +60,7 @@ watch_period() { # what it is, seconds
   sleep "$2"
   after=$(sent_so_far)
   rate=$(awk -v sent=$((after - before)) -v began="$began" -v now="$EPOCHREALTIME" 'BEGIN { printf "%.0f", sent / (now - began) }')
-  [ "$1" = warming ] || note flat what="$1" seconds="$2" rate="$rate" $(sizes_now)
+  [ "$1" = warming ] || note "${kind:-flat}" what="$1" seconds="$2" rate="$rate" $(sizes_now)
 }
 
 # Of the processes and of what should not grow.

@@ -2,12 +2,12 @@
 # (a latency of the API, and how many calls are in flight) every contestant has its
 # turn, in another order each round, between two runs of the ceiling.
 #
-#   ROUNDS=3  CELLS="0:64 20:256"  CELL_SECONDS=6  CONTESTANTS="ceiling reengage"
+#   ROUNDS=3  CELLS="0:64 20:256"  CELL_SECONDS=4  CONTESTANTS="ceiling reengage"
 
 # At the ceiling a cell takes so many seconds; without latency, of a ceiling that is
 # taken to be 5,000 nudges/s.
 nudges_of_cell() { # latency, in flight
-  local seconds=${CELL_SECONDS:-6}
+  local seconds=${CELL_SECONDS:-4}
   if [ "$1" = 0 ]; then echo $((5000 * seconds)); else echo $((1000 * $2 * seconds / (2 * $1))); fi
 }
 
