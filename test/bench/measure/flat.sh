@@ -18,7 +18,7 @@ measure_flat() {
   feeder=$!
   watch_snapshot "$seconds"
   : >"$stage/stop"
-  wait $feeder || true
+  wait $feeder || fail "asking failed: what it wrote tells why"
 }
 
 ask_for() { # first number, nudges
@@ -68,7 +68,7 @@ sizes_now() {
   local worker
   worker=$(worker_state pid)
   echo "worker_mb=$(private_mb_of "$worker") courier_mb=$(private_mb_of "$(courier_of "$worker")")"
-  sql -c "SELECT format('due_mb=%s intents_mb=%s', pg_total_relation_size('reengage.due') / 1048576, pg_total_relation_size('reengage.intents') / 1048576)"
+  sql -c "SELECT format('due_mb=%s intents_mb=%s', round(pg_total_relation_size('reengage.due') / 1048576.0, 1), round(pg_total_relation_size('reengage.intents') / 1048576.0, 1))"
 }
 
 private_mb_of() { awk '/^RssAnon/ { printf "%.1f", $2 / 1024 }' "/proc/$1/status"; } # process id

@@ -17,7 +17,7 @@ measure_steady() {
   feeder=$!
   watch_steady "$seconds"
   : >"$stage/stop"
-  wait $feeder || true
+  wait $feeder || fail "asking failed: what it wrote tells why"
 }
 
 feed_steadily() { # nudges a second
@@ -25,7 +25,7 @@ feed_steadily() { # nudges a second
   until [ -e "$stage/stop" ]; do
     ask_for $asked "$1"
     asked=$((asked + $1))
-    sleep "$(awk -v began="$began" -v now="$EPOCHREALTIME" -v at="$((asked / $1))" 'BEGIN { print began + at > now ? began + at - now : 0 }')"
+    sleep "$(awk -v began="$began" -v now="$EPOCHREALTIME" -v at="$((asked / $1))" 'BEGIN { wait = began + at - now; print (wait > 0 ? wait : 0) }')"
   done
 }
 
