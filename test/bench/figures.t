@@ -56,7 +56,8 @@ is($compared->{cpu_times}, 101 / 50, "times the ceiling's CPU");
 
 my $findings = write_file('findings', join '', map { "$_\n" } "machine\tcores=2\tprocessor=P\tmemory_mb=2048\tsystem=Linux\tload=0.1",
 	"versions\twhat=reengage\tversion=1.0", map { my $run = $_; join "\t", 'rates', map { "$_=$run->{$_}" } sort keys %$run } @runs);
-my $more = write_file('more', "machine\tcores=2\tprocessor=P\tmemory_mb=2048\tsystem=Linux\tload=1.5\nversions\twhat=reengage\tversion=1.1\nlatency\twhat=commit to GET\tp50_ms=0.5\n");
+my $more = write_file('more', "machine\tcores=2\tprocessor=P\tmemory_mb=2048\tsystem=Linux\tload=1.5\nversions\twhat=reengage\tversion=1.1\nlatency\twhat=commit to GET\tp50_ms=0.5\n"
+	. join '', map { "servers\twhat=1 server\tround=1\trate=$_\tcpu_us=200\n" } 100, 5000, 1000);
 my $results = write_file('results.json', report('json', $findings, $more));
 my $found = decode_json(slurp($results));
 is(scalar @{ $found->{rates} }, 8, 'JSON has every run');
@@ -65,7 +66,8 @@ is($found->{latency}[0]{p50_ms}, 0.5, 'and what another run measured');
 my $text = report('text', $results);
 like($text, qr/reengage 1\.0 and 1\.1.* the load was 1\.5 /, 'two versions, and a load, are told');
 like($text, qr/\| 20 ms, 64 +\| +0\.55 \| +1\.75 \| pg-boss +\| +2\.0 \|/, 'the summary');
-like($text, qr/^2 measured, 0 failed, 0 skipped$/m, 'how much was measured');
+like($text, qr/^\| 1 server \| +1,000 \| +200 \|$/m, 'of servers, medians');
+like($text, qr/^3 measured, 0 failed, 0 skipped$/m, 'how much was measured');
 
 my $svg = report('plot', $results);
 is(scalar(() = $svg =~ /<rect class="(?:reengage|pg_boss)"/g), 2, 'the plot has a bar for each contestant');
@@ -120,5 +122,13 @@ mkdir "$folder/bin";
 write_file('bin/df', "#!/bin/sh\necho 'Filesystem 1M-blocks Used Available Capacity Mounted on'\necho 'disk 1000 990 10 99% /'\n");
 chmod 0755, "$folder/bin/df";
 like(complaint("PATH='$folder/bin:$ENV{PATH}'", 'rates'), qr/measuring needs 1500 MB below .*, and there are 10: set TMPDIR.*\nexit 1$/, 'too little room');
+
+# In a shell of the benchmark.
+sub in_shell { my ($words) = @_; return scalar qx(bash -c 'top=\$1 findings=\$2; . \$1/test/bench/lib.sh; . \$1/test/bench/contest.sh; $words' bash '$bench/../..' '$folder/said' 2>/dev/null); }
+
+like(in_shell("PATH=$folder/bin:\$PATH; as_many_as_fit 1000000 4000 nudges"), qr/^2097$/, 'with little room there are fewer');
+like(slurp("$folder/said"), qr/^smaller\twhat=nudges\twanted=1000000\ttaken=2097$/, 'which is written down');
+like(in_shell('PATH=/nonexistent; CONTESTANTS="ceiling reengage pg_boss"; choose_contestants; echo "${taking_part[*]}"'), qr/^ceiling reengage$/, 'without node there are no peers');
+like(slurp("$folder/said"), qr/^skipped\twhat=contestant pg_boss\twhy=node is not here$/m, 'which is written down, too');
 
 done_testing;

@@ -130,6 +130,21 @@ sub plain_table
 	return table([ map { (my $words = $_) =~ tr/_/ /; $words } @keys ], map { my $row = $_; [ map { my $value = $row->{$_}; defined $value ? $value : '–' } @keys ] } @rows);
 }
 
+# Medians of the rounds.
+sub servers_table
+{
+	my ($found) = @_;
+	my (%runs, @order);
+
+	for my $run (@{ $found->{servers} })
+	{
+		push @order, $run->{what} unless $runs{ $run->{what} };
+		push @{ $runs{ $run->{what} } }, $run;
+	}
+	return table([ 'what', 'nudges/s', 'CPU µs, without the API' ],
+		map { my $runs = $runs{$_}; [ $_, map { my $key = $_; whole(median(map { $_->{$key} } @$runs)) } qw(rate cpu_us) ] } @order);
+}
+
 # What a row is about comes first, then what one looks for.
 my @first = qw(what contestant round nudges records rows seconds per_minute ms p50_ms p99_ms rate rate_alone rate_beside rows_per_second bare_rows_per_second);
 my %place = map { $first[$_] => $_ } 0 .. $#first;
@@ -163,7 +178,7 @@ my @order = qw(machine summary rates wal latency idle quota neighbour replicatio
 # In a document: fill_document() puts the picture beside it, by the same name.
 sub plot_words { my ($found) = @_; return "![Nudges a second, as a part of what a bare libcurl loop does]($found->{picture})\n"; }
 
-my %special = (plot => \&plot_words, machine => \&machine_words, rates => \&contest_table, summary => \&summary_table, wal => \&wal_table);
+my %special = (plot => \&plot_words, machine => \&machine_words, rates => \&contest_table, summary => \&summary_table, wal => \&wal_table, servers => \&servers_table);
 
 sub part_of
 {
