@@ -33,12 +33,6 @@ AS 'MODULE_PATHNAME', 'reengage_wake';
 COMMENT ON FUNCTION reengage_internal.wake(timestamptz) IS
 	'tells this database''s worker, when the transaction commits, that nudges became due from this time on, whoever asked for them';
 
-CREATE FUNCTION reengage_internal.wake_lane(server text, requested_by text, priority integer, due_at timestamptz) RETURNS void
-LANGUAGE C VOLATILE STRICT
-AS 'MODULE_PATHNAME', 'reengage_wake_lane';
-COMMENT ON FUNCTION reengage_internal.wake_lane(text, text, integer, timestamptz) IS
-	'likewise, that nudges became due which this role asked for';
-
 CREATE FUNCTION reengage_internal.is_conversation_id(said text) RETURNS boolean
 LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'reengage_is_conversation_id';

@@ -76,7 +76,7 @@ CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.nudges
 	FOR EACH STATEMENT EXECUTE FUNCTION reengage_internal.refuse_change();
 
 CREATE FUNCTION reengage_internal.nudges_validate() RETURNS trigger
-LANGUAGE C SET search_path = pg_catalog, pg_temp
+LANGUAGE C
 AS 'MODULE_PATHNAME', 'reengage_nudges_validate';
 COMMENT ON FUNCTION reengage_internal.nudges_validate() IS
 	'refuses a nudge that can never be sent, naming the value';

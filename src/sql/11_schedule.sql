@@ -90,52 +90,8 @@ COMMENT ON FUNCTION reengage_internal.check_max_due(text, text) IS
 	'an error if a role has more nudges due at a server than its policies allow, as far as the snapshot shows them';
 
 CREATE FUNCTION reengage_internal.nudges_schedule() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
--- The plan is kept for the life of a session and must not become a sequential
--- scan of a table that was empty when the plan was made.
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-AS $$
-DECLARE
-	lanes bigint;
-BEGIN
-	IF EXISTS (SELECT FROM new_nudges n WHERE n.supersedes AND n.requested_at = now()) THEN
-		PERFORM reengage_internal.cancel_older(ARRAY(
-			SELECT n.nudge_id FROM new_nudges n WHERE n.supersedes AND n.requested_at = now()));
-	END IF;
-	IF EXISTS (SELECT FROM new_nudges n WHERE n.address IS NOT NULL) THEN
-		PERFORM reengage_internal.make_address_key();
-	END IF;
-	-- A row that carries another requested_at than now comes out of a dump: it
-	-- is due only if it has no outcome.
-	WITH scheduled AS (
-		INSERT INTO reengage.due (nudge_id, server, requested_by, priority, due_at, address_hash)
-		SELECT d.nudge_id, s.server, s.requested_by, d.priority, d.due_at, d.address_hash
-		FROM (SELECT n.server, n.requested_by::name::text AS requested_by, array_agg(n.nudge_id) AS nudge_ids, array_agg(n.priority) AS priorities,
-				array_agg(greatest(n.due_at, now())) AS times, array_agg(n.address) AS addresses, array_agg(n.channel) AS channels,
-				bool_or(n.address IS NOT NULL) AS named
-			  -- in parts: arrays of all rows of a restore would not fit into memory
-			  FROM (SELECT *, row_number() OVER () / 10000 AS part FROM new_nudges) n
-			  WHERE n.requested_at = now()
-				 -- one by one: or all of lineage may be read for a single row
-				 OR NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id OFFSET 0)
-			  GROUP BY 1, 2, n.part) s
-			CROSS JOIN LATERAL unnest(s.nudge_ids, s.priorities, s.times,
-					CASE WHEN s.named THEN reengage_internal.own_customers(s.server, s.addresses, s.channels) END)
-				AS d (nudge_id, priority, due_at, address_hash)
-		RETURNING server, requested_by, priority, due_at
-	)
-	SELECT count(reengage_internal.wake_lane(l.server, l.requested_by, l.priority, l.due_at)) INTO lanes
-	FROM (SELECT s.server, s.requested_by, s.priority, min(s.due_at) AS due_at
-		  FROM scheduled s GROUP BY 1, 2, 3) l;
-	IF EXISTS (SELECT FROM reengage.policies p WHERE p.max_due IS NOT NULL) THEN
-		PERFORM reengage_internal.check_max_due(a.server, a.asker)
-		FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker
-			  FROM new_nudges n WHERE n.requested_at = now()) a;
-	END IF;
-	RETURN NULL;
-END
-$$;
+LANGUAGE C SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_nudges_schedule';
 COMMENT ON FUNCTION reengage_internal.nudges_schedule() IS 'makes inserted nudges due, and wakes the worker at commit';
 
 CREATE TRIGGER schedule AFTER INSERT ON reengage.nudges

@@ -21,6 +21,18 @@ normal_address(const char *address, const char *channel, const char *country_cod
 }
 
 char *
+meant_address(const char *address, const char *channel, const char *country_code)
+{
+	char	   *form = normal_address(address, channel, country_code);
+
+	if (form == NULL && channel == NULL)
+		form = normal_address(address, "whatsapp", NULL);
+	if (form == NULL && channel == NULL)
+		form = normal_address(address, "open", NULL);
+	return form;
+}
+
+char *
 address_hash(const AddressKey *key, const char *form)
 {
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];

@@ -22,6 +22,12 @@ typedef struct AddressKey
  */
 extern char *normal_address(const char *address, const char *channel, const char *country_code);
 
+/*
+ * The same of what a nudge names.  On a channel that nobody tells (NULL), digits
+ * that may be an international number are one, so that an opt-out of it holds.
+ */
+extern char *meant_address(const char *address, const char *channel, const char *country_code);
+
 /* HMAC-SHA256, in hex, of a normal form.  NULL without form or key. */
 extern char *address_hash(const AddressKey *key, const char *form);
 

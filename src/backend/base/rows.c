@@ -4,7 +4,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
+#include "catalog/pg_conversion.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -252,6 +253,24 @@ read_rows(const Column *columns, int ncolumns, void *rows, size_t size)
 	}
 }
 
+int
+column_place(TupleDesc descriptor, const char *name)
+{
+	for (int i = 0; i < descriptor->natts; i++)
+		if (!TupleDescAttr(descriptor, i)->attisdropped && namestrcmp(&TupleDescAttr(descriptor, i)->attname, name) == 0)
+			return i;
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("the table has no column \"%s\"", name)));
+}
+
+void
+read_slot(const Column *columns, const int *places, int ncolumns, const TupleTableSlot *slot, void *row)
+{
+	for (int c = 0; c < ncolumns; c++)
+		read_value(&columns[c], slot->tts_values[places[c]], slot->tts_isnull[places[c]], (char *) row + columns[c].offset);
+}
+
 Datum
 result_column(int row, const char *name, bool *isnull)
 {
@@ -312,7 +331,8 @@ static FmgrInfo conversion_from_utf8;
 static void
 find_conversion(int from, int to, FmgrInfo *conversion)
 {
-	Oid			function = FindDefaultConversionProc(from, to);
+	/* whatever the search_path of who asks */
+	Oid			function = FindDefaultConversion(PG_CATALOG_NAMESPACE, from, to);
 
 	if (OidIsValid(function))
 		fmgr_info_cxt(function, conversion, TopMemoryContext);

@@ -10,7 +10,9 @@
 
 #include "postgres.h"
 
+#include "access/tupdesc.h"
 #include "datatype/timestamp.h"
+#include "executor/tuptable.h"
 #include "nodes/pg_list.h"
 #include "utils/uuid.h"
 
@@ -82,6 +84,13 @@ extern void make_arguments(Datum *arguments, const Column *columns, int ncolumns
  * room for all.  Its columns are those of the table, in any order.
  */
 extern void read_rows(const Column *columns, int ncolumns, void *rows, size_t size);
+
+/* The place of a column in a table, from 0. */
+extern int	column_place(TupleDesc descriptor, const char *name);
+
+/* A row of a table, whose values are at hand, into a struct. */
+extern void read_slot(const Column *columns, const int *places, int ncolumns,
+					  const TupleTableSlot *slot, void *row);
 
 extern Datum uuid_array(const pg_uuid_t *uuids, int count);
 

@@ -20,7 +20,6 @@
 #include "nudge.h"
 
 PG_FUNCTION_INFO_V1(reengage_wake);
-PG_FUNCTION_INFO_V1(reengage_wake_lane);
 PG_FUNCTION_INFO_V1(reengage_worker_state);
 
 typedef struct SharedState
@@ -312,26 +311,16 @@ shmem_wake_at_commit(TimestampTz due_at)
 	wakes_add_everybody(&wakes_at_commit, due_at);
 }
 
+void
+shmem_wake_lanes_at_commit(const Wakes *wakes)
+{
+	wakes_add_all(&wakes_at_commit, wakes);
+}
+
 Datum
 reengage_wake(PG_FUNCTION_ARGS)
 {
 	shmem_wake_at_commit(PG_GETARG_TIMESTAMPTZ(0));
-	PG_RETURN_VOID();
-}
-
-Datum
-reengage_wake_lane(PG_FUNCTION_ARGS)
-{
-	int32		priority = PG_GETARG_INT32(2);
-	Wake		wake = {.due_at = PG_GETARG_TIMESTAMPTZ(3)};
-
-	/* no such lane is read, whoever wrote the row */
-	if (priority < 0 || priority >= PRIORITY_COUNT)
-		PG_RETURN_VOID();
-	text_to_cstring_buffer(PG_GETARG_TEXT_PP(0), wake.server, NAMEDATALEN);
-	text_to_cstring_buffer(PG_GETARG_TEXT_PP(1), wake.asker, NAMEDATALEN);
-	wake.priorities = 1 << priority;
-	wakes_add(&wakes_at_commit, &wake);
 	PG_RETURN_VOID();
 }
 

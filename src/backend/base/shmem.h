@@ -75,6 +75,9 @@ extern Wakes shmem_take_wakes(int place);
 /* Has the worker of this database woken when this transaction commits, whoever asked. */
 extern void shmem_wake_at_commit(TimestampTz due_at);
 
+/* The same of what became due to those roles. */
+extern void shmem_wake_lanes_at_commit(const Wakes *wakes);
+
 /* Wakes the worker of this database at once.  False: there is none. */
 extern bool shmem_wake_now(TimestampTz due_at);
 

@@ -14,20 +14,10 @@ country_code(const Delivery *delivery)
 	return delivery->server->options.country_code;
 }
 
-/*
- * On a channel that nobody tells, digits that may be an international number
- * are one: so that an opt-out of it holds.
- */
 static char *
 form_of(const Delivery *delivery, const char *address, const char *channel)
 {
-	char	   *form = normal_address(address, channel, country_code(delivery));
-
-	if (form == NULL && channel == NULL)
-		form = normal_address(address, "whatsapp", NULL);
-	if (form == NULL && channel == NULL)
-		form = normal_address(address, "open", NULL);
-	return form;
+	return meant_address(address, channel, country_code(delivery));
 }
 
 static const char *

@@ -10,7 +10,6 @@
 #include "access/xact.h"
 #include "catalog/pg_foreign_server.h"
 #include "commands/trigger.h"
-#include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -46,51 +45,100 @@ PG_FUNCTION_INFO_V1(reengage_nudges_validate);
 /* Values in messages are cut: they may be a megabyte. */
 #define SHOWN_MAX 60
 
-typedef struct Row
+/* What is looked at of a row. */
+typedef struct AskedNudge
 {
-	HeapTuple	tuple;
-	TupleDesc	descriptor;
-} Row;
+	const char *server;
+	const char *conversation_id;
+	const char *message;
+	const char *address;
+	const char *channel;
+	const char *when_closed;
+	const char *when_answered;
+	const char *campaign;
+	const char *time_zone;
+	int			priority;
+	TimestampTz due_at;
+	TimestampTz expires_at;
+	TimestampTz answered_since; /* 0: none */
+	TimestampTz requested_at;
+	Jsonb	   *detail;			/* NULL: none */
+} AskedNudge;
 
-static Datum
-row_column(const Row *row, const char *name, bool *isnull)
+static const Column columns[] = {
+	COLUMN(TEXT, AskedNudge, server),
+	COLUMN(TEXT, AskedNudge, conversation_id),
+	COLUMN(TEXT, AskedNudge, message),
+	COLUMN(TEXT, AskedNudge, address),
+	COLUMN(TEXT, AskedNudge, channel),
+	COLUMN(TEXT, AskedNudge, when_closed),
+	COLUMN(TEXT, AskedNudge, when_answered),
+	COLUMN(TEXT, AskedNudge, campaign),
+	COLUMN(TEXT, AskedNudge, time_zone),
+	COLUMN(INTEGER, AskedNudge, priority),
+	COLUMN(TIME, AskedNudge, due_at),
+	COLUMN(TIME_OR_NEVER, AskedNudge, expires_at),
+	COLUMN(TIME, AskedNudge, answered_since),
+	COLUMN(TIME, AskedNudge, requested_at),
+};
+
+/* A server that rows name, who asks for them, and what its options say of nudges. */
+typedef struct AskedServer
 {
-	return SPI_getbinval(row->tuple, row->descriptor,
-						 SPI_fnumber(row->descriptor, name), isnull);
+	char	   *name;			/* NULL: none was looked for */
+	Oid			asker;
+	const DialectTraits *dialect;
+	const char *country_code;	/* NULL: not known */
+} AskedServer;
+
+/* What a statement finds once for all of its rows. */
+typedef struct Asking
+{
+	int			places[lengthof(columns)];
+	int			detail;			/* its place */
+	MemoryContext of_server;
+	AskedServer server;			/* of the last row */
+} Asking;
+
+static Asking *
+asking_of(FmgrInfo *function, TupleDesc descriptor)
+{
+	Asking	   *asking = function->fn_extra;
+
+	if (asking != NULL)
+		return asking;
+	asking = MemoryContextAllocZero(function->fn_mcxt, sizeof(Asking));
+	for (int i = 0; i < lengthof(columns); i++)
+		asking->places[i] = column_place(descriptor, column_name(&columns[i]));
+	asking->detail = column_place(descriptor, "detail");
+	asking->of_server = AllocSetContextCreate(function->fn_mcxt, "server of nudges", ALLOCSET_SMALL_SIZES);
+	function->fn_extra = asking;
+	return asking;
 }
 
-/* The text in a column, or NULL. */
-static char *
-text_column(const Row *row, const char *name)
+static AskedNudge
+read_nudge(const Asking *asking, const TupleTableSlot *row)
 {
-	bool		isnull;
-	Datum		value = row_column(row, name, &isnull);
+	AskedNudge	nudge;
 
-	return isnull ? NULL : TextDatumGetCString(value);
+	read_slot(columns, asking->places, lengthof(columns), row, &nudge);
+	nudge.detail = row->tts_isnull[asking->detail] ? NULL : DatumGetJsonbP(row->tts_values[asking->detail]);
+	return nudge;
 }
 
 /* The server's own message for a null would put the whole row into the log. */
 static void
-require_values(const Row *row)
+require_values(const TupleTableSlot *row)
 {
-	for (int i = 0; i < row->descriptor->natts; i++)
+	for (int i = 0; i < row->tts_tupleDescriptor->natts; i++)
 	{
-		Form_pg_attribute attribute = TupleDescAttr(row->descriptor, i);
+		Form_pg_attribute attribute = TupleDescAttr(row->tts_tupleDescriptor, i);
 
-		if (attribute->attnotnull && heap_attisnull(row->tuple, i + 1, row->descriptor))
+		if (row->tts_isnull[i] && attribute->attnotnull)
 			ereport(ERROR,
 					(errcode(ERRCODE_NOT_NULL_VIOLATION),
 					 errmsg("%s of a nudge must not be null", NameStr(attribute->attname))));
 	}
-}
-
-static TimestampTz
-time_column(const Row *row, const char *name, TimestampTz if_null)
-{
-	bool		isnull;
-	Datum		value = row_column(row, name, &isnull);
-
-	return isnull ? if_null : DatumGetTimestampTz(value);
 }
 
 /* Control bytes would end up in a log or a terminal; so they show as '?'. */
@@ -148,7 +196,8 @@ check_text(const char *name, const char *value, const char *seen, int longest, c
 		refuse_column(name, value, "It must not be empty.");
 	if (seen == NULL)
 		seen = "...";
-	if (pg_mbstrlen(value) > longest)
+	/* no character is less than a byte */
+	if (strlen(value) > longest && pg_mbstrlen(value) > longest)
 		refuse_column(name, seen, psprintf("It has %d characters, the most are %d.",
 									pg_mbstrlen(value), longest));
 	if (has_control_bytes(value, allowed))
@@ -160,70 +209,61 @@ check_text(const char *name, const char *value, const char *seen, int longest, c
 }
 
 static void
-check_words(const Row *row)
+check_words(const AskedNudge *nudge)
 {
-	const char *channel = text_column(row, "channel");
-	const char *when_closed = text_column(row, "when_closed");
-	const char *when_answered = text_column(row, "when_answered");
+	const char *channel = nudge->channel;
 
 	if (channel != NULL &&
 		(strlen(channel) > WORD_MAX || channel[0] == '\0' ||
 		 strspn(channel, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(channel)))
 		refuse_column("channel", shown_word(channel), "It must be a lower-case word, for example sms.");
-	if (strcmp(when_closed, "new_session") != 0 && strcmp(when_closed, "skip") != 0)
-		refuse_column("when_closed", shown_word(when_closed), "It must be new_session or skip.");
-	if (strcmp(when_answered, "skip") != 0 && strcmp(when_answered, "send") != 0)
-		refuse_column("when_answered", shown_word(when_answered), "It must be skip or send.");
+	if (strcmp(nudge->when_closed, "new_session") != 0 && strcmp(nudge->when_closed, "skip") != 0)
+		refuse_column("when_closed", shown_word(nudge->when_closed), "It must be new_session or skip.");
+	if (strcmp(nudge->when_answered, "skip") != 0 && strcmp(nudge->when_answered, "send") != 0)
+		refuse_column("when_answered", shown_word(nudge->when_answered), "It must be skip or send.");
 }
 
 static void
-check_priority(const Row *row)
+check_priority(int priority)
 {
-	bool		isnull;
-	int			priority = DatumGetInt16(row_column(row, "priority", &isnull));
-
 	if (priority < 0 || priority > 9)
 		refuse_column("priority", psprintf("%d", priority), "It must be from 0 (most urgent) to 9.");
 }
 
 static void
-check_times(const Row *row)
+check_times(const AskedNudge *nudge)
 {
-	TimestampTz due_at = time_column(row, "due_at", 0);
-	TimestampTz expires_at = time_column(row, "expires_at", DT_NOEND);
-	TimestampTz answered_since = time_column(row, "answered_since", 0);
+	TimestampTz due_at = nudge->due_at;
+	TimestampTz expires_at = nudge->expires_at;
 
 	if (TIMESTAMP_NOT_FINITE(due_at))
 		refuse_column("due_at", timestamptz_to_str(due_at), "It must be a finite time.");
 	if (expires_at <= due_at)
 		refuse_column("expires_at", timestamptz_to_str(expires_at),
 			   psprintf("It must be after due_at, which is %s.", timestamptz_to_str(due_at)));
-	if (TIMESTAMP_NOT_FINITE(answered_since))
-		refuse_column("answered_since", timestamptz_to_str(answered_since), "It must be a finite time.");
+	if (TIMESTAMP_NOT_FINITE(nudge->answered_since))
+		refuse_column("answered_since", timestamptz_to_str(nudge->answered_since), "It must be a finite time.");
 }
 
 /* After that nobody could have answered when the nudge is due. */
 static void
-check_answered_since(const Row *row)
+check_answered_since(const AskedNudge *nudge)
 {
-	TimestampTz since = time_column(row, "answered_since", 0);
-	TimestampTz latest = Max(time_column(row, "due_at", 0), GetCurrentTimestamp());
+	TimestampTz since = nudge->answered_since;
 
-	if (since > latest + CLOCK_AHEAD)
+	if (since > nudge->due_at + CLOCK_AHEAD && since > GetCurrentTimestamp() + CLOCK_AHEAD)
 		refuse_column("answered_since", timestamptz_to_str(since),
 			   "It must not be later than due_at, or than now if due_at has passed.");
 }
 
 static void
-check_detail(const Row *row)
+check_detail(Jsonb *detail)
 {
-	bool		isnull;
-	Datum		detail = row_column(row, "detail", &isnull);
 	Size		length;
 
-	if (isnull)
+	if (detail == NULL)
 		return;
-	length = detail_text_length(DatumGetJsonbP(detail), DETAIL_COUNTED);
+	length = detail_text_length(detail, DETAIL_COUNTED);
 	if (length > DETAIL_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -235,14 +275,10 @@ check_detail(const Row *row)
 
 /* A template goes out in place of the text. */
 static bool
-has_template(const Row *row)
+has_template(Jsonb *detail)
 {
-	bool		isnull;
-	Datum		detail = row_column(row, "detail", &isnull);
-
-	return !isnull && JB_ROOT_IS_OBJECT(DatumGetJsonbP(detail)) &&
-		getKeyJsonValueFromContainer(&DatumGetJsonbP(detail)->root, "template",
-									 strlen("template"), NULL) != NULL;
+	return detail != NULL && JB_ROOT_IS_OBJECT(detail) &&
+		getKeyJsonValueFromContainer(&detail->root, "template", strlen("template"), NULL) != NULL;
 }
 
 /* Counted as it leaves: which character made it long is not said, as the text is the customer's. */
@@ -268,12 +304,10 @@ check_sms_length(const char *message, const DialectTraits *dialect)
  * the check of the conversation tells, so the courier looks again.
  */
 static void
-check_length(const Row *row, const ForeignServer *server)
+check_length(const AskedNudge *nudge, const DialectTraits *dialect)
 {
-	const DialectTraits *dialect = dialect_of(server->options);
-	const char *message = text_column(row, "message");
-	const char *channel = text_column(row, "channel");
-	bool		is_sms = channel != NULL && strcmp(channel, "sms") == 0;
+	const char *message = nudge->message;
+	bool		is_sms = nudge->channel != NULL && strcmp(nudge->channel, "sms") == 0;
 	int			most = is_sms ? dialect->sms_segments_max : dialect->text_max;
 
 	/* no alphabet makes more segments, or characters, of so few bytes */
@@ -281,7 +315,7 @@ check_length(const Row *row, const ForeignServer *server)
 		return;
 	if (is_sms)
 		check_sms_length(message, dialect);
-	else if (!has_template(row) && pg_mbstrlen(message) > most)
+	else if (!has_template(nudge->detail) && pg_mbstrlen(message) > most)
 		refuse_column("message", "...", psprintf("It has %d characters, the most of %s are %d.",
 										  pg_mbstrlen(message), dialect->title, most));
 }
@@ -291,10 +325,10 @@ check_length(const Row *row, const ForeignServer *server)
  * tells; but what a program made of nothing, or of a number, is no address there.
  */
 static void
-check_address(const Row *row, const ForeignServer *server)
+check_address(const AskedNudge *nudge, const char *country_code)
 {
-	const char *address = to_utf8(text_column(row, "address"));
-	const char *channel = text_column(row, "channel");
+	const char *address = to_utf8(nudge->address);
+	const char *channel = nudge->channel;
 	char	   *form;
 	char		mask[64];
 	AddressFault fault;
@@ -302,7 +336,7 @@ check_address(const Row *row, const ForeignServer *server)
 	if (address == NULL)
 		return;
 	form = palloc(strlen(address) + ADDRESS_FORM_ROOM);
-	fault = address_form(form, address, channel, country_code_of(server->options));
+	fault = address_form(form, address, channel, country_code);
 	if (fault == ADDRESS_FAULTLESS ||
 		(channel == NULL && fault != ADDRESS_NOTHING && fault != ADDRESS_DAMAGED))
 		return;
@@ -334,18 +368,33 @@ check_usage(const ForeignServer *server)
 					 quote_identifier(server->servername), quote_identifier(name))));
 }
 
-static const ForeignServer *
-check_server(const char *name)
+static const AskedServer *
+check_server(Asking *asking, const char *name)
 {
-	const ForeignServer *server = reengage_server(name);
+	AskedServer *known = &asking->server;
+	const ForeignServer *server;
+	MemoryContext before;
 
+	if (known->name != NULL && strcmp(known->name, name) == 0 && known->asker == GetUserId())
+		return known;
+	known->name = NULL;
+	MemoryContextReset(asking->of_server);
+	before = MemoryContextSwitchTo(asking->of_server);
+	server = reengage_server(name);
 	if (server == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("server \"%s\" of a nudge does not exist", printable_value(shown_word(name))),
 				 errhint("Servers are made by CREATE SERVER ... FOREIGN DATA WRAPPER reengage.")));
 	check_usage(server);
-	return server;
+	*known = (AskedServer) {
+		.name = pstrdup(name),
+		.asker = GetUserId(),
+		.dialect = dialect_of(server->options),
+		.country_code = country_code_of(server->options),
+	};
+	MemoryContextSwitchTo(before);
+	return known;
 }
 
 static void
@@ -355,49 +404,58 @@ check_time_zone(const char *name)
 		time_zone_refuse(name, " of a nudge");
 }
 
+static void
+check_values(const AskedNudge *nudge)
+{
+	if (!conversation_id_is_valid(nudge->conversation_id))
+		refuse_column("conversation_id", shown_word(nudge->conversation_id),
+			   "It must have 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and not be \".\" or \"..\".");
+	check_text("message", nudge->message, NULL, MESSAGE_MAX, "\t\n\r");
+	check_text("address", nudge->address, NULL, TEXT_MAX, "");
+	check_text("campaign", nudge->campaign, nudge->campaign, TEXT_MAX, "");
+	check_words(nudge);
+	check_priority(nudge->priority);
+	check_times(nudge);
+	check_detail(nudge->detail);
+}
+
+/* What depends on this installation. */
+static void
+check_here(Asking *asking, const AskedNudge *nudge)
+{
+	const AskedServer *server = check_server(asking, nudge->server);
+
+	check_length(nudge, server->dialect);
+	check_address(nudge, server->country_code);
+	check_time_zone(nudge->time_zone);
+	check_answered_since(nudge);
+}
+
 Datum
 reengage_nudges_validate(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
-	Row			row;
-	const char *conversation_id;
-	const ForeignServer *server;
+	Asking	   *asking;
+	AskedNudge	nudge;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
 		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("reengage_internal.nudges_validate must be a trigger BEFORE INSERT FOR EACH ROW")));
-	row.tuple = trigger->tg_trigtuple;
-	row.descriptor = RelationGetDescr(trigger->tg_relation);
-
-	require_values(&row);
-	conversation_id = text_column(&row, "conversation_id");
-	if (!conversation_id_is_valid(conversation_id))
-		refuse_column("conversation_id", shown_word(conversation_id),
-			   "It must have 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and not be \".\" or \"..\".");
-	check_text("message", text_column(&row, "message"), NULL, MESSAGE_MAX, "\t\n\r");
-	check_text("address", text_column(&row, "address"), NULL, TEXT_MAX, "");
-	check_text("campaign", text_column(&row, "campaign"), text_column(&row, "campaign"), TEXT_MAX, "");
-	check_words(&row);
-	check_priority(&row);
-	check_times(&row);
-	check_detail(&row);
+	asking = asking_of(fcinfo->flinfo, RelationGetDescr(trigger->tg_relation));
+	slot_getallattrs(trigger->tg_trigslot);
+	require_values(trigger->tg_trigslot);
+	nudge = read_nudge(asking, trigger->tg_trigslot);
+	check_values(&nudge);
 
 	/*
-	 * What depends on this installation is checked when a nudge is asked for.
-	 * A row with another requested_at comes out of a dump; to refuse it now
-	 * would be to lose it.
+	 * A row with another requested_at comes out of a dump; to refuse it now for
+	 * what is here would be to lose it.
 	 */
-	if (time_column(&row, "requested_at", 0) == GetCurrentTransactionStartTimestamp())
-	{
-		server = check_server(text_column(&row, "server"));
-		check_length(&row, server);
-		check_address(&row, server);
-		check_time_zone(text_column(&row, "time_zone"));
-		check_answered_since(&row);
-	}
-	return PointerGetDatum(row.tuple);
+	if (nudge.requested_at == GetCurrentTransactionStartTimestamp())
+		check_here(asking, &nudge);
+	return PointerGetDatum(trigger->tg_trigtuple);
 }
 
 Datum
