@@ -10,7 +10,7 @@ SELECT * FROM reengage.suppress('+1 (317) 555-0100', reason => 'STOP');
 SELECT * FROM reengage.suppress('+13175550100', until => '2100-01-01');
 SELECT * FROM reengage.suppress('Anna@Example.com', channel => 'EMAIL', server => 'genesys');
 SELECT * FROM reengage.suppress(conversation_id => 'closed-thread');
-SELECT server, channel, address_hash ~ '^[0-9a-f]{64}$' AS hashed, root_conversation_id, label, reason, until
+SELECT server, channel, address_hash ~ '^[0-9a-f]{32}$' AS hashed, root_conversation_id, label, reason, until
 FROM reengage.suppressions ORDER BY suppression_id;
 
 -- what is refused

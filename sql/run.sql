@@ -40,7 +40,7 @@ SELECT DISTINCT campaign, detail, server, schema_version, resolves FROM reengage
 SELECT count(*) AS posts,
 	   bool_and(requested_at <= checked_at AND checked_at <= called_at AND called_at <= occurred_at
 				AND occurred_at <= recorded_at) AS in_order,
-	   bool_and(address_hash ~ '^[0-9a-f]{64}$') AS hashed, count(DISTINCT address_hash) > 1 AS distinct_hashes
+	   bool_and(address_hash ~ '^[0-9a-f]{32}$') AS hashed, count(DISTINCT address_hash) > 1 AS distinct_hashes
 FROM reengage.lineage WHERE outcome IN ('notified', 'session_created');
 
 -- what has ended is not due; what is not due yet waits

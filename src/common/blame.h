@@ -27,7 +27,7 @@
 
 /* Sizes include the terminating NUL: a UUID, and the hash of an address in hex. */
 #define BLAME_NUDGE_SIZE 37
-#define BLAME_CUSTOMER_SIZE 65
+#define BLAME_CUSTOMER_SIZE 33
 
 /* Who was refused. */
 typedef struct Culprit

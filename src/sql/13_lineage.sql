@@ -109,7 +109,7 @@ COMMENT ON COLUMN reengage.lineage.root_conversation_id IS 'the first conversati
 COMMENT ON COLUMN reengage.lineage.generation IS 'how many sessions were created since the root; 0: the root itself';
 COMMENT ON COLUMN reengage.lineage.status_seen IS 'the status word that the check read last';
 COMMENT ON COLUMN reengage.lineage.channel IS 'the channel of the conversation';
-COMMENT ON COLUMN reengage.lineage.address_hash IS 'HMAC-SHA256 of the customer''s address under this installation''s key, in hex: of a telephone number in E.164, of an e-mail address in lower case, of any other id as it is; the address itself is not kept';
+COMMENT ON COLUMN reengage.lineage.address_hash IS 'the first 16 bytes of the HMAC-SHA256 of the customer''s address under this installation''s key, in hex: of a telephone number in E.164, of an e-mail address in lower case, of any other id as it is; the address itself is not kept';
 COMMENT ON COLUMN reengage.lineage.campaign IS 'as the nudge said';
 COMMENT ON COLUMN reengage.lineage.attempts IS 'attempts made, the last one included';
 COMMENT ON COLUMN reengage.lineage.api_calls IS 'requests made to the API, tokens excluded';
@@ -151,9 +151,9 @@ CREATE UNIQUE INDEX lineage_resolves ON reengage.lineage (resolves) WHERE resolv
 -- a create in doubt holds back the next create on the same conversation
 CREATE INDEX lineage_in_doubt ON reengage.lineage (server, conversation_id)
 	WHERE outcome = 'in_doubt';
--- what a customer was told, and where; by a number of 8 bytes in place of the 64
--- characters, which are a third of what all indexes write for a row.  Two customers
--- may have the same, so who looks compares the whole, too.
+-- what a customer was told, and where; by a number of 8 bytes, which is half of what
+-- the hash itself would write.  Two customers may have the same, so who looks
+-- compares the whole, too.
 CREATE INDEX lineage_customer ON reengage.lineage (pg_catalog.hashtextextended(address_hash, 0), occurred_at)
 	WHERE address_hash IS NOT NULL;
 -- a conversation is learned of once

@@ -109,7 +109,7 @@ is($closed->{campaign}, 'spring', 'and the campaign');
 is_deeply($closed->{detail}, { i => 7 }, 'and the detail');
 is("$closed->{attempts} $closed->{api_calls} $closed->{api_calls_saved}", '1 2 0',
 	'one attempt, two requests, none saved');
-like($closed->{address_hash}, qr/^[0-9a-f]{64}$/, 'the address is a hash');
+like($closed->{address_hash}, qr/^[0-9a-f]{32}$/, 'the address is a hash');
 ok($closed->{checked_at} le $closed->{called_at} && $closed->{called_at} le $closed->{occurred_at}
 	&& $closed->{occurred_at} le $closed->{recorded_at}, 'its times are in order');
 my ($create) = grep { $_->{verb} eq 'create' } $simulator->requests('id=closed-7');

@@ -5,6 +5,7 @@
 
 #include "common/hmac.h"
 #include "common/sha2.h"
+#include "utils/builtins.h"
 
 #include "address_form.h"
 #include "base/address_hash.h"
@@ -50,8 +51,7 @@ address_hash(const AddressKey *key, const char *form)
 	pg_hmac_free(context);
 	if (!hashed)
 		elog(ERROR, "could not compute the HMAC of an address");
-	hex = palloc(ADDRESS_HASH_LENGTH + 1);
-	for (int i = 0; i < sizeof(digest); i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	hex = palloc0(ADDRESS_HASH_LENGTH + 1);
+	hex_encode((const char *) digest, ADDRESS_HASH_BYTES, hex);
 	return hex;
 }

@@ -6,8 +6,12 @@
 
 #include "postgres.h"
 
-/* Length of a hash in hex, without its end. */
-#define ADDRESS_HASH_LENGTH 64
+/*
+ * Half of an HMAC-SHA256, which is what no two customers have in common, written
+ * in each row of lineage; its length in hex, without its end.
+ */
+#define ADDRESS_HASH_BYTES 16
+#define ADDRESS_HASH_LENGTH (2 * ADDRESS_HASH_BYTES)
 
 /* This installation's key. */
 typedef struct AddressKey
@@ -28,7 +32,7 @@ extern char *normal_address(const char *address, const char *channel, const char
  */
 extern char *meant_address(const char *address, const char *channel, const char *country_code);
 
-/* HMAC-SHA256, in hex, of a normal form.  NULL without form or key. */
+/* The first half of the HMAC-SHA256, in hex, of a normal form.  NULL without form or key. */
 extern char *address_hash(const AddressKey *key, const char *form);
 
 #endif
