@@ -138,9 +138,10 @@ COMMENT ON COLUMN reengage.lineage.detail IS 'as the nudge said';
 -- P7: a dead conversation gets at most one successor
 CREATE UNIQUE INDEX lineage_successor ON reengage.lineage (server, previous_conversation_id)
 	WHERE previous_conversation_id IS NOT NULL;
--- which thread a conversation belongs to that is not its root; not to be used
--- for successors, whatever a planner makes of a table that is still empty
-CREATE INDEX lineage_conversation ON reengage.lineage (conversation_id, server)
+-- which thread a conversation belongs to that is not its root, by a number of
+-- 8 bytes: an id has 36, and is written once more when its page is split.  Two ids
+-- may have the same number, so who looks compares the whole, too.
+CREATE INDEX lineage_conversation ON reengage.lineage (pg_catalog.hashtextextended(conversation_id, 0))
 	WHERE generation > 0;
 -- the tip of a thread, and its story
 CREATE INDEX lineage_thread ON reengage.lineage (root_conversation_id, server, generation)
@@ -151,9 +152,7 @@ CREATE UNIQUE INDEX lineage_resolves ON reengage.lineage (resolves) WHERE resolv
 -- a create in doubt holds back the next create on the same conversation
 CREATE INDEX lineage_in_doubt ON reengage.lineage (server, conversation_id)
 	WHERE outcome = 'in_doubt';
--- what a customer was told, and where; by a number of 8 bytes, which is half of what
--- the hash itself would write.  Two customers may have the same, so who looks
--- compares the whole, too.
+-- what a customer was told, and where; by such a number, too
 CREATE INDEX lineage_customer ON reengage.lineage (pg_catalog.hashtextextended(address_hash, 0), occurred_at)
 	WHERE address_hash IS NOT NULL;
 -- a conversation is learned of once

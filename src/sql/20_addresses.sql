@@ -175,7 +175,9 @@ AS $$
 			SELECT l.root_conversation_id FROM (
 				SELECT * FROM reengage.lineage l
 				-- where it became one: a nudge may end in a conversation of another thread
-				WHERE l.server = $1 AND l.conversation_id = $2 AND l.generation > 0
+				WHERE hashtextextended(l.conversation_id, 0) = hashtextextended($2, 0)
+				  -- as an expression: or the index of successors may look as good
+				  AND l.server || '' = $1 AND l.conversation_id = $2 AND l.generation > 0
 				  AND l.previous_conversation_id IS NOT NULL
 				OFFSET 0) l
 			ORDER BY l.lineage_id LIMIT 1), $2)
@@ -231,7 +233,8 @@ BEGIN
 	-- a conversation may carry more than one thread
 	FOR root_conversation_id IN
 		SELECT l.root_conversation_id FROM reengage.lineage l
-		WHERE l.server = of_server AND l.conversation_id = suppression_subject.conversation_id AND l.generation > 0
+		WHERE hashtextextended(l.conversation_id, 0) = hashtextextended(suppression_subject.conversation_id, 0)
+		  AND l.server = of_server AND l.conversation_id = suppression_subject.conversation_id AND l.generation > 0
 		UNION
 		SELECT suppression_subject.conversation_id
 		ORDER BY 1

@@ -37,7 +37,8 @@ BEGIN
 		WHERE l.root_conversation_id = $1 AND ($2 IS NULL OR l.server = $2)
 		UNION
 		SELECT l.server, l.root_conversation_id FROM reengage.lineage l
-		WHERE l.conversation_id = $1 AND l.generation > 0 AND ($2 IS NULL OR l.server = $2);
+		WHERE hashtextextended(l.conversation_id, 0) = hashtextextended($1, 0)
+		  AND l.conversation_id = $1 AND l.generation > 0 AND ($2 IS NULL OR l.server = $2);
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'conversation "%" is in no thread', left($1, 200)
 			USING ERRCODE = 'no_data_found',

@@ -23,7 +23,8 @@ BEGIN
 	WHERE (SELECT true FROM reengage.lineage l
 		   WHERE l.root_conversation_id = c.conversation_id AND l.server = import_begin_threads.server LIMIT 1) IS NULL
 	  AND (SELECT true FROM reengage.lineage l
-		   WHERE l.server = import_begin_threads.server AND l.conversation_id = c.conversation_id AND l.generation > 0 LIMIT 1) IS NULL
+		   WHERE hashtextextended(l.conversation_id, 0) = hashtextextended(c.conversation_id, 0)
+			 AND l.server = import_begin_threads.server AND l.conversation_id = c.conversation_id AND l.generation > 0 LIMIT 1) IS NULL
 	ON CONFLICT (server, conversation_id) WHERE outcome = 'imported' DO NOTHING;
 END
 $$;
@@ -103,7 +104,8 @@ BEGIN
 			   WHERE l.root_conversation_id = c.conversation_id AND l.server = of_server
 				 AND l.campaign = of_campaign LIMIT 1) IS NULL
 		  AND (SELECT true FROM reengage.lineage l
-			   WHERE l.server = of_server AND l.conversation_id = c.conversation_id AND l.generation > 0
+			   WHERE hashtextextended(l.conversation_id, 0) = hashtextextended(c.conversation_id, 0)
+				 AND l.server = of_server AND l.conversation_id = c.conversation_id AND l.generation > 0
 				 AND l.campaign = of_campaign LIMIT 1) IS NULL);
 END
 $$;

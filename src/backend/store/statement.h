@@ -30,10 +30,9 @@ typedef struct Statement
 /* The last initializers of a statement that takes a batch. */
 #define BATCH_OF(columns) .batch = columns, .nbatch = lengthof(columns)
 
-/* That a row of lineage is of a customer, as the index lineage_customer finds it. */
-#define IS_OF_CUSTOMER(row, hash) \
-	"pg_catalog.hashtextextended(" row ".address_hash, 0) = pg_catalog.hashtextextended(" hash ", 0)" \
-	" AND " row ".address_hash = " hash
+/* That a column is a text, where an index has numbers of 8 bytes in place of it. */
+#define IS_TEXT(column, text) \
+	"pg_catalog.hashtextextended(" column ", 0) = pg_catalog.hashtextextended(" text ", 0) AND " column " = " text
 
 /* Raises an error unless it ends with the "expected" code of SPI. */
 extern void execute(Statement *statement, Datum *arguments, int expected);

@@ -69,7 +69,7 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 		"     CASE l.outcome WHEN 'session_created' THEN coalesce(l.called_at, l.occurred_at) END AS made_at"
 		"   FROM reengage.lineage l"
 		"   WHERE c.step = 'create'"
-		"     AND " IS_OF_CUSTOMER("l", "c.address_hash") " AND l.server = c.server AND l.channel = c.channel"
+		"     AND " IS_TEXT("l.address_hash", "c.address_hash") " AND l.server = c.server AND l.channel = c.channel"
 		"     AND l.outcome IN (" OUTCOMES_SENT ")"
 		"     AND l.conversation_id <> ALL (pg_catalog.string_to_array(c.passed_over, ','))"
 		"     AND NOT EXISTS (SELECT FROM reengage.lineage n"

@@ -106,7 +106,7 @@ load_asked(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges, int *nth
 		" d.attempt::pg_catalog.int4 AS attempt, d.refusals::pg_catalog.int4 AS refusals, d.fencing_token, d.api_calls,"
 		/* it was led on, or leads on, or there is a call to be made again */
 		" EXISTS (SELECT FROM reengage.lineage l"
-		"   WHERE l.conversation_id = n.conversation_id AND l.server = n.server AND l.generation > 0 OFFSET 0)"
+		"   WHERE " IS_TEXT("l.conversation_id", "n.conversation_id") " AND l.server = n.server AND l.generation > 0 OFFSET 0)"
 		" OR EXISTS (SELECT FROM reengage.lineage l"
 		"   WHERE l.server = n.server AND l.previous_conversation_id = n.conversation_id OFFSET 0)"
 		" OR CASE WHEN EXISTS (SELECT FROM reengage.unresolved) THEN"
@@ -220,7 +220,8 @@ load_threads(LoadedNudge *nudges, int count)
 		" CROSS JOIN LATERAL (SELECT coalesce(("
 		"   SELECT l.root_conversation_id FROM ("
 		"     SELECT * FROM reengage.lineage l"
-		"     WHERE l.server = n.server AND l.conversation_id = n.conversation_id"
+		/* the server as an expression: or the index of successors may look as good */
+		"     WHERE l.server || '' = n.server AND " IS_TEXT("l.conversation_id", "n.conversation_id")
 		"       AND l.generation > 0 AND l.previous_conversation_id IS NOT NULL"
 		"     OFFSET 0) l"
 		"   ORDER BY l.lineage_id LIMIT 1), n.conversation_id) AS root OFFSET 0) r"
@@ -328,7 +329,9 @@ store_last_channel(const char *server, const char *path)
 		"     AND l.conversation_id = ANY (pg_catalog.string_to_array($2, ','))"
 		"   UNION ALL"
 		"   SELECT l.lineage_id, l.channel FROM reengage.lineage l"
-		"   WHERE l.conversation_id = ANY (pg_catalog.string_to_array($2, ',')) AND l.server = $1"
+		"   WHERE pg_catalog.hashtextextended(l.conversation_id, 0) = ANY (ARRAY("
+		"       SELECT pg_catalog.hashtextextended(p, 0) FROM pg_catalog.unnest(pg_catalog.string_to_array($2, ',')) p))"
+		"     AND l.conversation_id = ANY (pg_catalog.string_to_array($2, ',')) AND l.server = $1"
 		"     AND l.generation > 0) l"
 		" WHERE l.channel IS NOT NULL ORDER BY l.lineage_id DESC LIMIT 1",
 		2, {TEXTOID, TEXTOID}

@@ -96,7 +96,7 @@ store_count_messages(const CountedMessages *questions, int count, MessageCount *
 		"SELECT m.count, m.last"
 		" FROM BATCH AS q"
 		" CROSS JOIN LATERAL (SELECT pg_catalog.count(*)::pg_catalog.int4 AS count, pg_catalog.max(m.at) AS last FROM ("
-		LINEAGE_MESSAGES(IS_OF_CUSTOMER("l", "q.address_hash"))
+		LINEAGE_MESSAGES(IS_TEXT("l.address_hash", "q.address_hash"))
 		"   UNION ALL"
 		LINEAGE_MESSAGES("l.root_conversation_id = q.thread")
 		"   UNION ALL"
