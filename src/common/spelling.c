@@ -32,11 +32,12 @@ typedef struct Range
 	uint32_t	last;
 } Range;
 
+/* They are in order, so for most letters of most texts the first one tells. */
 static bool
 is_in(const Range *ranges, size_t count, uint32_t character)
 {
-	for (size_t i = 0; i < count; i++)
-		if (character >= ranges[i].first && character <= ranges[i].last)
+	for (size_t i = 0; i < count && character >= ranges[i].first; i++)
+		if (character <= ranges[i].last)
 			return true;
 	return false;
 }

@@ -18,7 +18,7 @@ COMMENT ON COLUMN reengage.lineage_epochs.system_identifier IS 'of the cluster';
 COMMENT ON COLUMN reengage.lineage_epochs.timeline IS 'of the server';
 COMMENT ON COLUMN reengage.lineage_epochs.base IS 'added to the transaction id; beyond everything that an earlier epoch may have written, 2^32 transactions that were lost included';
 COMMENT ON COLUMN reengage.lineage_epochs.began_at IS 'when the first row of lineage was written in it';
-GRANT SELECT ON reengage.lineage_epochs TO reengage_operator;
+GRANT SELECT ON reengage.lineage_epochs TO reengage_operator, reengage_worker;
 
 CREATE FUNCTION reengage_internal.lineage_position() RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -69,10 +69,13 @@ column_value(const Column *column, const void *row, bool *isnull)
 			return BoolGetDatum(*(const bool *) field);
 		case COLUMN_HASH:
 			return hash_of_hex(*(const char *const *) field, isnull);
+		case COLUMN_SMALLINT:
 		case COLUMN_TIME_OR_NEVER:
 		case COLUMN_UTF8:
 		case COLUMN_BIGINT:
 		case COLUMN_DOUBLE:
+		case COLUMN_OID:
+		case COLUMN_BYTES:
 		case COLUMN_STEP:
 		case COLUMN_BY_HAND:
 			break;
@@ -104,6 +107,8 @@ column_sql_type(ColumnType type)
 		case COLUMN_INTEGER:
 		case COLUMN_INTEGER_OR_NULL:
 			return INT4OID;
+		case COLUMN_SMALLINT:
+			return INT2OID;
 		case COLUMN_TIME:
 		case COLUMN_TIME_OR_NULL:
 		case COLUMN_TIME_OR_NEVER:
@@ -116,6 +121,10 @@ column_sql_type(ColumnType type)
 			return INT8OID;
 		case COLUMN_DOUBLE:
 			return FLOAT8OID;
+		case COLUMN_OID:
+			return OIDOID;
+		case COLUMN_BYTES:
+			return BYTEAOID;
 		case COLUMN_BY_HAND:
 			break;
 	}
@@ -195,6 +204,9 @@ read_value(const Column *column, Datum value, bool isnull, void *field)
 		case COLUMN_INTEGER_OR_NULL:
 			*(int *) field = isnull ? 0 : DatumGetInt32(value);
 			break;
+		case COLUMN_SMALLINT:
+			*(int *) field = isnull ? 0 : DatumGetInt16(value);
+			break;
 		case COLUMN_TIME:
 		case COLUMN_TIME_OR_NULL:
 			*(TimestampTz *) field = isnull ? 0 : DatumGetTimestampTz(value);
@@ -210,6 +222,12 @@ read_value(const Column *column, Datum value, bool isnull, void *field)
 			break;
 		case COLUMN_DOUBLE:
 			*(double *) field = isnull ? 0 : DatumGetFloat8(value);
+			break;
+		case COLUMN_OID:
+			*(Oid *) field = isnull ? InvalidOid : DatumGetObjectId(value);
+			break;
+		case COLUMN_BYTES:
+			*(bytea **) field = isnull ? NULL : DatumGetByteaPCopy(value);
 			break;
 		case COLUMN_STEP:
 			*(Step *) field = isnull ? STEP_CHECK : step_of(TextDatumGetCString(value));
@@ -269,6 +287,19 @@ read_slot(const Column *columns, const int *places, int ncolumns, const TupleTab
 {
 	for (int c = 0; c < ncolumns; c++)
 		read_value(&columns[c], slot->tts_values[places[c]], slot->tts_isnull[places[c]], (char *) row + columns[c].offset);
+}
+
+void
+places_of_columns(TupleDesc descriptor, const Column *columns, int ncolumns, int *places)
+{
+	for (int c = 0; c < ncolumns; c++)
+	{
+		Oid			type = column_sql_type(columns[c].type);
+
+		places[c] = column_place(descriptor, column_name(&columns[c]));
+		if (OidIsValid(type) && TupleDescAttr(descriptor, places[c])->atttypid != type)
+			elog(ERROR, "column \"%s\" of the table is of another type", column_name(&columns[c]));
+	}
 }
 
 Datum

@@ -14,6 +14,7 @@
 #include "datatype/timestamp.h"
 #include "executor/tuptable.h"
 #include "nodes/pg_list.h"
+#include "utils/rel.h"
 #include "utils/uuid.h"
 
 #include "nudge.h"
@@ -29,10 +30,13 @@ typedef enum ColumnType
 	COLUMN_BOOL,				/* bool; of a result, null is false */
 	COLUMN_HASH,				/* const char *, in hex, of what is bytea in SQL; NULL, or no hex, is null */
 	/* of results only */
+	COLUMN_SMALLINT,			/* int; null is 0 */
 	COLUMN_TIME_OR_NEVER,		/* TimestampTz; null is DT_NOEND */
 	COLUMN_UTF8,				/* const char *, in UTF-8; NULL: null, or it cannot be converted */
 	COLUMN_BIGINT,				/* int64; null is 0 */
 	COLUMN_DOUBLE,				/* double; null is 0 */
+	COLUMN_OID,					/* Oid; null is InvalidOid */
+	COLUMN_BYTES,				/* bytea *; null is NULL */
 	COLUMN_STEP,				/* Step, by its name; null is STEP_CHECK */
 	COLUMN_BY_HAND				/* read with result_column() */
 } ColumnType;
@@ -49,6 +53,7 @@ typedef struct Column
 #define MEMBER_TEXT const char *
 #define MEMBER_INTEGER int
 #define MEMBER_INTEGER_OR_NULL int
+#define MEMBER_SMALLINT int
 #define MEMBER_TIME TimestampTz
 #define MEMBER_TIME_OR_NULL TimestampTz
 #define MEMBER_HASH const char *
@@ -57,6 +62,8 @@ typedef struct Column
 #define MEMBER_BOOL bool
 #define MEMBER_BIGINT int64
 #define MEMBER_DOUBLE double
+#define MEMBER_OID Oid
+#define MEMBER_BYTES bytea *
 #define MEMBER_STEP Step
 #define MEMBER_BY_HAND default
 
@@ -87,6 +94,9 @@ extern void read_rows(const Column *columns, int ncolumns, void *rows, size_t si
 
 /* The place of a column in a table, from 0. */
 extern int	column_place(TupleDesc descriptor, const char *name);
+
+/* Those of a table of columns, which are of these types. */
+extern void places_of_columns(TupleDesc descriptor, const Column *columns, int ncolumns, int *places);
 
 /* A row of a table, whose values are at hand, into a struct. */
 extern void read_slot(const Column *columns, const int *places, int ncolumns,

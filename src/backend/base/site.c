@@ -20,6 +20,7 @@
 #include "storage/fd.h"
 #include "utils/builtins.h"
 
+#include "base/clocks.h"
 #include "base/settings.h"
 #include "base/site.h"
 
@@ -29,6 +30,15 @@ PG_FUNCTION_INFO_V1(reengage_timeline);
 
 /* Long enough for a machine id or a host name. */
 #define MACHINE_SIZE 256
+
+/* "host:" and 16 digits. */
+#define SITE_SIZE 32
+
+/*
+ * Each tick asks.  Of a server that runs only a copy of the whole machine is
+ * another site, from when it has its own name.
+ */
+#define SITE_KEPT_MS 500
 
 /* The machine id, where the system has one; else the host name. */
 static void
@@ -66,21 +76,36 @@ sha256_hex(const char *text)
 	return hex;
 }
 
-const char *
-site_name(void)
+static const char *
+read_site(void)
 {
 	char		machine[MACHINE_SIZE];
 	char	   *real;
 	const char *directory;
 
-	if (reengage_instance_key[0] != '\0')
-		return psprintf("key:%.16s", sha256_hex(reengage_instance_key));
 	read_machine(machine);
 	/* by its real name: a symbolic courier must not make it another one */
 	real = realpath(DataDir, NULL);
 	directory = pstrdup(real ? real : DataDir);
 	free(real);
 	return psprintf("host:%.16s", sha256_hex(psprintf("%s %s", machine, directory)));
+}
+
+const char *
+site_name(void)
+{
+	static char kept[SITE_SIZE];
+	static Monotonic read_again;
+	Monotonic	now = monotonic_now();
+
+	if (reengage_instance_key[0] != '\0')
+		return psprintf("key:%.16s", sha256_hex(reengage_instance_key));
+	if (monotonic_is_reached(read_again, now))
+	{
+		strlcpy(kept, read_site(), sizeof(kept));
+		read_again = monotonic_after(now, SITE_KEPT_MS);
+	}
+	return pstrdup(kept);
 }
 
 int32

@@ -24,8 +24,9 @@
 /* A courier says hello within milliseconds, on a busy machine seconds. */
 #define HELLO_MS (10 * 1000)
 
-/* How often to look after a courier that owes an answer. */
+/* How often to look after a courier that owes an answer, at least and at most: each call is looked at. */
 #define WATCH_MS 1000
+#define SHORTEST_WATCH_MS 100
 
 /*
  * A process that was stopped for longer, with its courier perhaps, heard nothing
@@ -101,7 +102,7 @@ calls_keep_courier(Calls *calls, Monotonic now)
 		return;
 	calls->courier = courier_open();
 	calls->opened_at = now;
-	calls->hello_by_ms = calls->watched_ms + HELLO_MS;
+	calls->hello_by_ms = calls->watched_ms + SHORTEST_WATCH_MS + HELLO_MS;
 	/* it knows nothing yet */
 	servers_forget_configurations(calls->servers);
 }
@@ -165,7 +166,11 @@ is_late(const Calls *calls, DeliveryState state)
 void
 calls_watch(Calls *calls, Monotonic now)
 {
-	calls->watched_ms += Min(monotonic_ms_until(now, calls->watched_at), LONGEST_WATCH_MS);
+	int64		watched_ms = monotonic_ms_until(now, calls->watched_at);
+
+	if (watched_ms < SHORTEST_WATCH_MS)
+		return;
+	calls->watched_ms += Min(watched_ms, LONGEST_WATCH_MS);
 	calls->watched_at = now;
 	if (calls->courier == NULL)
 		return;
@@ -254,7 +259,7 @@ make_call(Calls *calls, Delivery *delivery)
 	delivery->handed_at = GetCurrentTimestamp();
 	if (delivery->step == STEP_CHECK)
 		delivery->look.server_version = delivery->server->version;
-	delivery->answer_by_ms = calls->watched_ms + longest_call_ms(&delivery->server->options);
+	delivery->answer_by_ms = calls->watched_ms + SHORTEST_WATCH_MS + longest_call_ms(&delivery->server->options);
 	deliveries_call_begins(calls->deliveries, delivery, call.call_id);
 	TEST_POINT(delivery->step == STEP_CHECK ? "claimed" : "post_queued");
 	courier_send_call(calls->courier, &call);

@@ -180,8 +180,6 @@ claim_from(Deliveries *deliveries, Server *server, int room, const Clocks *clock
 	Reading		reading = {.lanes = &server->lanes, .clocks = clocks};
 	int			place;
 
-	if (!lanes_want_look(&server->lanes, clocks))
-		return;
 	lanes_find_askers(&server->lanes, server->name, clocks->now);
 	reading.count = lanes_awake(&server->lanes, clocks, room, &reading.hands, &reading.left_out);
 	if (reading.count > 0)
@@ -321,8 +319,11 @@ claims_take(Deliveries *deliveries, const Policies *policies, dlist_head *server
 		if (room <= 0 || !server_configure(server, courier, clocks->now))
 			continue;
 		server_look_again(server, clocks->now);
+		/* most of a hundred servers have nothing to do */
+		if (server->ready == 0 && !lanes_want_look(&server->lanes, clocks))
+			continue;
 		server->lanes.per_minute = policies_pace(policies->list, policies->count, server->name);
-		if (room > server->ready)
+		if (room > server->ready && lanes_want_look(&server->lanes, clocks))
 			claim_from(deliveries, server, room - server->ready, clocks);
 		started += start_ready(deliveries, server, room);
 	}

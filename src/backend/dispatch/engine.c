@@ -97,8 +97,9 @@ struct Engine
 static EngineCondition
 find_condition(Engine *engine, List **paused)
 {
-	const char *complaint = store_fence_complaint(paused);
+	const char *complaint = store_fence_complaint();
 
+	*paused = complaint == NULL ? store_paused_servers() : NIL;
 	keep_text(engine->context, &engine->complaint, complaint);
 	if (complaint != NULL)
 		return ENGINE_FENCED;

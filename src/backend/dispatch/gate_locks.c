@@ -33,35 +33,49 @@ gate_locks_try_session(const Delivery *delivery)
 	return lock_take(LOCK_TIP, lock_of_conversation(delivery->server->name, delivery->nudge.tip), ExclusiveLock, false);
 }
 
-/* Once it is locked, nobody begins to record anything of it; somebody may have done so before. */
 static bool
-try_thread(const Delivery *delivery, OpenRows *open)
+try_thread(const Delivery *delivery)
 {
-	const char *root = delivery->nudge.root;
-
-	return lock_take(LOCK_THREAD, lock_of_conversation(delivery->server->name, root), WORKERS_MODE, false) &&
-		!open_rows_of_thread(open, root);
+	return lock_take(LOCK_THREAD, lock_of_conversation(delivery->server->name, delivery->nudge.root), WORKERS_MODE, false);
 }
 
 static bool
-try_customer(const char *address_hash, OpenRows *open)
+try_customer(const char *address_hash)
 {
-	return address_hash == NULL ||
-		(lock_take(LOCK_CUSTOMER, lock_of(address_hash), WORKERS_MODE, false) &&
-		 !open_rows_of_customer(open, address_hash));
+	return address_hash == NULL || lock_take(LOCK_CUSTOMER, lock_of(address_hash), WORKERS_MODE, false);
 }
 
 bool
-gate_locks_try_post(const Delivery *delivery, OpenRows *open)
+gate_locks_try_post(const Delivery *delivery)
 {
-	return gate_locks_try_end(delivery) && try_thread(delivery, open) &&
-		try_customer(delivery->post.address_hash, open) && try_customer(delivery->own_address_hash, open);
+	return gate_locks_try_end(delivery) && try_thread(delivery) &&
+		try_customer(delivery->post.address_hash) && try_customer(delivery->own_address_hash);
+}
+
+static bool
+customer_is_open(const char *address_hash, OpenRows *open)
+{
+	return address_hash != NULL && open_rows_of_customer(open, address_hash);
 }
 
 bool
-gate_locks_try_opt_out(const Delivery *delivery, OpenRows *open)
+gate_locks_came_late(const Delivery *delivery, OpenRows *open)
 {
-	if (delivery->post.address_hash != NULL)
-		return try_customer(delivery->post.address_hash, open);
-	return try_thread(delivery, open);
+	return open_rows_of_thread(open, delivery->nudge.root) ||
+		customer_is_open(delivery->post.address_hash, open) || customer_is_open(delivery->own_address_hash, open);
+}
+
+bool
+gate_locks_try_opt_out(const Delivery *delivery)
+{
+	OpenRows   *open;
+	bool		late;
+
+	if (!(delivery->post.address_hash != NULL ? try_customer(delivery->post.address_hash) : try_thread(delivery)))
+		return false;
+	open = open_rows_begin();
+	late = delivery->post.address_hash != NULL ? customer_is_open(delivery->post.address_hash, open) :
+		open_rows_of_thread(open, delivery->nudge.root);
+	open_rows_end(open);
+	return !late;
 }

@@ -18,7 +18,13 @@
 extern bool gate_locks_are_free(const Server *server, const LoadedNudge *nudge, OpenRows *open);
 
 /* For a POST: its nudge, campaign, thread and customer. */
-extern bool gate_locks_try_post(const Delivery *delivery, OpenRows *open);
+extern bool gate_locks_try_post(const Delivery *delivery);
+
+/*
+ * Once these are locked, nobody begins to record anything of thread and
+ * customer.  Has somebody done so before?
+ */
+extern bool gate_locks_came_late(const Delivery *delivery, OpenRows *open);
 
 /* For an outcome, or a move, without a POST: its nudge and campaign. */
 extern bool gate_locks_try_end(const Delivery *delivery);
@@ -27,6 +33,6 @@ extern bool gate_locks_try_end(const Delivery *delivery);
 extern bool gate_locks_try_session(const Delivery *delivery);
 
 /* For an opt-out that the API told of: whom it is about. */
-extern bool gate_locks_try_opt_out(const Delivery *delivery, OpenRows *open);
+extern bool gate_locks_try_opt_out(const Delivery *delivery);
 
 #endif

@@ -63,11 +63,14 @@ gates_ask(const Policies *policies, Deliveries *in_hand, Delivery **deliveries, 
 		  int count, Monotonic now, Verdict *verdicts)
 {
 	GateFacts  *facts = palloc0(sizeof(GateFacts) * count);
-	OpenRows   *open = open_rows_begin();
+	OpenRows   *open;
 
 	/* before the tables are asked: then nothing that commits meanwhile is missed */
 	for (int i = 0; i < count; i++)
-		facts[i].locked = gate_locks_try_post(deliveries[i], open);
+		facts[i].locked = gate_locks_try_post(deliveries[i]);
+	open = open_rows_begin();
+	for (int i = 0; i < count; i++)
+		facts[i].locked = facts[i].locked && !gate_locks_came_late(deliveries[i], open);
 	open_rows_end(open);
 	store_check_gates(rows, count, facts);
 	for (int i = 0; i < count; i++)

@@ -8,6 +8,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/namespace.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -24,7 +25,11 @@ typedef struct OpenTable
 	Relation	table;
 	Relation	index;
 	TupleTableSlot *slot;
+	SnapshotData dirty;
+	IndexScanDesc scan;			/* NULL: it has no rows, of nobody */
 } OpenTable;
+
+#define KEYS 2
 
 struct OpenRows
 {
@@ -44,22 +49,25 @@ relation_of(const char *name)
 	return relation;
 }
 
-static OpenTable
-open_table(const char *name, const char *index)
+static void
+open_table(OpenTable *open, const char *name, const char *index)
 {
-	OpenTable	result = {.table = table_open(relation_of(name), AccessShareLock)};
-
-	result.index = index_open(relation_of(index), AccessShareLock);
-	result.slot = table_slot_create(result.table, NULL);
-	return result;
+	open->table = table_open(relation_of(name), AccessShareLock);
+	open->index = index_open(relation_of(index), AccessShareLock);
+	open->slot = table_slot_create(open->table, NULL);
+	InitDirtySnapshot(open->dirty);
+	open->scan = RelationGetNumberOfBlocks(open->table) == 0 ? NULL :
+		index_begin(open->table, open->index, &open->dirty, KEYS);
 }
 
 static void
-close_table(OpenTable *table)
+close_table(OpenTable *open)
 {
-	ExecDropSingleTupleTableSlot(table->slot);
-	index_close(table->index, NoLock);
-	table_close(table->table, NoLock);
+	if (open->scan != NULL)
+		index_endscan(open->scan);
+	ExecDropSingleTupleTableSlot(open->slot);
+	index_close(open->index, NoLock);
+	table_close(open->table, NoLock);
 }
 
 OpenRows *
@@ -67,8 +75,8 @@ open_rows_begin(void)
 {
 	OpenRows   *rows = palloc(sizeof(OpenRows));
 
-	rows->suppressions = open_table("suppressions", "suppressions_subject");
-	rows->answers = open_table("answers", "answers_subject");
+	open_table(&rows->suppressions, "suppressions", "suppressions_subject");
+	open_table(&rows->answers, "answers", "answers_subject");
 	return rows;
 }
 
@@ -92,22 +100,19 @@ set_key(ScanKey key, Relation index, AttrNumber column, const char *value)
 }
 
 static bool
-has_open_row(OpenTable *table, const char *address_hash, const char *root_conversation_id)
+has_open_row(OpenTable *open, const char *address_hash, const char *root_conversation_id)
 {
-	SnapshotData dirty;
-	ScanKeyData keys[2];
-	IndexScanDesc scan;
+	ScanKeyData keys[KEYS];
 	bool		found = false;
 
-	set_key(&keys[0], table->index, 1, address_hash);
-	set_key(&keys[1], table->index, 2, root_conversation_id);
-	InitDirtySnapshot(dirty);
-	scan = index_begin(table->table, table->index, &dirty, lengthof(keys));
-	index_rescan(scan, keys, lengthof(keys), NULL, 0);
-	while (!found && index_getnext_slot(scan, ForwardScanDirection, table->slot))
-		found = TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax);
-	index_endscan(scan);
-	ExecClearTuple(table->slot);
+	if (open->scan == NULL)
+		return false;
+	set_key(&keys[0], open->index, 1, address_hash);
+	set_key(&keys[1], open->index, 2, root_conversation_id);
+	index_rescan(open->scan, keys, KEYS, NULL, 0);
+	while (!found && index_getnext_slot(open->scan, ForwardScanDirection, open->slot))
+		found = TransactionIdIsValid(open->dirty.xmin) || TransactionIdIsValid(open->dirty.xmax);
+	ExecClearTuple(open->slot);
 	return found;
 }
 

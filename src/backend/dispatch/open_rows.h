@@ -11,7 +11,11 @@
 
 typedef struct OpenRows OpenRows;
 
-/* In the current memory context; until the end of the transaction at the latest. */
+/*
+ * In the current memory context; until the end of the transaction at the latest.
+ * Of what is locked before, nothing is missed: where a table has no rows now, it
+ * is not looked at.
+ */
 extern OpenRows *open_rows_begin(void);
 extern void open_rows_end(OpenRows *rows);
 

@@ -284,17 +284,6 @@ write_moves(Delivery **deliveries, int count)
 	TEST_POINT(count > 0 ? "retry_written" : NULL);
 }
 
-/* Somebody records one of the same customer or thread. */
-static bool
-opt_out_is_open(const Delivery *delivery)
-{
-	OpenRows   *open = open_rows_begin();
-	bool		locked = gate_locks_try_opt_out(delivery, open);
-
-	open_rows_end(open);
-	return !locked;
-}
-
 /*
  * A nudge without a call on the wire may be cancelled meanwhile: whoever locks
  * it first decides.  Likewise for the opt-out that the API told us of, where
@@ -313,7 +302,7 @@ leave_out_locked(Delivery **deliveries, int count)
 
 		delivery->written = false;
 		delivery->locked_out = (!delivery_has_called(delivery) && !gate_locks_try_end(delivery)) ||
-			(delivery->reply.opted_out && opt_out_is_open(delivery)) ||
+			(delivery->reply.opted_out && !gate_locks_try_opt_out(delivery)) ||
 			(delivery->end.outcome == OUTCOME_SESSION_CREATED && !gate_locks_try_session(delivery));
 		if (!delivery->locked_out)
 			deliveries[left++] = delivery;
@@ -393,6 +382,16 @@ write_one(Delivery *delivery, AddressKey key)
 	delivery->refused = !delivery->written;
 }
 
+/* What came as far as a gate knows its customer, if it can be known. */
+static bool
+any_needs_key(const Batch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+		if (batch->deliveries[i]->post.address_hash == NULL)
+			return true;
+	return false;
+}
+
 void
 outcomes_write(Delivery **ending, int nending, bool one_by_one)
 {
@@ -401,7 +400,8 @@ outcomes_write(Delivery **ending, int nending, bool one_by_one)
 
 	if (batch.count == 0)
 		return;
-	batch.key = store_address_key();
+	if (any_needs_key(&batch))
+		batch.key = store_address_key();
 	if (!one_by_one)
 	{
 		write_all(&batch);

@@ -13,16 +13,20 @@
 #include "last_word.h"
 
 static Facts
-facts_of(const Delivery *delivery)
+facts_of(const Delivery *delivery, ReplyClass class)
 {
 	Facts		facts = {
+		.class = class,
 		.channel = delivery->look.channel,
 		.customer_address = delivery->look.customer_address,
 		.business_address = delivery->look.business_address,
-		.customer_fault = delivery_address_fault(delivery),
-		.own_fault = delivery_own_address_fault(delivery),
 	};
 
+	/* nothing is sent after a message that was */
+	if (delivery->step != STEP_CHECK && class == REPLY_DONE)
+		return facts;
+	facts.customer_fault = delivery_address_fault(delivery);
+	facts.own_fault = delivery_own_address_fault(delivery);
 	return facts;
 }
 
@@ -141,12 +145,11 @@ follow_decision(Deliveries *deliveries, Delivery *delivery, const ReplyMessage *
 	Decision	decision;
 
 	note_reply(delivery, reply);
-	facts = facts_of(delivery);
+	facts = facts_of(delivery, (ReplyClass) reply->class);
 	facts.limited = signal == SIGNAL_NOT_NOW;
 	facts.of_server = signal != SIGNAL_NONE;
 	facts.opted_out = reply->opted_out != 0;
 	facts.busy = reply->busy != 0;
-	facts.class = (ReplyClass) reply->class;
 	facts.reason = delivery_keep_ascii(delivery, reply->reason);
 	facts.retry_after_ms = reply->retry_after_ms;
 	facts.live = reply->live != 0;

@@ -222,12 +222,13 @@ server_message(const char *name, const ServerOptions *options)
 bool
 server_configure(Server *server, CourierPipe *courier, Monotonic now)
 {
-	ServerMessage message = server_message(server->name, &server->options);
+	ServerMessage message;
 	Credentials credentials;
 	const char *complaint = NULL;
 
 	if (server->configured)
 		return true;
+	message = server_message(server->name, &server->options);
 	if (message.name == NULL)
 		complaint = "its name cannot be converted to UTF-8";
 	else if (message.login_url != NULL)
@@ -314,10 +315,13 @@ servers_write_states(dlist_head *servers)
 	dlist_foreach(iter, servers)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
-		ServerStateRow	row = breaker_row(&server->breaker);
 
 		if (server->breaker.changed)
+		{
+			ServerStateRow row = breaker_row(&server->breaker);
+
 			server->unwritten = !store_report_server(server->name, &row);
+		}
 		if (server->breaker.release)
 			release_put_off(server);
 	}
@@ -347,10 +351,11 @@ servers_forget_dropped(dlist_head *servers, CourierPipe *courier)
 	dlist_foreach_modify(iter, servers)
 	{
 		Server	   *server = dlist_container(Server, node, iter.cur);
-		ForgetMessage message = {to_utf8(server->name)};
+		ForgetMessage message;
 
 		if (server->exists || server->in_hand > 0)
 			continue;
+		message.name = to_utf8(server->name);
 		if (courier_is_ready(courier) && message.name != NULL)
 			courier_send_forget(courier, &message);
 		dlist_delete(&server->node);

@@ -1,7 +1,7 @@
 /*
  * lineage_insert.h: rows of lineage, written as one batch without a statement.
  *
- * Nothing fires: it is for a table without triggers that an INSERT would.
+ * Nothing fires: see table_write.h.
  */
 #ifndef REENGAGE_LINEAGE_INSERT_H
 #define REENGAGE_LINEAGE_INSERT_H

@@ -3,11 +3,16 @@
  */
 #include "postgres.h"
 
+#include "access/relscan.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
@@ -39,25 +44,97 @@ open_table(const char *name, LOCKMODE mode, AclMode right)
 	return table;
 }
 
-Lookup
-lookup_begin(const char *table, const char *index, Snapshot snapshot)
+Relation
+open_index(const char *name, LOCKMODE mode)
+{
+	return index_open(relation_of(name), mode);
+}
+
+bool
+table_is_empty(const char *name)
+{
+	Relation	table = open_table(name, AccessShareLock, ACL_SELECT);
+	bool		empty = RelationGetNumberOfBlocks(table) == 0;
+
+	table_close(table, NoLock);
+	return empty;
+}
+
+static Lookup
+begin_lookup(const char *table, const char *index, int nkeys, RegProcedure equal, Snapshot snapshot)
 {
 	Lookup		lookup = {.table = open_table(table, AccessShareLock, ACL_SELECT)};
 
-	lookup.index = index_open(relation_of(index), AccessShareLock);
+	Assert(nkeys <= LOOKUP_KEYS_MAX);
+	lookup.index = open_index(index, AccessShareLock);
 	lookup.slot = table_slot_create(lookup.table, NULL);
-	lookup.scan = index_begin(lookup.table, lookup.index, snapshot, 1);
+	lookup.scan = index_begin(lookup.table, lookup.index, snapshot, nkeys);
+	for (int i = 0; i < nkeys; i++)
+		ScanKeyEntryInitialize(&lookup.keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
+							   lookup.index->rd_indcollation[i], equal, (Datum) 0);
 	return lookup;
+}
+
+Lookup
+lookup_begin(const char *table, const char *index, Snapshot snapshot)
+{
+	return begin_lookup(table, index, 1, F_UUID_EQ, snapshot);
+}
+
+Lookup
+lookup_begin_texts(const char *table, const char *index, int ntexts, Snapshot snapshot)
+{
+	return begin_lookup(table, index, ntexts, F_TEXTEQ, snapshot);
+}
+
+Lookup
+lookup_begin_number(const char *table, const char *index, Snapshot snapshot)
+{
+	return begin_lookup(table, index, 1, F_INT8EQ, snapshot);
+}
+
+static TupleTableSlot *
+find_row(Lookup *lookup)
+{
+	index_rescan(lookup->scan, lookup->keys, lookup->scan->numberOfKeys, NULL, 0);
+	return index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot) ? lookup->slot : NULL;
 }
 
 TupleTableSlot *
 lookup_find(Lookup *lookup, const pg_uuid_t *id)
 {
-	ScanKeyData key;
+	lookup->keys[0].sk_argument = UUIDPGetDatum(id);
+	return find_row(lookup);
+}
 
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(id));
-	index_rescan(lookup->scan, &key, 1, NULL, 0);
-	return index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot) ? lookup->slot : NULL;
+bool
+lookup_has(Lookup *lookup, const char *first, const char *second)
+{
+	if (first == NULL || (second == NULL && lookup->scan->numberOfKeys > 1))
+		return false;
+	lookup->keys[0].sk_argument = CStringGetTextDatum(first);
+	if (lookup->scan->numberOfKeys > 1)
+		lookup->keys[1].sk_argument = CStringGetTextDatum(second);
+	return find_row(lookup) != NULL;
+}
+
+bool
+lookup_may_have(Lookup *lookup, const char *text)
+{
+	if (text == NULL)
+		return false;
+	/* as hashtextextended(text, 0) of a text in a collation that is deterministic */
+	lookup->keys[0].sk_argument = hash_any_extended((const unsigned char *) text, strlen(text), 0);
+	return find_row(lookup) != NULL;
+}
+
+bool
+lookup_delete(Lookup *lookup)
+{
+	TM_FailureData failure;
+
+	return table_tuple_delete(lookup->table, &lookup->slot->tts_tid, GetCurrentCommandId(true),
+							  lookup->scan->xs_snapshot, InvalidSnapshot, false, &failure, false) == TM_Ok;
 }
 
 void

@@ -14,50 +14,79 @@
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "base/rows.h"
 #include "base/site.h"
+#include "store/lookup.h"
+#include "store/small_table.h"
 #include "store/statement.h"
 #include "store/store.h"
 
 
 /* --- the fence ---------------------------------------------------------- */
 
-const char *
-store_fence_complaint(List **paused)
+typedef struct Identity
 {
-	/* one statement for both: each tick needs to know */
-	static Statement armed = {
-		"SELECT p.server FROM reengage.identity i LEFT JOIN reengage.pauses p ON true"
-		" WHERE i.system_identifier = $1 AND i.database_oid = $2 AND i.site = $3 AND i.timeline = $4",
-		4, {INT8OID, OIDOID, TEXTOID, INT4OID}
+	int64		system_identifier;
+	Oid			database_oid;
+	const char *site;
+	int			timeline;
+} Identity;
+
+static bool
+is_armed_here(void)
+{
+	static const Column columns[] = {
+		COLUMN(BIGINT, Identity, system_identifier),
+		COLUMN(OID, Identity, database_oid),
+		COLUMN(TEXT, Identity, site),
+		COLUMN(INTEGER, Identity, timeline),
 	};
+	void	   *rows;
+	int			count = small_table_read("identity", columns, lengthof(columns), sizeof(Identity), &rows);
+
+	for (int i = 0; i < count; i++)
+	{
+		const Identity *identity = (const Identity *) rows + i;
+
+		if (identity->system_identifier == (int64) GetSystemIdentifier() && identity->database_oid == MyDatabaseId &&
+			strcmp(identity->site, site_name()) == 0 && identity->timeline == site_timeline())
+			return true;
+	}
+	return false;
+}
+
+const char *
+store_fence_complaint(void)
+{
 	static Statement complaint = {"SELECT reengage_internal.fence_complaint()"};
 	static Statement follow = {"UPDATE reengage.identity SET timeline = $1", 1, {INT4OID}};
 	static Statement begin_epoch = {"SELECT reengage_internal.lineage_position()"};
 	const char *reason;
-	Datum		arguments[4];
+	Datum		timeline = Int32GetDatum(site_timeline());
 
-	arguments[0] = Int64GetDatum((int64) GetSystemIdentifier());
-	arguments[1] = ObjectIdGetDatum(MyDatabaseId);
-	arguments[2] = CStringGetTextDatum(site_name());
-	arguments[3] = Int32GetDatum(site_timeline());
-	execute(&armed, arguments, SPI_OK_SELECT);
-	*paused = result_names();
-	if (SPI_processed > 0)
+	if (is_armed_here())
 		return NULL;
 	execute(&complaint, NULL, SPI_OK_SELECT);
 	reason = result_text(0);
 	if (reason != NULL)
 		return reason;
 	/* a promotion that may go on: it is this timeline from now on */
-	execute(&follow, &arguments[3], SPI_OK_UPDATE);
+	execute(&follow, &timeline, SPI_OK_UPDATE);
 	execute(&begin_epoch, NULL, SPI_OK_SELECT);
-	execute(&armed, arguments, SPI_OK_SELECT);
-	*paused = result_names();
 	return NULL;
+}
+
+List *
+store_paused_servers(void)
+{
+	static Statement statement = {"SELECT p.server FROM reengage.pauses p"};
+
+	if (table_is_empty("pauses"))
+		return NIL;
+	execute(&statement, NULL, SPI_OK_SELECT);
+	return result_names();
 }
 
 /* --- the schedule ------------------------------------------------------ */

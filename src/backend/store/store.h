@@ -210,11 +210,11 @@ typedef struct DayCount
 	uint64		digest;			/* the sum of their digests */
 } DayCount;
 
-/*
- * NULL: sending is allowed here, but to the servers in "paused", names as char
- * pointers; else why it is not.
- */
-extern const char *store_fence_complaint(List **paused);
+/* NULL: sending is allowed here; else why it is not. */
+extern const char *store_fence_complaint(void);
+
+/* Those that an operator has paused: names, as a List of char pointers. */
+extern List *store_paused_servers(void);
 
 /* Foreign servers of our wrapper: names, as a List of char pointers. */
 extern List *store_servers(void);

@@ -4,14 +4,19 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "base/rows.h"
 #include "outcome_list.h"
+#include "store/lookup.h"
 #include "store/post_columns.h"
 #include "store/statement.h"
 #include "store/store.h"
+#include "store/table_write.h"
 
 static const Column facts_columns[] = {
 	COLUMN(BOOL, GateFacts, due),
@@ -24,8 +29,8 @@ static const Column facts_columns[] = {
 	COLUMN(TIME, GateFacts, other_made_at),
 };
 
-void
-store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
+static void
+ask_facts(const IntentRow *rows, int count, GateFacts *facts)
 {
 	static const Column columns[] = {
 		COLUMN(UUID, IntentRow, nudge_id),
@@ -83,34 +88,134 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 	read_rows(facts_columns, lengthof(facts_columns), facts, sizeof(GateFacts));
 }
 
-void
-store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch,
-					const IntentRow *rows, int count)
+/* Where most find nothing. */
+typedef struct Looks
 {
-	static const Column columns[] = {
-		COLUMN(UUID, IntentRow, nudge_id),
-		COLUMN(BOOL, IntentRow, creates),
-		COLUMN(INTEGER, IntentRow, fencing_token),
-		COLUMN(TEXT, IntentRow, elsewhere),
-		COLUMN(TEXT, IntentRow, recipient.to_address),
-		COLUMN(TEXT, IntentRow, recipient.from_address),
-		COLUMN(TEXT, IntentRow, recipient.channel),
-		COLUMN(HASH, IntentRow, address_hash),
+	Lookup		due;
+	Lookup		successors;
+	Lookup		in_doubt;
+	Lookup		customers;
+	bool		anything;		/* opt-outs, answers or unresolved calls */
+} Looks;
+
+/* What there is to know but for these two is for a statement to find out. */
+static bool
+needs_asking(Looks *looks, const IntentRow *row, GateFacts *facts)
+{
+	facts->due = lookup_find(&looks->due, &row->nudge_id) != NULL;
+	facts->superseded = lookup_has(&looks->successors, row->server, row->conversation_id);
+	return looks->anything ||
+		(strcmp(row->step, step_name(STEP_CREATE)) == 0 &&
+		 (lookup_has(&looks->in_doubt, row->server, row->conversation_id) ||
+		  lookup_may_have(&looks->customers, row->address_hash)));
+}
+
+void
+store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Looks		looks = {
+		.due = lookup_begin("due", "due_pkey", snapshot),
+		.successors = lookup_begin_texts("lineage", "lineage_successor", 2, snapshot),
+		.in_doubt = lookup_begin_texts("lineage", "lineage_in_doubt", 2, snapshot),
+		.customers = lookup_begin_number("lineage", "lineage_customer", snapshot),
+		.anything = !(table_is_empty("suppressions") && table_is_empty("answers") && table_is_empty("unresolved")),
 	};
+	IntentRow  *asking = palloc(sizeof(IntentRow) * count);
+	GateFacts  *answers = palloc(sizeof(GateFacts) * count);
+	int		   *places = palloc(sizeof(int) * count);
+	int			nasking = 0;
+
+	for (int i = 0; i < count; i++)
+		if (needs_asking(&looks, &rows[i], &facts[i]))
+		{
+			places[nasking] = i;
+			answers[nasking] = facts[i];
+			asking[nasking++] = rows[i];
+		}
+	lookup_end(&looks.due);
+	lookup_end(&looks.successors);
+	lookup_end(&looks.in_doubt);
+	lookup_end(&looks.customers);
+	UnregisterSnapshot(snapshot);
+	if (nasking > 0)
+		ask_facts(asking, nasking, answers);
+	for (int i = 0; i < nasking; i++)
+		facts[places[i]] = answers[i];
+}
+
+/* --- intents ---------------------------------------------------------------- */
+
+static const Column call_columns[] = {
+	COLUMN_AS("nudge_ids", UUID, IntentRow, nudge_id),
+	COLUMN_AS("creates", BOOL, IntentRow, creates),
+	COLUMN_AS("fencing_tokens", INTEGER, IntentRow, fencing_token),
+	COLUMN_AS("conversation_ids", TEXT, IntentRow, elsewhere),
+	COLUMN_AS("to_addresses", TEXT, IntentRow, recipient.to_address),
+	COLUMN_AS("from_addresses", TEXT, IntentRow, recipient.from_address),
+	COLUMN_AS("channels", TEXT, IntentRow, recipient.channel),
+	COLUMN_AS("address_hashes", HASH, IntentRow, address_hash),
+};
+
+/* Its triggers fire. */
+static void
+insert_by_statement(const pg_uuid_t *intent_id, TimestampTz epoch, const IntentRow *rows, int count)
+{
 	static Statement statement = {
 		"INSERT INTO reengage.intents"
 		" (intent_id, epoch, nudge_ids, creates, fencing_tokens, conversation_ids,"
 		"  to_addresses, from_addresses, channels, address_hashes)"
 		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-		2, {UUIDOID, TIMESTAMPTZOID}, BATCH_OF(columns)
+		2, {UUIDOID, TIMESTAMPTZOID}, BATCH_OF(call_columns)
 	};
 	Datum		single[] = {UUIDPGetDatum(intent_id), TimestampTzGetDatum(epoch)};
 
 	execute_batch(&statement, single, rows, sizeof(IntentRow), count, SPI_OK_INSERT);
 }
 
-int
-store_delete_intents(pg_uuid_t *intent_ids, int count)
+static void
+set_column(TupleTableSlot *row, Relation table, const char *column, Datum value)
+{
+	int			place = column_place(RelationGetDescr(table), column);
+
+	row->tts_values[place] = value;
+	row->tts_isnull[place] = false;
+}
+
+static void
+insert_directly(Relation intents, const pg_uuid_t *intent_id, TimestampTz epoch, const IntentRow *rows, int count)
+{
+	static WrittenTable written;
+	Datum		arrays[lengthof(call_columns)];
+	TupleTableSlot *row;
+
+	table_write_begin(&written, intents);
+	row = table_write_row(&written);
+	make_arguments(arrays, call_columns, lengthof(call_columns), rows, sizeof(IntentRow), count);
+	set_column(row, intents, "intent_id", UUIDPGetDatum(intent_id));
+	set_column(row, intents, "epoch", TimestampTzGetDatum(epoch));
+	set_column(row, intents, "recorded_at", TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
+	for (int i = 0; i < lengthof(call_columns); i++)
+		set_column(row, intents, column_name(&call_columns[i]), arrays[i]);
+	ExecStoreVirtualTuple(row);
+	table_write(&written, &row, 1);
+}
+
+void
+store_record_intent(const pg_uuid_t *intent_id, TimestampTz epoch, const IntentRow *rows, int count)
+{
+	Relation	intents = open_table("intents", RowExclusiveLock, ACL_INSERT);
+
+	if (fires_insert(intents->trigdesc))
+		insert_by_statement(intent_id, epoch, rows, count);
+	else
+		insert_directly(intents, intent_id, epoch, rows, count);
+	table_close(intents, NoLock);
+}
+
+/* Its triggers fire. */
+static int
+delete_by_statement(pg_uuid_t *intent_ids, int count)
 {
 	static Statement statement = {
 		"WITH ended AS ("
@@ -127,6 +232,33 @@ store_delete_intents(pg_uuid_t *intent_ids, int count)
 	for (uint64 row = 0; row < SPI_processed; row++)
 		intent_ids[row] = result_uuid((int) row);
 	return (int) SPI_processed;
+}
+
+static int
+delete_directly(pg_uuid_t *intent_ids, int count)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Lookup		intents = lookup_begin("intents", "intents_pkey", snapshot);
+	int			left = 0;
+
+	for (int i = 0; i < count; i++)
+		if (lookup_find(&intents, &intent_ids[i]) != NULL && !lookup_delete(&intents))
+			intent_ids[left++] = intent_ids[i];
+	lookup_end(&intents);
+	UnregisterSnapshot(snapshot);
+	CommandCounterIncrement();
+	return left;
+}
+
+int
+store_delete_intents(pg_uuid_t *intent_ids, int count)
+{
+	Relation	intents = open_table("intents", RowExclusiveLock, ACL_DELETE);
+	int			left = fires_delete(intents->trigdesc) ? delete_by_statement(intent_ids, count) :
+		delete_directly(intent_ids, count);
+
+	table_close(intents, NoLock);
+	return left;
 }
 
 int

@@ -1,20 +1,23 @@
 /*
- * store_load.c: all that is needed to carry out nudges, in SQL.
+ * store_load.c: all that is needed to carry out nudges.
  *
  * Most nudges are the first of their thread, and of customers who said nothing.
- * So the first statement reads what was asked and finds out whether there is more
- * to know; of those others tell it.
+ * So what was asked is looked up, and whether there is more to know; of those
+ * nudges alone statements tell it.
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "answer.h"
 #include "base/detail_length.h"
 #include "base/rows.h"
+#include "store/lookup.h"
 #include "store/post_columns.h"
 #include "store/statement.h"
 #include "store/store.h"
@@ -24,119 +27,191 @@
 
 /* --- what was asked --------------------------------------------------------------- */
 
+static const Column due_columns[] = {
+	COLUMN(TIME, LoadedNudge, due_at),
+	COLUMN_AS("requested_by", TEXT, LoadedNudge, asker),
+	COLUMN(SMALLINT, LoadedNudge, priority),
+	COLUMN_AS("address_hash", TEXT, LoadedNudge, own_address_hash),
+	COLUMN(SMALLINT, LoadedNudge, attempt),
+	COLUMN(SMALLINT, LoadedNudge, refusals),
+	COLUMN(INTEGER, LoadedNudge, fencing_token),
+	COLUMN(INTEGER, LoadedNudge, api_calls),
+};
+
+static const Column nudge_columns[] = {
+	COLUMN(UUID, LoadedNudge, nudge_id),
+	COLUMN(TEXT, LoadedNudge, server),
+	COLUMN(TEXT, LoadedNudge, conversation_id),
+	COLUMN(UTF8, LoadedNudge, address),
+	COLUMN(TEXT, LoadedNudge, channel),
+	COLUMN(TEXT, LoadedNudge, campaign),
+	COLUMN(TEXT, LoadedNudge, time_zone),
+	COLUMN(TIME_OR_NEVER, LoadedNudge, expires_at),
+};
+
+/* Of nudges, what is not taken as it is. */
+typedef enum ReadByHand
+{
+	MESSAGE, DETAIL, WHEN_CLOSED, WHEN_ANSWERED, ANSWERED_SINCE, REQUESTED_AT, READ_BY_HAND_COUNT
+} ReadByHand;
+
+static const char *const by_hand[] = {
+	"message", "detail", "when_closed", "when_answered", "answered_since", "requested_at"
+};
+
+typedef struct Asked
+{
+	Lookup		due;
+	Lookup		nudges;
+	int			due_places[lengthof(due_columns)];
+	int			nudge_places[lengthof(nudge_columns)];
+	int			by_hand_places[READ_BY_HAND_COUNT];
+	/* where there may be more to know */
+	Lookup		led_on;
+	Lookup		successors;
+	bool		unresolved;		/* there may be calls to be made again */
+} Asked;
+
+static void
+begin_asked(Asked *asked, Snapshot snapshot)
+{
+	asked->due = lookup_begin("due", "due_pkey", snapshot);
+	asked->nudges = lookup_begin("nudges", "nudges_pkey", snapshot);
+	places_of_columns(RelationGetDescr(asked->due.table), due_columns, lengthof(due_columns), asked->due_places);
+	places_of_columns(RelationGetDescr(asked->nudges.table), nudge_columns, lengthof(nudge_columns), asked->nudge_places);
+	for (int i = 0; i < READ_BY_HAND_COUNT; i++)
+		asked->by_hand_places[i] = column_place(RelationGetDescr(asked->nudges.table), by_hand[i]);
+	asked->led_on = lookup_begin_number("lineage", "lineage_conversation", snapshot);
+	asked->successors = lookup_begin_texts("lineage", "lineage_successor", 2, snapshot);
+	asked->unresolved = !table_is_empty("unresolved");
+}
+
+static void
+end_asked(Asked *asked)
+{
+	lookup_end(&asked->due);
+	lookup_end(&asked->nudges);
+	lookup_end(&asked->led_on);
+	lookup_end(&asked->successors);
+}
+
+static Datum
+value_by_hand(const Asked *asked, TupleTableSlot *row, ReadByHand column, bool *isnull)
+{
+	*isnull = row->tts_isnull[asked->by_hand_places[column]];
+	return row->tts_values[asked->by_hand_places[column]];
+}
+
+static bool
+is_word(Datum value, const char *word)
+{
+	return strcmp(TextDatumGetCString(value), word) == 0;
+}
+
 /*
  * INSERT refuses what is larger; a row that was there before is not written out
  * to find that it is.
  */
-static char *
-read_template(int row, bool *too_large)
+static const char *
+template_of(Datum detail, bool *too_large)
 {
-	bool		isnull;
-	Datum		template = result_column(row, "template", &isnull);
+	Jsonb	   *object = DatumGetJsonbP(detail);
+	JsonbValue *value = !JB_ROOT_IS_OBJECT(object) ? NULL :
+		getKeyJsonValueFromContainer(&object->root, "template", strlen("template"), NULL);
+	Jsonb	   *template;
 
-	*too_large = !isnull && detail_text_length(DatumGetJsonbP(template), TEXT_LOADED_MAX) > TEXT_LOADED_MAX;
-	if (isnull || *too_large)
+	if (value == NULL || value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
 		return NULL;
-	return to_utf8(DatumGetCString(DirectFunctionCall1(jsonb_out, template)));
+	template = JsonbValueToJsonb(value);
+	if (detail_text_length(template, TEXT_LOADED_MAX) > TEXT_LOADED_MAX)
+	{
+		*too_large = true;
+		return NULL;
+	}
+	return to_utf8(DatumGetCString(DirectFunctionCall1(jsonb_out, JsonbPGetDatum(template))));
 }
 
-static bool
-read_flag(int row, const char *name)
+/* What is to be sent, and until when an answer is none. */
+static void
+read_by_hand(const Asked *asked, TupleTableSlot *row, LoadedNudge *nudge)
 {
 	bool		isnull;
-	Datum		value = result_column(row, name, &isnull);
+	Datum		message = value_by_hand(asked, row, MESSAGE, &isnull);
+	Datum		detail;
+	Datum		since;
 
-	return !isnull && DatumGetBool(value);
+	nudge->too_large = isnull || toast_raw_datum_size(message) - VARHDRSZ > TEXT_LOADED_MAX;
+	if (!nudge->too_large)
+		nudge->message = to_utf8(TextDatumGetCString(message));
+	detail = value_by_hand(asked, row, DETAIL, &isnull);
+	if (!isnull)
+		nudge->template = template_of(detail, &nudge->too_large);
+	nudge->skip_when_closed = is_word(value_by_hand(asked, row, WHEN_CLOSED, &isnull), "skip");
+	since = value_by_hand(asked, row, ANSWERED_SINCE, &nudge->since_asked);
+	if (nudge->since_asked)
+		since = value_by_hand(asked, row, REQUESTED_AT, &isnull);
+	nudge->answered_since = DatumGetTimestampTz(since);
+	if (is_word(value_by_hand(asked, row, WHEN_ANSWERED, &isnull), "send"))
+		nudge->answered_since = DT_NOEND;
+	else if (!nudge->since_asked && nudge->answered_since != DT_NOEND)
+		nudge->answered_since = answer_last_moment(nudge->answered_since);
 }
 
-/* A nudge of which nothing else is known is alone in its thread. */
-static void
-complete_asked(LoadedNudge *nudge, int row)
+/* Of the rows: false, unless both are there.  A nudge of which nothing else is known is alone in its thread. */
+static bool
+read_asked(Asked *asked, const pg_uuid_t *nudge_id, LoadedNudge *nudge)
 {
-	bool		too_large;
+	TupleTableSlot *due = lookup_find(&asked->due, nudge_id);
+	TupleTableSlot *row;
 
-	nudge->template = read_template(row, &too_large);
-	nudge->too_large |= too_large;
-	if (!nudge->since_asked && nudge->answered_since != DT_NOEND)
-		nudge->answered_since = answer_last_moment(nudge->answered_since);
+	if (due == NULL)
+		return false;
+	memset(nudge, 0, sizeof(LoadedNudge));
+	slot_getallattrs(due);
+	read_slot(due_columns, asked->due_places, lengthof(due_columns), due, nudge);
+	row = lookup_find(&asked->nudges, nudge_id);
+	if (row == NULL)
+		return false;
+	slot_getallattrs(row);
+	read_slot(nudge_columns, asked->nudge_places, lengthof(nudge_columns), row, nudge);
+	read_by_hand(asked, row, nudge);
 	nudge->root = nudge->conversation_id;
 	nudge->path = pstrdup(nudge->conversation_id);
+	return true;
 }
 
-static int
-load_asked(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges, int *nthreaded, bool *anybody_spoke)
+/* It was led on, or leads on, or there may be a call to be made again. */
+static bool
+may_have_story(Asked *asked, const LoadedNudge *nudge)
 {
-	static const Column columns[] = {
-		COLUMN(UUID, LoadedNudge, nudge_id),
-		COLUMN(TIME, LoadedNudge, due_at),
-		COLUMN(TEXT, LoadedNudge, asker),
-		COLUMN(INTEGER, LoadedNudge, priority),
-		COLUMN(TEXT, LoadedNudge, server),
-		COLUMN(TEXT, LoadedNudge, conversation_id),
-		COLUMN(UTF8, LoadedNudge, message),
-		COLUMN(UTF8, LoadedNudge, address),
-		COLUMN(TEXT, LoadedNudge, own_address_hash),
-		COLUMN(TEXT, LoadedNudge, channel),
-		READ_BY_HAND("template"),
-		COLUMN(BOOL, LoadedNudge, too_large),
-		COLUMN(TEXT, LoadedNudge, campaign),
-		COLUMN(TEXT, LoadedNudge, time_zone),
-		COLUMN(BOOL, LoadedNudge, skip_when_closed),
-		COLUMN(TIME_OR_NEVER, LoadedNudge, answered_since),
-		COLUMN(BOOL, LoadedNudge, since_asked),
-		COLUMN(TIME_OR_NEVER, LoadedNudge, expires_at),
-		COLUMN(INTEGER, LoadedNudge, attempt),
-		COLUMN(INTEGER, LoadedNudge, refusals),
-		COLUMN(INTEGER, LoadedNudge, fencing_token),
-		COLUMN(INTEGER, LoadedNudge, api_calls),
-		READ_BY_HAND("threaded"),
-		READ_BY_HAND("anybody_spoke"),
-	};
-	static Statement statement = {
-		"SELECT n.nudge_id, d.due_at, d.requested_by AS asker, d.priority::pg_catalog.int4 AS priority,"
-		" n.server, n.conversation_id,"
-		" CASE WHEN pg_catalog.octet_length(n.message) <= 65536 THEN n.message END AS message,"
-		" coalesce(pg_catalog.octet_length(n.message) > 65536, true) AS too_large, n.address,"
-		" d.address_hash AS own_address_hash, n.channel,"
-		" CASE pg_catalog.jsonb_typeof(n.detail OPERATOR(pg_catalog.->) 'template') WHEN 'object'"
-		"   THEN n.detail OPERATOR(pg_catalog.->) 'template' END AS template,"
-		" n.campaign, n.time_zone, n.when_closed = 'skip' AS skip_when_closed,"
-		" CASE n.when_answered WHEN 'send' THEN 'infinity' ELSE coalesce(n.answered_since, n.requested_at) END AS answered_since,"
-		" n.answered_since IS NULL AS since_asked, n.expires_at,"
-		" d.attempt::pg_catalog.int4 AS attempt, d.refusals::pg_catalog.int4 AS refusals, d.fencing_token, d.api_calls,"
-		/* it was led on, or leads on, or there is a call to be made again */
-		" EXISTS (SELECT FROM reengage.lineage l"
-		"   WHERE " IS_TEXT("l.conversation_id", "n.conversation_id") " AND l.server = n.server AND l.generation > 0 OFFSET 0)"
-		" OR EXISTS (SELECT FROM reengage.lineage l"
-		"   WHERE l.server = n.server AND l.previous_conversation_id = n.conversation_id OFFSET 0)"
-		" OR CASE WHEN EXISTS (SELECT FROM reengage.unresolved) THEN"
-		"   EXISTS (SELECT FROM reengage.unresolved u WHERE u.nudge_id = n.nudge_id OFFSET 0)"
-		"   OR EXISTS (SELECT FROM reengage.unresolved u"
-		"     WHERE u.conversation_id = n.conversation_id AND u.server = n.server OFFSET 0)"
-		"   ELSE false END AS threaded,"
-		" EXISTS (SELECT FROM reengage.suppressions) OR EXISTS (SELECT FROM reengage.answers) AS anybody_spoke"
-		" FROM pg_catalog.unnest($1) AS wanted (nudge_id)"
-		" CROSS JOIN LATERAL (SELECT * FROM reengage.due d WHERE d.nudge_id = wanted.nudge_id OFFSET 0) d"
-		" CROSS JOIN LATERAL (SELECT * FROM reengage.nudges n WHERE n.nudge_id = wanted.nudge_id OFFSET 0) n"
-		" ORDER BY threaded DESC",
-		1, {UUIDARRAYOID}
-	};
-	Datum		argument = uuid_array(nudge_ids, count);
-	int			nnudges;
+	return asked->unresolved || lookup_may_have(&asked->led_on, nudge->conversation_id) ||
+		lookup_has(&asked->successors, nudge->server, nudge->conversation_id);
+}
 
-	execute(&statement, &argument, SPI_OK_SELECT);
-	nnudges = (int) SPI_processed;
-	*nudges = palloc0(sizeof(LoadedNudge) * Max(nnudges, 1));
-	read_rows(columns, lengthof(columns), *nudges, sizeof(LoadedNudge));
+/* The first of them may have a story. */
+static int
+load_asked(const pg_uuid_t *nudge_ids, int count, LoadedNudge *nudges, int *nthreaded)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Asked		asked;
+	int			nnudges = 0;
+
 	*nthreaded = 0;
-	*anybody_spoke = nnudges > 0 && read_flag(0, "anybody_spoke");
-	for (int row = 0; row < nnudges; row++)
+	begin_asked(&asked, snapshot);
+	for (int i = 0; i < count; i++)
 	{
-		complete_asked(&(*nudges)[row], row);
-		*nthreaded += read_flag(row, "threaded");
+		LoadedNudge nudge;
+
+		if (!read_asked(&asked, &nudge_ids[i], &nudge))
+			continue;
+		nudges[nnudges++] = nudge;
+		if (!may_have_story(&asked, &nudge))
+			continue;
+		nudges[nnudges - 1] = nudges[*nthreaded];
+		nudges[(*nthreaded)++] = nudge;
 	}
-	/* their text is in it once more */
-	SPI_freetuptable(SPI_tuptable);
+	end_asked(&asked);
+	UnregisterSnapshot(snapshot);
 	return nnudges;
 }
 
@@ -303,18 +378,19 @@ load_words(LoadedNudge *nudges, int count)
 /* --- all of it -------------------------------------------------------------------------- */
 
 int
-store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **nudges)
+store_load(const pg_uuid_t *nudge_ids, int count, LoadedNudge **loaded)
 {
+	LoadedNudge *nudges = palloc(sizeof(LoadedNudge) * (count + 1));
 	int			nthreaded;
-	bool		anybody_spoke;
 
-	count = load_asked(nudge_ids, count, nudges, &nthreaded, &anybody_spoke);
+	count = load_asked(nudge_ids, count, nudges, &nthreaded);
 	if (nthreaded > 0)
-		load_threads(*nudges, nthreaded);
-	if (anybody_spoke)
-		load_words(*nudges, count);
+		load_threads(nudges, nthreaded);
+	if (count > 0 && !(table_is_empty("suppressions") && table_is_empty("answers")))
+		load_words(nudges, count);
 	for (int i = 0; i < count; i++)
-		read_path(&(*nudges)[i]);
+		read_path(&nudges[i]);
+	*loaded = nudges;
 	return count;
 }
 

@@ -3,10 +3,7 @@
  */
 #include "postgres.h"
 
-#include "access/relscan.h"
 #include "access/table.h"
-#include "access/tableam.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -16,6 +13,7 @@
 #include "store/lookup.h"
 #include "store/statement.h"
 #include "store/store.h"
+#include "store/table_write.h"
 
 void
 store_lock_due(const pg_uuid_t *nudge_ids, int count, bool *locked)
@@ -36,8 +34,8 @@ store_lock_due(const pg_uuid_t *nudge_ids, int count, bool *locked)
 		locked[row] = result_bool(row);
 }
 
-void
-store_find_rings(const SessionRow *rows, int count, bool *rings)
+static void
+walk_on(const SessionRow *rows, int count, bool *rings)
 {
 	static const Column columns[] = {
 		COLUMN(TEXT, SessionRow, server),
@@ -59,6 +57,33 @@ store_find_rings(const SessionRow *rows, int count, bool *rings)
 	execute_batch(&statement, NULL, rows, sizeof(SessionRow), count, SPI_OK_SELECT);
 	for (int row = 0; row < count; row++)
 		rings[row] = result_bool(row);
+}
+
+void
+store_find_rings(const SessionRow *rows, int count, bool *rings)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Lookup		successors = lookup_begin_texts("lineage", "lineage_successor", 2, snapshot);
+	SessionRow *going_on = palloc(sizeof(SessionRow) * count);
+	int		   *places = palloc(sizeof(int) * count);
+	bool	   *found = palloc(sizeof(bool) * count);
+	int			ngoing_on = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		/* a session that nothing follows can only lead into itself */
+		rings[i] = strcmp(rows[i].conversation_id, rows[i].previous) == 0;
+		if (!lookup_has(&successors, rows[i].server, rows[i].conversation_id))
+			continue;
+		places[ngoing_on] = i;
+		going_on[ngoing_on++] = rows[i];
+	}
+	lookup_end(&successors);
+	UnregisterSnapshot(snapshot);
+	if (ngoing_on > 0)
+		walk_on(going_on, ngoing_on, found);
+	for (int i = 0; i < ngoing_on; i++)
+		rings[places[i]] = found[i];
 }
 
 /* --- by a statement, whose triggers fire ----------------------------------------------- */
@@ -158,22 +183,6 @@ settle_by_statement(const OutcomeRow *rows, int count, Settled *settled)
 
 /* --- row by row, where nothing fires ------------------------------------------------------ */
 
-static bool
-fires_insert(const TriggerDesc *triggers)
-{
-	return triggers != NULL &&
-		(triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
-		 triggers->trig_insert_before_statement || triggers->trig_insert_after_statement);
-}
-
-static bool
-fires_delete(const TriggerDesc *triggers)
-{
-	return triggers != NULL &&
-		(triggers->trig_delete_before_row || triggers->trig_delete_after_row ||
-		 triggers->trig_delete_before_statement || triggers->trig_delete_after_statement);
-}
-
 typedef struct Settling
 {
 	Lookup		due;
@@ -181,17 +190,6 @@ typedef struct Settling
 	Lookup		lineage;
 	LineageInsert *insert;
 } Settling;
-
-/* For a lock nobody waits. */
-static Settled
-delete_due(Lookup *due, TupleTableSlot *row)
-{
-	TM_FailureData failure;
-	TM_Result	result = table_tuple_delete(due->table, &row->tts_tid, GetCurrentCommandId(true),
-											due->scan->xs_snapshot, InvalidSnapshot, false, &failure, false);
-
-	return result == TM_Ok ? SETTLED : SETTLED_NOT_YET;
-}
 
 static Settled
 settle_one(Settling *settling, const OutcomeRow *outcome)
@@ -201,7 +199,7 @@ settle_one(Settling *settling, const OutcomeRow *outcome)
 
 	if (nudge == NULL)
 		return SETTLED_BEFORE;
-	if (due != NULL && delete_due(&settling->due, due) != SETTLED)
+	if (due != NULL && !lookup_delete(&settling->due))
 		return SETTLED_NOT_YET;
 	/* it was cancelled, or somebody took it out of the schedule */
 	if (due == NULL && lookup_find(&settling->lineage, &outcome->nudge_id) != NULL)
@@ -254,7 +252,8 @@ store_settle(const OutcomeRow *rows, int count, Settled *settled)
 	else
 	{
 		settle_directly(lineage, rows, count, settled);
-		delete_unresolved(rows, count);
+		if (!table_is_empty("unresolved"))
+			delete_unresolved(rows, count);
 	}
 	table_close(due, NoLock);
 	table_close(lineage, NoLock);

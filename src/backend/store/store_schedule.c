@@ -1,15 +1,24 @@
 /*
- * store_schedule.c: the lanes of the schedule, in SQL.
+ * store_schedule.c: the lanes of the schedule.
+ *
+ * Which there are SQL tells; what is next in them is read from the index that
+ * has them in order, as each tick wants to know.
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "access/tableam.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "storage/procarray.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
 
+#include "base/compat.h"
 #include "base/rows.h"
+#include "store/lookup.h"
 #include "store/statement.h"
 #include "store/store.h"
 
@@ -52,46 +61,98 @@ is_open(TransactionId xid)
 		TransactionIdIsInProgress(xid);
 }
 
-static const Column cursor_columns[] = {
-	COLUMN(TEXT, Cursor, asker),
-	COLUMN(INTEGER, Cursor, priority),
-	COLUMN(TIME, Cursor, due_at),
-	COLUMN(UUID, Cursor, nudge_id),
-};
+/* Columns of the index due_order. */
+#define KEYS 4
+enum {SERVER = 1, PRIORITY, ASKER, DUE_AT, NUDGE_ID};
 
-static const Column due_columns[] = {
-	COLUMN(UUID, DueRow, nudge_id),
-	COLUMN(TIME, DueRow, due_at),
-	COLUMN(INTEGER, DueRow, place),
-	READ_BY_HAND("locker"),
-};
+typedef struct LaneScan
+{
+	Relation	due;
+	Relation	order;
+	IndexScanDesc scan;
+	TupleTableSlot *row;
+	ScanKeyData keys[KEYS];
+	ScanKeyData place[2];		/* what comes after it in the lane */
+	int			due_at;			/* columns of the table, from 0 */
+	int			nudge_id;
+} LaneScan;
+
+static void
+begin_scan(LaneScan *lanes, const char *server, Snapshot snapshot)
+{
+	lanes->due = open_table("due", AccessShareLock, ACL_SELECT);
+	lanes->order = open_index("due_order", AccessShareLock);
+	lanes->row = table_slot_create(lanes->due, NULL);
+	lanes->scan = index_begin(lanes->due, lanes->order, snapshot, KEYS);
+	lanes->due_at = column_place(RelationGetDescr(lanes->due), "due_at");
+	lanes->nudge_id = column_place(RelationGetDescr(lanes->due), "nudge_id");
+	ScanKeyEntryInitialize(&lanes->keys[0], 0, SERVER, BTEqualStrategyNumber, InvalidOid,
+						   lanes->order->rd_indcollation[SERVER - 1], F_TEXTEQ, CStringGetTextDatum(server));
+}
+
+/* As ExecIndexBuildScanKeys() writes (due_at, nudge_id) > (…). */
+static void
+set_place(LaneScan *lanes, const Cursor *cursor)
+{
+	ScanKeyEntryInitialize(&lanes->place[0], SK_ROW_MEMBER, DUE_AT, BTGreaterStrategyNumber, InvalidOid,
+						   InvalidOid, F_TIMESTAMPTZ_CMP, TimestampTzGetDatum(cursor->due_at));
+	ScanKeyEntryInitialize(&lanes->place[1], SK_ROW_MEMBER | SK_ROW_END, NUDGE_ID, BTGreaterStrategyNumber, InvalidOid,
+						   InvalidOid, F_UUID_CMP, UUIDPGetDatum(&cursor->nudge_id));
+	lanes->keys[3] = (ScanKeyData) {
+		.sk_flags = SK_ROW_HEADER,
+		.sk_attno = DUE_AT,
+		.sk_strategy = BTGreaterStrategyNumber,
+		.sk_argument = PointerGetDatum(lanes->place),
+	};
+}
+
+static DueRow
+due_row(const LaneScan *lanes, int place)
+{
+	bool		isnull;
+	Datum		locker = slot_getsysattr(lanes->row, MaxTransactionIdAttributeNumber, &isnull);
+
+	slot_getallattrs(lanes->row);
+	return (DueRow) {
+		.nudge_id = *DatumGetUUIDP(lanes->row->tts_values[lanes->nudge_id]),
+		.due_at = DatumGetTimestampTz(lanes->row->tts_values[lanes->due_at]),
+		.place = place,
+		.locked = is_open(DatumGetTransactionId(locker)),
+	};
+}
+
+/* The next rows of a lane; returns their number. */
+static int
+read_lane(LaneScan *lanes, const Cursor *cursor, int place, int limit, DueRow *rows)
+{
+	int			count = 0;
+
+	ScanKeyEntryInitialize(&lanes->keys[1], 0, PRIORITY, BTEqualStrategyNumber, InvalidOid,
+						   InvalidOid, F_INT2EQ, Int16GetDatum(cursor->priority));
+	ScanKeyEntryInitialize(&lanes->keys[2], 0, ASKER, BTEqualStrategyNumber, InvalidOid,
+						   lanes->order->rd_indcollation[ASKER - 1], F_TEXTEQ, CStringGetTextDatum(cursor->asker));
+	set_place(lanes, cursor);
+	index_rescan(lanes->scan, lanes->keys, KEYS, NULL, 0);
+	while (count < limit && index_getnext_slot(lanes->scan, ForwardScanDirection, lanes->row))
+		rows[count++] = due_row(lanes, place);
+	return count;
+}
 
 int
 store_claim(const char *server, const Cursor *cursors, int ncursors, int limit, DueRow **rows)
 {
-	/* one index range scan for each lane: its cost does not depend on the backlog */
-	static Statement statement = {
-		"SELECT d.nudge_id, d.due_at, lane.place::pg_catalog.int4 - 1 AS place, d.locker"
-		" FROM BATCH AS lane"
-		" CROSS JOIN LATERAL ("
-		"   SELECT d.nudge_id, d.due_at, d.xmax AS locker FROM reengage.due d"
-		"   WHERE d.server = $1 AND d.priority = lane.priority AND d.requested_by = lane.asker"
-		"     AND (d.due_at, d.nudge_id) > (lane.due_at, lane.nudge_id)"
-		"   ORDER BY d.due_at, d.nudge_id LIMIT $2) d"
-		" ORDER BY lane.place, d.due_at, d.nudge_id",
-		2, {TEXTOID, INT8OID}, BATCH_OF(cursor_columns)
-	};
-	Datum		single[] = {CStringGetTextDatum(server), Int64GetDatum(limit)};
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	LaneScan	lanes;
+	int			count = 0;
 
-	execute_batch(&statement, single, cursors, sizeof(Cursor), ncursors, SPI_OK_SELECT);
-	*rows = palloc(sizeof(DueRow) * Max(SPI_processed, 1));
-	read_rows(due_columns, lengthof(due_columns), *rows, sizeof(DueRow));
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		bool		isnull;
-		Datum		locker = result_column((int) row, "locker", &isnull);
-
-		(*rows)[row].locked = is_open(DatumGetTransactionId(locker));
-	}
-	return (int) SPI_processed;
+	*rows = palloc(sizeof(DueRow) * Max(ncursors * limit, 1));
+	begin_scan(&lanes, server, snapshot);
+	for (int place = 0; place < ncursors; place++)
+		count += read_lane(&lanes, &cursors[place], place, limit, *rows + count);
+	index_endscan(lanes.scan);
+	ExecDropSingleTupleTableSlot(lanes.row);
+	index_close(lanes.order, NoLock);
+	table_close(lanes.due, NoLock);
+	UnregisterSnapshot(snapshot);
+	return count;
 }

@@ -11,6 +11,8 @@
 
 #include "base/names.h"
 #include "base/rows.h"
+#include "store/lookup.h"
+#include "store/small_table.h"
 #include "store/statement.h"
 #include "store/store.h"
 
@@ -27,24 +29,39 @@ store_servers(void)
 	return result_names();
 }
 
+typedef struct KeyRow
+{
+	TimestampTz created_at;
+	bytea	   *key;
+} KeyRow;
+
+/* As the view address_key_in_use has it. */
+static bool
+comes_before(const KeyRow *one, const KeyRow *other)
+{
+	if (one->created_at != other->created_at)
+		return one->created_at < other->created_at;
+	return DatumGetBool(DirectFunctionCall2(bytealt, PointerGetDatum(one->key), PointerGetDatum(other->key)));
+}
+
 AddressKey
 store_address_key(void)
 {
-	static Statement statement = {
-		"SELECT key FROM reengage_internal.address_key_in_use"
+	static const Column columns[] = {
+		COLUMN(TIME, KeyRow, created_at),
+		COLUMN(BYTES, KeyRow, key),
 	};
-	bool		isnull;
-	bytea	   *stored;
-	AddressKey	key = {NULL, 0};
+	void	   *read;
+	int			count = small_table_read("address_key", columns, lengthof(columns), sizeof(KeyRow), &read);
+	const KeyRow *rows = read;
+	const KeyRow *first = rows;
 
-	execute(&statement, NULL, SPI_OK_SELECT);
-	if (SPI_processed == 0)
-		return key;
-	stored = DatumGetByteaPP(result_column(0, "key", &isnull));
-	key.length = VARSIZE_ANY_EXHDR(stored);
-	key.bytes = palloc(key.length);
-	memcpy(key.bytes, VARDATA_ANY(stored), key.length);
-	return key;
+	for (int i = 1; i < count; i++)
+		if (comes_before(&rows[i], first))
+			first = &rows[i];
+	if (count == 0)
+		return (AddressKey) {NULL, 0};
+	return (AddressKey) {(uint8 *) VARDATA_ANY(first->key), VARSIZE_ANY_EXHDR(first->key)};
 }
 
 /* --- what is let go ----------------------------------------------------- */
@@ -70,6 +87,8 @@ store_take_releases(void)
 		" SELECT DISTINCT t.server FROM taken t",
 	};
 
+	if (table_is_empty("releases"))
+		return NIL;
 	execute(&statement, NULL, SPI_OK_SELECT);
 	return result_names();
 }

@@ -13,9 +13,11 @@
 #include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
@@ -73,50 +75,66 @@ end_timeout(void)
 /* --- the transaction ------------------------------------------------------------ */
 
 /*
- * Until the end of the transaction, against ALTER DATABASE, ALTER ROLE and SET.
  * The planner settings hold the plans to the indexes that they were written
  * for: a plan is kept for days, and may be made while a table is empty.
  */
+static const struct
+{
+	const char *name;
+	const char *value;			/* as GetConfigOption() has it */
+}			pinned[] = {
+	{"transaction_isolation", "read committed"},
+	{"transaction_read_only", "off"},
+	{"search_path", "pg_catalog, pg_temp"},
+	{"session_replication_role", "origin"},
+	{"row_security", "on"},
+	{"statement_timeout", "0"},
+	/* ms: a lock on our tables delays a tick; it must not delay a shutdown */
+	{"lock_timeout", "1000"},
+	/* an error is ours to handle */
+	{"exit_on_error", "off"},
+#if PG_VERSION_NUM >= 170000
+	{"transaction_timeout", "0"},
+#endif
+	{"plan_cache_mode", "force_generic_plan"},
+	{"enable_seqscan", "off"},
+	{"enable_hashjoin", "off"},
+	{"enable_mergejoin", "off"},
+	{"enable_indexscan", "on"},
+	{"enable_nestloop", "on"},
+	{"enable_sort", "on"},
+	{"jit", "off"},
+
+	/*
+	 * On disk here; the wait for a synchronous standby is made between the
+	 * ticks, where it holds up neither a shutdown nor other nudges.
+	 */
+	{"synchronous_commit", "local"},
+};
+
+/* Until the end of the transaction, against ALTER DATABASE, ALTER ROLE and SET. */
 static void
 pin_settings(void)
 {
-	static const struct
+	for (int i = 0; i < lengthof(pinned); i++)
 	{
-		const char *name;
-		const char *value;
-	}			settings[] = {
-		{"transaction_isolation", "read committed"},
-		{"transaction_read_only", "off"},
-		{"search_path", "pg_catalog, pg_temp"},
-		{"session_replication_role", "origin"},
-		{"row_security", "on"},
-		{"statement_timeout", "0"},
-		/* a lock on our tables delays a tick; it must not delay a shutdown */
-		{"lock_timeout", "1s"},
-		/* an error is ours to handle */
-		{"exit_on_error", "off"},
-#if PG_VERSION_NUM >= 170000
-		{"transaction_timeout", "0"},
-#endif
-		{"plan_cache_mode", "force_generic_plan"},
-		{"enable_seqscan", "off"},
-		{"enable_hashjoin", "off"},
-		{"enable_mergejoin", "off"},
-		{"enable_indexscan", "on"},
-		{"enable_nestloop", "on"},
-		{"enable_sort", "on"},
-		{"jit", "off"},
+		const char *value = GetConfigOption(pinned[i].name, false, false);
 
-		/*
-		 * On disk here; the wait for a synchronous standby is made between
-		 * the ticks, where it holds up neither a shutdown nor other nudges.
-		 */
-		{"synchronous_commit", "local"},
-	};
+		if (value == NULL || strcmp(value, pinned[i].value) != 0)
+			(void) set_config_option(pinned[i].name, pinned[i].value, PGC_SUSET,
+									 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	}
+}
 
-	for (int i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i].name, settings[i].value, PGC_SUSET,
-								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+/* A worker has nothing but ticks: what it has anyway, none needs to set, and no commit to set back. */
+static void
+pin_settings_of_worker(void)
+{
+	static bool done = false;
+
+	for (int i = 0; i < lengthof(pinned) && !done; i++)
+		SetConfigOption(pinned[i].name, pinned[i].value, PGC_SUSET, PGC_S_OVERRIDE);
+	done = true;
 }
 
 /* Least privilege: the worker itself was started as the bootstrap superuser. */
@@ -133,13 +151,35 @@ run_as_worker_role(TickBody body, void *argument)
 	SetUserIdAndSecContext(user, context);
 }
 
+/* As of the last look; its schema is its own, so that of a DROP or CREATE we hear by that. */
+static bool known_installed = false;
+
+static void
+forget_installed(Datum arg, int cache, uint32 hash)
+{
+	known_installed = false;
+}
+
+static bool
+is_installed(void)
+{
+	static bool watching = false;
+
+	if (!watching)
+		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_installed, (Datum) 0);
+	watching = true;
+	if (!known_installed)
+		known_installed = OidIsValid(get_extension_oid(REENGAGE_EXTENSION, true));
+	return known_installed;
+}
+
 static bool
 run_if_installed(TickBody body, void *argument)
 {
 	bool		installed;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	installed = OidIsValid(get_extension_oid(REENGAGE_EXTENSION, true));
+	installed = is_installed();
 	if (installed)
 		run_as_worker_role(body, argument);
 	PopActiveSnapshot();
@@ -151,6 +191,7 @@ run_in_worker(TickBody body, void *argument)
 {
 	bool		installed;
 
+	pin_settings_of_worker();
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	pgstat_report_activity(STATE_RUNNING, "reengage tick");

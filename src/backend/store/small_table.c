@@ -1,0 +1,38 @@
+/*
+ * small_table.c: see small_table.h.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "utils/snapmgr.h"
+
+#include "store/lookup.h"
+#include "store/small_table.h"
+
+int
+small_table_read(const char *table, const Column *columns, int ncolumns, size_t size, void **rows)
+{
+	Relation	relation = open_table(table, AccessShareLock, ACL_SELECT);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	int		   *places = palloc(sizeof(int) * ncolumns);
+	int			room = 1;
+	int			count = 0;
+
+	places_of_columns(RelationGetDescr(relation), columns, ncolumns, places);
+	*rows = palloc(size);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		if (count == room)
+			*rows = repalloc(*rows, size * (room *= 2));
+		slot_getallattrs(slot);
+		read_slot(columns, places, ncolumns, slot, (char *) *rows + size * count++);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(relation, NoLock);
+	return count;
+}
