@@ -9,8 +9,9 @@
 bool
 gate_locks_are_free(const Server *server, const LoadedNudge *nudge, OpenRows *open)
 {
-	return lock_is_free(LOCK_CAMPAIGN, lock_of_campaign(server->name, nudge->campaign), ShareLock) &&
-		lock_is_free(LOCK_PART, lock_of_part(server->name, nudge->asker, nudge->campaign), ShareLock) &&
+	/* those that many nudges have in common are taken once, and not given back before the commit */
+	return lock_take(LOCK_CAMPAIGN, lock_of_campaign(server->name, nudge->campaign), ShareLock, false) &&
+		lock_take(LOCK_PART, lock_of_part(server->name, nudge->asker, nudge->campaign), ShareLock, false) &&
 		lock_is_free(LOCK_NUDGE, lock_of_nudge(&nudge->nudge_id), ExclusiveLock) &&
 		!open_rows_of_thread(open, nudge->root) &&
 		(nudge->own_address_hash == NULL || !open_rows_of_customer(open, nudge->own_address_hash));

@@ -14,7 +14,7 @@
 #include "dispatch/deliveries.h"
 #include "dispatch/open_rows.h"
 
-/* Is nobody about to cancel it, or to record that its customer wants none?  Locks nothing. */
+/* Is nobody about to cancel it, or to record that its customer wants none?  Locks no nudge, thread or customer. */
 extern bool gate_locks_are_free(const Server *server, const LoadedNudge *nudge, OpenRows *open);
 
 /* For a POST: its nudge, campaign, thread and customer. */
