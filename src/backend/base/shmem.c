@@ -193,13 +193,18 @@ shmem_report(int place, WorkerPhase phase, int in_flight, int64 ended, Clocks fo
 {
 	TimestampTz now = GetCurrentTimestamp();
 	WorkerSlot *slot = &shared->slots[place];
+	bool		was_spared;
 
 	SpinLockAcquire(&shared->mutex);
+	was_spared = slot->phase == WORKER_FENCED && phase != WORKER_FENCED;
 	set_phase(slot, phase, now);
 	slot->in_flight = in_flight;
 	slot->ended += ended;
 	slot->followed = followed;
 	SpinLockRelease(&shared->mutex);
+	/* of what became due meanwhile nobody has told it */
+	if (was_spared)
+		SetLatch(MyLatch);
 }
 
 void
@@ -236,11 +241,16 @@ shmem_take_wakes(int place)
 	return taken;
 }
 
-/* Tells the worker of this database, and wakes it.  False: there is none. */
+/*
+ * Tells the worker of this database, and wakes it, unless it is fenced and all
+ * the news is what became due: each wake-up makes it look at the fence, and arm()
+ * has it read everything.  False: there is none.
+ */
 static bool
 tell_worker(const Wakes *wakes)
 {
 	int			proc_number = -1;
+	bool		is_spared = false;
 
 	if (shared == NULL)
 		return false;
@@ -253,10 +263,11 @@ tell_worker(const Wakes *wakes)
 			continue;
 		wakes_add_all(&shared->wakes[place], wakes);
 		proc_number = slot->proc_number;
+		is_spared = slot->phase == WORKER_FENCED && wakes->everybody == DT_NOEND;
 	}
 	SpinLockRelease(&shared->mutex);
 	/* Latches of PGPROCs never go away: at worst this wakes a stranger once. */
-	if (proc_number >= 0)
+	if (proc_number >= 0 && !is_spared)
 		SetLatch(proc_latch(proc_number));
 	return proc_number >= 0;
 }
