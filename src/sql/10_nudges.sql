@@ -56,6 +56,10 @@ COMMENT ON COLUMN reengage.nudges.requested_by IS 'the role that inserted the nu
 COMMENT ON COLUMN reengage.nudges.requested_at IS 'when the inserting transaction began';
 
 CREATE INDEX nudges_conversation ON reengage.nudges (conversation_id);
+-- Rows lie in the order of time, and a campaign has its time: which parts of the
+-- table have it, or that none has.  An index of each row would cost 100 bytes of WAL.
+CREATE INDEX nudges_campaign ON reengage.nudges USING brin (campaign text_bloom_ops (n_distinct_per_range = 200))
+	WITH (autosummarize = on);
 -- a nudge is asked for again once
 CREATE UNIQUE INDEX nudges_repeats ON reengage.nudges (repeats) WHERE repeats IS NOT NULL;
 SELECT pg_catalog.pg_extension_config_dump('reengage.nudges', '');

@@ -187,10 +187,12 @@ COMMENT ON FUNCTION reengage_internal.lineage_in_progress() IS
 GRANT EXECUTE ON FUNCTION reengage_internal.lineage_in_progress() TO reengage_operator, reengage_reader;
 
 -- What lies beyond the range was written by no transaction of this epoch: rows
--- of a dump that was restored late.
+-- of a dump that was restored late.  A reader that goes on from a pair of columns
+-- says nothing that shows its rows to be in lineage_order; the first condition does.
 CREATE VIEW reengage.lineage_settled AS
 SELECT l.* FROM reengage.lineage l
-WHERE NOT l.xact_id OPERATOR(pg_catalog.<@) (SELECT reengage_internal.lineage_in_progress());
+WHERE l.xact_id OPERATOR(pg_catalog.>=) 0
+  AND NOT l.xact_id OPERATOR(pg_catalog.<@) (SELECT reengage_internal.lineage_in_progress());
 COMMENT ON VIEW reengage.lineage_settled IS
 	'lineage up to the oldest transaction that still runs: no row appears later before one that is here, in the order of xact_id and lineage_id';
 GRANT SELECT ON reengage.lineage_settled TO reengage_operator, reengage_reader;

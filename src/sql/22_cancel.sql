@@ -88,6 +88,8 @@ CREATE FUNCTION reengage.cancel_campaign(campaign text, server text DEFAULT NULL
 	OUT cancelled bigint, OUT too_late bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+-- what is better read, all that is due or all of the campaign, is known when it is called
+SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
 	of_server text := coalesce(cancel_campaign.server, reengage.default_server());
@@ -99,12 +101,8 @@ BEGIN
 		RAISE EXCEPTION 'a campaign must be named' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
 	PERFORM reengage_internal.lock('campaign', of_server, campaign);
-	-- through what is due, however little was ever asked for when this was planned
-	due := ARRAY(SELECT d.nudge_id FROM reengage.due d
-					 CROSS JOIN LATERAL (
-						 SELECT FROM reengage.nudges n
-						 WHERE n.nudge_id = d.nudge_id AND n.campaign = cancel_campaign.campaign OFFSET 0) n
-				 WHERE d.server = of_server);
+	due := ARRAY(SELECT d.nudge_id FROM reengage.due d JOIN reengage.nudges n ON n.nudge_id = d.nudge_id
+				 WHERE d.server = of_server AND n.campaign = cancel_campaign.campaign);
 	cancelled := reengage_internal.cancel_locked(due, 'campaign_cancelled');
 	too_late := cardinality(due) - cancelled;
 END

@@ -1,19 +1,27 @@
 --
 -- The story of a conversation and what followed it.
 --
+-- A thread stands for itself by its newest row, so that the newest threads are found
+-- without a look at the others.  Whether there is a newer row is answered from the
+-- thread's end, where it is.
 CREATE VIEW reengage.threads AS
-SELECT l.server, l.root_conversation_id,
-	(pg_catalog.array_agg(l.conversation_id ORDER BY l.generation DESC, l.lineage_id DESC))[1] AS tip_conversation_id,
-	pg_catalog.max(l.generation) AS generations,
-	pg_catalog.count(DISTINCT l.nudge_id) AS nudges,
-	(pg_catalog.array_agg(l.outcome ORDER BY l.lineage_id DESC))[1] AS last_outcome,
-	pg_catalog.sum(l.api_calls) AS api_calls,
-	pg_catalog.sum(l.api_calls_saved) AS api_calls_saved,
-	pg_catalog.min(l.occurred_at) AS first_at,
-	pg_catalog.max(l.occurred_at) AS last_at
-FROM reengage.lineage l
-GROUP BY l.server, l.root_conversation_id;
-COMMENT ON VIEW reengage.threads IS 'one row for each customer story: a chain of conversations from root to tip';
+SELECT l.server, l.root_conversation_id, t.tip_conversation_id, t.generations, t.nudges, l.outcome AS last_outcome,
+	t.api_calls, t.api_calls_saved, t.first_at, t.last_at, l.lineage_id AS last_lineage_id
+FROM reengage.lineage l CROSS JOIN LATERAL (
+	SELECT (pg_catalog.array_agg(r.conversation_id ORDER BY r.generation DESC, r.lineage_id DESC))[1] AS tip_conversation_id,
+		pg_catalog.max(r.generation) AS generations,
+		pg_catalog.count(DISTINCT r.nudge_id) AS nudges,
+		pg_catalog.sum(r.api_calls) AS api_calls,
+		pg_catalog.sum(r.api_calls_saved) AS api_calls_saved,
+		pg_catalog.min(r.occurred_at) AS first_at,
+		pg_catalog.max(r.occurred_at) AS last_at
+	FROM reengage.lineage r
+	WHERE r.root_conversation_id = l.root_conversation_id AND r.server = l.server) t
+WHERE coalesce((SELECT false FROM reengage.lineage r
+	   WHERE r.root_conversation_id = l.root_conversation_id AND r.server = l.server AND r.lineage_id > l.lineage_id
+	   ORDER BY r.generation DESC LIMIT 1), true)
+ORDER BY l.lineage_id DESC;
+COMMENT ON VIEW reengage.threads IS 'one row for each customer story, the newest first: a chain of conversations from root to tip';
 COMMENT ON COLUMN reengage.threads.server IS 'the foreign server';
 COMMENT ON COLUMN reengage.threads.root_conversation_id IS 'the first conversation';
 COMMENT ON COLUMN reengage.threads.tip_conversation_id IS 'the newest conversation: where the customer is now';
@@ -24,6 +32,7 @@ COMMENT ON COLUMN reengage.threads.api_calls IS 'requests made to the API';
 COMMENT ON COLUMN reengage.threads.api_calls_saved IS 'checks that were not needed';
 COMMENT ON COLUMN reengage.threads.first_at IS 'when the first nudge ended';
 COMMENT ON COLUMN reengage.threads.last_at IS 'when the last one did';
+COMMENT ON COLUMN reengage.threads.last_lineage_id IS 'the newest row of lineage, and so ordered by time: what to order threads by';
 GRANT SELECT ON reengage.threads TO reengage_operator, reengage_reader;
 
 CREATE FUNCTION reengage_internal.find_threads(conversation_id text, server text)

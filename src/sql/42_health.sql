@@ -53,14 +53,66 @@ COMMENT ON FUNCTION reengage_internal.foreign_hands() IS
 	'what others have put on reengage''s tables, or may: triggers, rules, row-level security, foreign keys, privileges; a part of the view health';
 GRANT EXECUTE ON FUNCTION reengage_internal.foreign_hands() TO reengage_operator, reengage_reader;
 
+-- From lane to lane along due_order, so that it costs the same however much is due.
+CREATE FUNCTION reengage_internal.backlog(at_most integer, of_server text DEFAULT NULL,
+	OUT due bigint, OUT scheduled bigint, OUT oldest timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+	WITH RECURSIVE lanes AS (
+		(SELECT d.server, d.priority, d.requested_by FROM reengage.due d
+		 WHERE d.server >= coalesce(of_server, '') AND d.server = coalesce(of_server, d.server)
+		 ORDER BY d.server, d.priority, d.requested_by LIMIT 1)
+		UNION ALL
+		SELECT n.* FROM lanes l CROSS JOIN LATERAL (
+			SELECT d.server, d.priority, d.requested_by FROM reengage.due d
+			WHERE d.server >= l.server AND (d.server, d.priority, d.requested_by) > (l.server, l.priority, l.requested_by)
+			ORDER BY d.server, d.priority, d.requested_by LIMIT 1) n
+		WHERE n.server = coalesce(of_server, n.server)
+	)
+	SELECT
+		(SELECT count(*) FROM (
+			SELECT FROM lanes l CROSS JOIN LATERAL (
+				SELECT FROM reengage.due d
+				WHERE d.server = l.server AND d.priority = l.priority AND d.requested_by = l.requested_by AND d.due_at <= now()
+				LIMIT at_most + 1) d LIMIT at_most + 1) d),
+		(SELECT count(*) FROM (
+			SELECT FROM lanes l CROSS JOIN LATERAL (
+				SELECT FROM reengage.due d
+				WHERE d.server = l.server AND d.priority = l.priority AND d.requested_by = l.requested_by AND d.due_at > now()
+				LIMIT at_most + 1) d LIMIT at_most + 1) d),
+		(SELECT min(d.due_at) FROM lanes l CROSS JOIN LATERAL (
+			SELECT d.due_at FROM reengage.due d
+			WHERE d.server = l.server AND d.priority = l.priority AND d.requested_by = l.requested_by
+			ORDER BY d.due_at LIMIT 1) d)
+$$;
+COMMENT ON FUNCTION reengage_internal.backlog(integer, text) IS
+	'how many nudges are due, of all servers or of one, how many are scheduled for later, and the earliest time of any; counted up to one more than at_most';
+GRANT EXECUTE ON FUNCTION reengage_internal.backlog(integer, text) TO reengage_operator, reengage_reader;
+
+CREATE FUNCTION reengage_internal.due_servers() RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
+AS $$
+	WITH RECURSIVE servers (name) AS (
+		(SELECT d.server FROM reengage.due d WHERE d.server >= '' ORDER BY d.server LIMIT 1)
+		UNION ALL
+		SELECT n.server FROM servers s CROSS JOIN LATERAL (
+			SELECT d.server FROM reengage.due d WHERE d.server > s.name ORDER BY d.server LIMIT 1) n
+	)
+	SELECT s.name FROM servers s
+$$;
+COMMENT ON FUNCTION reengage_internal.due_servers() IS 'the servers for which anything is due, one look into an index for each';
+GRANT EXECUTE ON FUNCTION reengage_internal.due_servers() TO reengage_operator, reengage_reader;
+
+CREATE FUNCTION reengage_internal.counted(number bigint, at_most integer) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT CASE WHEN number > at_most THEN 'more than ' || at_most ELSE number::text END $$;
+COMMENT ON FUNCTION reengage_internal.counted(bigint, integer) IS 'a number that was counted up to one more than at_most, in words';
+GRANT EXECUTE ON FUNCTION reengage_internal.counted(bigint, integer) TO reengage_operator, reengage_reader;
+
 CREATE VIEW reengage.health AS
-WITH worker AS (SELECT * FROM reengage_internal.worker_state()),
-backlog AS (
-	SELECT pg_catalog.count(*) FILTER (WHERE d.due_at <= pg_catalog.now()) AS due,
-		   pg_catalog.count(*) FILTER (WHERE d.due_at > pg_catalog.now()) AS scheduled,
-		   pg_catalog.min(d.due_at) AS oldest
-	FROM reengage.due d
-)
+WITH worker AS (SELECT * FROM reengage_internal.worker_state())
 SELECT 'fence' AS subject,
 	CASE WHEN f.complaint IS NULL THEN 'ok' ELSE 'stopped' END AS state,
 	coalesce(f.complaint, 'armed') AS detail,
@@ -127,19 +179,20 @@ FROM pg_catalog.pg_foreign_server s
 UNION ALL
 SELECT 'backlog',
 	'ok',
-	pg_catalog.format('%s due, %s scheduled for later, oldest %s', b.due, b.scheduled, coalesce(b.oldest::text, 'none')),
+	pg_catalog.format('%s due, %s scheduled for later, oldest %s', reengage_internal.counted(b.due, 10000),
+					  reengage_internal.counted(b.scheduled, 10000), coalesce(b.oldest::text, 'none')),
 	NULL
-FROM backlog b
+FROM reengage_internal.backlog(10000) b
 UNION ALL
 SELECT 'backlog of server ' || d.server, 'stopped',
-	pg_catalog.format('%s nudges are due for a server that does not exist', pg_catalog.count(*)),
+	pg_catalog.format('%s nudges are due for a server that does not exist', reengage_internal.counted(b.due + b.scheduled, 10000)),
 	'CREATE SERVER it again.'
-FROM reengage.due d
+FROM reengage_internal.due_servers() d (server)
+	CROSS JOIN LATERAL reengage_internal.backlog(10000, d.server) b
 WHERE NOT EXISTS (
 	SELECT FROM pg_catalog.pg_foreign_server s
 		JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
 	WHERE s.srvname = d.server)
-GROUP BY d.server
 UNION ALL
 SELECT h.subject, 'attention', h.detail, h.remedy FROM reengage_internal.foreign_hands() h
 UNION ALL

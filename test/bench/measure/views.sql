@@ -1,7 +1,5 @@
 -- status: the newest 20
 SELECT * FROM reengage.nudge_status ORDER BY nudge_id DESC LIMIT 20;
--- status: the 20 asked for last
-SELECT * FROM reengage.nudge_status ORDER BY requested_at DESC LIMIT 20;
 -- status: by id, due
 SELECT * FROM reengage.nudge_status WHERE nudge_id = (SELECT nudge_id FROM reengage.due LIMIT 1);
 -- status: by id, ended
@@ -10,12 +8,14 @@ SELECT * FROM reengage.nudge_status WHERE nudge_id = (SELECT nudge_id FROM reeng
 SELECT * FROM reengage.nudge_status WHERE requested_conversation_id = 'conversation-1000';
 -- status: 20 of a campaign
 SELECT * FROM reengage.nudge_status WHERE campaign = 'campaign 7' LIMIT 20;
--- status: the newest 20 of a campaign
-SELECT * FROM reengage.nudge_status WHERE campaign = 'campaign 7' ORDER BY nudge_id DESC LIMIT 20;
+-- status: of a campaign that is not
+SELECT * FROM reengage.nudge_status WHERE campaign = 'no such campaign' LIMIT 20;
 -- status: 20 that are due
 SELECT * FROM reengage.nudge_status WHERE state = 'due' LIMIT 20;
--- status: what is calling
-SELECT * FROM reengage.nudge_status WHERE state = 'calling' LIMIT 20;
+-- open: the newest 20 that are due
+SELECT * FROM reengage.open_nudges WHERE state = 'due' ORDER BY nudge_id DESC LIMIT 20;
+-- open: what is calling
+SELECT * FROM reengage.open_nudges WHERE state = 'calling';
 -- status: the newest 20 that ended as notified
 SELECT * FROM reengage.nudge_status WHERE state = 'notified' ORDER BY nudge_id DESC LIMIT 20;
 -- status: counts by state
@@ -35,7 +35,7 @@ SELECT * FROM reengage.threads WHERE server = 'api' AND root_conversation_id = '
 -- threads: any 20
 SELECT * FROM reengage.threads LIMIT 20;
 -- threads: the newest 20
-SELECT * FROM reengage.threads ORDER BY last_at DESC LIMIT 20;
+SELECT * FROM reengage.threads ORDER BY last_lineage_id DESC LIMIT 20;
 -- thread()
 SELECT * FROM reengage.thread('conversation-1000');
 -- thread_diagram()
