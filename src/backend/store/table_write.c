@@ -77,7 +77,7 @@ open_indexes(WrittenTable *written)
 		target->ri_IndexRelationDescs[i] = index_open(written->indexes[i], RowExclusiveLock);
 }
 
-/* Where it fails, it is begun anew. */
+/* Where it fails, or what it read changes meanwhile, it is begun anew. */
 static void
 learn_table(WrittenTable *written, Relation table)
 {
@@ -89,8 +89,8 @@ learn_table(WrittenTable *written, Relation table)
 		CacheRegisterRelcacheCallback(note_change, PointerGetDatum(written));
 	}
 	MemoryContextReset(written->context);
-	written->table = InvalidOid;
-	written->changed = false;
+	written->known = written->changed = false;
+	written->table = RelationGetRelid(table);
 	old = MemoryContextSwitchTo(written->context);
 	written->estate = CreateExecutorState();
 	written->target = makeNode(ResultRelInfo);
@@ -98,7 +98,7 @@ learn_table(WrittenTable *written, Relation table)
 	find_defaults(written, table);
 	find_indexes(written);
 	MemoryContextSwitchTo(old);
-	written->table = RelationGetRelid(table);
+	written->known = true;
 }
 
 /* --- writing ------------------------------------------------------------------------------- */
@@ -106,7 +106,7 @@ learn_table(WrittenTable *written, Relation table)
 void
 table_write_begin(WrittenTable *written, Relation table)
 {
-	if (written->changed || written->table != RelationGetRelid(table))
+	if (!written->known || written->changed || written->table != RelationGetRelid(table))
 		learn_table(written, table);
 	else
 	{

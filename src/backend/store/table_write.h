@@ -20,9 +20,10 @@
  */
 typedef struct WrittenTable
 {
-	MemoryContext context;		/* NULL: nothing is known yet */
+	MemoryContext context;
 	Oid			table;
-	bool		changed;
+	bool		known;
+	bool		changed;		/* since it was begun to be read */
 	EState	   *estate;
 	ResultRelInfo *target;
 	Oid		   *indexes;
