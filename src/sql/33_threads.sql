@@ -19,9 +19,8 @@ FROM reengage.lineage l CROSS JOIN LATERAL (
 	WHERE r.root_conversation_id = l.root_conversation_id AND r.server = l.server) t
 WHERE coalesce((SELECT false FROM reengage.lineage r
 	   WHERE r.root_conversation_id = l.root_conversation_id AND r.server = l.server AND r.lineage_id > l.lineage_id
-	   ORDER BY r.generation DESC LIMIT 1), true)
-ORDER BY l.lineage_id DESC;
-COMMENT ON VIEW reengage.threads IS 'one row for each customer story, the newest first: a chain of conversations from root to tip';
+	   ORDER BY r.generation DESC LIMIT 1), true);
+COMMENT ON VIEW reengage.threads IS 'one row for each customer story: a chain of conversations from root to tip';
 COMMENT ON COLUMN reengage.threads.server IS 'the foreign server';
 COMMENT ON COLUMN reengage.threads.root_conversation_id IS 'the first conversation';
 COMMENT ON COLUMN reengage.threads.tip_conversation_id IS 'the newest conversation: where the customer is now';
