@@ -176,9 +176,9 @@ AS $$
 				SELECT * FROM reengage.lineage l
 				-- where it became one: a nudge may end in a conversation of another thread
 				WHERE hashtextextended(l.conversation_id, 0) = hashtextextended($2, 0)
-				  -- as an expression: or the index of successors may look as good
-				  AND l.server || '' = $1 AND l.conversation_id = $2 AND l.generation > 0
-				  AND l.previous_conversation_id IS NOT NULL
+				  AND l.server = $1 AND l.conversation_id = $2 AND l.generation > 0
+				  -- not IS NOT NULL: or the index of successors, read as a whole, may look as good
+				  AND coalesce(l.previous_conversation_id, '') <> ''
 				OFFSET 0) l
 			ORDER BY l.lineage_id LIMIT 1), $2)
 		-- not UNION ALL: it ends in a ring, without a list in each row of what was visited

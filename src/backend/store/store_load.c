@@ -295,9 +295,9 @@ load_threads(LoadedNudge *nudges, int count)
 		" CROSS JOIN LATERAL (SELECT coalesce(("
 		"   SELECT l.root_conversation_id FROM ("
 		"     SELECT * FROM reengage.lineage l"
-		/* the server as an expression: or the index of successors may look as good */
-		"     WHERE l.server || '' = n.server AND " IS_TEXT("l.conversation_id", "n.conversation_id")
-		"       AND l.generation > 0 AND l.previous_conversation_id IS NOT NULL"
+		"     WHERE l.server = n.server AND " IS_TEXT("l.conversation_id", "n.conversation_id")
+		/* that it has one, but not so that the index of successors, read as a whole, looks as good */
+		"       AND l.generation > 0 AND coalesce(l.previous_conversation_id, '') <> ''"
 		"     OFFSET 0) l"
 		"   ORDER BY l.lineage_id LIMIT 1), n.conversation_id) AS root OFFSET 0) r"
 		" CROSS JOIN LATERAL ("
