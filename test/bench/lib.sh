@@ -68,7 +68,17 @@ start_server() { # further settings...
   sql -c "CREATE EXTENSION reengage" -c "ALTER DATABASE bench SET reengage.default_server = 'api'"
   create_server api
   sql -c "SELECT reengage.arm()" >/dev/null
-  wait_until worker_is_running
+  wait_for_worker
+}
+
+# Until it can send, or says why it does not.
+wait_for_worker() { # database
+  local until=$((SECONDS + 30))
+  while [ "$SECONDS" -lt $until ]; do
+    ! worker_can_send "$@" || return 0
+    sleep 0.05
+  done
+  fail "the worker does not send: $(sql_in "${1:-bench}" -F ': ' -c "SELECT subject, detail FROM reengage.health WHERE state NOT IN ('ok', 'running')" | head -1)"
 }
 
 start_postgres() {
@@ -92,7 +102,7 @@ create_server() { # name, database
 }
 
 worker_state() { sql_in "${2:-bench}" -c "SELECT $1 FROM reengage_internal.worker_state()"; }
-worker_is_running() { [ "$(worker_state state "$@")" = running ]; }
+worker_can_send() { [ "$(worker_state state "$@")" = running ] && [ -n "$(courier_of "$(worker_state pid "$@")")" ]; }
 all_ended() { [ "$(sql -c 'SELECT NOT EXISTS (SELECT FROM reengage.due)')" = t ]; }
 
 # ---- APIs ------------------------------------------------------------------------------
@@ -119,16 +129,20 @@ ask_url() { # method, url, body
 reset_api() { ask_url POST "$api_url/_bench/reset/$1" >/dev/null; } # milliseconds of latency
 api_count() { ask_url GET "$api_url/_bench/counts" | sed "s/.*\"$1\":\([0-9]*\).*/\1/"; } # name
 
-# Until so many messages have had their effect.  By one process, which sleeps: the
-# machine is for those who are measured.
+# Until so many messages have had their effect, or none has for a minute.  By one
+# process, which sleeps: the machine is for those who are measured.
 wait_for_effects() { # number
   perl -MHTTP::Tiny -e 'my ($url, $number) = @ARGV;
     my $client = HTTP::Tiny->new(keep_alive => 1);
+    my ($most, $at) = (-1, time);
     while (1) {
       my $reply = $client->get("$url/_bench/counts");
       die "the API does not answer\n" unless $reply->{success};
       my %count = $reply->{content} =~ /"(\w+)":(\d+)/g;
-      last if $count{notified} + $count{created} >= $number;
+      my $effects = $count{notified} + $count{created};
+      last if $effects >= $number;
+      ($most, $at) = ($effects, time) if $effects > $most;
+      die "after $effects messages of $number, none has had an effect for a minute\n" if time > $at + 60;
       select undef, undef, undef, 0.02;
     }' "$api_url" "$1"
 }

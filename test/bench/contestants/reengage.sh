@@ -21,8 +21,7 @@ courier_of() { # process id of a worker
 
 work_reengage() { # nudges
   sql -c "SELECT reengage.resume('api')" >/dev/null
-  wait_for_effects "$1"
-  wait_until all_ended
+  wait_for_effects "$1" && wait_until all_ended
 }
 
 # The time of the last outcome, in microseconds since 1970.

@@ -32,7 +32,7 @@ prepare_servers() {
   sql_in second -c "CREATE EXTENSION reengage"
   create_server api second
   sql_in second -c "SELECT reengage.arm()" >/dev/null
-  wait_until worker_is_running second
+  wait_for_worker second
 }
 
 # All are due a little later, so that inserting is over by then.
