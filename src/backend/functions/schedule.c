@@ -24,10 +24,10 @@
 #include "base/shmem.h"
 #include "config/options.h"
 #include "nudge.h"
-#include "store/batch_insert.h"
 #include "store/lookup.h"
 #include "store/store.h"
 #include "store/store_asking.h"
+#include "store/table_write.h"
 
 PG_FUNCTION_INFO_V1(reengage_nudges_schedule);
 
@@ -52,8 +52,8 @@ static const char *const asked_names[] = {
 	"requested_at", "address", "channel", "supersedes"
 };
 
-/* What begins with nothing. */
-static const char *const counters[] = {"api_calls", "attempt", "fencing_token", "refusals"};
+/* Some pages of rows, as many as COPY writes at once, and a few buffers of memory. */
+#define ROWS_AT_ONCE 1000
 
 typedef struct KnownServer
 {
@@ -72,11 +72,11 @@ typedef struct Scheduling
 {
 	int			asked[ASKED_COUNT]; /* places in "nudges" */
 	int			due[ASKED_SHARED];	/* places in "due" */
-	int			counters[lengthof(counters)];
 	int			address_hash;
 	MemoryContext memory;		/* of the statement */
 	MemoryContext of_row;
-	BatchInsert *batch;
+	TupleTableSlot *rows[ROWS_AT_ONCE]; /* that become due, until they are written */
+	int			nrows;
 	Lookup		lineage;		/* begun when the first row out of a dump comes */
 	bool		has_lineage;
 	Snapshot	snapshot;		/* that it is read with */
@@ -86,6 +86,8 @@ typedef struct Scheduling
 	List	   *askers;			/* of Asker *, where that is so */
 	Wakes		wakes;
 } Scheduling;
+
+static WrittenTable written;
 
 /* What must be known of all rows before the first one is due. */
 typedef struct Overview
@@ -123,8 +125,6 @@ find_places(Scheduling *scheduling, TupleDesc nudges, TupleDesc due)
 		scheduling->asked[i] = column_place(nudges, asked_names[i]);
 	for (int i = 0; i < ASKED_SHARED; i++)
 		scheduling->due[i] = column_place(due, asked_names[i]);
-	for (int i = 0; i < lengthof(counters); i++)
-		scheduling->counters[i] = column_place(due, counters[i]);
 	scheduling->address_hash = column_place(due, "address_hash");
 }
 
@@ -294,23 +294,56 @@ has_ended(Scheduling *scheduling, const pg_uuid_t *nudge_id)
 }
 
 static void
+set_due(TupleTableSlot *due, int place, Datum value)
+{
+	due->tts_values[place] = value;
+	due->tts_isnull[place] = false;
+}
+
+/* A row of "due" that outlives that of "nudges". */
+static TupleTableSlot *
+new_due(const Scheduling *scheduling)
+{
+	MemoryContext before = MemoryContextSwitchTo(scheduling->memory);
+	TupleTableSlot *due = table_write_row(&written);
+
+	MemoryContextSwitchTo(before);
+	return due;
+}
+
+static void
+write_due(Scheduling *scheduling)
+{
+	table_write(&written, scheduling->rows, scheduling->nrows);
+	scheduling->nrows = 0;
+}
+
+static void
+keep_due(Scheduling *scheduling, TupleTableSlot *due)
+{
+	ExecStoreVirtualTuple(due);
+	ExecMaterializeSlot(due);
+	scheduling->rows[scheduling->nrows++] = due;
+	if (scheduling->nrows == ROWS_AT_ONCE)
+		write_due(scheduling);
+}
+
+static void
 add_due(Scheduling *scheduling, TupleTableSlot *row)
 {
-	TupleTableSlot *due = batch_insert_row(scheduling->batch);
+	TupleTableSlot *due = new_due(scheduling);
 	Asker		asker = {TextDatumGetCString(value_of(scheduling, row, ASKED_SERVER)),
 						 role_in(value_of(scheduling, row, ASKED_REQUESTED_BY))};
 	TimestampTz due_at = Max(DatumGetTimestampTz(value_of(scheduling, row, ASKED_DUE_AT)), GetCurrentTransactionStartTimestamp());
 	const char *customer = own_customer(scheduling, row, asker.server);
 
 	for (int i = 0; i < ASKED_SHARED; i++)
-		batch_insert_set(due, scheduling->due[i], value_of(scheduling, row, i));
-	batch_insert_set(due, scheduling->due[ASKED_REQUESTED_BY], CStringGetTextDatum(asker.role));
-	batch_insert_set(due, scheduling->due[ASKED_DUE_AT], TimestampTzGetDatum(due_at));
-	for (int i = 0; i < lengthof(counters); i++)
-		batch_insert_set(due, scheduling->counters[i], Int32GetDatum(0));
+		set_due(due, scheduling->due[i], value_of(scheduling, row, i));
+	set_due(due, scheduling->due[ASKED_REQUESTED_BY], CStringGetTextDatum(asker.role));
+	set_due(due, scheduling->due[ASKED_DUE_AT], TimestampTzGetDatum(due_at));
 	if (customer != NULL)
-		batch_insert_set(due, scheduling->address_hash, CStringGetTextDatum(customer));
-	batch_insert_add(scheduling->batch);
+		set_due(due, scheduling->address_hash, CStringGetTextDatum(customer));
+	keep_due(scheduling, due);
 	note_wake(scheduling, &asker, DatumGetInt16(value_of(scheduling, row, ASKED_PRIORITY)), due_at);
 	if (scheduling->limits && is_asked_now(scheduling, row))
 		note_asker(scheduling, &asker);
@@ -353,9 +386,10 @@ schedule_rows(Relation nudges, Tuplestorestate *rows)
 	if (overview.any)
 	{
 		scheduling.of_row = AllocSetContextCreate(CurrentMemoryContext, "row that becomes due", ALLOCSET_DEFAULT_SIZES);
-		scheduling.batch = batch_insert_begin(due);
+		table_write_begin(&written, due);
 		add_all(&scheduling, rows, row);
-		batch_insert_end(scheduling.batch);
+		write_due(&scheduling);
+		table_write_end(&written);
 		shmem_wake_lanes_at_commit(&scheduling.wakes);
 		ask_last(&scheduling);
 	}

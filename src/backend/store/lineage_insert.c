@@ -144,4 +144,5 @@ void
 lineage_insert_end(LineageInsert *insert)
 {
 	table_write(&written, insert->slots, insert->count);
+	table_write_end(&written);
 }

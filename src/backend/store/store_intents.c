@@ -199,6 +199,7 @@ insert_directly(Relation intents, const pg_uuid_t *intent_id, TimestampTz epoch,
 		set_column(row, intents, column_name(&call_columns[i]), arrays[i]);
 	ExecStoreVirtualTuple(row);
 	table_write(&written, &row, 1);
+	table_write_end(&written);
 }
 
 void

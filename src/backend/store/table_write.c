@@ -7,6 +7,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "executor/executor.h"
+#include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -40,6 +41,19 @@ note_change(Datum argument, Oid table)
 	written->changed |= table == InvalidOid || table == written->table;
 }
 
+/* NULL: it has none, or none that is a constant. */
+static const Const *
+constant_default(Relation table, AttrNumber column)
+{
+	Node	   *expression = build_column_default(table, column);
+
+	if (expression == NULL)
+		return NULL;
+	/* "0" of a smallint is a conversion, until that is planned */
+	expression = (Node *) expression_planner((Expr *) expression);
+	return IsA(expression, Const) && !((Const *) expression)->constisnull ? (Const *) expression : NULL;
+}
+
 static void
 find_defaults(WrittenTable *written, Relation table)
 {
@@ -49,10 +63,10 @@ find_defaults(WrittenTable *written, Relation table)
 	written->default_nulls = palloc(sizeof(bool) * natts);
 	for (int i = 0; i < natts; i++)
 	{
-		Const	   *constant = (Const *) build_column_default(table, i + 1);
+		const Const *constant = constant_default(table, i + 1);
 
-		written->default_nulls[i] = constant == NULL || !IsA(constant, Const) || constant->constisnull;
-		if (!written->default_nulls[i])
+		written->default_nulls[i] = constant == NULL;
+		if (constant != NULL)
 			written->defaults[i] = constant->constvalue;
 	}
 }
@@ -144,6 +158,11 @@ table_write(WrittenTable *written, TupleTableSlot **rows, int count)
 		ExecDropSingleTupleTableSlot(rows[i]);
 	}
 	ResetPerTupleExprContext(written->estate);
+}
+
+void
+table_write_end(WrittenTable *written)
+{
 	ExecCloseIndices(written->target);
 	CommandCounterIncrement();
 }

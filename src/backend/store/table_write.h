@@ -34,13 +34,16 @@ typedef struct WrittenTable
 extern bool fires_insert(const TriggerDesc *triggers);
 extern bool fires_delete(const TriggerDesc *triggers);
 
-/* The table is open, and locked for writing; so are its indexes until table_write(). */
+/* The table is open, and locked for writing; so are its indexes until table_write_end(). */
 extern void table_write_begin(WrittenTable *written, Relation table);
 
-/* An empty row, with the defaults. */
+/* An empty row, with the defaults, in the current memory context. */
 extern TupleTableSlot *table_write_row(const WrittenTable *written);
 
-/* Writes rows that were stored, drops them, and ends what was begun. */
+/* Writes rows that were stored, and drops them. */
 extern void table_write(WrittenTable *written, TupleTableSlot **rows, int count);
+
+/* What comes next in the transaction sees what was written. */
+extern void table_write_end(WrittenTable *written);
 
 #endif
