@@ -35,12 +35,21 @@
 /* Twice the windows that the longest text has in all readings, three at a letter. */
 #define SLOTS_MAX (32 * 1024)
 
+/* What a byte is to whoever looks for runs of what was said. */
+enum
+{
+	NO_LETTER = 0,				/* passed over */
+	FIRST_VALUE = 1,			/* a letter or digit, by its value */
+	NEVER_SAID = 255			/* one that no run of it has */
+};
+
 typedef struct Table
 {
 	size_t		size;			/* a power of 2; the rest is not looked at */
 	uint64_t	keys[SLOTS_MAX];	/* 0: free */
 	bool		told[SLOTS_MAX];
-	bool		has[256];		/* letters and digits, in lower case, that were said at all */
+	bool		any_told;
+	unsigned char values[256];
 } Table;
 
 /* A stretch of a reading that is compared: its first and its last letter. */
@@ -53,6 +62,11 @@ typedef struct Window
 
 typedef void (*WindowVisit) (const Window *window, void *argument);
 
+/* Letters and digits are the digits of a number, so that no two windows of a kind have the same. */
+#define BASE 37
+#define RUN_VALUES (UINT64_C(37) * 37 * 37 * 37 * 37 * 37)
+#define DIGITS_VALUES 10000
+
 enum
 {
 	KEY_RUN = 1,
@@ -60,63 +74,63 @@ enum
 	KEY_WORD
 };
 
-/* Of at most six letters or digits, so that no two have the same. */
 static uint64_t
-key_of(int kind, const unsigned char *letters, int count)
+key_of(int kind, uint64_t number)
 {
-	uint64_t	key = (uint64_t) kind;
-
-	for (int i = 0; i < count; i++)
-		key = key * 37 + (is_digit(letters[i]) ? letters[i] - '0' + 1 : (letters[i] | 0x20) - 'a' + 11);
-	return key;
+	return number * 4 + (uint64_t) kind;
 }
 
-/* The last letters and digits, and the same of the word that they are in. */
+/* Of a letter or digit, in either case. */
+static unsigned
+value_of(unsigned char c)
+{
+	return (unsigned) (FIRST_VALUE + (is_digit(c) ? c - '0' : 10 + (c | 0x20) - 'a'));
+}
+
+/* The number of the last six, when another one follows. */
+static uint64_t
+run_with(uint64_t run, unsigned value)
+{
+	return (run * BASE + value) % RUN_VALUES;
+}
+
+/* The letters and digits so far, and of the word that they are in. */
 typedef struct Tail
 {
-	unsigned char letters[RUN];
-	size_t		places[RUN];
-	int			count;
+	size_t		count;
+	size_t		places[8];		/* of the last ones: a power of 2, no less than RUN */
+	uint64_t	run;
+	size_t		ndigits;		/* so many of the last ones are digits */
+	uint64_t	digits;
+	size_t		nword;
+	uint64_t	word;			/* while it is no longer than RUN */
 } Tail;
 
 static void
 tail_add(Tail *tail, unsigned char c, size_t place)
 {
-	if (tail->count == RUN)
-	{
-		memmove(tail->letters, tail->letters + 1, RUN - 1);
-		memmove(tail->places, tail->places + 1, (RUN - 1) * sizeof(size_t));
-		tail->count--;
-	}
-	tail->letters[tail->count] = c;
-	tail->places[tail->count++] = place;
+	unsigned	value = value_of(c);
+
+	tail->places[tail->count++ % 8] = place;
+	tail->run = run_with(tail->run, value);
+	tail->ndigits = is_digit(c) ? tail->ndigits + 1 : 0;
+	tail->digits = (tail->digits * 10 + value) % DIGITS_VALUES;
+	if (tail->nword++ < RUN)
+		tail->word = tail->word * BASE + value;
 }
 
 static void
-offer_tail(int kind, const Tail *tail, int count, WindowVisit visit, void *argument)
+offer_tail(const Tail *tail, uint64_t key, size_t count, WindowVisit visit, void *argument)
 {
-	int			start = tail->count - count;
-	Window		window = {key_of(kind, tail->letters + start, count), tail->places[start], tail->places[tail->count - 1]};
+	Window		window = {key, tail->places[(tail->count - count) % 8], tail->places[(tail->count - 1) % 8]};
 
 	visit(&window, argument);
-}
-
-static bool
-ends_in_digits(const Tail *tail)
-{
-	if (tail->count < DIGITS)
-		return false;
-	for (int i = tail->count - DIGITS; i < tail->count; i++)
-		if (!is_digit(tail->letters[i]))
-			return false;
-	return true;
 }
 
 static void
 visit_windows(const Unescaped *reading, WindowVisit visit, void *argument)
 {
-	Tail		run = {.count = 0};
-	Tail		word = {.count = 0};
+	Tail		tail = {.count = 0};
 
 	for (size_t i = 0; i <= reading->count; i++)
 	{
@@ -124,19 +138,19 @@ visit_windows(const Unescaped *reading, WindowVisit visit, void *argument)
 
 		if (is_alnum(c))
 		{
-			tail_add(&run, c, i);
-			tail_add(&word, c, i);
-			if (run.count == RUN)
-				offer_tail(KEY_RUN, &run, RUN, visit, argument);
-			if (ends_in_digits(&run))
-				offer_tail(KEY_DIGITS, &run, DIGITS, visit, argument);
+			tail_add(&tail, c, i);
+			if (tail.count >= RUN)
+				offer_tail(&tail, key_of(KEY_RUN, tail.run), RUN, visit, argument);
+			if (tail.ndigits >= DIGITS)
+				offer_tail(&tail, key_of(KEY_DIGITS, tail.digits), DIGITS, visit, argument);
 		}
 		else if (!is_in_word(c))
 		{
 			/* longer ones have windows of their own */
-			if (word.count >= SHORTEST_WORD && word.count < RUN)
-				offer_tail(KEY_WORD, &word, word.count, visit, argument);
-			word.count = 0;
+			if (tail.nword >= SHORTEST_WORD && tail.nword < RUN)
+				offer_tail(&tail, key_of(KEY_WORD, tail.word), tail.nword, visit, argument);
+			tail.nword = 0;
+			tail.word = 0;
 		}
 	}
 }
@@ -153,14 +167,18 @@ slot_of(const Table *table, uint64_t key)
 }
 
 static void
-table_empty(Table *table, size_t length)
+table_empty(Table *table, size_t length, size_t readings)
 {
 	table->size = 64;
-	while (table->size < 2 * 3 * READINGS * length && table->size < SLOTS_MAX)
+	while (table->size < 2 * 3 * readings * length && table->size < SLOTS_MAX)
 		table->size *= 2;
 	memset(table->keys, 0, table->size * sizeof(table->keys[0]));
 	memset(table->told, 0, table->size * sizeof(table->told[0]));
-	memset(table->has, false, sizeof(table->has));
+	table->any_told = false;
+	memset(table->values, NO_LETTER, sizeof(table->values));
+	memset(table->values + '0', NEVER_SAID, 10);
+	memset(table->values + 'A', NEVER_SAID, 26);
+	memset(table->values + 'a', NEVER_SAID, 26);
 }
 
 static void
@@ -177,24 +195,38 @@ note_windows_said(const Unescaped *reading, void *argument)
 	Table	   *table = argument;
 
 	for (size_t i = 0; i < reading->count; i++)
-		if (is_alnum(reading->letters[i].c))
-			table->has[reading->letters[i].c | 0x20] = true;
+	{
+		unsigned char c = reading->letters[i].c;
+
+		if (!is_alnum(c))
+			continue;
+		table->values[c] = (unsigned char) value_of(c);
+		/* and in the other case */
+		if (!is_digit(c))
+			table->values[c ^ 0x20] = table->values[c];
+	}
 	visit_windows(reading, note_said, table);
 }
 
 static void
-note_told(const Window *window, void *argument)
+note_told(Table *table, uint64_t key)
 {
-	Table	   *table = argument;
-	size_t		slot = slot_of(table, window->key);
+	size_t		slot = slot_of(table, key);
 
-	table->told[slot] = table->keys[slot] != 0;
+	if (table->keys[slot] != 0)
+		table->told[slot] = table->any_told = true;
+}
+
+static void
+note_window_told(const Window *window, void *argument)
+{
+	note_told(argument, window->key);
 }
 
 static void
 note_windows_told(const Unescaped *reading, void *argument)
 {
-	visit_windows(reading, note_told, argument);
+	visit_windows(reading, note_window_told, argument);
 }
 
 /* --- what was told ---------------------------------------------------------------------- */
@@ -207,29 +239,25 @@ note_windows_told(const Unescaped *reading, void *argument)
 typedef struct Runs
 {
 	Table	   *table;
-	unsigned char letters[RUN];
+	uint64_t	run;
 	int			count;
 } Runs;
 
-static void
+static inline void
 runs_add(Runs *runs, unsigned char c)
 {
-	Window		window = {0};
+	unsigned	value = runs->table->values[c];
 
-	if (!is_alnum(c))
+	if (value == NO_LETTER)
 		return;
-	if (!runs->table->has[c | 0x20])
+	if (value == NEVER_SAID)
 	{
 		runs->count = 0;
 		return;
 	}
-	if (runs->count == RUN)
-		memmove(runs->letters, runs->letters + 1, --runs->count);
-	runs->letters[runs->count++] = c;
-	if (runs->count < RUN)
-		return;
-	window.key = key_of(KEY_RUN, runs->letters, RUN);
-	note_told(&window, runs->table);
+	runs->run = run_with(runs->run, value);
+	if (++runs->count >= RUN)
+		note_told(runs->table, key_of(KEY_RUN, runs->run));
 }
 
 static void
@@ -246,7 +274,7 @@ note_runs_told(const char *text, Table *table)
 {
 	Runs		runs = {.table = table};
 
-	if (may_be_escaped(text))
+	if (may_be_escaped(text, strlen(text)))
 		read_each_way(text, strlen(text), note_runs_of_reading, table);
 	else
 		for (; *text != '\0'; text++)
@@ -426,8 +454,9 @@ echo_mark(const char *said, size_t length, const Told *told, bool *marks)
 	static Table table;
 	Hiding		hiding = {.table = &table, .marks = marks};
 
-	table_empty(&table, length);
+	table_empty(&table, length, may_be_escaped(said, length) ? READINGS : 1);
 	read_each_way(said, length, note_windows_said, &table);
 	note_all_told(told, &table);
-	read_each_way(said, length, hide_told, &hiding);
+	if (table.any_told)
+		read_each_way(said, length, hide_told, &hiding);
 }

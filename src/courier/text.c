@@ -86,10 +86,11 @@ render_marked(char *to, size_t size, const char *from, size_t length, const bool
 static void
 clean_with(char *to, size_t size, const char *from, size_t length, const Secrets *secrets, bool is_id)
 {
-	bool		marks[SAID_MAX] = {false};
+	bool		marks[SAID_MAX];
 
 	if (length > SAID_MAX)
 		length = SAID_MAX;
+	memset(marks, false, length);
 	if (length > 0)
 	{
 		mark_secrets(from, length, secrets, marks);

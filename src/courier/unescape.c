@@ -15,30 +15,6 @@
 #define TAG_MAX 64
 #define ENTITY_MAX 32
 
-bool
-is_digit(unsigned char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
-is_alpha(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-bool
-is_alnum(unsigned char c)
-{
-	return is_digit(c) || is_alpha(c);
-}
-
-bool
-is_in_word(unsigned char c)
-{
-	return c == OTHER || is_alnum(c);
-}
-
 static int
 hex_value(unsigned char c)
 {
@@ -145,9 +121,14 @@ read_tag(const Unescaped *reading, size_t at, unsigned char *c)
 
 /* What read_escape() looks at. */
 bool
-may_be_escaped(const char *text)
+may_be_escaped(const char *text, size_t length)
 {
-	return strpbrk(text, "%=\\&<") != NULL;
+	static const char marks[] = "%=\\&<";
+
+	for (const char *mark = marks; *mark != '\0'; mark++)
+		if (memchr(text, *mark, length) != NULL)
+			return true;
+	return false;
 }
 
 /* What is escaped here takes so many letters; 0: nothing is. */
@@ -212,14 +193,16 @@ void
 read_each_way(const char *text, size_t length, Reader reader, void *argument)
 {
 	Unescaped		reading = read_plainly(text, length);
-	Unescaped		next = {allocate((length + 1) * sizeof(Letter)), 0};
+	Unescaped		next = {NULL, 0};
 
+	if (may_be_escaped(text, length))
+		next.letters = allocate((length + 1) * sizeof(Letter));
 	for (int i = 0; i < READINGS; i++)
 	{
 		Unescaped		last = reading;
 
 		reader(&reading, argument);
-		if (!unescape_layer(&reading, &next))
+		if (next.letters == NULL || !unescape_layer(&reading, &next))
 			break;
 		reading = next;
 		next = last;

@@ -40,15 +40,28 @@ extern Unescaped read_plainly(const char *text, size_t length);
 extern void read_each_way(const char *text, size_t length, Reader reader, void *argument);
 
 /* Else there is but one way to read it. */
-extern bool may_be_escaped(const char *text);
+extern bool may_be_escaped(const char *text, size_t length);
 
 /* Marks the bytes of the text that these letters stand for, both included. */
 extern void mark_letters(const Unescaped *reading, size_t first, size_t last, bool *marks);
 
-extern bool is_digit(unsigned char c);
-extern bool is_alnum(unsigned char c);
+static inline bool
+is_digit(unsigned char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static inline bool
+is_alnum(unsigned char c)
+{
+	return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
 
 /* What belongs to a word: letters, digits, and all that is not ASCII. */
-extern bool is_in_word(unsigned char c);
+static inline bool
+is_in_word(unsigned char c)
+{
+	return c == OTHER || is_alnum(c);
+}
 
 #endif
