@@ -81,23 +81,15 @@ call_find_fault(const Call *call)
 static char *
 compose_headers(const CallMessage *message, const char *purpose, const char *token)
 {
-	char	   *posting = NULL;
-	char	   *authorization = NULL;
-	char	   *headers;
+	bool		posts = purpose != NULL;
+	bool		authorizes = token != NULL;
 
-	if (purpose != NULL)
-		posting = format_text("\nContent-Type: application/json"
-							  "\nIdempotency-Key: %s-%s",
-							  message->nudge_id, purpose);
-	if (token != NULL)
-		authorization = format_text("\nAuthorization: Bearer %s", token);
-	headers = format_text("Accept: application/json"
-						  "\n" USER_AGENT_HEADER "%s%s",
-						  posting != NULL ? posting : "",
-						  authorization != NULL ? authorization : "");
-	free(posting);
-	forget_text(authorization);
-	return headers;
+	return join_texts("Accept: application/json"
+					  "\n" USER_AGENT_HEADER,
+					  posts ? "\nContent-Type: application/json"
+					  "\nIdempotency-Key: " : "",
+					  posts ? message->nudge_id : "", posts ? "-" : "", posts ? purpose : "",
+					  authorizes ? "\nAuthorization: Bearer " : "", authorizes ? token : "", NULL);
 }
 
 static void

@@ -209,10 +209,10 @@ static void
 compose_request(const CallMessage *call, const char *api_url, HttpRequest *request)
 {
 	if (call->step == STEP_CHECK)
-		request->url = format_text("%s" CONVERSATIONS "/%s", api_url, call->conversation_id);
+		request->url = join_texts(api_url, CONVERSATIONS "/", call->conversation_id, NULL);
 	else
 	{
-		request->url = format_text("%s" CONVERSATIONS "/messages/agentless", api_url);
+		request->url = join_texts(api_url, CONVERSATIONS "/messages/agentless", NULL);
 		request->body = post_body(call);
 	}
 }
@@ -224,7 +224,7 @@ compose_tag(const char *conversation_id, const char *root, const char *api_url,
 	JsonObject *body = json_new();
 
 	json_add_text(body, "externalTag", root);
-	request->url = format_text("%s" CONVERSATIONS "/%s/tags", api_url, conversation_id);
+	request->url = join_texts(api_url, CONVERSATIONS "/", conversation_id, "/tags", NULL);
 	request->body = json_write(body);
 	request->puts = true;
 	json_free(body);

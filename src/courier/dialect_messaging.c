@@ -70,16 +70,14 @@ compose_request(const CallMessage *call, const char *api_url, HttpRequest *reque
 	switch ((Step) call->step)
 	{
 		case STEP_CHECK:
-			request->url = format_text("%s" CONVERSATIONS "/%s",
-									   api_url, call->conversation_id);
+			request->url = join_texts(api_url, CONVERSATIONS "/", call->conversation_id, NULL);
 			break;
 		case STEP_NOTIFY:
-			request->url = format_text("%s" CONVERSATIONS "/%s/notifications",
-									   api_url, call->conversation_id);
+			request->url = join_texts(api_url, CONVERSATIONS "/", call->conversation_id, "/notifications", NULL);
 			request->body = notify_body(call);
 			break;
 		case STEP_CREATE:
-			request->url = format_text("%s" CONVERSATIONS, api_url);
+			request->url = join_texts(api_url, CONVERSATIONS, NULL);
 			request->body = create_body(call);
 			break;
 	}

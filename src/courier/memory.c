@@ -5,7 +5,6 @@
 #include "memory.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,22 +32,24 @@ copy_text(const char *text)
 
 /* Measured first: growing on the way would leave copies of secrets behind. */
 char *
-format_text(const char *format,...)
+join_texts(const char *first,...)
 {
-	va_list		arguments;
-	int			length;
-	char	   *text;
+	va_list		others;
+	size_t		length = 0;
+	char	   *joined;
+	char	   *to;
 
-	va_start(arguments, format);
-	length = vsnprintf(NULL, 0, format, arguments);
-	va_end(arguments);
-	require(length >= 0);
+	va_start(others, first);
+	for (const char *text = first; text != NULL; text = va_arg(others, const char *))
+		length += strlen(text);
+	va_end(others);
 
-	text = allocate((size_t) length + 1);
-	va_start(arguments, format);
-	vsnprintf(text, (size_t) length + 1, format, arguments);
-	va_end(arguments);
-	return text;
+	joined = to = allocate(length + 1);
+	va_start(others, first);
+	for (const char *text = first; text != NULL; text = va_arg(others, const char *))
+		to = stpcpy(to, text);
+	va_end(others);
+	return joined;
 }
 
 void

@@ -15,9 +15,9 @@ extern void *allocate(size_t size);
 /* A copy that the caller frees; NULL for NULL. */
 extern char *copy_text(const char *text);
 
-/* printf into memory of exactly the right size, which the caller frees. */
-extern char *format_text(const char *format,...)
-			__attribute__((format(printf, 1, 2)));
+/* These texts as one, up to a NULL, in memory of exactly the right size, which the caller frees. */
+extern char *join_texts(const char *first,...)
+			__attribute__((sentinel));
 
 /* Overwrites and frees a text that is, or may contain, a secret. */
 extern void forget_text(char *text);

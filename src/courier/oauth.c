@@ -44,12 +44,11 @@ token_drop(Token *token)
 void
 oauth_compose(const Settings *settings, HttpRequest *request)
 {
-	request->url = format_text("%s/oauth/token", settings->server.login_url);
-	request->headers = format_text("Authorization: Basic %s\n"
-								   "Content-Type: application/x-www-form-urlencoded\n"
-								   "Accept: application/json\n"
-								   USER_AGENT_HEADER,
-								   settings->basic);
+	request->url = join_texts(settings->server.login_url, "/oauth/token", NULL);
+	request->headers = join_texts("Authorization: Basic ", settings->basic, "\n"
+								  "Content-Type: application/x-www-form-urlencoded\n"
+								  "Accept: application/json\n"
+								  USER_AGENT_HEADER, NULL);
 	request->body = copy_text("grant_type=client_credentials");
 }
 

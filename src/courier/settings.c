@@ -32,7 +32,7 @@ basic_credentials(const char *client_id, const char *client_secret)
 
 	if (client_id == NULL || client_secret == NULL)
 		return NULL;
-	pair = format_text("%s:%s", client_id, client_secret);
+	pair = join_texts(client_id, ":", client_secret, NULL);
 	encoded = base64_encode(pair);
 	forget_text(pair);
 	return encoded;
