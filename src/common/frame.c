@@ -35,10 +35,10 @@ read_uint32(const uint8_t *from)
 static void
 wipe_bytes(uint8_t *data, size_t length)
 {
-	volatile uint8_t *byte = data;
+	/* a compiler that cannot know which function this is cannot leave it out */
+	static void *(*const volatile set_bytes) (void *, int, size_t) = memset;
 
-	while (length-- > 0)
-		*byte++ = 0;
+	set_bytes(data, 0, length);
 }
 
 bool

@@ -64,14 +64,20 @@ outcome_counts_as_sent(Outcome outcome)
 	return outcome < OUTCOME_COUNT && outcomes[outcome].sent != NOT_SENT;
 }
 
+static int
+is_unreserved(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		c == '.' || c == '_' || c == '~' || c == '-';
+}
+
 int
 conversation_id_is_valid(const char *id)
 {
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-";
-	size_t		length = strlen(id);
+	size_t		length = 0;
 
-	return length >= 1 && length <= CONVERSATION_ID_MAX &&
-		strspn(id, alphabet) == length &&
+	while (is_unreserved(id[length]))
+		length++;
+	return length >= 1 && length <= CONVERSATION_ID_MAX && id[length] == '\0' &&
 		strcmp(id, ".") != 0 && strcmp(id, "..") != 0;
 }

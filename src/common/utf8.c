@@ -6,6 +6,9 @@
  */
 #include "utf8.h"
 
+#include <stdint.h>
+#include <string.h>
+
 /* The bytes of the character that begins here; 0: it is malformed. */
 static size_t
 character_length(const unsigned char *at, size_t left)
@@ -33,8 +36,21 @@ utf8_is_valid(const char *text, size_t length)
 
 	while (length > 0)
 	{
-		size_t		used = character_length(at, length);
+		size_t		used;
+		uint64_t	eight;
 
+		/* most of it is ASCII */
+		if (length >= sizeof(eight))
+		{
+			memcpy(&eight, at, sizeof(eight));
+			if ((eight & UINT64_C(0x8080808080808080)) == 0)
+			{
+				at += sizeof(eight);
+				length -= sizeof(eight);
+				continue;
+			}
+		}
+		used = character_length(at, length);
 		if (used == 0)
 			return false;
 		at += used;

@@ -14,6 +14,7 @@
 #include "complaint.h"
 #include "headers.h"
 #include "opt_out.h"
+#include "unescape.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -250,10 +251,9 @@ read_failure(const JsonObject *body, const HttpResponse *response,
 static bool
 is_id(const char *text)
 {
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:/=-";
-
-	return text[strspn(text, alphabet)] == '\0';
+	while (is_alnum((unsigned char) *text) || (*text != '\0' && strchr("_.:/=-", *text) != NULL))
+		text++;
+	return *text == '\0';
 }
 
 static void

@@ -8,6 +8,7 @@
 
 #include "contact.h"
 #include "memory.h"
+#include "unescape.h"
 
 static bool
 is_printable(char c)
@@ -123,13 +124,14 @@ text_clean_id(char *to, size_t size, const char *from, const Secrets *secrets)
 bool
 text_copy_word(char *to, size_t size, const char *from)
 {
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 	size_t		length = from != NULL ? strlen(from) : 0;
 
 	to[0] = '\0';
-	if (length == 0 || length >= size || strspn(from, alphabet) != length)
+	if (length == 0 || length >= size)
 		return false;
+	for (size_t i = 0; i < length; i++)
+		if (!is_alnum((unsigned char) from[i]) && from[i] != '_' && from[i] != '-')
+			return false;
 	for (size_t i = 0; i <= length; i++)
 		to[i] = from[i] >= 'A' && from[i] <= 'Z' ? from[i] - 'A' + 'a' : from[i];
 	return true;
