@@ -34,11 +34,12 @@
 #include "received.h"
 #include "test_point.h"
 
-/* One request on its way.  The easy handle is used again for the next one. */
+/* One request on its way.  The easy handle is used again for the next one, and keeps what all on its route share. */
 typedef struct Transfer
 {
 	struct Transfer *next;		/* in the list of idle ones */
 	CURL	   *easy;
+	int64_t		prepared_for;	/* the number of a route; 0: none */
 	HttpRequest request;
 	struct curl_slist *header_list;
 	size_t		body_given;		/* bytes of the request's body */
@@ -49,6 +50,7 @@ typedef struct Transfer
 	bool		too_late;		/* nothing was sent */
 	bool		hurries;		/* to connect in time to leave */
 	bool		tunnelled;		/* by CONNECT, through a proxy */
+	bool		fresh;			/* on a connection of its own */
 	int64_t		started_at;		/* microseconds since 1970 */
 	char		error[CURL_ERROR_SIZE];
 	HttpDone	done;
@@ -216,6 +218,7 @@ set_url(CURL *easy, const char *url)
 static void
 set_callbacks(CURL *easy, Transfer *transfer)
 {
+	reuse_watch(&transfer->reuse, easy);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -224,6 +227,8 @@ set_callbacks(CURL *easy, Transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+	curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
 }
 
 /*
@@ -231,20 +236,34 @@ set_callbacks(CURL *easy, Transfer *transfer)
  * meets such an end is sent again; a POST would be in doubt for nothing.
  */
 #define POST_IDLE_MAX_S 2
+#define GET_IDLE_MAX_S 118
 
+/* Whatever the request before was, on the same handle. */
 static void
-set_body(Transfer *transfer)
+set_method(Transfer *transfer)
 {
 	CURL	   *easy = transfer->easy;
-	curl_off_t	size = (curl_off_t) strlen(transfer->request.body);
+	const HttpRequest *request = &transfer->request;
 
-	set_number(easy, CURLOPT_MAXAGE_CONN, POST_IDLE_MAX_S);
-	set_number(easy, CURLOPT_POST, 1);
-	if (transfer->request.puts)
+	set_number(easy, CURLOPT_MAXAGE_CONN, request->body != NULL ? POST_IDLE_MAX_S : GET_IDLE_MAX_S);
+	set_number(easy, request->body != NULL ? CURLOPT_POST : CURLOPT_HTTPGET, 1);
+	if (request->body != NULL)
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) strlen(request->body));
+	if (request->puts)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "PUT");
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size);
-	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-	curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+}
+
+/* What all requests on a route share is set once. */
+static void
+prepare_handle(Transfer *transfer, const HttpRoute *route)
+{
+	if (transfer->prepared_for == route->number)
+		return;
+	curl_easy_reset(transfer->easy);
+	set_safety(transfer->easy);
+	set_route(transfer->easy, route);
+	set_callbacks(transfer->easy, transfer);
+	transfer->prepared_for = route->number;
 }
 
 static Transfer *
@@ -267,12 +286,17 @@ static void
 return_transfer(Transfer *transfer, CURLcode code)
 {
 	CURL	   *easy = reuse_handle(transfer->easy, code);
+	bool		is_usual = code == CURLE_OK && !transfer->request.puts &&
+		!transfer->request.want_certificate && !transfer->fresh;
+	int64_t		prepared_for = is_usual ? transfer->prepared_for : 0;
 
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
 	http_request_free(&transfer->request);
 	header_list_free(transfer->header_list);
 	received_free(&transfer->received);
 	memset(transfer, 0, sizeof(*transfer));
 	transfer->easy = easy;
+	transfer->prepared_for = prepared_for;
 	transfer->next = idle_transfers;
 	idle_transfers = transfer;
 }
@@ -291,16 +315,13 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	transfer->received.body_max = route->server->max_reply_bytes;
 	transfer->tunnelled = route->server->proxy != NULL && http_url_is_secure(transfer->request.url);
 
-	set_safety(transfer->easy);
-	set_route(transfer->easy, route);
+	prepare_handle(transfer, route);
 	set_deadline(transfer, route);
-	set_callbacks(transfer->easy, transfer);
+	set_method(transfer);
 	set_url(transfer->easy, transfer->request.url);
-	reuse_watch(&transfer->reuse, transfer->easy, transfer->request.body != NULL, transfer->request.leave_by_ms);
+	reuse_begin(&transfer->reuse, transfer->easy, transfer->request.body != NULL, transfer->request.leave_by_ms);
 	transfer->header_list = header_list_make(transfer->request.headers, transfer->request.body != NULL);
 	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->header_list);
-	if (transfer->request.body != NULL)
-		set_body(transfer);
 	if (transfer->request.want_certificate)
 		certificate_watch(transfer->easy);
 	require(curl_multi_add_handle(multi, transfer->easy) == CURLM_OK);
@@ -424,6 +445,7 @@ finish_transfer(CURL *easy, CURLcode code)
 	if (reuse_was_refused(&transfer->reuse, code))
 	{
 		set_number(easy, CURLOPT_FRESH_CONNECT, 1);
+		transfer->fresh = true;
 		require(curl_multi_add_handle(multi, easy) == CURLM_OK);
 		return;
 	}

@@ -68,16 +68,28 @@ on_connection(void *argument, char *remote, char *local, int remote_port, int lo
 }
 
 void
-reuse_watch(Reuse *reuse, CURL *easy, bool once, int64_t leave_by_ms)
+reuse_watch(Reuse *reuse, CURL *easy)
 {
-	*reuse = (Reuse) {.easy = easy, .once = once, .leave_by_ms = leave_by_ms};
 	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connection);
 	curl_easy_setopt(easy, CURLOPT_PREREQDATA, reuse);
 }
+
+void
+reuse_begin(Reuse *reuse, CURL *easy, bool once, int64_t leave_by_ms)
+{
+	*reuse = (Reuse) {.easy = easy, .once = once, .leave_by_ms = leave_by_ms};
+}
 #else
+void
+reuse_watch(Reuse *reuse, CURL *easy)
+{
+	(void) reuse;
+	(void) easy;
+}
+
 /* Of a connection that is never used again nothing is sent again either. */
 void
-reuse_watch(Reuse *reuse, CURL *easy, bool once, int64_t leave_by_ms)
+reuse_begin(Reuse *reuse, CURL *easy, bool once, int64_t leave_by_ms)
 {
 	/* the time to connect is all that such a libcurl knows of */
 	*reuse = (Reuse) {.easy = easy, .once = once, .begun = true, .leave_by_ms = leave_by_ms};
@@ -119,10 +131,7 @@ CURL *
 reuse_handle(CURL *easy, CURLcode code)
 {
 	if (code == CURLE_OK)
-	{
-		curl_easy_reset(easy);
 		return easy;
-	}
 	curl_easy_cleanup(easy);
 	easy = curl_easy_init();
 	require(easy != NULL);

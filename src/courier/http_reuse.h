@@ -21,11 +21,14 @@ typedef struct Reuse
 } Reuse;
 
 /*
- * Watches over the choice of a connection for this transfer.  If it falls on
- * one that may not be used again, the transfer ends before anything was sent,
+ * Watches over the choice of a connection for the transfers on this handle.  If it
+ * falls on one that may not be used again, the transfer ends before anything was sent,
  * and the connection is closed; so does one that would begin a second time, or too late.
  */
-extern void reuse_watch(Reuse *reuse, CURL *easy, bool once, int64_t leave_by_ms);
+extern void reuse_watch(Reuse *reuse, CURL *easy);
+
+/* Before each of them. */
+extern void reuse_begin(Reuse *reuse, CURL *easy, bool once, int64_t leave_by_ms);
 
 /* True if a transfer ended before it began: it can be made again, on a fresh connection. */
 extern bool reuse_was_refused(const Reuse *reuse, CURLcode code);

@@ -5,6 +5,7 @@
 #define COURIER_HTTP_ROUTE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "message.h"
 
@@ -14,6 +15,7 @@ typedef struct HttpRoute
 	const ServerMessage *server;
 	char	   *authorities;	/* what stands in its ca_file; NULL: it has none */
 	size_t		authorities_length;
+	int64_t		number;			/* no other route has it; from 1 on */
 } HttpRoute;
 
 #endif

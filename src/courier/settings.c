@@ -77,6 +77,7 @@ keep_within_bounds(ServerMessage *server)
 Settings *
 settings_new(const ServerMessage *message)
 {
+	static int64_t routes = 0;
 	Settings   *settings = allocate(sizeof(Settings));
 	ServerMessage *server = &settings->server;
 	HttpRoute  *route = &settings->route;
@@ -88,6 +89,7 @@ settings_new(const ServerMessage *message)
 	settings->dialect = dialect_find(server->dialect);
 	settings->basic = basic_credentials(server->client_id, server->client_secret);
 	route->server = server;
+	route->number = ++routes;
 	if (server->ca_file != NULL)
 		route->authorities = ca_file_read(server->ca_file, &route->authorities_length,
 										  settings->complaint, sizeof(settings->complaint));
