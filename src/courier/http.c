@@ -40,11 +40,11 @@ typedef struct Transfer
 	struct Transfer *next;		/* in the list of idle ones */
 	CURL	   *easy;
 	int64_t		prepared_for;	/* the number of a route; 0: none */
+	HttpTarget	target;			/* on that route */
 	HttpRequest request;
 	struct curl_slist *header_list;
 	size_t		body_given;		/* bytes of the request's body */
 	Received	received;
-	HttpTarget	target;
 	Reuse		reuse;
 	bool		address_refused;
 	bool		too_late;		/* nothing was sent */
@@ -209,9 +209,11 @@ set_deadline(Transfer *transfer, const HttpRoute *route)
  * hold them all up.
  */
 static void
-set_url(CURL *easy, const char *url)
+set_url(CURL *easy, const char *url, CURLU *parsed)
 {
 	set_text(easy, CURLOPT_URL, url);
+	/* goes before the text, which libcurl then neither reads nor composes */
+	require(curl_easy_setopt(easy, CURLOPT_CURLU, parsed) == CURLE_OK);
 	set_number(easy, CURLOPT_PIPEWAIT, http_url_is_secure(url));
 }
 
@@ -260,6 +262,7 @@ prepare_handle(Transfer *transfer, const HttpRoute *route)
 	if (transfer->prepared_for == route->number)
 		return;
 	curl_easy_reset(transfer->easy);
+	http_target_forget(&transfer->target);
 	set_safety(transfer->easy);
 	set_route(transfer->easy, route);
 	set_callbacks(transfer->easy, transfer);
@@ -288,16 +291,18 @@ return_transfer(Transfer *transfer, CURLcode code)
 	CURL	   *easy = reuse_handle(transfer->easy, code);
 	bool		is_usual = code == CURLE_OK && !transfer->request.puts &&
 		!transfer->request.want_certificate && !transfer->fresh;
-	int64_t		prepared_for = is_usual ? transfer->prepared_for : 0;
+	Transfer	kept = {
+		.next = idle_transfers,
+		.easy = easy,
+		.prepared_for = is_usual ? transfer->prepared_for : 0,
+		.target = transfer->target,
+	};
 
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
 	http_request_free(&transfer->request);
 	header_list_free(transfer->header_list);
 	received_free(&transfer->received);
-	memset(transfer, 0, sizeof(*transfer));
-	transfer->easy = easy;
-	transfer->prepared_for = prepared_for;
-	transfer->next = idle_transfers;
+	*transfer = kept;
 	idle_transfers = transfer;
 }
 
@@ -311,14 +316,14 @@ http_send(HttpRequest *request, const HttpRoute *route, HttpDone done, void *own
 	transfer->done = done;
 	transfer->owner = owner;
 	transfer->started_at = clock_wall_us();
-	transfer->target = http_target_of(transfer->request.url, route);
 	transfer->received.body_max = route->server->max_reply_bytes;
 	transfer->tunnelled = route->server->proxy != NULL && http_url_is_secure(transfer->request.url);
 
 	prepare_handle(transfer, route);
+	http_target_read(&transfer->target, transfer->request.url, route);
 	set_deadline(transfer, route);
 	set_method(transfer);
-	set_url(transfer->easy, transfer->request.url);
+	set_url(transfer->easy, transfer->request.url, transfer->target.url);
 	reuse_begin(&transfer->reuse, transfer->easy, transfer->request.body != NULL, transfer->request.leave_by_ms);
 	transfer->header_list = header_list_make(transfer->request.headers, transfer->request.body != NULL);
 	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->header_list);

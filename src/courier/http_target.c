@@ -6,13 +6,14 @@
  */
 #include "http_target.h"
 
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include <curl/curl.h>
-
 #include "address.h"
 #include "exit.h"
+#include "memory.h"
 #include "url.h"
 
 bool
@@ -21,31 +22,81 @@ http_url_is_secure(const char *url)
 	return strncasecmp(url, "https:", strlen("https:")) == 0;
 }
 
+/* "https://host:port" of it; 0: it has none. */
+static size_t
+origin_length(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	if (host == NULL)
+		return 0;
+	host += strlen("://");
+	return (size_t) (host - url) + strcspn(host, "/?#");
+}
+
+/* One that is sent as it stands: dot segments are taken away, and what is escaped is spelled in one way. */
+static bool
+is_plain_path(const char *path)
+{
+	if (path[0] != '/' || strstr(path, "/.") != NULL)
+		return false;
+	while (isalnum((unsigned char) *path) || (*path != '\0' && strchr("/._~-", *path) != NULL))
+		path++;
+	return *path == '\0';
+}
+
+static bool
+read_path(HttpTarget *target, const char *url)
+{
+	size_t		length = target->origin != NULL ? strlen(target->origin) : 0;
+
+	return length > 0 && strncmp(url, target->origin, length) == 0 && is_plain_path(url + length) &&
+		curl_url_set(target->url, CURLUPART_PATH, url + length, 0) == CURLUE_OK;
+}
+
 /* True if the URL itself says "localhost" or gives an address in numbers. */
 static bool
-names_an_address(const char *url)
+names_an_address(CURLU *url)
 {
-	CURLU	   *parsed = curl_url();
 	char	   *host = NULL;
-	bool		answer;
+	bool		answer = curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && host_names_an_address(host);
 
-	require(parsed != NULL);
-	answer = curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
-		curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-		host_names_an_address(host);
 	curl_free(host);
-	curl_url_cleanup(parsed);
 	return answer;
 }
 
 /* Through a proxy it is the proxy that is connected to, which the operator has named. */
-HttpTarget
-http_target_of(const char *url, const HttpRoute *route)
+void
+http_target_read(HttpTarget *target, const char *url, const HttpRoute *route)
 {
-	return (HttpTarget) {
-		.only_public = route->server->proxy == NULL && !names_an_address(url),
-		.may_be_private = http_url_is_secure(url) && url_host_is_among(url, route->server->private_hosts),
-	};
+	if (read_path(target, url))
+		return;
+	http_target_forget(target);
+	target->only_public = route->server->proxy == NULL;
+	target->may_be_private = http_url_is_secure(url) && url_host_is_among(url, route->server->private_hosts);
+	target->url = curl_url();
+	require(target->url != NULL);
+	if (curl_url_set(target->url, CURLUPART_URL, url, CURLU_DISALLOW_USER) != CURLUE_OK)
+	{
+		curl_url_cleanup(target->url);
+		target->url = NULL;
+		return;
+	}
+	if (names_an_address(target->url))
+		target->only_public = false;
+	if (is_plain_path(url + origin_length(url)))
+	{
+		target->origin = copy_text(url);
+		target->origin[origin_length(url)] = '\0';
+	}
+}
+
+void
+http_target_forget(HttpTarget *target)
+{
+	curl_url_cleanup(target->url);
+	free(target->origin);
+	*target = (HttpTarget) {0};
 }
 
 bool

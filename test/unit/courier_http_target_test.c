@@ -41,6 +41,49 @@ permits(const HttpTarget *target, const char *text)
 	return http_target_permits(target, (struct sockaddr *) &ipv6);
 }
 
+/* One target that reads them all knows of each what one of its own would. */
+static void
+test_one_after_the_other(void)
+{
+	static const struct
+	{
+		const char *url;
+		const char *read;		/* as libcurl has it; NULL: it does not */
+		bool		loopback;	/* may it lead there? */
+	}			urls[] = {
+		{"https://api.example.com/a/b", "https://api.example.com/a/b", false},
+		{"https://api.example.com/a/c-d.e_f~g", "https://api.example.com/a/c-d.e_f~g", false},
+		{"https://api.example.com/a/../c", "https://api.example.com/c", false},
+		{"https://api.example.com/a?b", "https://api.example.com/a?b", false},
+		{"https://api.example.com/d", "https://api.example.com/d", false},
+		{"https://api.example.com", "https://api.example.com/", false},
+		{"https://api.example.com.evil/d", "https://api.example.com.evil/d", false},
+		{"https://api.example.com@127.0.0.1/d", NULL, false},
+		{"https://api.example.com/d", "https://api.example.com/d", false},
+		{"https://127.0.0.1/d", "https://127.0.0.1/d", true},
+		{"https://127.0.0.1:8443/d", "https://127.0.0.1:8443/d", true},
+		{"https://127.0.0.1:8443/e", "https://127.0.0.1:8443/e", true},
+		{"https://127.0.0.1.example.com/e", "https://127.0.0.1.example.com/e", false},
+	};
+	ServerMessage server = {.name = "api"};
+	HttpRoute	route = {.server = &server};
+	HttpTarget	target = {0};
+
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
+	{
+		char	   *read = NULL;
+
+		http_target_read(&target, urls[i].url, &route);
+		if (target.url != NULL)
+			curl_url_get(target.url, CURLUPART_URL, &read, 0);
+		ok(urls[i].read != NULL ? read != NULL && strcmp(read, urls[i].read) == 0 : read == NULL,
+		   "%s, read after others", urls[i].url);
+		ok(permits(&target, "127.0.0.1") == urls[i].loopback, "it leads where it would alone");
+		curl_free(read);
+	}
+	http_target_forget(&target);
+}
+
 int
 main(void)
 {
@@ -55,8 +98,9 @@ main(void)
 	{
 		ServerMessage server = {.proxy = cases[i].proxy, .private_hosts = cases[i].private_hosts};
 		HttpRoute	route = {.server = &server};
-		HttpTarget	target = http_target_of(cases[i].url, &route);
+		HttpTarget	target = {0};
 
+		http_target_read(&target, cases[i].url, &route);
 		for (size_t a = 0; a < sizeof(addresses) / sizeof(addresses[0]); a++)
 		{
 			/* the one that is none of ours is somebody else's, and public */
@@ -67,6 +111,8 @@ main(void)
 			   cases[i].url, cases[i].proxy != NULL ? cases[i].proxy : "nothing",
 			   cases[i].private_hosts != NULL ? cases[i].private_hosts : "none", addresses[a][1]);
 		}
+		http_target_forget(&target);
 	}
+	test_one_after_the_other();
 	return done_testing();
 }
