@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 
@@ -109,6 +110,7 @@ static curl_socket_t
 on_socket(void *argument, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	Transfer   *transfer = argument;
+	int			fd;
 
 	(void) purpose;
 	if (!http_target_permits(&transfer->target, &address->addr))
@@ -116,7 +118,18 @@ on_socket(void *argument, curlsocktype purpose, struct curl_sockaddr *address)
 		transfer->address_refused = true;
 		return CURL_SOCKET_BAD;
 	}
-	return socket(address->family, address->socktype, address->protocol);
+	fd = socket(address->family, address->socktype, address->protocol);
+	if (fd >= 0)
+		events_opened(fd);
+	return fd;
+}
+
+static int
+on_close(void *argument, curl_socket_t fd)
+{
+	(void) argument;
+	events_closed(fd);
+	return close(fd);
 }
 
 void
@@ -229,6 +242,7 @@ set_callbacks(CURL *easy, Transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
 	curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
 }

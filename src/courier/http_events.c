@@ -4,6 +4,8 @@
 #include "http_events.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "clock.h"
 #include "exit.h"
@@ -23,6 +25,44 @@ static int	nready;
 static int64_t call_at_ms = NEVER;
 static unsigned watched_for;	/* of the descriptor that is not libcurl's */
 
+/* A socket that libcurl has, by its number. */
+typedef struct Watch
+{
+	bool		ours;			/* made by http.c, which says when it is closed */
+	unsigned	wanted;			/* what libcurl waits for; 0: nothing */
+	unsigned	watched;		/* what epoll looks for */
+} Watch;
+
+static Watch *watches;
+static int	nwatches;
+
+static Watch *
+watch_of(int fd)
+{
+	if (fd >= nwatches)
+	{
+		int			count = fd + 64;
+
+		watches = realloc(watches, (size_t) count * sizeof(Watch));
+		require(watches != NULL);
+		memset(watches + nwatches, 0, (size_t) (count - nwatches) * sizeof(Watch));
+		nwatches = count;
+	}
+	return &watches[fd];
+}
+
+void
+events_opened(int fd)
+{
+	*watch_of(fd) = (Watch) {.ours = true};
+}
+
+void
+events_closed(int fd)
+{
+	*watch_of(fd) = (Watch) {0};
+}
+
 static void
 watch_descriptor(int fd, unsigned events, bool known)
 {
@@ -41,16 +81,34 @@ events_of(int what)
 	return (what & CURL_POLL_IN ? (unsigned) EPOLLIN : 0) | (what & CURL_POLL_OUT ? (unsigned) EPOLLOUT : 0);
 }
 
+static void
+leave_alone(int fd, Watch *watch)
+{
+	(void) epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	watch->watched = 0;
+}
+
+/*
+ * Between two calls libcurl wants nothing of a connection, and then the same as
+ * before.  So epoll goes on to look for it, until it finds something that nobody
+ * wants; but only where we hear of the end of a socket, as another may have its
+ * number then.
+ */
 static int
 on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *argument, void *known)
 {
+	Watch	   *watch = watch_of(socket);
+
 	(void) easy;
-	if (what == CURL_POLL_REMOVE)
-		(void) epoll_ctl(epoll_fd, EPOLL_CTL_DEL, socket, NULL);
-	else
+	(void) argument;
+	(void) known;
+	watch->wanted = what == CURL_POLL_REMOVE ? 0 : events_of(what);
+	if (watch->wanted == 0 && !watch->ours)
+		leave_alone(socket, watch);
+	else if (watch->wanted != 0 && watch->wanted != watch->watched)
 	{
-		watch_descriptor(socket, events_of(what), known != NULL);
-		(void) curl_multi_assign(argument, socket, &epoll_fd);
+		watch_descriptor(socket, watch->wanted, watch->watched != 0);
+		watch->watched = watch->wanted;
 	}
 	return 0;
 }
@@ -70,7 +128,6 @@ events_start(CURLM *multi)
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	require(epoll_fd >= 0);
 	require(curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted) == CURLM_OK);
-	require(curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, multi) == CURLM_OK);
 	require(curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_time_wanted) == CURLM_OK);
 }
 
@@ -79,10 +136,16 @@ static void
 tell_of(CURLM *multi, const struct epoll_event *event)
 {
 	int			running;
+	Watch	   *watch = watch_of(event->data.fd);
 	int			what = (event->events & EPOLLIN ? CURL_CSELECT_IN : 0) |
 		(event->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
 		(event->events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
 
+	if (watch->wanted == 0)
+	{
+		leave_alone(event->data.fd, watch);
+		return;
+	}
 	require(curl_multi_socket_action(multi, event->data.fd, what, &running) == CURLM_OK);
 }
 
@@ -135,6 +198,18 @@ events_wait(CURLM *multi, int fd, bool or_output, int timeout_ms)
 }
 
 #else
+
+void
+events_opened(int fd)
+{
+	(void) fd;
+}
+
+void
+events_closed(int fd)
+{
+	(void) fd;
+}
 
 void
 events_start(CURLM *multi)

@@ -15,6 +15,10 @@
 
 extern void events_start(CURLM *multi);
 
+/* A socket was made for libcurl, or is about to be closed. */
+extern void events_opened(int fd);
+extern void events_closed(int fd);
+
 /* Lets libcurl work on what is ready. */
 extern void events_run(CURLM *multi);
 
