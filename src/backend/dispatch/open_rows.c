@@ -7,17 +7,15 @@
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/tableam.h"
-#include "catalog/namespace.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
-#include "base/names.h"
 #include "dispatch/open_rows.h"
+#include "store/lookup.h"
 
 /* Both have an index of address_hash, then root_conversation_id; one of them is null. */
 typedef struct OpenTable
@@ -37,23 +35,12 @@ struct OpenRows
 	OpenTable	answers;
 };
 
-static Oid
-relation_of(const char *name)
-{
-	Oid			relation = get_relname_relid(name, get_namespace_oid(REENGAGE_EXTENSION, false));
-
-	if (!OidIsValid(relation))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation \"reengage.%s\" does not exist", name)));
-	return relation;
-}
-
 static void
-open_table(OpenTable *open, const char *name, const char *index)
+open_with_index(OpenTable *open, const char *name, const char *index)
 {
+	/* without asking for rights, which who cancels may not have: nothing of a row is told */
 	open->table = table_open(relation_of(name), AccessShareLock);
-	open->index = index_open(relation_of(index), AccessShareLock);
+	open->index = open_index(index, AccessShareLock);
 	open->slot = table_slot_create(open->table, NULL);
 	InitDirtySnapshot(open->dirty);
 	open->scan = RelationGetNumberOfBlocks(open->table) == 0 ? NULL :
@@ -75,8 +62,8 @@ open_rows_begin(void)
 {
 	OpenRows   *rows = palloc(sizeof(OpenRows));
 
-	open_table(&rows->suppressions, "suppressions", "suppressions_subject");
-	open_table(&rows->answers, "answers", "answers_subject");
+	open_with_index(&rows->suppressions, "suppressions", "suppressions_subject");
+	open_with_index(&rows->answers, "answers", "answers_subject");
 	return rows;
 }
 

@@ -20,7 +20,7 @@
 #include "base/names.h"
 #include "store/lookup.h"
 
-static Oid
+Oid
 relation_of(const char *name)
 {
 	Oid			relation = get_relname_relid(name, get_namespace_oid(REENGAGE_EXTENSION, false));

@@ -26,6 +26,9 @@ typedef struct Lookup
 	ScanKeyData keys[LOOKUP_KEYS_MAX];
 } Lookup;
 
+/* A table or an index of ours, by its name. */
+extern Oid	relation_of(const char *name);
+
 /* A table of ours, by its name, locked until the transaction ends; an error without that right to it. */
 extern Relation open_table(const char *name, LOCKMODE mode, AclMode right);
 
