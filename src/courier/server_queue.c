@@ -40,7 +40,7 @@ typedef struct ServerQueue
 	Settings   *settings;
 	Login		login;
 	Throttle	throttle;
-	Call	   *first;			/* the calls that wait, in order */
+	Queue		waiting;
 	int			in_flight;
 	int			looks;			/* of these, looks */
 	int			repeats;		/* of these, calls whose token was refused before */
@@ -53,7 +53,6 @@ typedef struct ServerQueue
 static ServerQueue *servers;
 
 static void start_calls(ServerQueue *server);
-static void give_back_waiting(ServerQueue *server);
 static void on_login(void *owner);
 
 static ServerQueue *
@@ -97,7 +96,8 @@ server_queues_configure(const ServerMessage *message)
 	if (server == NULL)
 		server = add_server(message->name);
 	else if (strcmp(server->settings->server.api_url, settings->server.api_url) != 0)
-		give_back_waiting(server);
+		/* the API that was looked at is not the one that would hear of it now */
+		queue_expire_messages(&server->waiting);
 	server->forgotten = false;
 	login_set(&server->login, settings, clock_monotonic_ms());
 	settings_release(server->settings);
@@ -112,17 +112,8 @@ server_queues_configure(const ServerMessage *message)
 static void
 refuse_waiting(ServerQueue *server, const Reading *reading)
 {
-	while (server->first != NULL)
-		call_end_with(queue_take(&server->first), reading);
-}
-
-/* The API that was looked at is not the one that would hear of it now. */
-static void
-give_back_waiting(ServerQueue *server)
-{
-	for (Call *call = server->first; call != NULL; call = call->next)
-		if (call->leave_by_ms != INT64_MAX)
-			call->leave_by_ms = 0;
+	while (queue_first(&server->waiting) != NULL)
+		call_end_with(queue_take(&server->waiting), reading);
 }
 
 static void
@@ -196,7 +187,7 @@ on_response(void *owner, const HttpResponse *response)
 	if (response->too_late)
 		call_give_back(call, response->failure);
 	else if (deserves_another_token(call, response))
-		queue_put_again(&server->first, call);
+		queue_put_again(&server->waiting, call);
 	else if (call_end(call, response) > 0)
 		throttle_count(&server->throttle, clock_monotonic_ms());
 	start_calls(server);
@@ -230,15 +221,6 @@ refuse_hopeless(ServerQueue *server, int64_t now_ms)
 	refuse_waiting(server, &reading);
 }
 
-/* A look that waits for another token has time. */
-static int64_t
-late_at_ms(const Call *call)
-{
-	bool		has_time = call->message.step == STEP_CHECK && call->requests_sent > 0;
-
-	return has_time || call->begin_by_ms < call->leave_by_ms ? call->begin_by_ms : call->leave_by_ms;
-}
-
 /* Its token was good for nothing, and another one did not come in time. */
 static void
 refuse_unauthorised(Call *call)
@@ -250,31 +232,22 @@ refuse_unauthorised(Call *call)
 	call_end_with(call, &reading);
 }
 
-/*
- * Those whose nudge expired while they waited for their turn, and those that
- * waited for too long since somebody asked whether they may go.
- */
 static void
 refuse_late(ServerQueue *server, int64_t now_ms)
 {
-	Call	  **next = &server->first;
+	Call	   *call = queue_take_late(&server->waiting, now_ms);
 
-	while (*next != NULL)
+	while (call != NULL)
 	{
-		Call	   *call = *next;
+		Call	   *next = call->next;
 
-		if (late_at_ms(call) > now_ms)
-		{
-			next = &call->next;
-			continue;
-		}
-		*next = call->next;
 		if (call->begin_by_ms <= now_ms)
 			call_refuse(call, REPLY_NOT_APPLIED, "expired");
 		else if (call->requests_sent > 0 && call->token_number > server->login.worked)
 			refuse_unauthorised(call);
 		else
 			call_give_back(call, "turn");
+		call = next;
 	}
 }
 
@@ -298,7 +271,7 @@ wait_for_repeats_ms(const ServerQueue *server, int64_t now_ms)
 {
 	int64_t		left_ms = server->repeated_at_ms + REPEATS_FIRST_MS - now_ms;
 
-	return server->first->requests_sent == 0 && server->repeats > 0 && left_ms > 0 ? left_ms : 0;
+	return queue_first(&server->waiting)->requests_sent == 0 && server->repeats > 0 && left_ms > 0 ? left_ms : 0;
 }
 
 static void
@@ -327,14 +300,14 @@ start_calls(ServerQueue *server)
 
 	refuse_hopeless(server, now_ms);
 	refuse_late(server, now_ms);
-	while (server->first != NULL &&
+	while (queue_first(&server->waiting) != NULL &&
 		   server->in_flight < server->settings->server.max_in_flight &&
 		   login_permits(&server->login, now_ms) &&
 		   wait_for_repeats_ms(server, now_ms) == 0 &&
 		   throttle_has_room(&server->throttle) &&
-		   throttle_wait_ms(&server->throttle, requests_of(server, server->first, now_ms), now_ms) == 0)
+		   throttle_wait_ms(&server->throttle, requests_of(server, queue_first(&server->waiting), now_ms), now_ms) == 0)
 	{
-		Call	   *call = queue_take(&server->first);
+		Call	   *call = queue_take(&server->waiting);
 
 		note_begun(server, call);
 		call->round = throttle_begin(&server->throttle, now_ms);
@@ -370,20 +343,9 @@ server_queues_accept(Call *call)
 	else
 	{
 		call->server = server;
-		queue_put(&server->first, call);
+		queue_put(&server->waiting, call);
 		start_calls(server);
 	}
-}
-
-/* When one of those that wait has waited for too long. */
-static int64_t
-next_late_ms(const ServerQueue *server)
-{
-	int64_t		next_ms = INT64_MAX;
-
-	for (const Call *call = server->first; call != NULL; call = call->next)
-		next_ms = late_at_ms(call) < next_ms ? late_at_ms(call) : next_ms;
-	return next_ms;
 }
 
 /* When calls can go out that only wait for their time; INT64_MAX: none does. */
@@ -392,7 +354,7 @@ next_start_ms(const ServerQueue *server, int64_t now_ms)
 {
 	bool		ready = login_is_ready(&server->login, now_ms);
 
-	if (server->first == NULL || (!ready && server->login.asking != NULL) ||
+	if (queue_first(&server->waiting) == NULL || (!ready && server->login.asking != NULL) ||
 		server->in_flight >= server->settings->server.max_in_flight)
 		return INT64_MAX;
 	if (!ready)
@@ -401,14 +363,14 @@ next_start_ms(const ServerQueue *server, int64_t now_ms)
 		return now_ms + QUEUE_TIMEOUT_MS - throttle_waits_since_ms(&server->throttle, now_ms);
 	if (wait_for_repeats_ms(server, now_ms) > 0)
 		return now_ms + wait_for_repeats_ms(server, now_ms);
-	return now_ms + throttle_wait_ms(&server->throttle, requests_of(server, server->first, now_ms), now_ms);
+	return now_ms + throttle_wait_ms(&server->throttle, requests_of(server, queue_first(&server->waiting), now_ms), now_ms);
 }
 
 static int64_t
 next_ms(const ServerQueue *server, int64_t now_ms)
 {
 	int64_t		start_ms = next_start_ms(server, now_ms);
-	int64_t		late_ms = next_late_ms(server);
+	int64_t		late_ms = server->waiting.late_at_ms;
 
 	return start_ms < late_ms ? start_ms : late_ms;
 }
@@ -425,7 +387,7 @@ server_queues_forget(const char *name)
 static bool
 is_needed(const ServerQueue *server)
 {
-	return !server->forgotten || server->first != NULL || server->in_flight > 0 ||
+	return !server->forgotten || queue_first(&server->waiting) != NULL || server->in_flight > 0 ||
 		server->login.asking != NULL;
 }
 
