@@ -3,17 +3,10 @@
 #   NUDGES=200
 
 measure_latency() {
-  local nudges=${NUDGES:-200} i
+  local nudges=${NUDGES:-200}
   start_bench_simulator
   start_server
-  for i in $(seq "$nudges"); do
-    sql -c "INSERT INTO reengage.nudges (conversation_id, message, campaign) VALUES ('live-latency-$i', 'hi', 'commit')"
-    wait_until all_ended
-  done
-  # one after another, and each alone
-  sql -c "INSERT INTO reengage.nudges (conversation_id, message, campaign, due_at)
-    SELECT 'live-timer-' || n, 'hi', 'timer', now() + interval '1 s' + n * interval '20 ms' FROM generate_series(1, $nudges) n"
-  wait_until all_ended
+  sql -v nudges="$nudges" -f "$bench/measure/latency_asking.sql"
   read_latencies
 }
 
