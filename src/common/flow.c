@@ -28,3 +28,11 @@ flow_of_window(const Flow *flow, Monotonic now)
 		return flow->count;
 	return flow->window == over + 1 ? flow->before : 0;
 }
+
+int
+flow_nap_ms(int64_t spare, int64_t flow)
+{
+	int64_t		lasts_ms = flow > 0 ? spare * FLOW_WINDOW_MS / flow : 0;
+
+	return lasts_ms / 2 < NAP_MOST_MS ? (int) (lasts_ms / 2) : NAP_MOST_MS;
+}

@@ -11,6 +11,9 @@
 /* Long enough to count by, short enough to forget what was. */
 #define FLOW_WINDOW_MS 250
 
+/* A lone nudge beside many others may meet a nap. */
+#define NAP_MOST_MS 10
+
 /* All zero: nothing came in. */
 typedef struct Flow
 {
@@ -23,5 +26,12 @@ extern void flow_note(Flow *flow, Monotonic now);
 
 /* In the last window that is over. */
 extern int	flow_of_window(const Flow *flow, Monotonic now);
+
+/*
+ * How long answers may wait for each other, so that one tick takes many: half of
+ * the time that the calls last which wait for a connection, as there flow so many
+ * of them in a window.  Not at all while a connection is free for all.
+ */
+extern int	flow_nap_ms(int64_t spare, int64_t flow);
 
 #endif

@@ -36,5 +36,11 @@ main(void)
 	note(&flow, 2600, 2601);
 	ok(flow_of_window(&flow, at_ms(2601)) == 0, "a window of silence is one");
 	ok(flow_of_window(&flow, at_ms(2750)) == 1, "and what came after it counts");
+
+	ok(flow_nap_ms(0, 1000) == 0, "answers do not wait for each other while no call waits for a connection, however many come in");
+	ok(flow_nap_ms(100, 0) == 0, "nor where none has come in");
+	ok(flow_nap_ms(1, 1000) == 0, "nor where the calls that wait last for no millisecond");
+	ok(flow_nap_ms(64, 2000) == 4, "half of the time that the calls last which wait for a connection");
+	ok(flow_nap_ms(1000, 10) == NAP_MOST_MS && flow_nap_ms(INT32_MAX, 1) == NAP_MOST_MS, "and no longer than a lone nudge among them may wait");
 	return done_testing();
 }

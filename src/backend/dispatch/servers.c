@@ -366,9 +366,6 @@ servers_forget_dropped(dlist_head *servers, CourierPipe *courier)
 /* Times "max_in_flight". */
 #define AHEAD_MOST 3
 
-/* A lone nudge beside many others may meet one. */
-#define NAP_MOST_MS 10
-
 int
 server_calls_ahead(const Server *server, Monotonic now)
 {
@@ -479,7 +476,6 @@ servers_next_look(const dlist_head *servers, const Clocks *clocks)
 	return next;
 }
 
-/* Half of the time that the courier's spare calls last. */
 int
 servers_nap_ms(const dlist_head *servers, Monotonic now)
 {
@@ -494,5 +490,5 @@ servers_nap_ms(const dlist_head *servers, Monotonic now)
 		spare += Max(server->calling - server->options.courier.max_in_flight, 0);
 		flow += flow_of_window(&server->flow, now);
 	}
-	return flow > 0 ? (int) Min(spare * FLOW_WINDOW_MS / 2 / flow, NAP_MOST_MS) : 0;
+	return flow_nap_ms(spare, flow);
 }
