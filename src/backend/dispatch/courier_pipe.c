@@ -388,11 +388,15 @@ courier_wait(CourierPipe *courier, long timeout)
 void
 courier_leave_alone(CourierPipe *courier, int timeout)
 {
-	if (courier == NULL || courier->events == NULL)
+	if (courier != NULL && courier->events != NULL)
+		send_queued(courier);
+	/* there is no room for what is queued: the courier is waited for, or this would go round and round */
+	if (courier == NULL || courier->out.length > 0)
+	{
+		courier_wait(courier, timeout);
 		return;
-	send_queued(courier);
-	if (courier->out.length == 0)
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_TIMEOUT, timeout, wait_event(WAIT_FOR_WORK));
+	}
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_TIMEOUT, timeout, wait_event(WAIT_FOR_WORK));
 	ResetLatch(MyLatch);
 }
 
