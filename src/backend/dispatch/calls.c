@@ -24,16 +24,6 @@
 /* A courier says hello within milliseconds, on a busy machine seconds. */
 #define HELLO_MS (10 * 1000)
 
-/* How often to look after a courier that owes an answer, at least and at most: each call is looked at. */
-#define WATCH_MS 1000
-#define SHORTEST_WATCH_MS 100
-
-/*
- * A process that was stopped for longer, with its courier perhaps, heard nothing
- * because it could not listen: that time is not counted.
- */
-#define LONGEST_WATCH_MS (2 * WATCH_MS)
-
 void
 calls_init(Calls *calls, MemoryContext context, Deliveries *deliveries, dlist_head *servers)
 {
@@ -102,7 +92,7 @@ calls_keep_courier(Calls *calls, Monotonic now)
 		return;
 	calls->courier = courier_open();
 	calls->opened_at = now;
-	calls->hello_by_ms = calls->watched_ms + SHORTEST_WATCH_MS + HELLO_MS;
+	calls->hello_by_ms = watch_deadline(&calls->watch, HELLO_MS);
 	/* it knows nothing yet */
 	servers_forget_configurations(calls->servers);
 }
@@ -158,7 +148,7 @@ is_late(const Calls *calls, DeliveryState state)
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &calls->deliveries->lists[state])
-		if (dlist_container(Delivery, node, iter.cur)->answer_by_ms < calls->watched_ms)
+		if (watch_is_over(&calls->watch, dlist_container(Delivery, node, iter.cur)->answer_by_ms))
 			return true;
 	return false;
 }
@@ -166,15 +156,10 @@ is_late(const Calls *calls, DeliveryState state)
 void
 calls_watch(Calls *calls, Monotonic now)
 {
-	int64		watched_ms = monotonic_ms_until(now, calls->watched_at);
-
-	if (watched_ms < SHORTEST_WATCH_MS)
+	/* each call is looked at */
+	if (!watch_look(&calls->watch, now) || calls->courier == NULL)
 		return;
-	calls->watched_ms += Min(watched_ms, LONGEST_WATCH_MS);
-	calls->watched_at = now;
-	if (calls->courier == NULL)
-		return;
-	if (!courier_is_ready(calls->courier) && calls->hello_by_ms < calls->watched_ms)
+	if (!courier_is_ready(calls->courier) && watch_is_over(&calls->watch, calls->hello_by_ms))
 		courier_give_up(calls->courier, "the courier did not start in time");
 	if (is_late(calls, DELIVERY_CHECKING) || is_late(calls, DELIVERY_POSTING))
 		courier_give_up(calls->courier, "the courier did not answer in time");
@@ -259,7 +244,7 @@ make_call(Calls *calls, Delivery *delivery)
 	delivery->handed_at = GetCurrentTimestamp();
 	if (delivery->step == STEP_CHECK)
 		delivery->look.server_version = delivery->server->version;
-	delivery->answer_by_ms = calls->watched_ms + SHORTEST_WATCH_MS + longest_call_ms(&delivery->server->options);
+	delivery->answer_by_ms = watch_deadline(&calls->watch, longest_call_ms(&delivery->server->options));
 	deliveries_call_begins(calls->deliveries, delivery, call.call_id);
 	TEST_POINT(delivery->step == STEP_CHECK ? "claimed" : "post_queued");
 	courier_send_call(calls->courier, &call);

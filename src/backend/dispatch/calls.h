@@ -8,6 +8,7 @@
 #include "dispatch/courier_pipe.h"
 #include "dispatch/deliveries.h"
 #include "dispatch/standby.h"
+#include "watch.h"
 
 typedef struct Calls
 {
@@ -18,9 +19,8 @@ typedef struct Calls
 	int64		last_call_id;
 	Monotonic	opened_at;
 	Monotonic	not_before;		/* of the next courier */
-	Monotonic	watched_at;
-	int64		watched_ms;		/* how long couriers were watched, in all */
-	int64		hello_by_ms;	/* of that time; later means that this one hangs */
+	Watch		watch;			/* over couriers */
+	int64		hello_by_ms;	/* of that watch; later means that this one hangs */
 	int64		pause_ms;
 	int			failures;		/* couriers lost since one said hello */
 	char	   *problem;		/* what became of the last one; NULL: all is well */

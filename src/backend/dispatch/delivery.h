@@ -95,7 +95,7 @@ typedef struct Delivery
 	/* the call that is made, or is to be made: calls.c */
 	Step		step;
 	int64		call_id;		/* 0: no call is outstanding */
-	int64		answer_by_ms;	/* of that call, see Calls.watched_ms; later means that the courier hangs */
+	int64		answer_by_ms;	/* of that call, see Calls.watch; later means that the courier hangs */
 	Monotonic	leave_by;		/* no byte of that call leaves from then on; of a check: it is not begun */
 	TimestampTz handed_at;		/* to the courier */
 	int			api_calls;		/* in all, over all attempts */
