@@ -31,6 +31,9 @@ static const FailureWord words_after_sending[] = {
 	{CURLE_OPERATION_TIMEDOUT, "timeout"},
 	{CURLE_WEIRD_SERVER_REPLY, "unreadable"},
 	{CURLE_UNSUPPORTED_PROTOCOL, "unreadable"}, /* HTTP/0.9, that is, not HTTP */
+#if LIBCURL_VERSION_NUM >= 0x080600
+	{CURLE_TOO_LARGE, "oversized"}, /* it counts headers itself, not only their bytes */
+#endif
 	{CURLE_OK, NULL}
 };
 
