@@ -66,15 +66,19 @@ my ($another) = start_listener(converse => $converse);
 # --- a head, and then the end -----------------------------------------------------------------------
 
 # Between a head and its body there are microseconds.  A library that is loaded
-# into the courier waits there until the API has ended the connection.
+# into the courier waits there until the API has ended the connection.  libcurl from
+# 8.7 on gives both to the network at once, which the library notes: then nobody can
+# know what has left.
 my $waits = PostgreSQL::Test::Utils::tempdir() . '/waits';
 open my $source, '>', "$waits.c" or die "could not write $waits.c: $!";
-print $source <<'END';
+print $source <<'END' =~ s/TOGETHER/$waits.together/r;
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 ssize_t
 send(int fd, const void *data, size_t size, int flags)
@@ -87,7 +91,13 @@ send(int fd, const void *data, size_t size, int flags)
 		*(void **) &real = dlsym(RTLD_NEXT, "send");
 	sent = real(fd, data, size, flags);
 	if (size > 5 && memcmp(data, "POST ", 5) == 0 && memmem(data, size, "/live-cut", 9) != NULL)
+	{
+		const char *end = memmem(data, size, "\r\n\r\n", 4);
+
+		if (end != NULL && end + 4 < (const char *) data + size)
+			close(open("TOGETHER", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 		poll(&watched, 1, 1000);
+	}
 	return sent;
 }
 END
@@ -113,10 +123,20 @@ SKIP:
 	nudge($node, 'live-cut-end');
 	wait_until_ended($node);
 	my ($row) = lineage($node, q(l.requested_conversation_id = 'live-cut-reset'));
-	is(outcome($node, 'live-cut-reset'), 'notified - notify', 'a connection that is reset behind a head: nothing is in doubt without a body');
-	is($row->{attempts}, 2, 'and the message goes out with an attempt of ours, and an intent of its own');
-	is(scalar(noted('POST live-cut-reset')), 2, 'in two heads');
-	is(scalar(noted('BODY live-cut-reset')), 1, 'and one body');
+	if (-e "$waits.together")
+	{
+		is(outcome($node, 'live-cut-reset'), 'in_doubt connection_lost notify', 'a connection that is reset behind a head and a body: in doubt');
+		is($row->{attempts}, 1, 'and begun once');
+		is(scalar(noted('POST live-cut-reset')), 1, 'in one head');
+		is(scalar(noted('BODY live-cut-reset')), 0, 'whose body nobody read');
+	}
+	else
+	{
+		is(outcome($node, 'live-cut-reset'), 'notified - notify', 'a connection that is reset behind a head: nothing is in doubt without a body');
+		is($row->{attempts}, 2, 'and the message goes out with an attempt of ours, and an intent of its own');
+		is(scalar(noted('POST live-cut-reset')), 2, 'in two heads');
+		is(scalar(noted('BODY live-cut-reset')), 1, 'and one body');
+	}
 	# the body leaves, though nobody is there any more
 	is(outcome($node, 'live-cut-end'), 'in_doubt connection_lost notify', 'one that is ended takes a body: that is in doubt');
 	is(scalar(noted('POST live-cut-end')), 1, 'and begun once');
