@@ -18,6 +18,7 @@ tap() { # title, command...
   if [ "$status" = 0 ] && ! grep -q '^not ok ' "$output"; then
     echo "ok       $title, $((SECONDS - started)) s"
     sed -n 's/^# proof: /         /p' "$output"
+    sed -nE 's/^ok .*# skip /skipped /Ip' "$output" | sort | uniq -c
   else
     grep -q '^not ok ' "$output" || failed=$((failed + 1))
     echo "FAILED   $title, $((SECONDS - started)) s"
