@@ -116,6 +116,7 @@ BEGIN
 	IF rescheduled > 0 THEN
 		RAISE NOTICE 'made % nudges without an outcome due again', rescheduled;
 	END IF;
+	PERFORM reengage.recount();
 	-- now, so that no application's first row of lineage holds up the worker's
 	PERFORM reengage_internal.lineage_position();
 	PERFORM reengage_internal.wake('-infinity');

@@ -25,6 +25,11 @@ BEGIN
 			   e.requested_at, e.due_at, clock_timestamp(), e.detail
 		FROM ended e CROSS JOIN LATERAL reengage_internal.locate(e.server, e.conversation_id) t
 		RETURNING lineage_id
+	), counted AS (
+		INSERT INTO reengage.tally_changes (nudges, server, campaign, requested_by, state, reason)
+		SELECT sum(c.nudges), e.server, e.campaign, e.requested_by, c.state, c.reason
+		FROM ended e CROSS JOIN (VALUES (-1, 'due', NULL), (1, 'cancelled', cancel_locked.reason)) AS c (nudges, state, reason)
+		GROUP BY e.server, e.campaign, e.requested_by, c.state, c.reason
 	)
 	SELECT (SELECT count(*) FROM ended), (SELECT count(*) FROM stored) INTO ended, cancelled;
 	IF cancelled <> ended THEN

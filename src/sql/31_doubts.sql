@@ -162,6 +162,11 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state';
 	END IF;
 
+	INSERT INTO reengage.tally_changes (nudges, server, campaign, requested_by, state, reason)
+	SELECT c.nudges, n.server, n.campaign, n.requested_by, c.state, c.reason
+	FROM reengage.nudges n CROSS JOIN (VALUES (-1, 'in_doubt', doubt.reason), (1, said, verdict)) AS c (nudges, state, reason)
+	WHERE n.nudge_id = doubt.nudge_id;
+
 	IF verdict = 'resend' THEN
 		RAISE NOTICE 'asked again as nudge %', reengage_internal.ask_again(doubt.nudge_id);
 	END IF;

@@ -44,6 +44,14 @@ my $each = ($bytes - 800 * $ticks) / $nudges;
 note sprintf '%.0f bytes a nudge in all, %d ticks', $bytes / $nudges, $ticks;
 cmp_ok($each, '<', 2000, 'a nudge with ids of 43 characters writes less than 2,000 bytes');
 
+# One by one: each has a row of its own to be counted by.
+my $single = $node->safe_psql('postgres', $position);
+$node->safe_psql('postgres', join '', map { qq{INSERT INTO reengage.nudges (conversation_id, message, campaign, due_at)
+	VALUES ('live-' || gen_random_uuid(), 'Are you still there?', 'single', now() + interval '1 day');} } 1 .. 500);
+my $of_single = $node->safe_psql('postgres', "SELECT (pg_current_wal_insert_lsn() - '$single') / 500");
+cmp_ok($of_single, '<', 1100, sprintf 'an INSERT of one row, with its commit, writes %.0f bytes, less than 1,100', $of_single);
+$node->safe_psql('postgres', q{SELECT reengage.cancel_campaign('single')});
+
 # What somebody adds is seen: so the bound would be, too.
 $node->safe_psql('postgres', 'CREATE INDEX theirs ON reengage.lineage (correlation_id, requested_conversation_id)');
 my ($more, $more_ticks) = split /\|/, deliver('another index');

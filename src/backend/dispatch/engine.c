@@ -1,6 +1,5 @@
 /*
- * engine.c: turns and ticks.  The only place where the tables and the courier
- * meet.
+ * engine.c: turns and ticks, the only place where the tables and the courier meet.
  *
  *   courier answers -> decide -> POST wanted, or ending
  *   tick (one transaction): write the ends, record intents, claim what is due
@@ -152,6 +151,7 @@ tick_body(void *argument)
 		begin_calls(engine);
 	intents_close(&engine->intents, &engine->deliveries, engine->ending, engine->nending);
 	servers_write_states(&engine->servers);
+	store_sum_tallies(engine->clocks.now);
 }
 
 /* What somebody has locked of what is to be written, but for ends. */

@@ -27,6 +27,7 @@
 #include "store/lookup.h"
 #include "store/store.h"
 #include "store/store_asking.h"
+#include "store/store_tallies.h"
 #include "store/table_write.h"
 
 PG_FUNCTION_INFO_V1(reengage_nudges_schedule);
@@ -51,6 +52,17 @@ static const char *const asked_names[] = {
 	"nudge_id", "server", "requested_by", "priority", "due_at",
 	"requested_at", "address", "channel", "supersedes"
 };
+
+/* Columns of "lineage" that tell how a nudge out of a dump has ended. */
+typedef enum Ended
+{
+	ENDED_LINEAGE_ID,
+	ENDED_OUTCOME,
+	ENDED_REASON,
+	ENDED_COUNT
+} Ended;
+
+static const char *const ended_names[] = {"lineage_id", "outcome", "reason"};
 
 /* Some pages of rows, as many as COPY writes at once, and a few buffers of memory. */
 #define ROWS_AT_ONCE 1000
@@ -80,6 +92,8 @@ typedef struct Scheduling
 	Lookup		lineage;		/* begun when the first row out of a dump comes */
 	bool		has_lineage;
 	Snapshot	snapshot;		/* that it is read with */
+	int			ended[ENDED_COUNT]; /* places in "lineage" */
+	Tallies    *tallies;
 	AddressKey	key;
 	List	   *servers;		/* of KnownServer *, of rows that name an address */
 	bool		limits;			/* a policy says how many a role may have due */
@@ -278,19 +292,48 @@ role_in(Datum value)
 	return role;
 }
 
-static bool
-has_ended(Scheduling *scheduling, const pg_uuid_t *nudge_id)
+static void
+begin_lineage(Scheduling *scheduling)
 {
-	if (!scheduling->has_lineage)
-	{
-		MemoryContext before = MemoryContextSwitchTo(scheduling->memory);
+	MemoryContext before = MemoryContextSwitchTo(scheduling->memory);
 
-		scheduling->snapshot = RegisterSnapshot(GetLatestSnapshot());
-		scheduling->lineage = lookup_begin("lineage", "lineage_nudge", scheduling->snapshot);
-		scheduling->has_lineage = true;
-		MemoryContextSwitchTo(before);
+	scheduling->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scheduling->lineage = lookup_begin("lineage", "lineage_nudge", scheduling->snapshot);
+	for (int i = 0; i < ENDED_COUNT; i++)
+		scheduling->ended[i] = column_place(RelationGetDescr(scheduling->lineage.table), ended_names[i]);
+	scheduling->has_lineage = true;
+	MemoryContextSwitchTo(before);
+}
+
+/* By the newest of its rows in lineage, of which a doubt that was settled has two. */
+static bool
+count_ended(Scheduling *scheduling, TupleTableSlot *row)
+{
+	const pg_uuid_t *nudge_id = DatumGetUUIDP(value_of(scheduling, row, ASKED_NUDGE_ID));
+	pg_uuid_t	newest;
+	const char *outcome = NULL;
+	const char *reason = NULL;
+
+	if (!scheduling->has_lineage)
+		begin_lineage(scheduling);
+	for (TupleTableSlot *ended = lookup_find(&scheduling->lineage, nudge_id); ended != NULL;
+		 ended = lookup_next(&scheduling->lineage))
+	{
+		const Datum *values = ended->tts_values;
+		const int  *places = scheduling->ended;
+		const pg_uuid_t *lineage_id;
+
+		slot_getallattrs(ended);
+		lineage_id = DatumGetUUIDP(values[places[ENDED_LINEAGE_ID]]);
+		if (outcome != NULL && memcmp(lineage_id, &newest, sizeof(newest)) < 0)
+			continue;
+		newest = *lineage_id;
+		outcome = TextDatumGetCString(values[places[ENDED_OUTCOME]]);
+		reason = ended->tts_isnull[places[ENDED_REASON]] ? NULL : TextDatumGetCString(values[places[ENDED_REASON]]);
 	}
-	return lookup_find(&scheduling->lineage, nudge_id) != NULL;
+	if (outcome != NULL)
+		tallies_add(scheduling->tallies, row, outcome, reason, 1);
+	return outcome != NULL;
 }
 
 static void
@@ -344,6 +387,7 @@ add_due(Scheduling *scheduling, TupleTableSlot *row)
 	if (customer != NULL)
 		set_due(due, scheduling->address_hash, CStringGetTextDatum(customer));
 	keep_due(scheduling, due);
+	tallies_add(scheduling->tallies, row, "due", NULL, 1);
 	note_wake(scheduling, &asker, DatumGetInt16(value_of(scheduling, row, ASKED_PRIORITY)), due_at);
 	if (scheduling->limits && is_asked_now(scheduling, row))
 		note_asker(scheduling, &asker);
@@ -357,7 +401,7 @@ add_all(Scheduling *scheduling, Tuplestorestate *rows, TupleTableSlot *row)
 		MemoryContext before = MemoryContextSwitchTo(scheduling->of_row);
 
 		slot_getallattrs(row);
-		if (is_asked_now(scheduling, row) || !has_ended(scheduling, DatumGetUUIDP(value_of(scheduling, row, ASKED_NUDGE_ID))))
+		if (is_asked_now(scheduling, row) || !count_ended(scheduling, row))
 			add_due(scheduling, row);
 		MemoryContextSwitchTo(before);
 		MemoryContextReset(scheduling->of_row);
@@ -386,10 +430,12 @@ schedule_rows(Relation nudges, Tuplestorestate *rows)
 	if (overview.any)
 	{
 		scheduling.of_row = AllocSetContextCreate(CurrentMemoryContext, "row that becomes due", ALLOCSET_DEFAULT_SIZES);
+		scheduling.tallies = tallies_begin(nudges);
 		table_write_begin(&written, due);
 		add_all(&scheduling, rows, row);
 		write_due(&scheduling);
 		table_write_end(&written);
+		tallies_end(scheduling.tallies);
 		shmem_wake_lanes_at_commit(&scheduling.wakes);
 		ask_last(&scheduling);
 	}

@@ -107,6 +107,12 @@ lookup_find(Lookup *lookup, const pg_uuid_t *id)
 	return find_row(lookup);
 }
 
+TupleTableSlot *
+lookup_next(Lookup *lookup)
+{
+	return index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot) ? lookup->slot : NULL;
+}
+
 bool
 lookup_has(Lookup *lookup, const char *first, const char *second)
 {

@@ -53,6 +53,9 @@ extern Lookup lookup_begin_number(const char *table, const char *index, Snapshot
 /* The row with this id, or NULL; it is good until the next one is asked for. */
 extern TupleTableSlot *lookup_find(Lookup *lookup, const pg_uuid_t *id);
 
+/* Another row with the id that was asked for, or NULL. */
+extern TupleTableSlot *lookup_next(Lookup *lookup);
+
 /* Has any row these texts, as many as the lookup was begun with?  None has a null. */
 extern bool lookup_has(Lookup *lookup, const char *first, const char *second);
 

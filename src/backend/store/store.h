@@ -17,6 +17,7 @@
 #include "base/address_hash.h"
 #include "decide.h"
 #include "gate_rules.h"
+#include "monotonic.h"
 #include "nudge.h"
 
 /* What is known against a server, as a row. */
@@ -290,5 +291,12 @@ extern bool store_find_day(DayCount *day, const char **holders);
 extern bool store_count_part(DayCount *day, int64 rows);
 
 extern void store_record_day(const DayCount *day);
+
+/*
+ * Adds up what was written about how many nudges there are in each state, if that
+ * was not done a moment ago: see store_tallies.h.  What keeps it from that, a lock of
+ * somebody's, does no harm; it is tried again.
+ */
+extern void store_sum_tallies(Monotonic now);
 
 #endif

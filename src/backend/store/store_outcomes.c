@@ -5,6 +5,7 @@
 
 #include "access/table.h"
 #include "catalog/pg_type.h"
+#include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -13,6 +14,7 @@
 #include "store/lookup.h"
 #include "store/statement.h"
 #include "store/store.h"
+#include "store/store_tallies.h"
 #include "store/table_write.h"
 
 void
@@ -119,7 +121,7 @@ settle_rows(const OutcomeRow *rows, int count, bool *stored)
 		" resolved AS ("
 		"  DELETE FROM reengage.unresolved u WHERE u.nudge_id = ANY ($1)),"
 		" outcomes AS ("
-		"  SELECT o.*, n.server, n.conversation_id AS requested, n.campaign, n.requested_at, n.due_at, n.detail"
+		"  SELECT o.*, n.server, n.conversation_id AS requested, n.campaign, n.requested_by, n.requested_at, n.due_at, n.detail"
 		"  FROM BATCH AS o"
 		"  JOIN reengage.nudges n ON n.nudge_id = o.nudge_id"
 		"  WHERE n.nudge_id = ANY ($1)"
@@ -136,7 +138,12 @@ settle_rows(const OutcomeRow *rows, int count, bool *stored)
 #include "store/lineage_columns.h"
 #undef LINEAGE_COLUMN
 		"  FROM outcomes o"
-		"  RETURNING lineage.nudge_id)"
+		"  RETURNING lineage.nudge_id),"
+		" counted AS ("
+		"  INSERT INTO reengage.tally_changes (nudges, server, campaign, requested_by, state, reason)"
+		"  SELECT pg_catalog.sum(c.nudges), o.server, o.campaign, o.requested_by, c.state, c.reason"
+		"  FROM outcomes o CROSS JOIN LATERAL (VALUES (-1, 'due', NULL), (1, o.outcome, o.reason)) AS c (nudges, state, reason)"
+		"  GROUP BY o.server, o.campaign, o.requested_by, c.state, c.reason)"
 		" SELECT o.place::pg_catalog.int4 AS place, o.nudge_id IN (SELECT s.nudge_id FROM stored s) AS stored"
 		" FROM outcomes o",
 		BATCH_OF(columns)
@@ -188,8 +195,26 @@ typedef struct Settling
 	Lookup		due;
 	Lookup		nudges;
 	Lookup		lineage;
+	int			hold;			/* its place in "due" */
 	LineageInsert *insert;
+	Tallies    *tallies;
 } Settling;
+
+/* As the trigger on "due" would say it, and the end of the nudge. */
+static void
+count_end(Settling *settling, const OutcomeRow *outcome, TupleTableSlot *nudge, TupleTableSlot *due)
+{
+	const char *hold = NULL;
+
+	if (due != NULL)
+	{
+		slot_getallattrs(due);
+		if (!due->tts_isnull[settling->hold])
+			hold = TextDatumGetCString(due->tts_values[settling->hold]);
+	}
+	tallies_add(settling->tallies, nudge, "due", hold, -1);
+	tallies_add(settling->tallies, nudge, outcome->outcome, outcome->reason, 1);
+}
 
 static Settled
 settle_one(Settling *settling, const OutcomeRow *outcome)
@@ -205,6 +230,7 @@ settle_one(Settling *settling, const OutcomeRow *outcome)
 	if (due == NULL && lookup_find(&settling->lineage, &outcome->nudge_id) != NULL)
 		return SETTLED_BEFORE;
 	lineage_insert_add(settling->insert, outcome, nudge);
+	count_end(settling, outcome, nudge, due);
 	return SETTLED;
 }
 
@@ -218,7 +244,9 @@ settle_directly(Relation lineage, const OutcomeRow *rows, int count, Settled *se
 		.lineage = lookup_begin("lineage", "lineage_nudge", snapshot),
 	};
 
+	settling.hold = column_place(RelationGetDescr(settling.due.table), "hold");
 	settling.insert = lineage_insert_begin(lineage, settling.nudges.table, count);
+	settling.tallies = tallies_begin(settling.nudges.table);
 	for (int i = 0; i < count; i++)
 		settled[i] = settle_one(&settling, &rows[i]);
 	lookup_end(&settling.due);
@@ -226,6 +254,7 @@ settle_directly(Relation lineage, const OutcomeRow *rows, int count, Settled *se
 	lookup_end(&settling.lineage);
 	UnregisterSnapshot(snapshot);
 	lineage_insert_end(settling.insert);
+	tallies_end(settling.tallies);
 }
 
 static void

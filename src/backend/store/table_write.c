@@ -6,6 +6,7 @@
 #include "access/genam.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_trigger.h"
 #include "executor/executor.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
@@ -26,9 +27,10 @@ fires_insert(const TriggerDesc *triggers)
 bool
 fires_delete(const TriggerDesc *triggers)
 {
-	return triggers != NULL &&
-		(triggers->trig_delete_before_row || triggers->trig_delete_after_row ||
-		 triggers->trig_delete_before_statement || triggers->trig_delete_after_statement);
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		if (TRIGGER_FOR_DELETE(triggers->triggers[i].tgtype) && strcmp(triggers->triggers[i].tgname, "tally_gone") != 0)
+			return true;
+	return false;
 }
 
 /* --- what the definition says ------------------------------------------------------------ */

@@ -32,6 +32,8 @@ typedef struct WrittenTable
 } WrittenTable;
 
 extern bool fires_insert(const TriggerDesc *triggers);
+
+/* But for the trigger that counts: who asks counts what is deleted. */
 extern bool fires_delete(const TriggerDesc *triggers);
 
 /* The table is open, and locked for writing; so are its indexes until table_write_end(). */
