@@ -163,6 +163,18 @@ CALL reengage.import_history('Hi', 'trap', staging => 'staging', columns => '{"c
 RESET search_path;
 SELECT :trap_accepted AS accepted;
 
+-- to begin threads reads no more of lineage, however many sessions were created
+BEGIN;
+INSERT INTO reengage.lineage (server, nudge_id, outcome, requested_conversation_id, conversation_id, previous_conversation_id, root_conversation_id,
+	generation, attempts, api_calls, api_calls_saved, requested_at, due_at, occurred_at)
+SELECT s.server, reengage.uuid_v7(), 'session_created', 'old-' || n, 'new-' || n, 'old-' || n, 'old-' || n, 1, 1, 2, 0, now(), now(), now()
+FROM generate_series(1, 100) n, (SELECT min(l.server) AS server FROM reengage.lineage l) s;
+SELECT reengage_internal.import_begin_threads(min(l.server), ARRAY(
+	SELECT ROW('new-' || n, 'sms', NULL, now(), NULL)::reengage_internal.import_thread FROM generate_series(91, 120) n)) FROM reengage.lineage l;
+SELECT pg_stat_get_xact_tuples_returned('reengage.lineage_conversation'::regclass) AS read, count(*) AS begun
+FROM reengage.lineage WHERE conversation_id ~ '^new-' AND outcome = 'imported';
+ROLLBACK;
+
 -- whose rows a policy hides are not imported in part
 GRANT SELECT ON staging TO regress_importer;
 ALTER TABLE staging ENABLE ROW LEVEL SECURITY;

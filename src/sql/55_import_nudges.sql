@@ -29,7 +29,8 @@ BEGIN
 			WHERE (SELECT true FROM reengage.lineage l
 				   WHERE l.root_conversation_id = c.conversation_id AND l.server = import_begin_threads.server LIMIT 1) IS NULL
 			  AND (SELECT true FROM reengage.lineage l
-				   WHERE l.server = import_begin_threads.server AND l.conversation_id = c.conversation_id AND l.generation > 0 LIMIT 1) IS NULL;
+				   WHERE hashtextextended(l.conversation_id, 0) = hashtextextended(c.conversation_id, 0)
+					 AND l.server = import_begin_threads.server AND l.conversation_id = c.conversation_id AND l.generation > 0 LIMIT 1) IS NULL;
 			RETURN;
 		EXCEPTION WHEN unique_violation THEN
 			IF attempt = 0 THEN
