@@ -43,13 +43,15 @@ BEGIN
 		FROM read r
 		OFFSET 0
 	), newest AS (
-		SELECT l.*, l.id_defect = '' AND row_number() OVER (
+		SELECT l.*, l.id_defect = '' AND row_number() OVER records > 1 AS is_older,
+			max(CASE WHEN l.opted_out THEN coalesce(l.extracted_at, 'infinity') END) OVER records AS conversation_out_at
+		FROM looked_at l
+		-- of the whole conversation, for both: another window is another pass over all
+		WINDOW records AS (
 			PARTITION BY l.conversation_id COLLATE "C", l.id_defect
 			-- of records of one time what forbids counts
-			ORDER BY l.extracted_at DESC NULLS LAST, l.occurred_at DESC NULLS LAST, l.withdrawn DESC, l.record_no DESC) > 1 AS is_older,
-			max(CASE WHEN l.opted_out THEN coalesce(l.extracted_at, 'infinity') END)
-				OVER (PARTITION BY l.conversation_id COLLATE "C", l.id_defect) AS conversation_out_at
-		FROM looked_at l
+			ORDER BY l.extracted_at DESC NULLS LAST, l.occurred_at DESC NULLS LAST, l.withdrawn DESC, l.record_no DESC
+			ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
 	), judged AS (
 		SELECT n.record_no, n.conversation_id, n.status, n.channel, n.address, n.customer, n.time_zone, n.occurred_at, n.extracted_at, n.last_seen_at,
 			NOT n.is_older AND n.withdrawn AS withdrawn, n.opted_out, n.conversation_out_at,
@@ -72,12 +74,14 @@ BEGIN
 	), compared AS (
 		-- what forbids speaks for the customer, whatever other defects its record has
 		SELECT j.*,
-			max(CASE WHEN j.opted_out THEN coalesce(j.extracted_at, 'infinity') END) OVER (PARTITION BY j.customer COLLATE "C") AS opted_out_at,
-			row_number() OVER (
-				PARTITION BY j.customer COLLATE "C"
-				ORDER BY j.reason = 'accepted' OR j.withdrawn DESC, j.occurred_at DESC NULLS FIRST, j.withdrawn DESC,
-					j.conversation_id COLLATE "C" DESC) AS rank
+			max(CASE WHEN j.opted_out THEN coalesce(j.extracted_at, 'infinity') END) OVER conversations AS opted_out_at,
+			row_number() OVER conversations AS rank
 		FROM judged j
+		WINDOW conversations AS (
+			PARTITION BY j.customer COLLATE "C"
+			ORDER BY j.reason = 'accepted' OR j.withdrawn DESC, j.occurred_at DESC NULLS FIRST, j.withdrawn DESC,
+				j.conversation_id COLLATE "C" DESC
+			ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
 	)
 	SELECT c.record_no,
 		CASE
