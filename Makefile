@@ -45,7 +45,9 @@ COURIER_OBJS += test/faults/test_point.plain.o
 endif
 
 PG_CPPFLAGS = -Isrc/common -Isrc/backend -D_GNU_SOURCE -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"' $(DEFINE_TEST_POINTS)
-PG_CFLAGS = -std=gnu99 -Wextra -Wno-declaration-after-statement -Wno-unused-parameter \
+# The headers of 19 want what the compiler speaks by itself.
+C_STANDARD = $(if $(filter 15 16 17 18,$(MAJORVERSION)),-std=gnu99)
+PG_CFLAGS = $(C_STANDARD) -Wextra -Wno-declaration-after-statement -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-sign-compare $(WERROR)
 
 # No function of ours gains from being inlined into a query's machine code.

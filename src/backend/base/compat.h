@@ -1,5 +1,5 @@
 /*
- * compat.h: the differences between PostgreSQL 15, 16, 17 and 18, all of them.
+ * compat.h: the differences between PostgreSQL 15 to 19, all of them.
  */
 #ifndef REENGAGE_COMPAT_H
 #define REENGAGE_COMPAT_H
@@ -11,7 +11,21 @@
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
-#if PG_VERSION_NUM >= 180000
+#if PG_VERSION_NUM >= 190000
+#define table_begin(table, snapshot) table_beginscan(table, snapshot, 0, NULL, 0)
+#define delete_row(table, tid, snapshot, failure) \
+	table_tuple_delete(table, tid, GetCurrentCommandId(true), 0, snapshot, InvalidSnapshot, false, failure)
+#else
+#define pg_fallthrough __attribute__((fallthrough))
+#define table_begin(table, snapshot) table_beginscan(table, snapshot, 0, NULL)
+#define delete_row(table, tid, snapshot, failure) \
+	table_tuple_delete(table, tid, GetCurrentCommandId(true), snapshot, InvalidSnapshot, false, failure, false)
+#endif
+
+#if PG_VERSION_NUM >= 190000
+#include "storage/waiteventset.h"
+#define index_begin(table, index, snapshot, nkeys) index_beginscan(table, index, snapshot, NULL, nkeys, 0, 0)
+#elif PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
 #define index_begin(table, index, snapshot, nkeys) index_beginscan(table, index, snapshot, NULL, nkeys, 0)
 #else
@@ -21,9 +35,15 @@
 
 #if PG_VERSION_NUM >= 160000
 #define server_aclcheck(server, role, mode) object_aclcheck(ForeignServerRelationId, server, role, mode)
-#define insert_index_entries(target, slot, estate) ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL, false)
 #else
 #define server_aclcheck(server, role, mode) pg_foreign_server_aclcheck(server, role, mode)
+#endif
+
+#if PG_VERSION_NUM >= 190000
+#define insert_index_entries(target, slot, estate) ExecInsertIndexTuples(target, estate, 0, slot, NIL, NULL)
+#elif PG_VERSION_NUM >= 160000
+#define insert_index_entries(target, slot, estate) ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL, false)
+#else
 #define insert_index_entries(target, slot, estate) ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
 #endif
 

@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "base/rows.h"
 
 /* In half of its bytes. */
@@ -62,7 +63,7 @@ column_value(const Column *column, const void *row, bool *isnull)
 			return Int32GetDatum(*(const int *) field);
 		case COLUMN_TIME_OR_NULL:
 			*isnull = *(const TimestampTz *) field == 0;
-			/* FALLTHROUGH */
+			pg_fallthrough;
 		case COLUMN_TIME:
 			return TimestampTzGetDatum(*(const TimestampTz *) field);
 		case COLUMN_BOOL:

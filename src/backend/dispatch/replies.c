@@ -5,6 +5,7 @@
 
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "base/rows.h"
 #include "dispatch/delivery_addresses.h"
 #include "dispatch/replies.h"
@@ -178,7 +179,7 @@ follow_decision(Deliveries *deliveries, Delivery *delivery, const ReplyMessage *
 			break;
 		case DECIDE_SETTLE:
 			server_signal_note_end(delivery, reply, &decision);
-			/* fall through */
+			pg_fallthrough;
 		case DECIDE_RETRY:
 		case DECIDE_HOLD:
 			deliveries_end(deliveries, delivery, decision);

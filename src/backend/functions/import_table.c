@@ -31,6 +31,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "base/compat.h"
 #include "base/rows.h"
 #include "functions/import_staging.h"
 #include "spelling.h"
@@ -224,7 +225,7 @@ copy_part(Staging *staging, Oid oid, const ReadColumn *columns, int count)
 {
 	Relation	part = table_open(oid, NoLock);
 	TupleTableSlot *slot = table_slot_create(part, NULL);
-	TableScanDesc scan = table_beginscan(part, GetActiveSnapshot(), 0, NULL);
+	TableScanDesc scan = table_begin(part, GetActiveSnapshot());
 	MemoryContext of_row = AllocSetContextCreate(CurrentMemoryContext, "row of history", ALLOCSET_DEFAULT_SIZES);
 	const char **texts = palloc(sizeof(char *) * Max(count, 1));
 	AttrNumber *numbers = palloc(sizeof(AttrNumber) * Max(count, 1));

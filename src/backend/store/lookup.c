@@ -139,8 +139,7 @@ lookup_delete(Lookup *lookup)
 {
 	TM_FailureData failure;
 
-	return table_tuple_delete(lookup->table, &lookup->slot->tts_tid, GetCurrentCommandId(true),
-							  lookup->scan->xs_snapshot, InvalidSnapshot, false, &failure, false) == TM_Ok;
+	return delete_row(lookup->table, &lookup->slot->tts_tid, lookup->scan->xs_snapshot, &failure) == TM_Ok;
 }
 
 void

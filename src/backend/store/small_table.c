@@ -7,6 +7,7 @@
 #include "access/tableam.h"
 #include "utils/snapmgr.h"
 
+#include "base/compat.h"
 #include "store/lookup.h"
 #include "store/small_table.h"
 
@@ -15,7 +16,7 @@ small_table_read(const char *table, const Column *columns, int ncolumns, size_t 
 {
 	Relation	relation = open_table(table, AccessShareLock, ACL_SELECT);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TableScanDesc scan = table_begin(relation, snapshot);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	int		   *places = palloc(sizeof(int) * ncolumns);
 	int			room = 1;

@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
+#include "base/compat.h"
 #include "base/rows.h"
 #include "store/lookup.h"
 #include "store/statement.h"
@@ -38,7 +39,7 @@ store_has_max_due(void)
 	Relation	policies = open_table("policies", AccessShareLock, ACL_SELECT);
 	int			place = column_place(RelationGetDescr(policies), "max_due");
 	TupleTableSlot *policy = table_slot_create(policies, NULL);
-	TableScanDesc scan = table_beginscan(policies, GetActiveSnapshot(), 0, NULL);
+	TableScanDesc scan = table_begin(policies, GetActiveSnapshot());
 	bool		found = false;
 
 	while (!found && table_scan_getnextslot(scan, ForwardScanDirection, policy))
