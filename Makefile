@@ -9,6 +9,8 @@
 #   make test-quick  those that a change of a line needs, in 90 s
 #   make test-asserts  every test on a server that is built with assertions,
 #                 POSTGRES=18: another version
+#   make matrix   those that depend on it on each version of PostgreSQL that Debian
+#                 has, in chroots, as root; VERSIONS="17 18": on these
 #   make lint-sql  what pgspot says of the extension's script
 #   make bench    measurements, and the contest with other ways to do the same; ROUNDS=3
 #   make bench-quick  the contest in small, in 3 minutes
@@ -106,6 +108,8 @@ test-quick: deps
 test-asserts:
 	test/deps fuzz clocks
 	POSTGRES=$(POSTGRES) test/asserts
+matrix:
+	VERSIONS='$(VERSIONS)' test/matrix
 lint-sql:
 	test/run lint
 bench: deps
@@ -120,4 +124,4 @@ torture: deps
 hostile: deps
 	MINUTES=$(or $(MINUTES),10) SEED=$(or $(SEED),1) test/run tap 175_hostile_day
 
-.PHONY: deps demo test test-quick test-asserts lint-sql bench bench-quick fuzz torture hostile install-courier uninstall-courier clean-simulator
+.PHONY: deps demo test test-quick test-asserts matrix lint-sql bench bench-quick fuzz torture hostile install-courier uninstall-courier clean-simulator
