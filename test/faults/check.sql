@@ -215,6 +215,8 @@ FROM reengage.lineage l WHERE NOT EXISTS (SELECT FROM reengage.nudges n WHERE n.
 UNION ALL
 SELECT 'still due', d.nudge_id, coalesce(d.hold_reason, 'its time') FROM reengage.due d
 UNION ALL
+SELECT 'miscounted', NULL, m::text FROM reengage_internal.miscounted m
+UNION ALL
 SELECT 'open intent', i.nudge_ids[1], format('%s calls since %s', cardinality(i.nudge_ids), i.recorded_at) FROM reengage.intents i
 UNION ALL
 SELECT 'unexplained doubt', d.nudge_id, format('%s, reason %s, fault %s, done meanwhile: %s', d.step, d.reason, coalesce(d.fault, '-'), d.kinds)
