@@ -182,6 +182,14 @@ wait_until_ended($node, where => "campaign = 'again'");
 is(counts('again'), 'notified 1', 'until it has been');
 is_right('put off and ended');
 
+# --- imported: asked for as all others, and threads that are no nudges --------------------------------
+
+sql(q{CREATE TABLE staged AS SELECT 'i-' || n AS conversation_id, '+1317555' || (1000 + n) AS customer_address, 'sms' AS channel, now() AS abandoned_at
+	FROM generate_series(1, 20) n});
+$node->safe_psql('postgres', "CALL reengage.import_history('Are you still there?', 'imported', staging => 'public.staged', due_at => $later)");
+is(counts('imported'), 'due 20', 'what is imported is counted');
+is_right('imported');
+
 # --- triggers off ---------------------------------------------------------------------------------------
 
 sql(qq{SET session_replication_role = replica; INSERT INTO reengage.nudges (conversation_id, message, campaign, due_at) VALUES ('live-replica', 'x', 'replica', $later)});
