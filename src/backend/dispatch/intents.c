@@ -25,6 +25,7 @@ intent_row(const Delivery *delivery)
 {
 	IntentRow	row = {
 		.nudge_id = delivery->nudge_id,
+		.places = delivery->nudge.places,
 		.step = step_name(delivery->step),
 		.creates = delivery->step == STEP_CREATE,
 		.fencing_token = delivery->nudge.fencing_token,

@@ -46,6 +46,7 @@ outcome_row(const Delivery *delivery, const AddressKey *key)
 	bool		known_dead = strcmp(nudge->tip, nudge->conversation_id) != 0;
 	OutcomeRow	row = {
 		.nudge_id = delivery->nudge_id,
+		.places = nudge->places,
 		.outcome = outcome_name(delivery->end.outcome),
 		.reason = reason_of(delivery),
 		.step = delivery->posted ? step_name(delivery->last_post) : NULL,

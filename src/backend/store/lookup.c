@@ -113,6 +113,36 @@ lookup_next(Lookup *lookup)
 	return index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot) ? lookup->slot : NULL;
 }
 
+/* Our lock on the table keeps its end from being cut off. */
+static bool
+has_block(Lookup *lookup, BlockNumber block)
+{
+	if (block >= lookup->blocks)
+		lookup->blocks = RelationGetNumberOfBlocks(lookup->table);
+	return block < lookup->blocks;
+}
+
+static bool
+is_row_of(Lookup *lookup, const pg_uuid_t *id)
+{
+	bool		isnull;
+	Datum		found = slot_getattr(lookup->slot, lookup->index->rd_index->indkey.values[0], &isnull);
+
+	return !isnull && memcmp(DatumGetUUIDP(found), id, sizeof(pg_uuid_t)) == 0;
+}
+
+TupleTableSlot *
+lookup_find_at(Lookup *lookup, const ItemPointerData *place, const pg_uuid_t *id)
+{
+	ItemPointerData tid = *place;
+
+	if (ItemPointerIsValid(place) && has_block(lookup, ItemPointerGetBlockNumber(place)) &&
+		table_tuple_fetch_row_version(lookup->table, &tid, lookup->scan->xs_snapshot, lookup->slot) &&
+		is_row_of(lookup, id))
+		return lookup->slot;
+	return lookup_find(lookup, id);
+}
+
 bool
 lookup_has(Lookup *lookup, const char *first, const char *second)
 {

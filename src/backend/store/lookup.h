@@ -23,6 +23,7 @@ typedef struct Lookup
 	Relation	index;
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
+	BlockNumber blocks;			/* that the table has, at least; 0: not known */
 	ScanKeyData keys[LOOKUP_KEYS_MAX];
 } Lookup;
 
@@ -55,6 +56,9 @@ extern TupleTableSlot *lookup_find(Lookup *lookup, const pg_uuid_t *id);
 
 /* Another row with the id that was asked for, or NULL. */
 extern TupleTableSlot *lookup_next(Lookup *lookup);
+
+/* Likewise, where it is looked for first; not valid: nowhere.  What is there by now may be another row, or none. */
+extern TupleTableSlot *lookup_find_at(Lookup *lookup, const ItemPointerData *place, const pg_uuid_t *id);
 
 /* Has any row these texts, as many as the lookup was begun with?  None has a null. */
 extern bool lookup_has(Lookup *lookup, const char *first, const char *second);

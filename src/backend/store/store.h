@@ -12,6 +12,7 @@
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "storage/itemptr.h"
 #include "utils/uuid.h"
 
 #include "base/address_hash.h"
@@ -55,6 +56,13 @@ typedef struct DueRow
 	bool		locked;			/* by a transaction that has not ended */
 } DueRow;
 
+/* Where the rows of a nudge were when it was loaded: they are looked for there first.  All zero: that is not known. */
+typedef struct RowPlaces
+{
+	ItemPointerData due;
+	ItemPointerData nudge;
+} RowPlaces;
+
 /* A POST: what makes it the same call when it is made again.  Text is UTF-8. */
 typedef struct Post
 {
@@ -69,6 +77,7 @@ typedef struct Post
 typedef struct LoadedNudge
 {
 	pg_uuid_t	nudge_id;
+	RowPlaces	places;
 	TimestampTz due_at;			/* in the schedule */
 	const char *asker;			/* the role that asked */
 	int			priority;
@@ -118,6 +127,7 @@ typedef struct OutcomeRow
 #define LINEAGE_COLUMN(c_type, type, column) c_type column;
 #include "store/lineage_columns.h"
 #undef LINEAGE_COLUMN
+	RowPlaces	places;
 } OutcomeRow;
 
 /* What has become of it. */
@@ -164,6 +174,7 @@ typedef struct OptOutRow
 typedef struct IntentRow
 {
 	pg_uuid_t	nudge_id;
+	RowPlaces	places;
 	const char *step;
 	bool		creates;
 	int			fencing_token;

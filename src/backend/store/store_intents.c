@@ -102,7 +102,7 @@ typedef struct Looks
 static bool
 needs_asking(Looks *looks, const IntentRow *row, GateFacts *facts)
 {
-	facts->due = lookup_find(&looks->due, &row->nudge_id) != NULL;
+	facts->due = lookup_find_at(&looks->due, &row->places.due, &row->nudge_id) != NULL;
 	facts->superseded = lookup_has(&looks->successors, row->server, row->conversation_id);
 	return looks->anything ||
 		(strcmp(row->step, step_name(STEP_CREATE)) == 0 &&

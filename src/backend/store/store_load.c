@@ -168,11 +168,13 @@ read_asked(Asked *asked, const pg_uuid_t *nudge_id, LoadedNudge *nudge)
 		return false;
 	memset(nudge, 0, sizeof(LoadedNudge));
 	slot_getallattrs(due);
+	nudge->places.due = due->tts_tid;
 	read_slot(due_columns, asked->due_places, lengthof(due_columns), due, nudge);
 	row = lookup_find(&asked->nudges, nudge_id);
 	if (row == NULL)
 		return false;
 	slot_getallattrs(row);
+	nudge->places.nudge = row->tts_tid;
 	read_slot(nudge_columns, asked->nudge_places, lengthof(nudge_columns), row, nudge);
 	read_by_hand(asked, row, nudge);
 	nudge->root = nudge->conversation_id;

@@ -219,8 +219,8 @@ count_end(Settling *settling, const OutcomeRow *outcome, TupleTableSlot *nudge, 
 static Settled
 settle_one(Settling *settling, const OutcomeRow *outcome)
 {
-	TupleTableSlot *nudge = lookup_find(&settling->nudges, &outcome->nudge_id);
-	TupleTableSlot *due = lookup_find(&settling->due, &outcome->nudge_id);
+	TupleTableSlot *nudge = lookup_find_at(&settling->nudges, &outcome->places.nudge, &outcome->nudge_id);
+	TupleTableSlot *due = lookup_find_at(&settling->due, &outcome->places.due, &outcome->nudge_id);
 
 	if (nudge == NULL)
 		return SETTLED_BEFORE;
