@@ -16,6 +16,14 @@ COMMENT ON FUNCTION reengage_internal.import_read_record(text, text, text, text,
 GRANT EXECUTE ON FUNCTION reengage_internal.import_read_record(text, text, text, text, text, text, text)
 	TO reengage_operator;
 
+-- Each field of each record goes through it, where btrim() would look at every letter.
+CREATE FUNCTION reengage_internal.import_said(field text) RETURNS text
+LANGUAGE C IMMUTABLE STRICT
+AS 'MODULE_PATHNAME', 'reengage_import_said';
+COMMENT ON FUNCTION reengage_internal.import_said(text) IS
+	'a field without the blanks and line breaks around it; null: nothing is left, or \N';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_said(text) TO reengage_operator;
+
 CREATE FUNCTION reengage_internal.import_address_hashes(forms text[], make_key boolean) RETURNS text[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

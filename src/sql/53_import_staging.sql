@@ -105,23 +105,23 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_confor
 AS $$
 	SELECT CASE
 		WHEN field = 'address' THEN
-			coalesce((SELECT format('CASE WHEN btrim(c%1$s, E'' \t\r\n'') NOT IN ('''', ''\N'') THEN c%1$s END', p.place) FROM unnest(places) p(place)), 'NULL::text')
+			coalesce((SELECT format('CASE WHEN reengage_internal.import_said(c%1$s) IS NOT NULL THEN c%1$s END', p.place) FROM unnest(places) p(place)), 'NULL::text')
 		-- what cannot be read counts as what forbids
 		WHEN field = 'consent' THEN
-			(SELECT string_agg(format('coalesce(lower(btrim(c%s, E'' \t\r\n'') COLLATE "C") NOT IN (''true'', ''t'', ''yes'', ''y'', ''1'', ''1.0'', ''on'','
+			(SELECT string_agg(format('coalesce(lower(reengage_internal.import_said(c%s) COLLATE "C") NOT IN (''true'', ''t'', ''yes'', ''y'', ''1'', ''1.0'', ''on'','
 									  ' ''granted'', ''given'', ''consented'', ''opted_in'', ''opted-in'', ''optin'', ''opt_in'', ''opt-in'', ''subscribed''), true)', p.place), ' OR ')
 			 FROM unnest(places) p(place))
 		WHEN field IN ('opted_out', 'deleted') THEN
 			-- an active opt-out is one, an active record is not deleted
-			(SELECT string_agg(format('lower(btrim(coalesce(c%s, ''''), E'' \t\r\n'') COLLATE "C") NOT IN ('''', ''\n'', ''false'', ''f'', ''no'', ''n'', ''0'', ''0.0'', ''off'','
-									  ' ''null'', ''none'', ''nan'', ''nat'', ''n/a'', %s)', p.place,
+			(SELECT string_agg(format('coalesce(lower(reengage_internal.import_said(c%s) COLLATE "C") NOT IN (''\n'', ''false'', ''f'', ''no'', ''n'', ''0'', ''0.0'', ''off'','
+									  ' ''null'', ''none'', ''nan'', ''nat'', ''n/a'', %s), false)', p.place,
 									  CASE field WHEN 'deleted' THEN '''active''' ELSE '''opted_in'', ''opted-in'', ''optin'', ''opt_in'', ''opt-in'', ''subscribed''' END), ' OR ')
 			 FROM unnest(places) p(place))
 		WHEN field = 'operation' THEN
-			(SELECT string_agg(format('lower(btrim(coalesce(c%s, ''''), E'' \t\r\n'') COLLATE "C") IN (''d'', ''-d'', ''delete'', ''deleted'', ''remove'', ''removed'', ''t'', ''truncate'')', p.place), ' OR ')
+			(SELECT string_agg(format('coalesce(lower(reengage_internal.import_said(c%s) COLLATE "C") IN (''d'', ''-d'', ''delete'', ''deleted'', ''remove'', ''removed'', ''t'', ''truncate''), false)', p.place), ' OR ')
 			 FROM unnest(places) p(place))
 		ELSE
-			coalesce((SELECT format('nullif(nullif(btrim(c%s, E'' \t\r\n''), ''''), ''\N'')', p.place) FROM unnest(places) p(place)), 'NULL::text')
+			coalesce((SELECT format('reengage_internal.import_said(c%s)', p.place) FROM unnest(places) p(place)), 'NULL::text')
 	END
 $$;
 COMMENT ON FUNCTION reengage_internal.import_expression(text, integer[]) IS

@@ -15,6 +15,7 @@
 #include "written_time.h"
 
 PG_FUNCTION_INFO_V1(reengage_import_read_record);
+PG_FUNCTION_INFO_V1(reengage_import_said);
 
 /* The arguments, in their order. */
 enum
@@ -114,4 +115,30 @@ reengage_import_read_record(PG_FUNCTION_ARGS)
 	}
 	read_address(text_argument(fcinfo, ADDRESS), text_argument(fcinfo, CHANNEL), text_argument(fcinfo, COUNTRY_CODE), values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result_descriptor(fcinfo), values, nulls)));
+}
+
+static bool
+is_blank_byte(char byte)
+{
+	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+/* Null is what says nothing. */
+Datum
+reengage_import_said(PG_FUNCTION_ARGS)
+{
+	text	   *field = PG_GETARG_TEXT_PP(0);
+	const char *start = VARDATA_ANY(field);
+	const char *end = start + VARSIZE_ANY_EXHDR(field);
+
+	while (start < end && is_blank_byte(*start))
+		start++;
+	while (start < end && is_blank_byte(end[-1]))
+		end--;
+	if (start == end || (end - start == 2 && memcmp(start, "\\N", 2) == 0))
+		PG_RETURN_NULL();
+	/* mostly */
+	if (end - start == VARSIZE_ANY_EXHDR(field))
+		PG_RETURN_TEXT_P(field);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(start, end - start));
 }
