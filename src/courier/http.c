@@ -147,6 +147,9 @@ http_keep_connections(int count)
 	require(curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) count) == CURLM_OK);
 }
 
+/* Enough for a message.  To free 64 kB, as libcurl would take, costs glibc a look at all that is free. */
+#define UPLOAD_BUFFER (16 * 1024)
+
 /* What holds for every request to every server. */
 static void
 set_safety(CURL *easy)
@@ -169,6 +172,7 @@ set_safety(CURL *easy)
 	set_number(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
 	set_number(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
 	set_number(easy, CURLOPT_TCP_KEEPALIVE, 1);
+	set_number(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
 
 	/* A wish only: a libcurl without HTTP/2 says no and uses HTTP/1.1. */
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
@@ -411,12 +415,6 @@ final_status(const Transfer *transfer)
 	return status >= 200 && status <= 999 ? (int) status : 0;
 }
 
-static time_t
-read_date(const char *text)
-{
-	return curl_getdate(text, NULL);
-}
-
 static void
 fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 {
@@ -438,7 +436,7 @@ fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 	response->body_length = transfer->received.body.length;
 	response->retry_after_ms =
 		headers_rest_ms(response->headers, response->headers_length, response->status,
-						time(NULL), read_date);
+						time(NULL), header_date_read);
 	if (response->status == 429 && response->retry_after_ms < 0)
 	{
 		response->retry_after_ms = words_rest_ms(response->body, response->body_length);

@@ -1,5 +1,6 @@
 /*
- * http_headers.c: the headers of a request, as libcurl wants them.
+ * http_headers.c: the headers of a request, as libcurl wants them, and what it can
+ * read of a reply's.
  */
 #define _GNU_SOURCE
 #include "http_headers.h"
@@ -39,4 +40,10 @@ header_list_free(struct curl_slist *list)
 	for (struct curl_slist *line = list; line != NULL; line = line->next)
 		explicit_bzero(line->data, strlen(line->data));
 	curl_slist_free_all(list);
+}
+
+time_t
+header_date_read(const char *text)
+{
+	return curl_getdate(text, NULL);
 }
