@@ -319,7 +319,8 @@ return_transfer(Transfer *transfer, CURLcode code)
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
 	http_request_free(&transfer->request);
 	header_list_free(transfer->header_list);
-	received_free(&transfer->received);
+	received_clear(&transfer->received);
+	kept.received = transfer->received;
 	*transfer = kept;
 	idle_transfers = transfer;
 }

@@ -94,10 +94,30 @@ received_text(const FrameBuffer *buffer)
 	return buffer->length > 0 ? (const char *) buffer->data : "";
 }
 
+/* Of headers and of a body; most replies have less. */
+#define KEPT_MAX (8 * 1024)
+
+void
+received_clear(Received *received)
+{
+	Received	kept = {.headers = received->headers, .body = received->body};
+
+	if (kept.headers.capacity > KEPT_MAX || kept.body.capacity > KEPT_MAX)
+	{
+		received_free(received);
+		return;
+	}
+	bodies_length -= kept.body.length;
+	frame_buffer_discard(&kept.headers, kept.headers.length);
+	frame_buffer_discard(&kept.body, kept.body.length);
+	*received = kept;
+}
+
 void
 received_free(Received *received)
 {
 	bodies_length -= received->body.length;
 	frame_buffer_free(&received->headers);
 	frame_buffer_free(&received->body);
+	*received = (Received) {0};
 }

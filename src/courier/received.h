@@ -39,6 +39,9 @@ extern bool received_seems_cut(const Received *received);
 /* What was kept; never NULL, so that nobody has to ask. */
 extern const char *received_text(const FrameBuffer *buffer);
 
+/* Makes it empty; its memory stays for the next reply, unless it is more than most need. */
+extern void received_clear(Received *received);
+
 extern void received_free(Received *received);
 
 #endif

@@ -64,6 +64,30 @@ test_all_together(void)
 		received_free(&many[i]);
 }
 
+/* What one reply left behind is no part of the next one, and a long one leaves no memory behind. */
+static void
+test_next_reply(void)
+{
+	static char piece[64 * 1024];
+	Received	received = {.body_max = 100};
+
+	received_header(&received, "HTTP/1.1 200 OK\r\n", 17);
+	received_header(&received, "\r\n", 2);
+	received_body(&received, "{\"a\": 1}", 8);
+	received_clear(&received);
+	ok(received.headers.length == 0 && received.body.length == 0 && !received.headers_end &&
+	   received.header_bytes == 0 && received.body_max == 0, "nothing of it is left");
+	ok(received.body.capacity > 0, "but its memory");
+	ok(memcmp(received.body.data, piece, 8) == 0, "in which nothing stands");
+
+	received_body(&received, "[]", 2);
+	is_number(received.body.length, 2, "the next one begins at the beginning");
+	received_clear(&received);
+	received_body(&received, piece, sizeof(piece));
+	received_clear(&received);
+	is_number(received.body.capacity, 0, "a long one keeps none");
+}
+
 /* A reply that ends in its headers is not all of it. */
 static void
 test_headers_end(void)
@@ -140,6 +164,7 @@ main(void)
 	test_limits();
 	test_interim();
 	test_all_together();
+	test_next_reply();
 	test_headers_end();
 	test_seems_cut();
 	return done_testing();
