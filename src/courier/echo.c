@@ -49,6 +49,7 @@ typedef struct Table
 	uint64_t	keys[SLOTS_MAX];	/* 0: free */
 	bool		told[SLOTS_MAX];
 	bool		any_told;
+	size_t		runs;			/* that were said */
 	unsigned char values[256];
 } Table;
 
@@ -175,6 +176,7 @@ table_empty(Table *table, size_t length, size_t readings)
 	memset(table->keys, 0, table->size * sizeof(table->keys[0]));
 	memset(table->told, 0, table->size * sizeof(table->told[0]));
 	table->any_told = false;
+	table->runs = 0;
 	memset(table->values, NO_LETTER, sizeof(table->values));
 	memset(table->values + '0', NEVER_SAID, 10);
 	memset(table->values + 'A', NEVER_SAID, 26);
@@ -190,9 +192,32 @@ note_said(const Window *window, void *argument)
 }
 
 static void
+note_value(Table *table, unsigned char c)
+{
+	table->values[c] = (unsigned char) value_of(c);
+	/* and in the other case */
+	if (!is_digit(c))
+		table->values[c ^ 0x20] = table->values[c];
+}
+
+static void
 note_windows_said(const Unescaped *reading, void *argument)
 {
 	Table	   *table = argument;
+
+	for (size_t i = 0; i < reading->count; i++)
+		if (is_alnum(reading->letters[i].c))
+			note_value(table, reading->letters[i].c);
+	visit_windows(reading, note_said, table);
+}
+
+/* Where nothing but runs is asked for, no other windows are needed. */
+static void
+note_runs_said(const Unescaped *reading, void *argument)
+{
+	Table	   *table = argument;
+	uint64_t	run = 0;
+	size_t		count = 0;
 
 	for (size_t i = 0; i < reading->count; i++)
 	{
@@ -200,12 +225,13 @@ note_windows_said(const Unescaped *reading, void *argument)
 
 		if (!is_alnum(c))
 			continue;
-		table->values[c] = (unsigned char) value_of(c);
-		/* and in the other case */
-		if (!is_digit(c))
-			table->values[c ^ 0x20] = table->values[c];
+		note_value(table, c);
+		run = run_with(run, value_of(c));
+		if (++count < RUN)
+			continue;
+		table->keys[slot_of(table, key_of(KEY_RUN, run))] = key_of(KEY_RUN, run);
+		table->runs++;
 	}
-	visit_windows(reading, note_said, table);
 }
 
 static void
@@ -455,7 +481,9 @@ echo_mark(const char *said, size_t length, const Told *told, bool *marks)
 	Hiding		hiding = {.table = &table, .marks = marks};
 
 	table_empty(&table, length, may_be_escaped(said, length) ? READINGS : 1);
-	read_each_way(said, length, note_windows_said, &table);
+	read_each_way(said, length, told->only_runs ? note_runs_said : note_windows_said, &table);
+	if (told->only_runs && table.runs == 0)
+		return;
 	note_all_told(told, &table);
 	if (table.any_told)
 		read_each_way(said, length, hide_told, &hiding);
