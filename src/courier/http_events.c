@@ -12,7 +12,10 @@
 
 #ifdef __linux__
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 /* More than are ready at once; others are told of the next time. */
 #define EVENTS_MAX 256
@@ -31,10 +34,12 @@ typedef struct Watch
 	bool		ours;			/* made by http.c, which says when it is closed */
 	unsigned	wanted;			/* what libcurl waits for; 0: nothing */
 	unsigned	watched;		/* what epoll looks for */
+	bool		joined;			/* what is sent on it is held back */
 } Watch;
 
 static Watch *watches;
 static int	nwatches;
+static int	njoined;
 
 static Watch *
 watch_of(int fd)
@@ -60,7 +65,44 @@ events_opened(int fd)
 void
 events_closed(int fd)
 {
-	*watch_of(fd) = (Watch) {0};
+	Watch	   *watch = watch_of(fd);
+
+	njoined -= watch->joined;
+	*watch = (Watch) {0};
+}
+
+static bool
+hold_back(int fd, int on)
+{
+	return setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on)) == 0;
+}
+
+void
+events_join(int fd)
+{
+	Watch	   *watch = watch_of(fd);
+
+	if (watch->joined || !hold_back(fd, 1))
+		return;
+	watch->joined = true;
+	njoined++;
+}
+
+static void
+let_go(int fd, Watch *watch)
+{
+	if (!watch->joined)
+		return;
+	hold_back(fd, 0);
+	watch->joined = false;
+	njoined--;
+}
+
+static void
+let_all_go(void)
+{
+	for (int fd = 0; fd < nwatches && njoined > 0; fd++)
+		let_go(fd, &watches[fd]);
 }
 
 static void
@@ -102,6 +144,8 @@ on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *argument, voi
 	(void) easy;
 	(void) argument;
 	(void) known;
+	/* which libcurl says of a transfer that it has gone on with, or is done with */
+	let_go(socket, watch);
 	watch->wanted = what == CURL_POLL_REMOVE ? 0 : events_of(what);
 	if (watch->wanted == 0 && !watch->ours)
 		leave_alone(socket, watch);
@@ -157,10 +201,12 @@ events_run(CURLM *multi)
 	for (int i = 0; i < nready; i++)
 		tell_of(multi, &ready[i]);
 	nready = 0;
-	if (call_at_ms == NEVER || call_at_ms > clock_monotonic_ms())
-		return;
-	call_at_ms = NEVER;
-	require(curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running) == CURLM_OK);
+	if (call_at_ms != NEVER && call_at_ms <= clock_monotonic_ms())
+	{
+		call_at_ms = NEVER;
+		require(curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running) == CURLM_OK);
+	}
+	let_all_go();
 }
 
 /* Of the other descriptor nobody asks what it has: it is looked at each time. */
@@ -207,6 +253,12 @@ events_opened(int fd)
 
 void
 events_closed(int fd)
+{
+	(void) fd;
+}
+
+void
+events_join(int fd)
 {
 	(void) fd;
 }

@@ -19,6 +19,12 @@ extern void events_start(CURLM *multi);
 extern void events_opened(int fd);
 extern void events_closed(int fd);
 
+/*
+ * What is sent on it from now on leaves when libcurl is through with its transfer, or
+ * at the end of events_run(): a head and its body together.
+ */
+extern void events_join(int fd);
+
 /* Lets libcurl work on what is ready. */
 extern void events_run(CURLM *multi);
 

@@ -21,6 +21,7 @@
 
 #include "clock.h"
 #include "exit.h"
+#include "http_events.h"
 
 #define PLACES 65536
 
@@ -64,6 +65,9 @@ on_connection(void *argument, char *remote, char *local, int remote_port, int lo
 	if (reuse->too_late)
 		return CURL_PREREQFUNC_ABORT;
 	reuse->begun = true;
+	/* its body follows at once; if another connection is meant, nothing is lost */
+	if (reuse->once && new_connections == 0 && socket > 0)
+		events_join(socket);
 	return CURL_PREREQFUNC_OK;
 }
 
