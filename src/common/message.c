@@ -91,6 +91,7 @@ static const FieldSpec reply_fields[] = {
 	MEMBER(NUMBER, ReplyMessage, called_at),
 	MEMBER(NUMBER, ReplyMessage, too_late),
 	MEMBER(NUMBER, ReplyMessage, answered_ms),
+	MEMBER(NUMBER, ReplyMessage, took_us),
 	MEMBER(TEXT_OR_NULL, ReplyMessage, reason),
 	MEMBER(NUMBER, ReplyMessage, live),
 	MEMBER(NUMBER, ReplyMessage, busy),

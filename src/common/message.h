@@ -92,6 +92,7 @@ typedef struct ReplyMessage
 	int64_t		called_at;		/* first byte out, microseconds since 1970; 0: none */
 	int64_t		too_late;		/* 1: not begun in time, and so not at all; reason: "turn", "connection" */
 	int64_t		answered_ms;	/* when the API's answer was here, by the machine's monotonic clock */
+	int64_t		took_us;		/* the API, from the request to the end of its answer, microseconds; 0: none was sent */
 	const char *reason;			/* one ASCII word: "timeout", "unreadable", ... */
 	/* what a check found out */
 	int64_t		live;			/* 1: it may be notified */

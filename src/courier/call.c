@@ -129,6 +129,7 @@ call_note_attempt(Call *call, const HttpResponse *response)
 {
 	if (!response->sent)
 		return;
+	call->took_us += response->took_us;
 	if (call->requests_sent++ == 0)
 		call->called_at = response->sent_at;
 }
@@ -169,6 +170,7 @@ answer_call(Call *call, const Reading *reading, bool too_late)
 		.called_at = call->called_at,
 		.too_late = too_late,
 		.answered_ms = clock_monotonic_ms(),
+		.took_us = call->took_us,
 		.reason = text_or_null(reading->reason),
 		.live = reading->live,
 		.busy = reading->busy,

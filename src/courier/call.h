@@ -34,6 +34,7 @@ typedef struct Call
 	/* all attempts; another one follows a refused token */
 	int			requests_sent;
 	int64_t		called_at;		/* of the first; 0: none went out */
+	int64_t		took_us;		/* all of them together, at the API */
 } Call;
 
 /* NULL: the frame does not hold a CALL. */

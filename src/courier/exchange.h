@@ -46,6 +46,7 @@ typedef struct HttpResponse
 	const char *failure;		/* one word why not; NULL if complete */
 	const char *detail;			/* the network's words for it; may be empty */
 	int64_t		sent_at;		/* microseconds since 1970; 0: not sent */
+	int64_t		took_us;		/* from then to the end of the answer */
 	int64_t		retry_after_ms; /* -1: not asked for */
 	bool		retry_in_words; /* asked for by a message only, not by a header */
 	const char *headers;		/* as received; not terminated */

@@ -397,13 +397,16 @@ was_sent(const Transfer *transfer, int status)
 	return (request_size > 0 && !has_no_tunnel(transfer)) || status > 0;
 }
 
-static int64_t
-time_sent(const Transfer *transfer)
+static void
+read_times(const Transfer *transfer, HttpResponse *response)
 {
 	curl_off_t	before = 0;
+	curl_off_t	whole = 0;
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &before);
-	return transfer->started_at + before;
+	curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &whole);
+	response->sent_at = transfer->started_at + before;
+	response->took_us = whole > before ? whole - before : 0;
 }
 
 /* An interim status (1xx) is no answer. */
@@ -430,7 +433,8 @@ fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 	if (!response->complete)
 		response->failure = failure_word(transfer, code, response->sent);
 	response->detail = transfer->error;
-	response->sent_at = response->sent ? time_sent(transfer) : 0;
+	if (response->sent)
+		read_times(transfer, response);
 	response->headers = received_text(&transfer->received.headers);
 	response->headers_length = transfer->received.headers.length;
 	response->body = received_text(&transfer->received.body);

@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/metrics.h"
 #include "base/shmem.h"
 #include "nudge.h"
 
@@ -48,13 +49,14 @@ request_shared_memory(void)
 {
 	if (previous_request_hook)
 		previous_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)));
+	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)) + MAXALIGN(metrics_size()));
 }
 
 static void
 create_shared_memory(void)
 {
 	bool		found;
+	void	   *counters;
 
 	if (previous_startup_hook)
 		previous_startup_hook();
@@ -68,6 +70,8 @@ create_shared_memory(void)
 		for (int place = 0; place < REENGAGE_MAX_DATABASES; place++)
 			wakes_init(&shared->wakes[place]);
 	}
+	counters = ShmemInitStruct("reengage metrics", metrics_size(), &found);
+	metrics_attach(counters, found);
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -243,6 +243,10 @@ make_call(Calls *calls, Delivery *delivery)
 	call.leave_by_ms = delivery->leave_by.us / 1000;
 	delivery->handed_at = GetCurrentTimestamp();
 	if (delivery->step == STEP_CHECK)
+		metrics_note_delay(delivery->server->metrics, DELAY_LOOK, delivery->handed_at - delivery->due_at);
+	else
+		metrics_note_delay(delivery->server->metrics, DELAY_POST, delivery->handed_at - delivery->look.checked_at);
+	if (delivery->step == STEP_CHECK)
 		delivery->look.server_version = delivery->server->version;
 	delivery->answer_by_ms = watch_deadline(&calls->watch, longest_call_ms(&delivery->server->options));
 	deliveries_call_begins(calls->deliveries, delivery, call.call_id);

@@ -22,10 +22,14 @@ land_written(Deliveries *deliveries, Delivery *delivery, Totals *totals)
 	delivery_say(delivery, DEBUG1, "%s",
 				 delivery->end.kind == DECIDE_SETTLE ? outcome_name(delivery->end.outcome) : "due again later");
 	if (delivery->end.kind == DECIDE_SETTLE)
+	{
 		totals->ended[delivery->end.outcome]++;
+		metrics_note_end(delivery->server->metrics, delivery->end.outcome);
+	}
 	else
 	{
 		totals->moved++;
+		metrics_note_move(delivery->server->metrics);
 		lanes_rewind(&delivery->server->lanes, delivery->asker, delivery->priority, delivery->move_to);
 	}
 	intent_release(delivery);

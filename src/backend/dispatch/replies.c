@@ -220,6 +220,7 @@ reply_miss(Deliveries *deliveries, Delivery *delivery, bool handed_over)
 void
 reply_take(Deliveries *deliveries, Delivery *delivery, const ReplyMessage *reply, Monotonic now)
 {
+	metrics_note_reply(delivery->server->metrics, delivery->step, reply);
 	if (reply->too_late)
 		take_back(deliveries, delivery, reply);
 	else

@@ -59,6 +59,7 @@ add_server(dlist_head *servers, const char *name, MemoryContext context)
 
 	server->context = server->breaker.context = own;
 	strlcpy(server->name, name, NAMEDATALEN);
+	server->metrics = metrics_of_server(name);
 	server->options_context = AllocSetContextCreate(own, "reengage server options", ALLOCSET_SMALL_SIZES);
 	lanes_init(&server->lanes, own);
 	lanes_rewind_everybody(&server->lanes, DT_NOBEGIN);

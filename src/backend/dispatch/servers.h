@@ -11,6 +11,7 @@
 #include "lib/ilist.h"
 
 #include "base/clocks.h"
+#include "base/metrics.h"
 #include "base/wakes.h"
 #include "config/options.h"
 #include "dispatch/breaker.h"
@@ -51,6 +52,7 @@ typedef struct Server
 	bool		unwritten;		/* what is known against it: somebody has locked the row */
 
 	Breaker		breaker;		/* what keeps it from being called as usual */
+	ServerMetrics *metrics;		/* in shared memory */
 } Server;
 
 /*

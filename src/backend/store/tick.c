@@ -21,6 +21,8 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
+#include "base/clocks.h"
+#include "base/metrics.h"
 #include "base/names.h"
 #include "store/tick.h"
 
@@ -278,10 +280,14 @@ tick_most(void)
 bool
 tick_run(TickHost host, TickBody body, void *argument, ErrorData **error)
 {
+	Monotonic	began = monotonic_now();
+	bool		installed;
+
 	*error = NULL;
-	if (host == TICK_IN_PROCEDURE)
-		return try_in_procedure(body, argument, error);
-	return try_in_worker(body, argument, error);
+	installed = host == TICK_IN_PROCEDURE ? try_in_procedure(body, argument, error) :
+		try_in_worker(body, argument, error);
+	metrics_note_tick(*error != NULL, monotonic_now().us - began.us);
+	return installed;
 }
 
 void

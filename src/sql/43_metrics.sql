@@ -1,0 +1,108 @@
+--
+-- What can be graphed.  Nothing here looks at a table that grows: what happened is
+-- counted in shared memory, and what waits is read along an index, a row a lane.
+--
+CREATE FUNCTION reengage_internal.counters(
+	OUT name text, OUT server text, OUT step text, OUT label text, OUT word text, OUT value double precision)
+RETURNS SETOF record
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_counters';
+COMMENT ON FUNCTION reengage_internal.counters() IS
+	'what was counted of this database since the server started or reset_metrics(); nothing without preloading';
+GRANT EXECUTE ON FUNCTION reengage_internal.counters() TO reengage_operator, reengage_reader;
+
+CREATE FUNCTION reengage.reset_metrics() RETURNS void
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_reset_metrics';
+COMMENT ON FUNCTION reengage.reset_metrics() IS
+	'has the counters of this database in the view metrics begin at 0 again; nothing else depends on them';
+GRANT EXECUTE ON FUNCTION reengage.reset_metrics() TO reengage_operator;
+
+CREATE VIEW reengage_internal.gauges AS
+WITH servers AS (
+	SELECT s.srvname::text AS server
+	FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
+), worker AS (SELECT * FROM reengage_internal.worker_state())
+SELECT 'reengage_up' AS name, NULL::text AS server, NULL::text AS label, NULL::text AS word, (w.state = 'running' AND w.message IS NULL)::integer::double precision AS value FROM worker w
+UNION ALL
+SELECT 'reengage_armed', NULL, NULL, NULL, (reengage_internal.fence_complaint() IS NULL)::integer
+UNION ALL
+SELECT 'reengage_in_flight', NULL, NULL, NULL, w.in_flight FROM worker w
+UNION ALL
+SELECT 'reengage_worker_restarts_total', NULL, NULL, NULL, w.restarts FROM worker w
+UNION ALL
+SELECT 'reengage_outcomes_unwritten', NULL, NULL, NULL, w.outcomes_locked + w.outcomes_refused FROM worker w
+UNION ALL
+SELECT 'reengage_in_doubt', NULL, NULL, NULL, pg_catalog.count(*) FROM reengage.in_doubt
+UNION ALL
+SELECT 'reengage_due', c.server, 'hold', coalesce(c.reason, 'none'), pg_catalog.sum(c.nudges)
+FROM reengage.nudge_counts c WHERE c.state = 'due' GROUP BY c.server, c.reason
+UNION ALL
+SELECT 'reengage_oldest_due_seconds', s.server, NULL, NULL,
+	greatest(extract(epoch FROM pg_catalog.clock_timestamp() - b.oldest), 0)
+FROM servers s CROSS JOIN LATERAL reengage_internal.backlog(0, s.server) b
+UNION ALL
+SELECT 'reengage_server_paused', s.server, NULL, NULL, (p.server IS NOT NULL)::integer
+FROM servers s LEFT JOIN reengage.pauses p ON p.server = s.server
+UNION ALL
+SELECT 'reengage_server_state', s.server, 'state', state.word, (t.state IS NOT NULL)::integer
+FROM servers s CROSS JOIN pg_catalog.unnest('{blocked,resting,attention}'::text[]) state (word)
+	LEFT JOIN reengage.server_state t ON t.server = s.server AND t.state = state.word
+UNION ALL
+SELECT 'reengage_server_tried_again_seconds', s.server, NULL, NULL,
+	greatest(extract(epoch FROM t.until - pg_catalog.clock_timestamp()), 0)
+FROM servers s JOIN reengage.server_state t ON t.server = s.server AND t.until IS NOT NULL;
+COMMENT ON VIEW reengage_internal.gauges IS
+	'what is so now: worker, fence, servers and the oldest that is due; a part of the view metrics';
+
+CREATE FUNCTION reengage_internal.metric_help(OUT name text, OUT kind text, OUT help text) RETURNS SETOF record
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+	VALUES
+		('reengage_nudges_ended_total', 'counter', 'nudges that ended, by server and outcome; cancel() and resolve() are not counted'),
+		('reengage_nudges_moved_total', 'counter', 'nudges that became due again later: retries and holds'),
+		('reengage_requests_total', 'counter', 'requests to the API, tokens excluded'),
+		('reengage_replies_total', 'counter', 'calls by what they were for and what came of them'),
+		('reengage_rate_limited_total', 'counter', 'replies with HTTP status 429'),
+		('reengage_look_delay_seconds', 'histogram', 'from when a nudge was due to its look'),
+		('reengage_post_delay_seconds', 'histogram', 'from the answer of the look to the POST'),
+		('reengage_call_seconds', 'histogram', 'what the API took for a call'),
+		('reengage_ticks_total', 'counter', 'transactions in which the engine claims and records'),
+		('reengage_ticks_failed_total', 'counter', 'those of them that failed'),
+		('reengage_tick_seconds_total', 'counter', 'what they took'),
+		('reengage_wal_bytes_total', 'counter', 'WAL that they wrote'),
+		('reengage_counting_since_seconds', 'gauge', 'when counting began, in seconds since 1970'),
+		('reengage_up', 'gauge', '1: the worker of this database runs, and nothing is wrong with it'),
+		('reengage_armed', 'gauge', '1: the fence lets this database send'),
+		('reengage_in_flight', 'gauge', 'nudges under way'),
+		('reengage_worker_restarts_total', 'counter', 'how often the worker ended'),
+		('reengage_outcomes_unwritten', 'gauge', 'outcomes that wait for a lock or are refused by the database'),
+		('reengage_in_doubt', 'gauge', 'nudges in doubt that nobody has resolved'),
+		('reengage_due', 'gauge', 'nudges that are due or scheduled, by what holds them'),
+		('reengage_oldest_due_seconds', 'gauge', 'for how long the oldest nudge has been due; 0: none is'),
+		('reengage_server_paused', 'gauge', '1: an operator has paused it'),
+		('reengage_server_state', 'gauge', '1: that is known against it'),
+		('reengage_server_tried_again_seconds', 'gauge', 'how soon a server that is left alone is tried again')
+$$;
+COMMENT ON FUNCTION reengage_internal.metric_help() IS 'what there is to graph, of what kind, and what it means';
+GRANT EXECUTE ON FUNCTION reengage_internal.metric_help() TO reengage_operator, reengage_reader;
+
+CREATE VIEW reengage.metrics AS
+SELECT m.name,
+	pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('server', m.server, 'step', m.step)
+		|| CASE WHEN m.label IS NULL THEN '{}' ELSE pg_catalog.jsonb_build_object(m.label, m.word) END) AS labels,
+	m.value, h.kind, h.help
+FROM (
+	SELECT c.name, c.server, c.step, c.label, c.word, c.value FROM reengage_internal.counters() c
+	UNION ALL
+	SELECT g.name, g.server, NULL, g.label, g.word, g.value FROM reengage_internal.gauges g) m
+	LEFT JOIN reengage_internal.metric_help() h
+		ON h.name = pg_catalog.regexp_replace(m.name, '_(bucket|sum|count)$', '');
+COMMENT ON VIEW reengage.metrics IS
+	'what can be graphed, in the names and kinds of Prometheus; counted since the server started, or reset_metrics()';
+COMMENT ON COLUMN reengage.metrics.name IS 'by the conventions of Prometheus: its unit, and _total for what only grows';
+COMMENT ON COLUMN reengage.metrics.labels IS 'which server, outcome, step, reply or state; le: the upper bound of a part of a histogram, in seconds';
+COMMENT ON COLUMN reengage.metrics.value IS 'the number';
+COMMENT ON COLUMN reengage.metrics.kind IS 'counter, gauge or histogram';
+COMMENT ON COLUMN reengage.metrics.help IS 'what it counts';
+GRANT SELECT ON reengage.metrics TO reengage_operator, reengage_reader;
