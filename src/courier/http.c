@@ -397,16 +397,13 @@ was_sent(const Transfer *transfer, int status)
 	return (request_size > 0 && !has_no_tunnel(transfer)) || status > 0;
 }
 
-static void
-read_times(const Transfer *transfer, HttpResponse *response)
+static int64_t
+time_us(const Transfer *transfer, CURLINFO moment)
 {
-	curl_off_t	before = 0;
-	curl_off_t	whole = 0;
+	curl_off_t	us = 0;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &before);
-	curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &whole);
-	response->sent_at = transfer->started_at + before;
-	response->took_us = whole > before ? whole - before : 0;
+	curl_easy_getinfo(transfer->easy, moment, &us);
+	return us;
 }
 
 /* An interim status (1xx) is no answer. */
@@ -433,8 +430,8 @@ fill_response(HttpResponse *response, Transfer *transfer, CURLcode code)
 	if (!response->complete)
 		response->failure = failure_word(transfer, code, response->sent);
 	response->detail = transfer->error;
-	if (response->sent)
-		read_times(transfer, response);
+	response->sent_at = response->sent ? transfer->started_at + time_us(transfer, CURLINFO_PRETRANSFER_TIME_T) : 0;
+	response->took_us = response->sent ? time_us(transfer, CURLINFO_TOTAL_TIME_T) - time_us(transfer, CURLINFO_PRETRANSFER_TIME_T) : 0;
 	response->headers = received_text(&transfer->received.headers);
 	response->headers_length = transfer->received.headers.length;
 	response->body = received_text(&transfer->received.body);
