@@ -127,14 +127,15 @@ static void
 leave_alone(int fd, Watch *watch)
 {
 	(void) epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-	watch->watched = 0;
+	*watch = (Watch) {0};
 }
 
 /*
  * Between two calls libcurl wants nothing of a connection, and then the same as
  * before.  So epoll goes on to look for it, until it finds something that nobody
  * wants; but only where we hear of the end of a socket, as another may have its
- * number then.
+ * number then.  Of one that waits for output only, we may not: libcurl 7.88 closes
+ * what could not connect without a word.
  */
 static int
 on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *argument, void *known)
@@ -147,7 +148,7 @@ on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *argument, voi
 	/* which libcurl says of a transfer that it has gone on with, or is done with */
 	let_go(socket, watch);
 	watch->wanted = what == CURL_POLL_REMOVE ? 0 : events_of(what);
-	if (watch->wanted == 0 && !watch->ours)
+	if (watch->wanted == 0 && (!watch->ours || watch->watched == EPOLLOUT))
 		leave_alone(socket, watch);
 	else if (watch->wanted != 0 && watch->wanted != watch->watched)
 	{
