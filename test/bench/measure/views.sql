@@ -18,16 +18,20 @@ SELECT * FROM reengage.open_nudges WHERE state = 'due' ORDER BY nudge_id DESC LI
 SELECT * FROM reengage.open_nudges WHERE state = 'calling';
 -- status: the newest 20 that ended as notified
 SELECT * FROM reengage.nudge_status WHERE state = 'notified' ORDER BY nudge_id DESC LIMIT 20;
--- status: counts by state
-SELECT state, count(*) FROM reengage.nudge_status GROUP BY state;
--- status: counts of a campaign
-SELECT state, count(*) FROM reengage.nudge_status WHERE campaign = 'campaign 7' GROUP BY state;
+-- counts: by state
+SELECT state, sum(nudges) FROM reengage.nudge_counts GROUP BY state;
+-- counts: of a campaign
+SELECT * FROM reengage.campaign_status WHERE campaign = 'campaign 7';
+-- counts: of all campaigns
+SELECT * FROM reengage.campaign_status;
+-- metrics
+SELECT * FROM reengage.metrics;
 -- health
 SELECT * FROM reengage.health;
 -- server_state
 SELECT * FROM reengage.server_state;
--- due: how many, by hold
-SELECT hold, count(*) FROM reengage.due GROUP BY hold;
+-- counts: of what is due, by hold
+SELECT reason, sum(nudges) FROM reengage.nudge_counts WHERE state = 'due' GROUP BY reason;
 -- due: the claim of 100
 SELECT nudge_id, due_at FROM reengage.due WHERE server = 'api' AND priority = 5 AND requested_by = 'reengage_bench' AND (due_at, nudge_id) > ('-infinity', '00000000-0000-0000-0000-000000000000') ORDER BY due_at, nudge_id LIMIT 100;
 -- threads: of one conversation
@@ -44,7 +48,7 @@ SELECT reengage.thread_diagram('conversation-1000');
 SELECT * FROM reengage.lineage WHERE nudge_id = (SELECT nudge_id FROM reengage.nudges WHERE conversation_id = 'conversation-1000');
 -- lineage: the newest 20
 SELECT * FROM reengage.lineage ORDER BY lineage_id DESC LIMIT 20;
--- lineage: outcomes of a campaign
+-- lineage: outcomes of a campaign, which reads all rows
 SELECT outcome, count(*) FROM reengage.lineage WHERE campaign = 'campaign 7' GROUP BY outcome;
 -- lineage: outcomes of the last minute
 SELECT outcome, count(*) FROM reengage.lineage WHERE recorded_at > (SELECT max(recorded_at) FROM reengage.lineage) - interval '1 minute' GROUP BY outcome;

@@ -38,6 +38,8 @@ FROM reengage.nudges n
 WHERE number % 3 > 0;
 
 SELECT definition FROM indexes \gexec
+-- triggers were off, which count
+SELECT reengage.recount();
 VACUUM (ANALYZE) reengage.nudges;
 VACUUM (ANALYZE) reengage.due;
 VACUUM (ANALYZE) reengage.lineage;
