@@ -54,6 +54,11 @@ SELECT 'reengage_server_tried_again_seconds', s.server, NULL, NULL,
 FROM servers s JOIN reengage.server_state t ON t.server = s.server AND t.until IS NOT NULL;
 COMMENT ON VIEW reengage_internal.gauges IS
 	'what is so now: worker, fence, servers and the oldest that is due; a part of the view metrics';
+COMMENT ON COLUMN reengage_internal.gauges.name IS 'as in metrics';
+COMMENT ON COLUMN reengage_internal.gauges.server IS 'the foreign server; null: it is about none';
+COMMENT ON COLUMN reengage_internal.gauges.label IS 'another label; null: it has none';
+COMMENT ON COLUMN reengage_internal.gauges.word IS 'and its value';
+COMMENT ON COLUMN reengage_internal.gauges.value IS 'the number';
 
 CREATE FUNCTION reengage_internal.metric_help(OUT name text, OUT kind text, OUT help text) RETURNS SETOF record
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -106,6 +106,7 @@ static const MessageType message_types[] = {
 		NUMBER(ReplyMessage, called_at),
 		NUMBER(ReplyMessage, too_late),
 		NUMBER(ReplyMessage, answered_ms),
+		NUMBER(ReplyMessage, took_us),
 		TEXT_OR_NULL(ReplyMessage, reason),
 		NUMBER(ReplyMessage, live),
 		NUMBER(ReplyMessage, busy),
