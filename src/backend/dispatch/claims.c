@@ -195,14 +195,22 @@ claim_from(Deliveries *deliveries, Server *server, int room, const Clocks *clock
 	lanes_were_read(&server->lanes, clocks->now);
 }
 
-/* The loaded nudge with this id, if it is still due at the same time. */
+/* The loaded nudge with this id; NULL: it is no longer due. */
 static const LoadedNudge *
 find_loaded(const LoadedNudge *nudges, int count, const Delivery *delivery)
 {
 	for (int i = 0; i < count; i++)
 		if (memcmp(&nudges[i].nudge_id, &delivery->nudge_id, sizeof(pg_uuid_t)) == 0)
-			return nudges[i].due_at == delivery->due_at ? &nudges[i] : NULL;
+			return &nudges[i];
 	return NULL;
+}
+
+/* Its row has moved, and whoever read the lane since has passed over it there, as it was in hand. */
+static void
+leave_where_it_is(Deliveries *deliveries, Delivery *delivery, const LoadedNudge *nudge)
+{
+	lanes_rewind(&delivery->server->lanes, nudge->asker, nudge->priority, nudge->due_at);
+	deliveries_let_go(deliveries, delivery);
 }
 
 /*
@@ -263,9 +271,11 @@ start_slice(Deliveries *deliveries, Delivery **ready, int count)
 	{
 		const LoadedNudge *nudge = find_loaded(nudges, nnudges, ready[i]);
 
-		/* it ended while it was parked, or moved and will be found there */
+		/* it ended while it was parked */
 		if (nudge == NULL)
 			deliveries_let_go(deliveries, ready[i]);
+		else if (nudge->due_at != ready[i]->due_at)
+			leave_where_it_is(deliveries, ready[i], nudge);
 		/* the look would be in vain */
 		else if (!gate_locks_are_free(ready[i]->server, nudge, open))
 		{
