@@ -99,7 +99,8 @@ is(number('nudges_ended_total', 'genesys'), 0, 'reset_metrics() begins anew');
 nudge($node, 'live-again');
 wait_until_ended($node, where => "n.server = 'genesys'");
 ok(wait_for(sub { metric('nudges_ended_total', 'genesys') eq 'notified 1' }), 'and counting goes on');
-$node->restart('immediate');
+$node->stop('immediate');
+$node->start;
 is(number('nudges_ended_total', 'genesys'), 0, 'a restart begins anew, too');
 
 sql('CREATE ROLE watcher LOGIN IN ROLE reengage_reader; CREATE ROLE shop LOGIN IN ROLE reengage_application');
