@@ -128,6 +128,7 @@ sub note_compiled
 }
 
 # Blocks that each statement of ours touched since the last time, by its beginning.
+# What folds the changes of counts runs in some of the rounds, and is as long as they are many.
 sub touched
 {
 	my ($database, $but) = @_;
@@ -139,7 +140,7 @@ sub touched
 		SELECT (userid = 'reengage_worker'::regrole) || '|' || sum(shared_blks_hit + shared_blks_read) || '|' ||
 			regexp_replace(query, '\\s+', ' ', 'g')
 		FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid AND d.datname = current_database()
-		WHERE query ~ 'reengage' AND query !~ 'pg_stat_statements|^SELECT NOT EXISTS|generate_series' AND query !~ '$but'
+		WHERE query ~ 'reengage' AND query !~ 'pg_stat_statements|^SELECT NOT EXISTS|generate_series|FROM reengage.tally_changes' AND query !~ '$but'
 		GROUP BY userid, query}))
 	{
 		my ($worker, $count, $query) = split /\|/, $_, 3;
