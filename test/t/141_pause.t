@@ -99,7 +99,6 @@ $runner->stop;
 # the fourth refusal, 5 and 10 s after the ones before, is followed by a pause of 20 s
 wait_for(sub { scalar(my @tried = forbidden()) >= 4 }, 'a blocked server is tried again from time to time');
 cmp_ok(requests_of("live-forbidden-$_"), '>=', 2, 'by another nudge each time') for 1 .. 2;
-$simulator->clear_faults;
 my $blocked = q{SELECT since FROM reengage.server_state WHERE server = 'again'};
 my $since = sql($blocked);
 sql(q{SELECT reengage.pause('again')});
@@ -109,6 +108,7 @@ sql(q{SELECT reengage.resume('again')});
 sql(q{ALTER SERVER other OPTIONS (ADD timeout '9s')});
 worker_has_looked();
 is(sql($blocked), $since, "another server's options are no cure");
+$simulator->clear_faults;
 my $altered = time;
 sql(q{ALTER SERVER again OPTIONS (ADD timeout '9s')});
 wait_until_ended($node, where => q(n.server = 'again'));
