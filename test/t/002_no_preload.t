@@ -168,8 +168,8 @@ $simulator->clear_faults;
 run('max_nudges => 1');
 is(outcome($node, 'live-timeout'), 'notified - notify', 'and nothing is lost by it');
 
-# a slow POST is waited for
-$simulator->fault(verb => 'notify', id => 'live-slow-post', action => 'delay', ms => 500, times => 1);
+# a slow POST is waited for, two seconds at most
+$simulator->fault(verb => 'notify', id => 'live-slow-post', action => 'delay', ms => 1500, times => 1);
 nudge($node, 'live-slow-post', priority => 0);
 my $slow = start_psql($node, 'CALL reengage.run(max_nudges => 1)');
 wait_for(sub { $simulator->requests('id=live-slow-post&verb=notify') }, 'the slow POST');
