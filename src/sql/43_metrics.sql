@@ -1,6 +1,7 @@
 --
--- What can be graphed.  Nothing here looks at a table that grows: what happened is
--- counted in shared memory, and what waits is read along an index, a row a lane.
+-- What can be graphed.  Nothing here looks at a table that grows: what happened and
+-- what waits is counted, and the oldest that waits is found along an index, a row a
+-- lane.
 --
 CREATE FUNCTION reengage_internal.counters(
 	OUT name text, OUT server text, OUT step text, OUT label text, OUT word text, OUT value double precision)
@@ -69,14 +70,14 @@ AS $$
 		('reengage_requests_total', 'counter', 'requests to the API, tokens excluded'),
 		('reengage_replies_total', 'counter', 'calls by what they were for and what came of them'),
 		('reengage_rate_limited_total', 'counter', 'replies with HTTP status 429'),
-		('reengage_look_delay_seconds', 'histogram', 'from when a nudge was due to its look'),
-		('reengage_post_delay_seconds', 'histogram', 'from the answer of the look to the POST'),
+		('reengage_look_delay_seconds', 'histogram', 'from when a nudge was due to the first look of an attempt'),
+		('reengage_post_delay_seconds', 'histogram', 'from the answer of a look to the POST that follows'),
 		('reengage_call_seconds', 'histogram', 'what the API took for a call'),
 		('reengage_ticks_total', 'counter', 'transactions in which the engine claims and records'),
 		('reengage_ticks_failed_total', 'counter', 'those of them that failed'),
 		('reengage_tick_seconds_total', 'counter', 'what they took'),
 		('reengage_wal_bytes_total', 'counter', 'WAL that they wrote'),
-		('reengage_counting_since_seconds', 'gauge', 'when counting began, in seconds since 1970'),
+		('reengage_counting_start_time_seconds', 'gauge', 'when counting began, in seconds since 1970'),
 		('reengage_up', 'gauge', '1: the worker of this database runs, and nothing is wrong with it'),
 		('reengage_armed', 'gauge', '1: the fence lets this database send'),
 		('reengage_in_flight', 'gauge', 'nudges under way'),

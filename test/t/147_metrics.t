@@ -92,6 +92,31 @@ sql(q{SELECT reengage.arm()});
 
 is(metric('due', 'other'), 'none 1', 'what is due is counted by what holds it');
 
+# --- calls without a look, and what others write ----------------------------------------------
+
+my $keeper = start_simulator('--honour-keys', '--no-auth');
+sql(qq{CREATE SERVER keys FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$keeper->{url}', auth 'none', idempotency 'key', key_lifetime '1h')});
+$keeper->fault(verb => 'notify', action => 'close_after', times => 1);
+nudge($node, 'live-repeated', server => q('keys'));
+wait_until_ended($node, where => "n.server = 'keys'");
+is($keeper->verbs('id=live-repeated'), 'check notify notify', 'a call that may have had its effect is made again, without a look');
+ok(wait_for(sub { metric('nudges_ended_total', 'keys') eq 'notified 1' }, 'it is counted'), 'and its nudge is counted');
+is(number('post_delay_seconds_count', 'keys'), 1, 'which is no answer to a look');
+
+my $runner = new_node('runner', preload => 1, conf => "reengage.databases = ''");
+create_extension($runner, $simulator);
+nudge($runner, 'live-of-a-session');
+# in one session
+$runner->safe_psql('postgres', q{
+	CREATE TABLE much (x text);
+	INSERT INTO much SELECT repeat('x', 1000) FROM generate_series(1, 5000);
+	CALL reengage.run()});
+is($runner->safe_psql('postgres', q{SELECT value FROM reengage.metrics WHERE name = 'reengage_nudges_ended_total' AND labels->>'outcome' = 'notified'}),
+	1, 'what a session sends is counted');
+cmp_ok($runner->safe_psql('postgres', q{SELECT value FROM reengage.metrics WHERE name = 'reengage_wal_bytes_total'}), '<', 1e6,
+	'and not what else it has written');
+$runner->stop;
+
 # --- anew, and for whom ---------------------------------------------------------------------------
 
 sql(q{SELECT reengage.reset_metrics()});

@@ -6,7 +6,6 @@
  */
 #include "postgres.h"
 
-#include "executor/instrument.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -173,21 +172,19 @@ metrics_note_delay(ServerMetrics *server, Delay delay, int64 us)
 }
 
 void
-metrics_note_tick(bool failed, int64 us)
+metrics_note_tick(bool failed, int64 us, uint64 wal_bytes)
 {
 	EngineMetrics *engine = metrics_of_engine();
-	static uint64 wal_before = 0;
 
 	engine->ticks++;
 	engine->failed_ticks += failed;
 	engine->tick_us += us;
-	engine->wal_bytes += pgWalUsage.wal_bytes - wal_before;
-	wal_before = pgWalUsage.wal_bytes;
+	engine->wal_bytes += wal_bytes;
 }
 
 /* --- for whoever reads -------------------------------------------------------------- */
 
-/* A row of counters(): a name, up to two labels, a value. */
+/* A row of counters(): a name, up to three labels, a value. */
 typedef struct Line
 {
 	const char *name;
@@ -257,7 +254,7 @@ put_engine(ReturnSetInfo *result, const EngineMetrics *of)
 	put_line(result, (Line) {"reengage_ticks_failed_total", .value = of->failed_ticks});
 	put_line(result, (Line) {"reengage_tick_seconds_total", .value = of->tick_us / 1e6});
 	put_line(result, (Line) {"reengage_wal_bytes_total", .value = of->wal_bytes});
-	put_line(result, (Line) {"reengage_counting_since_seconds", .value = (of->since - SetEpochTimestamp()) / (double) USECS_PER_SEC});
+	put_line(result, (Line) {"reengage_counting_start_time_seconds", .value = (of->since - SetEpochTimestamp()) / (double) USECS_PER_SEC});
 }
 
 Datum

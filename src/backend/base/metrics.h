@@ -62,6 +62,6 @@ extern void metrics_note_reply(ServerMetrics *metrics, Step step, const ReplyMes
 extern void metrics_note_delay(ServerMetrics *metrics, Delay delay, int64 us);
 
 /* Of the engine of this database. */
-extern void metrics_note_tick(bool failed, int64 us);
+extern void metrics_note_tick(bool failed, int64 us, uint64 wal_bytes);
 
 #endif

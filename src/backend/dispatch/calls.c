@@ -205,6 +205,18 @@ call_of(const Delivery *delivery)
 	return call;
 }
 
+/* Of the first look of an attempt, and of a POST that follows one. */
+static void
+note_delay(const Delivery *delivery)
+{
+	ServerMetrics *metrics = delivery->server->metrics;
+
+	if (delivery->step == STEP_CHECK && !delivery->called)
+		metrics_note_delay(metrics, DELAY_LOOK, delivery->handed_at - delivery->due_at);
+	else if (delivery->step != STEP_CHECK && delivery->look.checked_at != 0)
+		metrics_note_delay(metrics, DELAY_POST, delivery->handed_at - delivery->look.checked_at);
+}
+
 static void
 make_call(Calls *calls, Delivery *delivery)
 {
@@ -242,10 +254,7 @@ make_call(Calls *calls, Delivery *delivery)
 	call.call_id = ++calls->last_call_id;
 	call.leave_by_ms = delivery->leave_by.us / 1000;
 	delivery->handed_at = GetCurrentTimestamp();
-	if (delivery->step == STEP_CHECK)
-		metrics_note_delay(delivery->server->metrics, DELAY_LOOK, delivery->handed_at - delivery->due_at);
-	else
-		metrics_note_delay(delivery->server->metrics, DELAY_POST, delivery->handed_at - delivery->look.checked_at);
+	note_delay(delivery);
 	if (delivery->step == STEP_CHECK)
 		delivery->look.server_version = delivery->server->version;
 	delivery->answer_by_ms = watch_deadline(&calls->watch, longest_call_ms(&delivery->server->options));

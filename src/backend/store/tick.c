@@ -5,6 +5,7 @@
 
 #include "access/xact.h"
 #include "commands/extension.h"
+#include "executor/instrument.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -281,12 +282,13 @@ bool
 tick_run(TickHost host, TickBody body, void *argument, ErrorData **error)
 {
 	Monotonic	began = monotonic_now();
+	uint64		wal_bytes = pgWalUsage.wal_bytes;
 	bool		installed;
 
 	*error = NULL;
 	installed = host == TICK_IN_PROCEDURE ? try_in_procedure(body, argument, error) :
 		try_in_worker(body, argument, error);
-	metrics_note_tick(*error != NULL, monotonic_now().us - began.us);
+	metrics_note_tick(*error != NULL, monotonic_now().us - began.us, pgWalUsage.wal_bytes - wal_bytes);
 	return installed;
 }
 
