@@ -364,8 +364,12 @@ servers_forget_dropped(dlist_head *servers, CourierPipe *courier)
 	}
 }
 
-/* Times "max_in_flight". */
-#define AHEAD_MOST 3
+/*
+ * Times "max_in_flight"; where that is low, what lasts some milliseconds of a fast
+ * API: with fewer either the courier or the worker waits for the other.
+ */
+#define AHEAD_TIMES 3
+#define AHEAD_LEAST 448
 
 int
 server_calls_ahead(const Server *server, Monotonic now)
@@ -375,7 +379,7 @@ server_calls_ahead(const Server *server, Monotonic now)
 	/* a limit of requests leaves none */
 	if (courier->max_requests_per_minute > 0)
 		return 0;
-	return (int) Min(AHEAD_MOST * courier->max_in_flight, flow_of_window(&server->flow, now));
+	return (int) Min(Max(AHEAD_TIMES * courier->max_in_flight, AHEAD_LEAST), flow_of_window(&server->flow, now));
 }
 
 int
