@@ -68,12 +68,16 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	IF TG_OP <> 'TRUNCATE' AND reengage_internal.holds_lock('retention') THEN
+		RETURN NULL;
+	END IF;
 	RAISE EXCEPTION '% of table "reengage.%" is not allowed', TG_OP, TG_TABLE_NAME
 		USING ERRCODE = 'feature_not_supported',
-			  DETAIL = 'Its rows are history and stay as they were inserted.';
+			  DETAIL = 'Its rows are history and stay as they were inserted.',
+			  HINT = 'reengage.prune() lets go of what is old, reengage.forget() erases a person.';
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.refuse_change() IS 'keeps a table append-only';
+COMMENT ON FUNCTION reengage_internal.refuse_change() IS 'keeps a table append-only, but for prune() and forget(), by their lock';
 
 CREATE FUNCTION reengage_internal.refuse_truncate() RETURNS trigger
 LANGUAGE plpgsql

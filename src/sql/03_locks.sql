@@ -6,7 +6,7 @@ CREATE FUNCTION reengage_internal.lock(kind text, VARIADIC key text[]) RETURNS v
 LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock';
 COMMENT ON FUNCTION reengage_internal.lock(text, text[]) IS
-	'until the end of the transaction, or unlock(), the worker begins no call of a campaign (server, name), server (name), thread (server, root) or customer (address_hash); of those that lock an import (id), a publication, the tip (server, conversation) of a thread that gets a successor, or some threads of a campaign in which nudges supersede others (server, role, campaign, stripe), one waits for the other; a null in the key: nothing';
+	'until the end of the transaction, or unlock(), the worker begins no call of a campaign (server, name), server (name), thread (server, root) or customer (address_hash); of those that lock an import (id), a publication, what retention lets go, the tip (server, conversation) of a thread that gets a successor, or some threads of a campaign in which nudges supersede others (server, role, campaign, stripe), one waits for the other; a null in the key: nothing';
 
 CREATE FUNCTION reengage_internal.unlock(kind text, VARIADIC key text[]) RETURNS void
 LANGUAGE C STRICT VOLATILE
@@ -20,6 +20,12 @@ AS 'MODULE_PATHNAME', 'reengage_is_locked';
 COMMENT ON FUNCTION reengage_internal.is_locked(text, text[]) IS
 	'whether another transaction has this lock';
 GRANT EXECUTE ON FUNCTION reengage_internal.is_locked(text, text[]) TO reengage_operator;
+
+CREATE FUNCTION reengage_internal.holds_lock(kind text) RETURNS boolean
+LANGUAGE C STRICT VOLATILE
+AS 'MODULE_PATHNAME', 'reengage_holds_lock';
+COMMENT ON FUNCTION reengage_internal.holds_lock(text) IS
+	'whether this transaction has the lock of this kind, of which there is one';
 
 CREATE FUNCTION reengage_internal.lock_kind(kind text) RETURNS integer
 LANGUAGE C STRICT IMMUTABLE

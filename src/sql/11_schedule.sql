@@ -1,6 +1,7 @@
 --
--- What is due.  Narrow, and the only table that the scheduler scans; derived
--- (nudges minus outcomes), so it is not dumped.
+-- What is due.  Narrow, and the only table that the scheduler scans.  It is dumped:
+-- what is neither here nor has an outcome in lineage may have been sent, by whoever
+-- deleted that.
 --
 CREATE TABLE reengage.due (
 	nudge_id uuid NOT NULL,
@@ -24,6 +25,7 @@ CREATE TABLE reengage.due (
 	autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off
 );
+SELECT pg_catalog.pg_extension_config_dump('reengage.due', '');
 CREATE UNIQUE INDEX due_order ON reengage.due (server, priority, requested_by, due_at, nudge_id)
 	WHERE server IS NOT NULL;
 -- what is due to a customer, by the addresses that nudges name themselves

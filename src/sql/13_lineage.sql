@@ -33,7 +33,8 @@ BEGIN
 		-- so that none of them comes before what is there
 		INSERT INTO reengage.lineage_epochs AS e (system_identifier, timeline, base)
 		SELECT reengage_internal.system_identifier(), reengage_internal.timeline(),
-			coalesce(max(l.xact_id) + 4294967296 - pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 0)
+			coalesce(greatest(max(l.xact_id), (SELECT max(p.last_xact_id) FROM reengage.pruned_days p))
+					 + 4294967296 - pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 0)
 		FROM reengage.lineage l
 		ON CONFLICT ON CONSTRAINT lineage_epochs_pkey DO UPDATE SET base = e.base
 		RETURNING e.base INTO base;

@@ -173,19 +173,17 @@ AS $$
 	WITH RECURSIVE step (conversation_id) AS (
 		SELECT coalesce((
 			SELECT l.root_conversation_id FROM (
-				SELECT * FROM reengage.lineage l
+				SELECT * FROM reengage_internal.sessions l
 				-- where it became one: a nudge may end in a conversation of another thread
 				WHERE hashtextextended(l.conversation_id, 0) = hashtextextended($2, 0)
-				  AND l.server = $1 AND l.conversation_id = $2 AND l.generation > 0
-				  -- not IS NOT NULL: or the index of successors, read as a whole, may look as good
-				  AND coalesce(l.previous_conversation_id, '') <> ''
+				  AND l.server = $1 AND l.conversation_id = $2
 				OFFSET 0) l
 			ORDER BY l.lineage_id LIMIT 1), $2)
 		-- not UNION ALL: it ends in a ring, without a list in each row of what was visited
 		UNION
 		SELECT l.conversation_id
 		FROM step CROSS JOIN LATERAL (
-			SELECT * FROM reengage.lineage l
+			SELECT * FROM reengage_internal.sessions l
 			WHERE l.server = $1 AND l.previous_conversation_id = step.conversation_id
 			OFFSET 0) l
 	)
@@ -235,6 +233,10 @@ BEGIN
 		SELECT l.root_conversation_id FROM reengage.lineage l
 		WHERE hashtextextended(l.conversation_id, 0) = hashtextextended(suppression_subject.conversation_id, 0)
 		  AND l.server = of_server AND l.conversation_id = suppression_subject.conversation_id AND l.generation > 0
+		UNION
+		SELECT p.root_conversation_id FROM reengage.past_sessions p
+		WHERE hashtextextended(p.conversation_id, 0) = hashtextextended(suppression_subject.conversation_id, 0)
+		  AND p.server = of_server AND p.conversation_id = suppression_subject.conversation_id
 		UNION
 		SELECT suppression_subject.conversation_id
 		ORDER BY 1

@@ -53,7 +53,56 @@ COMMENT ON FUNCTION reengage_internal.fence_complaint() IS
 GRANT EXECUTE ON FUNCTION reengage_internal.fence_complaint()
 	TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
 
-CREATE FUNCTION reengage.arm() RETURNS void
+-- A nudge has a place in the schedule until it has an outcome.  What has neither
+-- was put in while triggers were off, or somebody has deleted the one or the other:
+-- then it may have been sent, and only people know.
+CREATE FUNCTION reengage_internal.settle_missing(missing text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+	lost uuid[] := ARRAY(
+		SELECT n.nudge_id FROM reengage.nudges n
+		WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
+		  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id)
+		ORDER BY n.nudge_id);
+	asked record;
+	counted record;
+BEGIN
+	IF cardinality(lost) = 0 THEN
+		RETURN;
+	END IF;
+	IF missing = 'due' THEN
+		INSERT INTO reengage.due (nudge_id, server, requested_by, priority, due_at)
+		SELECT n.nudge_id, n.server, n.requested_by::name::text, n.priority, greatest(n.due_at, now())
+		FROM reengage.nudges n WHERE n.nudge_id = ANY (lost)
+		ON CONFLICT DO NOTHING;
+		RAISE NOTICE 'made % nudges without an outcome due again', cardinality(lost);
+	ELSIF missing = 'gone' THEN
+		PERFORM reengage_internal.lock('retention', VARIADIC '{}');
+		PERFORM reengage_internal.let_go(lost, NULL);
+		RAISE NOTICE 'deleted % nudges without an outcome; their ids stay known', cardinality(lost);
+	ELSE
+		SELECT min(n.requested_at) AS since, max(n.requested_at) AS upto INTO asked FROM reengage.nudges n WHERE n.nudge_id = ANY (lost);
+		SELECT sum(m.row_count - c.here) AS rows, min(m.day) AS since INTO counted
+		FROM (SELECT DISTINCT ON (n.day) n.day, n.row_count FROM reengage.lineage_manifest n ORDER BY n.day, n.as_of DESC, n.manifest_id DESC) m
+			LEFT JOIN (SELECT to_char(l.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, count(*) AS rows
+					   FROM reengage.lineage l GROUP BY 1) h ON h.day = m.day
+			LEFT JOIN reengage.pruned_days p ON p.day = m.day
+			CROSS JOIN LATERAL (SELECT coalesce(h.rows, 0) + coalesce(p.row_count, 0) AS here) c
+		WHERE m.row_count > c.here;
+		RAISE WARNING '% nudges have neither an outcome nor a place in the schedule, and stay so', cardinality(lost)
+			USING DETAIL = format('They were asked for from %s to %s UTC. They came in while triggers were off, or somebody has deleted rows of lineage or due: then they may have been sent.%s',
+					to_char(asked.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), to_char(asked.upto AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+					format(' By the manifest, %s rows of lineage are missing since %s.', counted.rows, counted.since)),
+				HINT = 'Decide: if none of them was sent, SELECT reengage.arm(missing => ''due''); if they were, or shall not be, SELECT reengage.arm(missing => ''gone'') deletes them and remembers their ids.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.settle_missing(text) IS
+	'what becomes of nudges that have neither an outcome nor a place in the schedule: they become due, or go; without a word they are only counted';
+
+CREATE FUNCTION reengage.arm(missing text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_mergejoin = off SET jit = off
@@ -62,10 +111,13 @@ DECLARE
 	armed_before boolean := reengage_internal.fence_complaint() IS NULL;
 	ended bigint;
 	gone bigint;
-	rescheduled bigint;
 	database oid := (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
 BEGIN
 	PERFORM reengage_internal.require_writable('cannot arm');
+	IF missing NOT IN ('due', 'gone') THEN
+		RAISE EXCEPTION 'invalid missing: "%"', reengage_internal.shown(missing)
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'It must be due or gone.';
+	END IF;
 	IF armed_before THEN
 		RAISE NOTICE 'already armed';
 	ELSE
@@ -88,7 +140,7 @@ BEGIN
 	-- whole tables are compared, which may have grown a thousandfold since this
 	-- session last planned that
 	DISCARD PLANS;
-	-- What has an outcome is not due, nor is what nobody asks for; what has none is.
+	-- What has an outcome is not due, nor is what nobody asks for.
 	DELETE FROM reengage.due d USING reengage.lineage l WHERE l.nudge_id = d.nudge_id;
 	GET DIAGNOSTICS ended = ROW_COUNT;
 	DELETE FROM reengage.due d WHERE NOT EXISTS (SELECT FROM reengage.nudges n WHERE n.nudge_id = d.nudge_id);
@@ -96,13 +148,7 @@ BEGIN
 	IF armed_before AND ended + gone > 0 THEN
 		RAISE NOTICE 'took % nudges out of the schedule that had an outcome, and % that were deleted', ended, gone;
 	END IF;
-	INSERT INTO reengage.due (nudge_id, server, requested_by, priority, due_at)
-	SELECT n.nudge_id, n.server, n.requested_by::name::text, n.priority, greatest(n.due_at, now())
-	FROM reengage.nudges n
-	WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
-	  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id)
-	ON CONFLICT DO NOTHING;
-	GET DIAGNOSTICS rescheduled = ROW_COUNT;
+	PERFORM reengage_internal.settle_missing(missing);
 	DELETE FROM reengage.unresolved u WHERE NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = u.nudge_id);
 	-- a restore may have made nudges due before it brought the key
 	UPDATE reengage.due d SET address_hash = own.address_hash
@@ -113,18 +159,15 @@ BEGIN
 				GROUP BY p.server, p.part) s
 			CROSS JOIN LATERAL unnest(s.nudge_ids, reengage_internal.own_customers(s.server, s.addresses, s.channels)) AS h (nudge_id, address_hash)) own
 	WHERE d.nudge_id = own.nudge_id AND d.address_hash IS DISTINCT FROM own.address_hash;
-	IF rescheduled > 0 THEN
-		RAISE NOTICE 'made % nudges without an outcome due again', rescheduled;
-	END IF;
 	PERFORM reengage.recount();
 	-- now, so that no application's first row of lineage holds up the worker's
 	PERFORM reengage_internal.lineage_position();
 	PERFORM reengage_internal.wake('-infinity');
 END
 $$;
-COMMENT ON FUNCTION reengage.arm() IS
-	'allows sending from this database in this cluster; first makes due exactly what has no outcome, also where it is armed already and somebody has changed tables by hand';
-GRANT EXECUTE ON FUNCTION reengage.arm() TO reengage_operator;
+COMMENT ON FUNCTION reengage.arm(text) IS
+	'allows sending from this database in this cluster; first takes out of the schedule what has an outcome or was deleted, also where it is armed already and somebody has changed tables by hand; missing: what becomes of nudges that have neither an outcome nor a place in the schedule, of which somebody may have deleted that they were sent: due, or gone (deleted, their ids stay known); without it they stay, and a warning counts them';
+GRANT EXECUTE ON FUNCTION reengage.arm(text) TO reengage_operator;
 
 CREATE FUNCTION reengage.disarm() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off

@@ -141,7 +141,10 @@ BEGIN
 				SELECT t.root AS conversation_id
 				UNION
 				SELECT l.conversation_id FROM reengage.lineage l
-				WHERE l.root_conversation_id = t.root AND l.server = n.server) c
+				WHERE l.root_conversation_id = t.root AND l.server = n.server
+				UNION
+				SELECT p.conversation_id FROM reengage.past_sessions p
+				WHERE p.root_conversation_id = t.root AND p.server = n.server) c
 		WHERE n.nudge_id = ANY (newer)
 	)
 	SELECT array_agg(DISTINCT o.nudge_id ORDER BY o.nudge_id) INTO older
@@ -172,7 +175,10 @@ AS $$
 			SELECT t.root AS conversation_id
 			UNION
 			SELECT l.conversation_id FROM reengage.lineage l
-			WHERE l.root_conversation_id = t.root AND l.server = t.server) c
+			WHERE l.root_conversation_id = t.root AND l.server = t.server
+			UNION
+			SELECT p.conversation_id FROM reengage.past_sessions p
+			WHERE p.root_conversation_id = t.root AND p.server = t.server) c
 		CROSS JOIN LATERAL (
 			SELECT n.nudge_id FROM reengage.nudges n
 			WHERE n.conversation_id = c.conversation_id AND n.server = t.server OFFSET 0) n

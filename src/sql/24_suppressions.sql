@@ -60,7 +60,10 @@ BEGIN
 			SELECT on_the_wire.root_conversation_id
 			UNION
 			SELECT l.conversation_id FROM reengage.lineage l
-			WHERE l.root_conversation_id = on_the_wire.root_conversation_id AND l.server = on_the_wire.server);
+			WHERE l.root_conversation_id = on_the_wire.root_conversation_id AND l.server = on_the_wire.server
+			UNION
+			SELECT p.conversation_id FROM reengage.past_sessions p
+			WHERE p.root_conversation_id = on_the_wire.root_conversation_id AND p.server = on_the_wire.server);
 	END IF;
 	asked := ARRAY(SELECT n.nudge_id FROM reengage.nudges n
 				   WHERE n.conversation_id = ANY (conversations) AND n.server = on_the_wire.server);

@@ -132,14 +132,27 @@ BEGIN
 		WHERE l.server = doubt.server AND l.root_conversation_id = doubt.root_conversation_id
 		  AND l.conversation_id = resolve.conversation_id)
 		AND NOT EXISTS (
+		SELECT FROM reengage.past_sessions p
+		WHERE p.server = doubt.server AND p.root_conversation_id = doubt.root_conversation_id
+		  AND p.conversation_id = resolve.conversation_id)
+		AND NOT EXISTS (
 		WITH RECURSIVE later (id) AS (
 			SELECT resolve.conversation_id
 			UNION
 			SELECT s.id FROM later CROSS JOIN LATERAL (
-				SELECT l.conversation_id AS id FROM reengage.lineage l
+				SELECT l.conversation_id AS id FROM reengage_internal.sessions l
 				WHERE l.server = doubt.server AND l.previous_conversation_id = later.id
 				OFFSET 0) s)
 		SELECT FROM later WHERE later.id = doubt.conversation_id);
+
+	-- of lineage the unique index knows
+	IF created AND EXISTS (
+		SELECT FROM reengage.past_sessions p
+		WHERE p.server = doubt.server AND p.previous_conversation_id = doubt.conversation_id) THEN
+		RAISE EXCEPTION 'conversation "%" has a successor already', doubt.conversation_id
+			USING ERRCODE = 'unique_violation',
+				  HINT = 'Resolve it as not_sent, or with the conversation that is its successor: reengage.thread() shows it.';
+	END IF;
 
 	INSERT INTO reengage.lineage
 		(lineage_id, nudge_id, server, outcome, reason, step, requested_conversation_id, conversation_id,

@@ -17,7 +17,7 @@ SELECT n.nudge_id, n.server, n.conversation_id AS requested_conversation_id, n.c
 			'server paused by ' || p.paused_by || coalesce(': ' || p.reason, ''),
 			pg_catalog.format('server %s: ', s.state) || s.reason || coalesce(', not before ' || s.until, '')
 			|| CASE WHEN s.detail IS NOT NULL THEN '; an operator sees why in reengage.health' ELSE '' END)
-		WHEN d.nudge_id IS NULL THEN 'it is missing from the schedule: an operator can put it back by reengage.arm()'
+		WHEN d.nudge_id IS NULL THEN 'it has neither an outcome nor a place in the schedule: whether it was sent, an operator has to say, by reengage.arm(missing => ...)'
 		WHEN d.hold IS NOT NULL THEN d.hold_reason
 		WHEN d.due_at > pg_catalog.now() THEN 'its time'
 		ELSE coalesce(

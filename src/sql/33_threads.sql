@@ -46,7 +46,14 @@ BEGIN
 		UNION
 		SELECT l.server, l.root_conversation_id FROM reengage.lineage l
 		WHERE hashtextextended(l.conversation_id, 0) = hashtextextended($1, 0)
-		  AND l.conversation_id = $1 AND l.generation > 0 AND ($2 IS NULL OR l.server = $2);
+		  AND l.conversation_id = $1 AND l.generation > 0 AND ($2 IS NULL OR l.server = $2)
+		UNION
+		SELECT p.server, p.root_conversation_id FROM reengage.past_sessions p
+		WHERE p.root_conversation_id = $1 AND ($2 IS NULL OR p.server = $2)
+		UNION
+		SELECT p.server, p.root_conversation_id FROM reengage.past_sessions p
+		WHERE hashtextextended(p.conversation_id, 0) = hashtextextended($1, 0)
+		  AND p.conversation_id = $1 AND ($2 IS NULL OR p.server = $2);
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'conversation "%" is in no thread', left($1, 200)
 			USING ERRCODE = 'no_data_found',
@@ -72,12 +79,19 @@ AS $$
 		   l.conversation_id, l.previous_conversation_id, l.status_seen,
 		   l.campaign, l.api_calls, l.nudge_id
 	FROM reengage_internal.find_threads($1, $2) t CROSS JOIN LATERAL (
-		SELECT * FROM reengage.lineage l
-		WHERE l.root_conversation_id = t.root_conversation_id AND l.server = t.thread_server OFFSET 0) l
+		SELECT l.server, l.generation, l.occurred_at, l.outcome, l.reason, l.conversation_id, l.previous_conversation_id,
+			l.status_seen, l.campaign, l.api_calls, l.nudge_id, l.lineage_id
+		FROM reengage.lineage l
+		WHERE l.root_conversation_id = t.root_conversation_id AND l.server = t.thread_server
+		UNION ALL
+		SELECT p.server, p.generation, p.occurred_at, 'session_created', 'pruned', p.conversation_id, p.previous_conversation_id,
+			NULL, NULL, NULL, NULL, p.lineage_id
+		FROM reengage.past_sessions p
+		WHERE p.root_conversation_id = t.root_conversation_id AND p.server = t.thread_server OFFSET 0) l
 	ORDER BY l.server, l.occurred_at, l.lineage_id
 $$;
 COMMENT ON FUNCTION reengage.thread(text, text) IS
-	'the whole story of the thread that a conversation belongs to, in order; without a server: of every server that knows the conversation';
+	'the story of the thread that a conversation belongs to, in order; of what was pruned only which session followed which (reason pruned); without a server: of every server that knows the conversation';
 GRANT EXECUTE ON FUNCTION reengage.thread(text, text) TO reengage_operator, reengage_reader;
 
 CREATE FUNCTION reengage_internal.diagram_text(words text, format text) RETURNS text

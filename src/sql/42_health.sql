@@ -198,8 +198,8 @@ SELECT h.subject, 'attention', h.detail, h.remedy FROM reengage_internal.foreign
 UNION ALL
 -- not EXISTS, which a planner may turn into a join with all of lineage
 SELECT 'schedule', 'attention',
-	pg_catalog.format('%s of the newest 1000 nudges are neither due nor ended: they were inserted while triggers were off, as by session_replication_role = replica', pg_catalog.count(*)),
-	'SELECT reengage.arm(); makes due what has no outcome.'
+	pg_catalog.format('%s of the newest 1000 nudges are neither due nor ended: they were inserted while triggers were off, as by session_replication_role = replica, or somebody has deleted rows of lineage or due', pg_catalog.count(*)),
+	'SELECT reengage.arm(); counts them all. If none was sent: SELECT reengage.arm(missing => ''due''); if they were: SELECT reengage.arm(missing => ''gone'');'
 FROM (SELECT n.nudge_id FROM reengage.nudges n ORDER BY n.nudge_id DESC LIMIT 1000) n
 WHERE (SELECT true FROM reengage.due d WHERE d.nudge_id = n.nudge_id LIMIT 1) IS NULL
   AND (SELECT true FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id LIMIT 1) IS NULL

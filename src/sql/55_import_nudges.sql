@@ -30,7 +30,12 @@ BEGIN
 				   WHERE l.root_conversation_id = c.conversation_id AND l.server = import_begin_threads.server LIMIT 1) IS NULL
 			  AND (SELECT true FROM reengage.lineage l
 				   WHERE hashtextextended(l.conversation_id, 0) = hashtextextended(c.conversation_id, 0)
-					 AND l.server = import_begin_threads.server AND l.conversation_id = c.conversation_id AND l.generation > 0 LIMIT 1) IS NULL;
+					 AND l.server = import_begin_threads.server AND l.conversation_id = c.conversation_id AND l.generation > 0 LIMIT 1) IS NULL
+			  AND (SELECT true FROM reengage.past_sessions p
+				   WHERE p.root_conversation_id = c.conversation_id AND p.server = import_begin_threads.server LIMIT 1) IS NULL
+			  AND (SELECT true FROM reengage.past_sessions p
+				   WHERE hashtextextended(p.conversation_id, 0) = hashtextextended(c.conversation_id, 0)
+					 AND p.server = import_begin_threads.server AND p.conversation_id = c.conversation_id LIMIT 1) IS NULL;
 			RETURN;
 		EXCEPTION WHEN unique_violation THEN
 			IF attempt = 0 THEN
@@ -109,6 +114,7 @@ BEGIN
 		SELECT c::reengage_internal.import_nudge
 		FROM (SELECT u.* FROM unnest(nudges) u ORDER BY u.nudge_id OFFSET 0) c
 		WHERE (SELECT true FROM reengage.nudges n WHERE n.nudge_id = c.nudge_id) IS NULL
+		  AND (SELECT true FROM reengage.pruned_nudges p WHERE p.nudge_id = c.nudge_id) IS NULL
 		  AND (SELECT true FROM reengage.nudges n
 			   WHERE n.conversation_id = c.conversation_id AND n.server = of_server
 				 AND n.campaign = of_campaign LIMIT 1) IS NULL

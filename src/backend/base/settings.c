@@ -6,6 +6,7 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 #include "utils/varlena.h"
 
 #include "base/compat.h"
@@ -13,6 +14,8 @@
 #include "base/shmem.h"
 
 PG_FUNCTION_INFO_V1(reengage_default_server_sql);
+PG_FUNCTION_INFO_V1(reengage_retention_sql);
+PG_FUNCTION_INFO_V1(reengage_tombstone_retention_sql);
 
 char	   *reengage_databases;
 char	   *reengage_default_server;
@@ -20,6 +23,11 @@ char	   *reengage_credentials_file;
 char	   *reengage_instance_key;
 int			reengage_sweep_interval;
 int			reengage_on_promotion;
+int			reengage_retention;
+int			reengage_tombstone_retention;
+
+/* As long as a policy may look back. */
+#define LONGEST_RETENTION (36500 * 24 * 60)
 
 static const struct config_enum_entry on_promotion_values[] = {
 	{"continue", ON_PROMOTION_CONTINUE, false},
@@ -53,6 +61,17 @@ check_credentials_file(char **value, void **extra, GucSource source)
 	if (**value != '\0' && !is_absolute_path(*value))
 	{
 		GUC_check_errdetail("\"%s\" is not an absolute path.", *value);
+		return false;
+	}
+	return true;
+}
+
+static bool
+check_retention(int *value, void **extra, GucSource source)
+{
+	if (*value != 0 && *value < 24 * 60)
+	{
+		GUC_check_errdetail("The shortest is a day; 0 is for ever.");
 		return false;
 	}
 	return true;
@@ -97,7 +116,40 @@ settings_define(void)
 							&reengage_sweep_interval, 300, 0, 24 * 60 * 60,
 							PGC_SIGHUP, GUC_UNIT_S,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("reengage.retention",
+							"Sets how long nudges that have ended stay, with their lineage.",
+							"The worker lets go of what is older, by whole days; what policies look back for stays longer. 0 keeps everything.",
+							&reengage_retention, 0, 0, LONGEST_RETENTION,
+							PGC_SIGHUP, GUC_UNIT_MIN,
+							check_retention, NULL, NULL);
+	DefineCustomIntVariable("reengage.tombstone_retention",
+							"Sets how long the ids of nudges that were let go stay known.",
+							"Who asks for one of them again asks for nothing. 0 keeps them for ever.",
+							&reengage_tombstone_retention, 0, 0, LONGEST_RETENTION,
+							PGC_SIGHUP, GUC_UNIT_MIN,
+							check_retention, NULL, NULL);
 	MarkGUCPrefixReserved("reengage");
+}
+
+static Datum
+minutes_as_interval(int minutes)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+
+	interval->time = minutes * USECS_PER_MINUTE;
+	return IntervalPGetDatum(interval);
+}
+
+Datum
+reengage_retention_sql(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(minutes_as_interval(reengage_retention));
+}
+
+Datum
+reengage_tombstone_retention_sql(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(minutes_as_interval(reengage_tombstone_retention));
 }
 
 Datum

@@ -10,6 +10,8 @@ extern char *reengage_credentials_file;
 extern char *reengage_instance_key;
 extern int	reengage_sweep_interval;	/* seconds */
 extern int	reengage_on_promotion;
+extern int	reengage_retention; /* minutes; 0: for ever */
+extern int	reengage_tombstone_retention;	/* likewise */
 
 /* What a server does whose instance key was armed on another timeline. */
 typedef enum OnPromotion

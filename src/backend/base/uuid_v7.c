@@ -50,6 +50,20 @@ uuid_v7_generate(pg_uuid_t *uuid)
 	uuid->data[8] = (uuid->data[8] & 0x3f) | 0x80;
 }
 
+bool
+uuid_v7_is_of(const pg_uuid_t *uuid, TimestampTz time, int64 tolerance)
+{
+	int64		milliseconds = 0;
+	int64		made_at;
+
+	if (uuid->data[6] >> 4 != 7)
+		return false;
+	for (int i = 0; i < 6; i++)
+		milliseconds = milliseconds << 8 | uuid->data[i];
+	made_at = milliseconds * 1000 - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	return made_at >= time - tolerance && made_at <= time + tolerance;
+}
+
 Datum
 reengage_uuid_v7(PG_FUNCTION_ARGS)
 {

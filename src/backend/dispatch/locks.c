@@ -7,6 +7,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 
+#include "base/compat.h"
 #include "dispatch/locks.h"
 
 static uint64
@@ -32,6 +33,7 @@ static const struct
 	[LOCK_TIP] = {"tip", ExclusiveLock},
 	[LOCK_IMPORT] = {"import", ExclusiveLock},
 	[LOCK_PUBLICATION] = {"publication", ExclusiveLock},
+	[LOCK_RETENTION] = {"retention", ExclusiveLock},
 };
 
 LockKind
@@ -122,6 +124,14 @@ lock_release(LockKind kind, uint64 number, LOCKMODE mode)
 	LOCKTAG		tag = lock_tag(kind, number);
 
 	LockRelease(&tag, mode, false);
+}
+
+bool
+lock_is_held(LockKind kind, uint64 number, LOCKMODE mode)
+{
+	LOCKTAG		tag = lock_tag(kind, number);
+
+	return lock_held_by_me(&tag, mode);
 }
 
 bool

@@ -25,10 +25,11 @@ typedef enum LockKind
 	LOCK_SERVER,				/* by its name; exclusive: nothing of it is begun */
 	LOCK_TIP,					/* by server and conversation; exclusive: whoever writes what follows it */
 	LOCK_IMPORT,				/* by its id; while a chunk of it is done */
-	LOCK_PUBLICATION			/* there is one: two that publish come one after the other */
+	LOCK_PUBLICATION,			/* there is one: two that publish come one after the other */
+	LOCK_RETENTION				/* there is one: who has it may delete what else is only inserted */
 } LockKind;
 
-#define LOCK_KINDS (LOCK_PUBLICATION + 1)
+#define LOCK_KINDS (LOCK_RETENTION + 1)
 
 /*
  * Of threads and customers.  Applications do not exclude each other: two of
@@ -60,6 +61,9 @@ extern LOCKTAG lock_tag(LockKind kind, uint64 number);
 extern bool lock_take(LockKind kind, uint64 number, LOCKMODE mode, bool wait);
 
 extern void lock_release(LockKind kind, uint64 number, LOCKMODE mode);
+
+/* Has this transaction taken it? */
+extern bool lock_is_held(LockKind kind, uint64 number, LOCKMODE mode);
 
 /* Could it be taken?  It is not, unless this transaction has it already. */
 extern bool lock_is_free(LockKind kind, uint64 number, LOCKMODE mode);

@@ -19,6 +19,7 @@
 PG_FUNCTION_INFO_V1(reengage_lock);
 PG_FUNCTION_INFO_V1(reengage_unlock);
 PG_FUNCTION_INFO_V1(reengage_is_locked);
+PG_FUNCTION_INFO_V1(reengage_holds_lock);
 PG_FUNCTION_INFO_V1(reengage_lock_kind);
 PG_FUNCTION_INFO_V1(reengage_lock_nudge);
 PG_FUNCTION_INFO_V1(reengage_nudge_locks);
@@ -115,6 +116,15 @@ reengage_lock(PG_FUNCTION_ARGS)
 	if (read_named_lock(fcinfo, &lock))
 		lock_take(lock.kind, lock.number, lock.mode, true);
 	PG_RETURN_VOID();
+}
+
+/* holds_lock(kind) */
+Datum
+reengage_holds_lock(PG_FUNCTION_ARGS)
+{
+	LockKind	kind = lock_kind_named(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	PG_RETURN_BOOL(lock_is_held(kind, lock_of_key(NULL, 0), lock_mode_of_sql(kind)));
 }
 
 /* unlock(kind, VARIADIC key) */

@@ -27,6 +27,7 @@
 #include "config/options.h"
 #include "nudge.h"
 #include "sms_segments.h"
+#include "store/asked_before.h"
 
 PG_FUNCTION_INFO_V1(reengage_is_conversation_id);
 PG_FUNCTION_INFO_V1(reengage_nudges_validate);
@@ -62,6 +63,7 @@ typedef struct AskedNudge
 	TimestampTz expires_at;
 	TimestampTz answered_since; /* 0: none */
 	TimestampTz requested_at;
+	pg_uuid_t	nudge_id;
 	Jsonb	   *detail;			/* NULL: none */
 } AskedNudge;
 
@@ -80,6 +82,7 @@ static const Column columns[] = {
 	COLUMN(TIME_OR_NEVER, AskedNudge, expires_at),
 	COLUMN(TIME, AskedNudge, answered_since),
 	COLUMN(TIME, AskedNudge, requested_at),
+	COLUMN(UUID, AskedNudge, nudge_id),
 };
 
 /* A server that rows name, who asks for them, and what its options say of nudges. */
@@ -431,6 +434,12 @@ check_here(Asking *asking, const AskedNudge *nudge)
 	check_answered_since(nudge);
 }
 
+static bool
+was_asked_before(const pg_uuid_t *nudge_id)
+{
+	return !nudge_id_is_new(nudge_id) && nudge_was_pruned(nudge_id);
+}
+
 Datum
 reengage_nudges_validate(PG_FUNCTION_ARGS)
 {
@@ -453,9 +462,11 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 	 * A row with another requested_at comes out of a dump; to refuse it now for
 	 * what is here would be to lose it.
 	 */
-	if (nudge.requested_at == GetCurrentTransactionStartTimestamp())
-		check_here(asking, &nudge);
-	return PointerGetDatum(trigger->tg_trigtuple);
+	if (nudge.requested_at != GetCurrentTransactionStartTimestamp())
+		return PointerGetDatum(trigger->tg_trigtuple);
+	check_here(asking, &nudge);
+	/* nobody can tell here whether it is ON CONFLICT DO NOTHING, and an error would end that, too */
+	return PointerGetDatum(was_asked_before(&nudge.nudge_id) ? NULL : trigger->tg_trigtuple);
 }
 
 Datum

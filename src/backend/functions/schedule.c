@@ -24,6 +24,7 @@
 #include "base/shmem.h"
 #include "config/options.h"
 #include "nudge.h"
+#include "store/asked_before.h"
 #include "store/lookup.h"
 #include "store/store.h"
 #include "store/store_asking.h"
@@ -89,7 +90,7 @@ typedef struct Scheduling
 	MemoryContext of_row;
 	TupleTableSlot *rows[ROWS_AT_ONCE]; /* that become due, until they are written */
 	int			nrows;
-	Lookup		lineage;		/* begun when the first row out of a dump comes */
+	Lookup		lineage;		/* begun when the first id comes that may have been asked for before */
 	bool		has_lineage;
 	Snapshot	snapshot;		/* that it is read with */
 	int			ended[ENDED_COUNT]; /* places in "lineage" */
@@ -336,6 +337,33 @@ count_ended(Scheduling *scheduling, TupleTableSlot *row)
 	return outcome != NULL;
 }
 
+/*
+ * Rows out of a dump are due if the dump says so in "due": what has no outcome
+ * there, as somebody has deleted it, is not.  Nor is an id whose row alone was
+ * deleted due again.
+ */
+static bool
+is_to_be_due(Scheduling *scheduling, TupleTableSlot *row)
+{
+	const pg_uuid_t *nudge_id = DatumGetUUIDP(value_of(scheduling, row, ASKED_NUDGE_ID));
+
+	if (!is_asked_now(scheduling, row))
+	{
+		if (!count_ended(scheduling, row))
+			tallies_add(scheduling->tallies, row, "due", NULL, 1);
+		return false;
+	}
+	if (nudge_id_is_new(nudge_id))
+		return true;
+	/* it was let go since the row was looked at, and its place in the index was free */
+	if (nudge_was_pruned(nudge_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("nudge %s was asked for before, and was pruned just now", DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(nudge_id)))),
+				 errhint("Ask again: it will have no effect.")));
+	return !count_ended(scheduling, row);
+}
+
 static void
 set_due(TupleTableSlot *due, int place, Datum value)
 {
@@ -389,7 +417,7 @@ add_due(Scheduling *scheduling, TupleTableSlot *row)
 	keep_due(scheduling, due);
 	tallies_add(scheduling->tallies, row, "due", NULL, 1);
 	note_wake(scheduling, &asker, DatumGetInt16(value_of(scheduling, row, ASKED_PRIORITY)), due_at);
-	if (scheduling->limits && is_asked_now(scheduling, row))
+	if (scheduling->limits)
 		note_asker(scheduling, &asker);
 }
 
@@ -401,7 +429,7 @@ add_all(Scheduling *scheduling, Tuplestorestate *rows, TupleTableSlot *row)
 		MemoryContext before = MemoryContextSwitchTo(scheduling->of_row);
 
 		slot_getallattrs(row);
-		if (is_asked_now(scheduling, row) || !count_ended(scheduling, row))
+		if (is_to_be_due(scheduling, row))
 			add_due(scheduling, row);
 		MemoryContextSwitchTo(before);
 		MemoryContextReset(scheduling->of_row);

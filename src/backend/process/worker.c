@@ -19,6 +19,7 @@
 #include "base/shmem.h"
 #include "dispatch/engine.h"
 #include "process/manifest.h"
+#include "process/retention.h"
 #include "process/worker.h"
 #include "store/tick.h"
 
@@ -142,6 +143,7 @@ reengage_worker_main(Datum arg)
 	ErrorContextCallback context = {.callback = say_which_worker, .arg = &slot};
 	Engine	   *engine;
 	Manifest	manifest;
+	Retention	retention;
 	int64		reported = 0;
 
 	connect_to(slot.database);
@@ -152,6 +154,7 @@ reengage_worker_main(Datum arg)
 	engine = engine_create(TICK_IN_WORKER);
 	engine_follow_from(engine, slot.followed);
 	manifest_init(&manifest);
+	retention_init(&retention);
 	while (!ShutdownRequestPending)
 	{
 		Wakes		wakes = shmem_take_wakes(place);
@@ -162,6 +165,7 @@ reengage_worker_main(Datum arg)
 		timeout = engine_turn(engine);
 		report_totals(place, engine, &reported);
 		timeout = manifest_turn(&manifest, engine_state(engine).condition, timeout);
+		timeout = retention_turn(&retention, &manifest, engine_state(engine), timeout);
 		engine_wait(engine, timeout);
 		CHECK_FOR_INTERRUPTS();
 		reload_settings(engine);

@@ -61,9 +61,9 @@ table_is_empty(const char *name)
 }
 
 static Lookup
-begin_lookup(const char *table, const char *index, int nkeys, RegProcedure equal, Snapshot snapshot)
+begin_lookup_in(Relation table, const char *index, int nkeys, RegProcedure equal, Snapshot snapshot)
 {
-	Lookup		lookup = {.table = open_table(table, AccessShareLock, ACL_SELECT)};
+	Lookup		lookup = {.table = table};
 
 	Assert(nkeys <= LOOKUP_KEYS_MAX);
 	lookup.index = open_index(index, AccessShareLock);
@@ -75,10 +75,22 @@ begin_lookup(const char *table, const char *index, int nkeys, RegProcedure equal
 	return lookup;
 }
 
+static Lookup
+begin_lookup(const char *table, const char *index, int nkeys, RegProcedure equal, Snapshot snapshot)
+{
+	return begin_lookup_in(open_table(table, AccessShareLock, ACL_SELECT), index, nkeys, equal, snapshot);
+}
+
 Lookup
 lookup_begin(const char *table, const char *index, Snapshot snapshot)
 {
 	return begin_lookup(table, index, 1, F_UUID_EQ, snapshot);
+}
+
+Lookup
+lookup_begin_for_all(const char *table, const char *index, Snapshot snapshot)
+{
+	return begin_lookup_in(table_open(relation_of(table), AccessShareLock), index, 1, F_UUID_EQ, snapshot);
 }
 
 Lookup

@@ -14,6 +14,7 @@
 #include "outcome_list.h"
 #include "store/lookup.h"
 #include "store/post_columns.h"
+#include "store/sessions.h"
 #include "store/statement.h"
 #include "store/store.h"
 #include "store/table_write.h"
@@ -45,7 +46,7 @@ ask_facts(const IntentRow *rows, int count, GateFacts *facts)
 	};
 	static Statement statement = {
 		"SELECT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = c.nudge_id OFFSET 0) AS due,"
-		" EXISTS (SELECT FROM reengage.lineage l"
+		" EXISTS (SELECT FROM reengage_internal.sessions l"
 		"   WHERE l.server = c.server AND l.previous_conversation_id = c.conversation_id OFFSET 0) AS superseded,"
 		" c.step = 'create' AND EXISTS (SELECT FROM reengage.lineage l"
 		"   WHERE l.server = c.server AND l.conversation_id = c.conversation_id"
@@ -77,7 +78,7 @@ ask_facts(const IntentRow *rows, int count, GateFacts *facts)
 		"     AND " IS_TEXT("l.address_hash", "c.address_hash") " AND l.server = c.server AND l.channel = c.channel"
 		"     AND l.outcome IN (" OUTCOMES_SENT ")"
 		"     AND l.conversation_id <> ALL (pg_catalog.string_to_array(c.passed_over, ','))"
-		"     AND NOT EXISTS (SELECT FROM reengage.lineage n"
+		"     AND NOT EXISTS (SELECT FROM reengage_internal.sessions n"
 		"       WHERE n.server = l.server AND n.previous_conversation_id = l.conversation_id OFFSET 0)"
 		"   ORDER BY l.occurred_at DESC LIMIT 1) other ON true"
 		" ORDER BY c.place",
@@ -92,7 +93,7 @@ ask_facts(const IntentRow *rows, int count, GateFacts *facts)
 typedef struct Looks
 {
 	Lookup		due;
-	Lookup		successors;
+	Sessions	sessions;
 	Lookup		in_doubt;
 	Lookup		customers;
 	bool		anything;		/* opt-outs, answers or unresolved calls */
@@ -103,7 +104,7 @@ static bool
 needs_asking(Looks *looks, const IntentRow *row, GateFacts *facts)
 {
 	facts->due = lookup_find_at(&looks->due, &row->places.due, &row->nudge_id) != NULL;
-	facts->superseded = lookup_has(&looks->successors, row->server, row->conversation_id);
+	facts->superseded = sessions_have_successor(&looks->sessions, row->server, row->conversation_id);
 	return looks->anything ||
 		(strcmp(row->step, step_name(STEP_CREATE)) == 0 &&
 		 (lookup_has(&looks->in_doubt, row->server, row->conversation_id) ||
@@ -116,7 +117,7 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	Looks		looks = {
 		.due = lookup_begin("due", "due_pkey", snapshot),
-		.successors = lookup_begin_texts("lineage", "lineage_successor", 2, snapshot),
+		.sessions = sessions_begin(snapshot, false),
 		.in_doubt = lookup_begin_texts("lineage", "lineage_in_doubt", 2, snapshot),
 		.customers = lookup_begin_number("lineage", "lineage_customer", snapshot),
 		.anything = !(table_is_empty("suppressions") && table_is_empty("answers") && table_is_empty("unresolved")),
@@ -134,7 +135,7 @@ store_check_gates(const IntentRow *rows, int count, GateFacts *facts)
 			asking[nasking++] = rows[i];
 		}
 	lookup_end(&looks.due);
-	lookup_end(&looks.successors);
+	sessions_end(&looks.sessions);
 	lookup_end(&looks.in_doubt);
 	lookup_end(&looks.customers);
 	UnregisterSnapshot(snapshot);

@@ -19,6 +19,7 @@
 #include "base/rows.h"
 #include "store/lookup.h"
 #include "store/post_columns.h"
+#include "store/sessions.h"
 #include "store/statement.h"
 #include "store/store.h"
 
@@ -67,8 +68,7 @@ typedef struct Asked
 	int			nudge_places[lengthof(nudge_columns)];
 	int			by_hand_places[READ_BY_HAND_COUNT];
 	/* where there may be more to know */
-	Lookup		led_on;
-	Lookup		successors;
+	Sessions	sessions;
 	bool		unresolved;		/* there may be calls to be made again */
 } Asked;
 
@@ -81,8 +81,7 @@ begin_asked(Asked *asked, Snapshot snapshot)
 	places_of_columns(RelationGetDescr(asked->nudges.table), nudge_columns, lengthof(nudge_columns), asked->nudge_places);
 	for (int i = 0; i < READ_BY_HAND_COUNT; i++)
 		asked->by_hand_places[i] = column_place(RelationGetDescr(asked->nudges.table), by_hand[i]);
-	asked->led_on = lookup_begin_number("lineage", "lineage_conversation", snapshot);
-	asked->successors = lookup_begin_texts("lineage", "lineage_successor", 2, snapshot);
+	asked->sessions = sessions_begin(snapshot, true);
 	asked->unresolved = !table_is_empty("unresolved");
 }
 
@@ -91,8 +90,7 @@ end_asked(Asked *asked)
 {
 	lookup_end(&asked->due);
 	lookup_end(&asked->nudges);
-	lookup_end(&asked->led_on);
-	lookup_end(&asked->successors);
+	sessions_end(&asked->sessions);
 }
 
 static Datum
@@ -186,8 +184,8 @@ read_asked(Asked *asked, const pg_uuid_t *nudge_id, LoadedNudge *nudge)
 static bool
 may_have_story(Asked *asked, const LoadedNudge *nudge)
 {
-	return asked->unresolved || lookup_may_have(&asked->led_on, nudge->conversation_id) ||
-		lookup_has(&asked->successors, nudge->server, nudge->conversation_id);
+	return asked->unresolved || sessions_may_lead_to(&asked->sessions, nudge->conversation_id) ||
+		sessions_have_successor(&asked->sessions, nudge->server, nudge->conversation_id);
 }
 
 /* The first of them may have a story. */
@@ -284,22 +282,19 @@ load_threads(LoadedNudge *nudges, int count)
 		 * operator is believed.
 		 */
 		" EXISTS (SELECT FROM pg_catalog.unnest(walk.conversations) WITH ORDINALITY AS w (conversation_id, place)"
-		"   CROSS JOIN LATERAL (SELECT l.nudge_id, l.address_hash FROM reengage.lineage l"
+		"   CROSS JOIN LATERAL (SELECT l.named_by, l.address_hash FROM reengage_internal.sessions l"
 		"     WHERE l.server = n.server AND l.previous_conversation_id = w.conversation_id"
-		"       AND l.outcome = 'session_created' AND l.reason IN ('named', 'joined_named') OFFSET 0) l"
+		"       AND l.named_by IS NOT NULL OFFSET 0) l"
 		"   WHERE w.place >= coalesce(pg_catalog.array_position(walk.conversations, n.conversation_id), 1)"
 		"     AND w.place < pg_catalog.cardinality(walk.conversations)"
 		"     AND l.address_hash IS DISTINCT FROM n.own_address_hash"
-		"     AND NOT EXISTS (SELECT FROM reengage.nudges m WHERE m.nudge_id = l.nudge_id"
-		"       AND (m.requested_by = n.asker OR EXISTS (SELECT FROM pg_catalog.pg_roles r"
-		"         WHERE r.rolname = m.requested_by AND pg_catalog.pg_has_role(r.oid, 'reengage_operator', 'USAGE') OFFSET 0)) OFFSET 0)) AS strange"
+		"     AND l.named_by <> n.asker AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r"
+		"       WHERE r.rolname = l.named_by AND pg_catalog.pg_has_role(r.oid, 'reengage_operator', 'USAGE') OFFSET 0)) AS strange"
 		" FROM BATCH AS n"
 		" CROSS JOIN LATERAL (SELECT coalesce(("
 		"   SELECT l.root_conversation_id FROM ("
-		"     SELECT * FROM reengage.lineage l"
+		"     SELECT * FROM reengage_internal.sessions l"
 		"     WHERE l.server = n.server AND " IS_TEXT("l.conversation_id", "n.conversation_id")
-		/* that it has one, but not so that the index of successors, read as a whole, looks as good */
-		"       AND l.generation > 0 AND coalesce(l.previous_conversation_id, '') <> ''"
 		"     OFFSET 0) l"
 		"   ORDER BY l.lineage_id LIMIT 1), n.conversation_id) AS root OFFSET 0) r"
 		" CROSS JOIN LATERAL ("
@@ -309,17 +304,17 @@ load_threads(LoadedNudge *nudges, int count)
 		"     UNION"
 		"     SELECT l.conversation_id"
 		"     FROM step CROSS JOIN LATERAL ("
-		"       SELECT * FROM reengage.lineage l"
+		"       SELECT * FROM reengage_internal.sessions l"
 		"       WHERE l.server = n.server AND l.previous_conversation_id = step.conversation_id"
 		"       OFFSET 0) l)"
 		"   SELECT pg_catalog.array_agg(step.conversation_id) AS conversations FROM step) walk"
 		" CROSS JOIN LATERAL ("
 		"   SELECT pg_catalog.array_to_string(walk.conversations, ',') AS path,"
-		"     (SELECT coalesce(l.called_at, l.occurred_at) FROM reengage.lineage l"
+		"     (SELECT l.made_at FROM reengage_internal.sessions l"
 		"      WHERE l.server = n.server AND l.previous_conversation_id"
 		"        = walk.conversations[pg_catalog.cardinality(walk.conversations) - 1] OFFSET 0) AS made_at,"
 		/* there the walk ended although it went on */
-		"     EXISTS (SELECT FROM reengage.lineage l"
+		"     EXISTS (SELECT FROM reengage_internal.sessions l"
 		"       WHERE l.server = n.server AND l.previous_conversation_id"
 		"         = walk.conversations[pg_catalog.cardinality(walk.conversations)] OFFSET 0) AS in_circles) p"
 		" LEFT JOIN LATERAL ("

@@ -12,6 +12,7 @@
 #include "base/rows.h"
 #include "store/lineage_insert.h"
 #include "store/lookup.h"
+#include "store/sessions.h"
 #include "store/statement.h"
 #include "store/store.h"
 #include "store/store_tallies.h"
@@ -49,7 +50,7 @@ walk_on(const SessionRow *rows, int count, bool *rings)
 		"   SELECT c.place, c.server, c.previous, c.conversation_id FROM BATCH AS c"
 		"   UNION"
 		"   SELECT later.place, later.server, later.previous, l.conversation_id"
-		"   FROM later CROSS JOIN LATERAL (SELECT * FROM reengage.lineage l"
+		"   FROM later CROSS JOIN LATERAL (SELECT * FROM reengage_internal.sessions l"
 		"     WHERE l.server = later.server AND l.previous_conversation_id = later.conversation_id OFFSET 0) l)"
 		" SELECT pg_catalog.bool_or(later.conversation_id = later.previous) FROM later"
 		" GROUP BY later.place ORDER BY later.place",
@@ -65,7 +66,7 @@ void
 store_find_rings(const SessionRow *rows, int count, bool *rings)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	Lookup		successors = lookup_begin_texts("lineage", "lineage_successor", 2, snapshot);
+	Sessions	sessions = sessions_begin(snapshot, false);
 	SessionRow *going_on = palloc(sizeof(SessionRow) * count);
 	int		   *places = palloc(sizeof(int) * count);
 	bool	   *found = palloc(sizeof(bool) * count);
@@ -75,12 +76,12 @@ store_find_rings(const SessionRow *rows, int count, bool *rings)
 	{
 		/* a session that nothing follows can only lead into itself */
 		rings[i] = strcmp(rows[i].conversation_id, rows[i].previous) == 0;
-		if (!lookup_has(&successors, rows[i].server, rows[i].conversation_id))
+		if (!sessions_have_successor(&sessions, rows[i].server, rows[i].conversation_id))
 			continue;
 		places[ngoing_on] = i;
 		going_on[ngoing_on++] = rows[i];
 	}
-	lookup_end(&successors);
+	sessions_end(&sessions);
 	UnregisterSnapshot(snapshot);
 	if (ngoing_on > 0)
 		walk_on(going_on, ngoing_on, found);

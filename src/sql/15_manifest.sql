@@ -178,8 +178,9 @@ BEGIN
 	END IF;
 
 	LOCK TABLE reengage.lineage_manifest IN SHARE ROW EXCLUSIVE MODE;
-	SELECT * INTO counted
-	FROM reengage_internal.measure_lineage(reengage_internal.start_of_day(day), reengage_internal.start_of_day(day + 1));
+	SELECT m.row_count + coalesce(p.row_count, 0) AS row_count, (m.digest + coalesce(p.digest, 0)) % 9007199254740992 AS digest INTO counted
+	FROM reengage_internal.measure_lineage(reengage_internal.start_of_day(day), reengage_internal.start_of_day(day + 1)) m
+		LEFT JOIN reengage.pruned_days p ON p.day = name;
 	IF NOT reengage_internal.record_manifest(day, counted.row_count, counted.digest) THEN
 		RAISE NOTICE 'day % was closed before, and nothing has changed', name;
 	END IF;
@@ -192,26 +193,31 @@ GRANT EXECUTE ON PROCEDURE reengage.close_day(date) TO reengage_operator;
 CREATE VIEW reengage.reconciliation AS
 SELECT m.day,
 	CASE
-		WHEN m.row_count > c.row_count THEN 'rows are missing'
-		WHEN m.row_count < c.row_count THEN 'more rows than counted'
-		WHEN m.digest <> c.digest THEN 'a row differs'
+		WHEN m.row_count > c.row_count + p.row_count THEN 'rows are missing'
+		WHEN m.row_count < c.row_count + p.row_count THEN 'more rows than counted'
+		WHEN m.digest <> (c.digest + p.digest) % 9007199254740992 THEN 'a row differs'
+		WHEN p.row_count > 0 THEN 'pruned'
 		ELSE 'equal'
 	END AS state,
-	m.row_count AS rows_counted, c.row_count AS rows_here,
-	m.digest AS digest_counted, c.digest AS digest_here, m.as_of
+	m.row_count AS rows_counted, c.row_count AS rows_here, p.row_count AS rows_pruned,
+	m.digest AS digest_counted, c.digest AS digest_here, p.digest AS digest_pruned, m.as_of
 FROM (SELECT DISTINCT ON (n.day) * FROM reengage.lineage_manifest n
 	  ORDER BY n.day, n.as_of DESC, n.manifest_id DESC) m
 	CROSS JOIN LATERAL reengage_internal.measure_lineage(
 		reengage_internal.start_of_day(m.day::pg_catalog.date),
-		reengage_internal.start_of_day(m.day::pg_catalog.date OPERATOR(pg_catalog.+) 1)) c;
+		reengage_internal.start_of_day(m.day::pg_catalog.date OPERATOR(pg_catalog.+) 1)) c
+	LEFT JOIN reengage.pruned_days d ON d.day = m.day
+	CROSS JOIN LATERAL (SELECT coalesce(d.row_count, 0) AS row_count, coalesce(d.digest, 0) AS digest) p;
 COMMENT ON VIEW reengage.reconciliation IS
 	'for each closed day: what the manifest says and what lineage holds here, in the database that wrote it or in one that the rows were replicated to; reads all rows of the days that are asked for';
 COMMENT ON COLUMN reengage.reconciliation.day IS 'YYYY-MM-DD, in UTC';
 COMMENT ON COLUMN reengage.reconciliation.state IS
-	'equal; rows are missing; more rows than counted (they came late: close_day() counts again); a row differs';
+	'equal; pruned (what is here and what was pruned make what was counted); rows are missing; more rows than counted (they came late: close_day() counts again); a row differs';
 COMMENT ON COLUMN reengage.reconciliation.rows_counted IS 'rows, by the newest row of the manifest';
 COMMENT ON COLUMN reengage.reconciliation.rows_here IS 'rows that are here';
+COMMENT ON COLUMN reengage.reconciliation.rows_pruned IS 'rows that prune() has let go, where it did so';
 COMMENT ON COLUMN reengage.reconciliation.digest_counted IS 'the sum of their digests, by the manifest';
 COMMENT ON COLUMN reengage.reconciliation.digest_here IS 'the sum of the digests here';
+COMMENT ON COLUMN reengage.reconciliation.digest_pruned IS 'the sum of the digests of what was pruned';
 COMMENT ON COLUMN reengage.reconciliation.as_of IS 'when the row of the manifest was written';
 GRANT SELECT ON reengage.reconciliation TO reengage_operator, reengage_reader;

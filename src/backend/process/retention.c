@@ -1,0 +1,142 @@
+/*
+ * retention.c: when to let go of what is old, and how much at a time.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/timestamp.h"
+
+#include "base/settings.h"
+#include "process/retention.h"
+#include "store/store_retention.h"
+#include "store/tick.h"
+
+/* What failed is tried again after this. */
+#define PAUSE_MS (60 * 1000)
+
+/* So long nobody notices that the clock was set past midnight. */
+#define LONGEST_SLEEP_MS (60 * 60 * 1000)
+
+/* Rows in one transaction: some ten milliseconds, in which no reply is read. */
+#define PART_ROWS 200
+
+/* Of these a row takes a hundredth of the time. */
+#define REST_ROWS 5000
+
+/*
+ * A part is followed by a pause, so many times as long as it took: a tenth of the
+ * time while nudges are under way, half of it while there are none.
+ */
+#define PAUSES_WHEN_BUSY 9
+#define PAUSES_WHEN_IDLE 1
+
+/* Timestamps count from a midnight in UTC, and the days are equally long. */
+static TimestampTz
+midnight_after(TimestampTz now)
+{
+	return (now / USECS_PER_DAY + 1) * USECS_PER_DAY;
+}
+
+static void
+begin_pass(Retention *retention)
+{
+	retention->next_midnight = DT_NOBEGIN;
+	retention->since = DT_NOBEGIN;
+	retention->at_rest = false;
+}
+
+void
+retention_init(Retention *retention)
+{
+	memset(retention, 0, sizeof(Retention));
+	begin_pass(retention);
+}
+
+static void
+prune_something(void *argument)
+{
+	Retention  *retention = argument;
+
+	if (!retention->at_rest)
+		retention->at_rest = !store_prune_part(&retention->since, PART_ROWS);
+	else if (!store_prune_rest(REST_ROWS))
+	{
+		begin_pass(retention);
+		retention->next_midnight = midnight_after(GetCurrentTransactionStartTimestamp());
+	}
+}
+
+static void
+note_failure(Retention *retention, ErrorData *error)
+{
+	if (!retention->failed)
+		tick_log(error);
+	FreeErrorData(error);
+	retention->failed = true;
+	retention->not_before = monotonic_after(monotonic_now(), PAUSE_MS);
+}
+
+/* One transaction; what it did is believed when it has committed. */
+static void
+make_step(Retention *retention, bool busy)
+{
+	Retention	after = *retention;
+	Monotonic	began = monotonic_now();
+	ErrorData  *error;
+	bool		installed = tick_run(TICK_IN_WORKER, prune_something, &after, &error);
+
+	/* whoever set the latch while the transaction waited for something is not lost */
+	SetLatch(MyLatch);
+	if (error != NULL)
+		note_failure(retention, error);
+	else if (installed)
+	{
+		Monotonic	ended = monotonic_now();
+		int64		took = Max(1, monotonic_ms_until(ended, began));
+
+		*retention = after;
+		retention->failed = false;
+		retention->not_before = monotonic_after(ended, took * (busy ? PAUSES_WHEN_BUSY : PAUSES_WHEN_IDLE));
+	}
+}
+
+/* Milliseconds until the next part; 0: now. */
+static long
+next_part(const Retention *retention)
+{
+	Clocks		clocks = clocks_read();
+	long		pause = (long) monotonic_ms_until(retention->not_before, clocks.now);
+
+	if (retention->next_midnight <= clocks.wall)
+		return pause;
+	return Max(pause, Min(TimestampDifferenceMilliseconds(clocks.wall, retention->next_midnight), LONGEST_SLEEP_MS));
+}
+
+/* Another setting, and another day that may go, begin it anew. */
+static void
+follow_changes(Retention *retention, const Manifest *manifest)
+{
+	if (retention->minutes != reengage_retention || (retention->day_is_counted && !manifest->counting))
+		begin_pass(retention);
+	retention->minutes = reengage_retention;
+	retention->day_is_counted = manifest->counting;
+}
+
+long
+retention_turn(Retention *retention, const Manifest *manifest, EngineState state, long timeout)
+{
+	long		pause;
+
+	/* a copy is for those who look at it */
+	if (state.condition != ENGINE_DISPATCHING)
+		return timeout;
+	follow_changes(retention, manifest);
+	if (retention->minutes == 0)
+		return timeout;
+	if (next_part(retention) == 0)
+		make_step(retention, state.in_flight > 0);
+	pause = next_part(retention);
+	return timeout < 0 ? pause : Min(timeout, pause);
+}

@@ -1,0 +1,18 @@
+/*
+ * asked_before.h: whether an id was asked for before, by nudges that retention
+ * has let go.
+ */
+#ifndef REENGAGE_ASKED_BEFORE_H
+#define REENGAGE_ASKED_BEFORE_H
+
+#include "postgres.h"
+
+#include "utils/uuid.h"
+
+/* Is the id so new that no nudge with it can have ended before today?  Most are. */
+extern bool nudge_id_is_new(const pg_uuid_t *nudge_id);
+
+/* Was it let go?  Whoever asks needs no right for that; what others have committed by now counts. */
+extern bool nudge_was_pruned(const pg_uuid_t *nudge_id);
+
+#endif
