@@ -63,7 +63,7 @@ SELECT n.conversation_id, d.priority FROM reengage.nudges n JOIN reengage.due d 
 DROP TRIGGER zz_follow ON reengage.nudges;
 DROP TRIGGER zz_change ON reengage.nudges;
 
--- out of a dump: what has an outcome is not due
+-- out of a dump, which says itself what is due
 INSERT INTO reengage.lineage (nudge_id, server, outcome, requested_conversation_id, conversation_id,
 	root_conversation_id, generation, attempts, api_calls, api_calls_saved, requested_at, due_at, occurred_at)
 SELECT ('0197e2f4-0000-7000-8000-0000000001' || lpad(n::text, 2, '0'))::uuid, 'gone', 'notified', 'y', 'y', 'y', 0, 1, 2, 0, now(), now(), now() FROM generate_series(0, 9) n;

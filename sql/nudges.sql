@@ -157,7 +157,7 @@ SELECT * FROM reengage.nudge_status;
 RESET ROLE;
 
 -- a row that comes out of a dump is not refused for what changed since, and
--- is due only if it has no outcome
+-- is due only if the dump says so
 INSERT INTO reengage.lineage (nudge_id, server, outcome, requested_conversation_id, conversation_id,
 	root_conversation_id, generation, attempts, api_calls, api_calls_saved, requested_at, due_at, occurred_at)
 VALUES ('01900000-0000-7000-8000-000000000002', 'gone', 'notified', 'r1', 'r1', 'r1', 0, 1, 2, 0,
@@ -169,6 +169,8 @@ INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message, time_zo
 INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message, supersedes, requested_at) VALUES
 	('01900000-0000-7000-8000-000000000004', 'gone', 'r2', 'hi', true, '2025-01-02');
 SELECT nudge_id, server FROM reengage.due WHERE server = 'gone';
+INSERT INTO reengage.due (nudge_id, server, requested_by, priority, due_at)
+SELECT n.nudge_id, n.server, n.requested_by, n.priority, n.due_at FROM reengage.nudges n WHERE n.conversation_id = 'r2';
 SELECT subject, state, detail, remedy FROM reengage.health WHERE subject LIKE 'backlog of%';
 
 DROP OWNED BY regress_reengage_app, regress_reengage_stranger;

@@ -105,6 +105,8 @@ INSERT INTO reengage.nudges (conversation_id, message, campaign, time_zone, expi
 -- it was known where the dump was made
 INSERT INTO reengage.nudges (conversation_id, message, campaign, time_zone, requested_at)
 VALUES ('live-quiet-7', 'hi', 'night', 'Europe/Nowhere', '2026-01-01');
+INSERT INTO reengage.due (nudge_id, server, requested_by, priority, due_at)
+SELECT n.nudge_id, n.server, n.requested_by, n.priority, n.due_at FROM reengage.nudges n WHERE n.conversation_id = 'live-quiet-7';
 CALL reengage.run();
 SELECT requested_conversation_id, state, regexp_replace(reason, '\d+-.*\d:\d\d', 'then') AS reason,
 	next_attempt_at = (SELECT date_trunc('minute', created_at) + interval '2 hours' FROM reengage.policies WHERE campaign = 'night') AS at_the_end,

@@ -19,7 +19,7 @@ LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_is_locked';
 COMMENT ON FUNCTION reengage_internal.is_locked(text, text[]) IS
 	'whether another transaction has this lock';
-GRANT EXECUTE ON FUNCTION reengage_internal.is_locked(text, text[]) TO reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage_internal.is_locked(text, text[]) TO reengage_operator, reengage_worker;
 
 CREATE FUNCTION reengage_internal.holds_lock(kind text) RETURNS boolean
 LANGUAGE C STRICT VOLATILE

@@ -31,6 +31,10 @@ AS $$
 DECLARE
 	id uuid := reengage.uuid_v7();
 BEGIN
+	IF EXISTS (SELECT FROM reengage.nudges n WHERE n.nudge_id = ask_again.nudge_id AND n.message = reengage_internal.erased()) THEN
+		RAISE EXCEPTION 'nudge % cannot be asked for again', nudge_id
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'Its customer was forgotten, and its message erased.';
+	END IF;
 	INSERT INTO reengage.nudges
 		(nudge_id, server, conversation_id, message, address, channel, when_closed, priority,
 		 expires_at, time_zone, campaign, detail, repeats, requested_by, when_answered, answered_since)

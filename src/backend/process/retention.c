@@ -16,6 +16,9 @@
 /* What failed is tried again after this. */
 #define PAUSE_MS (60 * 1000)
 
+/* prune() or forget() is at work, whom nobody waits for. */
+#define BUSY_PAUSE_MS 1000
+
 /* So long nobody notices that the clock was set past midnight. */
 #define LONGEST_SLEEP_MS (60 * 60 * 1000)
 
@@ -59,6 +62,9 @@ prune_something(void *argument)
 {
 	Retention  *retention = argument;
 
+	retention->waits = store_retention_is_busy();
+	if (retention->waits)
+		return;
 	if (!retention->at_rest)
 		retention->at_rest = !store_prune_part(&retention->since, PART_ROWS);
 	else if (!store_prune_rest(REST_ROWS))
@@ -98,6 +104,8 @@ make_step(Retention *retention, bool busy)
 
 		*retention = after;
 		retention->failed = false;
+		if (retention->waits)
+			took = BUSY_PAUSE_MS;
 		retention->not_before = monotonic_after(ended, took * (busy ? PAUSES_WHEN_BUSY : PAUSES_WHEN_IDLE));
 	}
 }

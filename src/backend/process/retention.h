@@ -24,6 +24,7 @@ typedef struct Retention
 	TimestampTz since;			/* what was recorded before this was looked at */
 	bool		at_rest;		/* nudges and lineage are done; what is beside them is not */
 	bool		day_is_counted; /* the manifest is at it */
+	bool		waits;			/* for somebody who prunes or erases */
 	bool		failed;			/* which was said */
 } Retention;
 

@@ -21,6 +21,15 @@ typedef struct PrunedRest
 } PrunedRest;
 
 bool
+store_retention_is_busy(void)
+{
+	static Statement statement = {"SELECT reengage_internal.is_locked('retention', VARIADIC '{}')"};
+
+	execute(&statement, NULL, SPI_OK_SELECT);
+	return result_bool(0);
+}
+
+bool
 store_prune_part(TimestampTz *since, int rows)
 {
 	static const Column columns[] = {COLUMN(TIME, PrunedPart, pruned_to)};

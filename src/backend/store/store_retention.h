@@ -8,6 +8,9 @@
 
 #include "datatype/timestamp.h"
 
+/* Does somebody else prune, or erase? */
+extern bool store_retention_is_busy(void);
+
 /*
  * Lets go of about so many rows that were recorded since *since, which moves on.
  * False: there are no more of them.

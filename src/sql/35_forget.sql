@@ -1,0 +1,162 @@
+--
+-- Erasing one person, on demand.
+--
+CREATE TABLE reengage.erasures (
+	erasure_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	kind text NOT NULL,
+	erased_by text NOT NULL DEFAULT session_user,
+	erased_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	cancelled bigint NOT NULL,
+	nudges bigint NOT NULL,
+	lineage bigint NOT NULL,
+	rejects bigint NOT NULL,
+	CONSTRAINT erasures_pkey PRIMARY KEY (erasure_id),
+	CONSTRAINT erasures_kind_check CHECK (kind IN ('address', 'conversation'))
+);
+COMMENT ON TABLE reengage.erasures IS 'that forget() was called, by whom, and how much it was; not of whom; append-only';
+COMMENT ON COLUMN reengage.erasures.erasure_id IS 'identity of the row, ordered by time';
+COMMENT ON COLUMN reengage.erasures.kind IS 'what was named: address or conversation';
+COMMENT ON COLUMN reengage.erasures.erased_by IS 'who was logged in';
+COMMENT ON COLUMN reengage.erasures.erased_at IS 'when the transaction began';
+COMMENT ON COLUMN reengage.erasures.cancelled IS 'nudges that were due, and were cancelled first';
+COMMENT ON COLUMN reengage.erasures.nudges IS 'nudges whose message, address and detail are gone';
+COMMENT ON COLUMN reengage.erasures.lineage IS 'rows of lineage, and of past_sessions, that tell no customer any more';
+COMMENT ON COLUMN reengage.erasures.rejects IS 'rejected records of imports that were deleted';
+SELECT pg_catalog.pg_extension_config_dump('reengage.erasures', '');
+GRANT SELECT ON reengage.erasures TO reengage_operator;
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.erasures
+	FOR EACH STATEMENT EXECUTE FUNCTION reengage_internal.refuse_change();
+
+CREATE FUNCTION reengage_internal.erased() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT '(erased)' $$;
+COMMENT ON FUNCTION reengage_internal.erased() IS 'what the message of a nudge is whose customer was forgotten';
+
+-- All of nudges is read: an address has no index, and what lineage knows of a nudge
+-- that ended before any look is not whose it was.
+CREATE FUNCTION reengage_internal.nudges_naming(hashes text[], of_server text) RETURNS uuid[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	SELECT array_agg(h.nudge_id)
+	FROM (SELECT p.server, array_agg(p.nudge_id) AS nudge_ids, array_agg(p.address) AS addresses, array_agg(p.channel) AS channels
+		  FROM (SELECT n.nudge_id, n.server, n.address, n.channel, row_number() OVER (PARTITION BY n.server) / 10000 AS part
+				FROM reengage.nudges n WHERE n.address IS NOT NULL AND n.server = coalesce(of_server, n.server)) p
+		  GROUP BY p.server, p.part) s
+		CROSS JOIN LATERAL unnest(s.nudge_ids, reengage_internal.own_customers(s.server, s.addresses, s.channels)) AS h (nudge_id, address_hash)
+	WHERE h.address_hash = ANY (hashes)
+$$;
+COMMENT ON FUNCTION reengage_internal.nudges_naming(text[], text) IS 'the nudges, ended or not, that name the address of a customer';
+
+CREATE FUNCTION reengage_internal.lineage_of(hashes text[], servers text[], roots text[]) RETURNS uuid[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+	WITH threads AS (
+		SELECT DISTINCT l.server, l.root_conversation_id FROM reengage.lineage l
+		WHERE hashtextextended(l.address_hash, 0) = ANY (ARRAY(SELECT hashtextextended(h, 0) FROM unnest(hashes) h))
+		  AND l.address_hash = ANY (hashes) AND l.server = ANY (servers)
+		UNION
+		SELECT r.server, r.root FROM unnest(servers, roots) AS r (server, root) WHERE r.root IS NOT NULL
+	)
+	SELECT array_agg(l.lineage_id)
+	FROM threads t CROSS JOIN LATERAL (
+		SELECT l.lineage_id FROM reengage.lineage l
+		WHERE l.root_conversation_id = t.root_conversation_id AND l.server = t.server OFFSET 0) l
+$$;
+COMMENT ON FUNCTION reengage_internal.lineage_of(text[], text[], text[]) IS
+	'the rows of lineage of threads: those that a customer was in at these servers, or those that are named';
+
+CREATE FUNCTION reengage_internal.erase(nudge_ids uuid[], lineage_ids uuid[], OUT nudges bigint, OUT lineage bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+BEGIN
+	PERFORM reengage_internal.lock('retention', VARIADIC '{}');
+	UPDATE reengage.nudges n SET message = reengage_internal.erased(), address = NULL, detail = NULL, time_zone = NULL
+	WHERE n.nudge_id = ANY (nudge_ids)
+	  AND (n.message <> reengage_internal.erased() OR num_nonnulls(n.address, n.detail, n.time_zone) > 0);
+	GET DIAGNOSTICS nudges = ROW_COUNT;
+	-- nothing of this is in lineage_digest()
+	UPDATE reengage.lineage l
+	SET address_hash = NULL, detail = NULL, api_error_message = NULL, correlation_id = NULL, message_id = NULL
+	WHERE l.lineage_id = ANY (lineage_ids)
+	  AND num_nonnulls(l.address_hash, l.detail, l.api_error_message, l.correlation_id, l.message_id) > 0;
+	GET DIAGNOSTICS lineage = ROW_COUNT;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.erase(uuid[], uuid[]) IS
+	'takes out of nudges and lineage what tells of a person; what was counted stays, and so do the ids of conversations';
+
+CREATE FUNCTION reengage.forget(
+	address text DEFAULT NULL,
+	conversation_id text DEFAULT NULL,
+	channel text DEFAULT NULL,
+	server text DEFAULT NULL,
+	OUT cancelled bigint, OUT nudges bigint, OUT lineage bigint, OUT rejects bigint, OUT for_copies text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+DECLARE
+	hashes text[];
+	roots text[];
+	servers text[];
+	labels text;
+	late bigint;
+	nudge_ids uuid[];
+	lineage_ids uuid[];
+	conversations text[];
+	further bigint;
+BEGIN
+	PERFORM reengage_internal.require_writable('nobody can be forgotten on');
+	PERFORM reengage_internal.require_read_committed('nobody can be forgotten');
+	SELECT array_agg(s.address_hash) FILTER (WHERE s.address_hash IS NOT NULL), array_agg(s.root_conversation_id) FILTER (WHERE s.root_conversation_id IS NOT NULL),
+		string_agg(DISTINCT s.kind || ' ' || s.label, ' or ')
+	INTO hashes, roots, labels
+	FROM reengage_internal.suppression_subject(address, forget.conversation_id, reengage_internal.require_channel(channel), server) s;
+
+	IF hashes IS NOT NULL THEN
+		SELECT c.cancelled, c.too_late INTO cancelled, late
+		FROM reengage_internal.cancel_customer_for(address, NULL, server, channel, session_user, true) c;
+		SELECT array_agg(DISTINCT l.server) INTO servers FROM reengage.lineage l
+		WHERE hashtextextended(l.address_hash, 0) = ANY (ARRAY(SELECT hashtextextended(h, 0) FROM unnest(hashes) h))
+		  AND l.address_hash = ANY (hashes) AND l.server = coalesce(forget.server, l.server);
+	ELSE
+		SELECT c.cancelled, c.too_late INTO cancelled, late
+		FROM reengage_internal.cancel_thread_for(forget.conversation_id, server, NULL, session_user, true) c;
+		servers := array_fill(coalesce(server, reengage.default_server()), ARRAY[cardinality(roots)]);
+	END IF;
+	IF late > 0 THEN
+		RAISE EXCEPTION '% calls to them may be on the wire', late
+			USING ERRCODE = 'object_in_use', HINT = 'Call it again when they have ended: reengage.open_nudges shows them.';
+	END IF;
+
+	lineage_ids := reengage_internal.lineage_of(hashes, servers, roots);
+	SELECT array_agg(DISTINCT l.nudge_id) FILTER (WHERE l.nudge_id IS NOT NULL),
+		array_agg(DISTINCT l.conversation_id) || array_agg(DISTINCT l.root_conversation_id) || array_agg(DISTINCT l.requested_conversation_id)
+	INTO nudge_ids, conversations FROM reengage.lineage l WHERE l.lineage_id = ANY (lineage_ids);
+	nudge_ids := nudge_ids || CASE WHEN hashes IS NOT NULL THEN reengage_internal.nudges_naming(hashes, server) END;
+	lineage_ids := lineage_ids || ARRAY(SELECT l.lineage_id FROM reengage.lineage l WHERE l.nudge_id = ANY (nudge_ids));
+	SELECT e.nudges, e.lineage INTO nudges, lineage FROM reengage_internal.erase(nudge_ids, lineage_ids) e;
+	UPDATE reengage.past_sessions p SET address_hash = NULL WHERE p.address_hash = ANY (hashes) AND p.server = coalesce(forget.server, p.server);
+	GET DIAGNOSTICS further = ROW_COUNT;
+	lineage := lineage + further;
+	DELETE FROM reengage.answers a
+	WHERE a.address_hash = ANY (hashes) OR (a.root_conversation_id = ANY (roots) AND a.server = ANY (servers));
+	rejects := reengage_internal.import_forget(address, conversations || roots);
+
+	IF cancelled + nudges + lineage + rejects = 0 THEN
+		RAISE NOTICE 'nothing is known of %', labels
+			USING HINT = 'It was forgotten before, or is spelled differently: the channel, and default_country_code of the server, say how an address is read.';
+		RETURN;
+	END IF;
+	INSERT INTO reengage.erasures (kind, cancelled, nudges, lineage, rejects)
+	VALUES (CASE WHEN hashes IS NULL THEN 'conversation' ELSE 'address' END, forget.cancelled, forget.nudges, forget.lineage, forget.rejects);
+	for_copies := concat('UPDATE lineage SET address_hash = NULL, detail = NULL, api_error_message = NULL, correlation_id = NULL, message_id = NULL WHERE (server, root_conversation_id) IN (',
+		(SELECT string_agg(format('(%L, %L)', t.server, t.root_conversation_id), ', ' ORDER BY t.server, t.root_conversation_id)
+		 FROM (SELECT DISTINCT l.server, l.root_conversation_id FROM reengage.lineage l WHERE l.lineage_id = ANY (lineage_ids)) t), ')',
+		' OR address_hash IN (' || (SELECT string_agg(quote_literal(h), ', ' ORDER BY h) FROM unnest(hashes) h) || ')', ';');
+END
+$$;
+COMMENT ON FUNCTION reengage.forget(text, text, text, text) IS
+	'erases a person, named as in suppress(): cancels what is due, then takes message, address and detail out of nudges, and what tells of the customer out of lineage, of all threads that the address or conversation belongs to, and deletes answers and rejected records; counts, outcomes and the ids of conversations stay, and so does an opt-out; for_copies: what to do where lineage was replicated to; again: nothing is left to do';
+GRANT EXECUTE ON FUNCTION reengage.forget(text, text, text, text) TO reengage_operator;

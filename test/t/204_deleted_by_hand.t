@@ -1,0 +1,136 @@
+# Whatever somebody deletes by hand, in whichever way: nobody is written to twice
+# for it.  What is missing is counted, and people decide.
+use strict;
+use warnings FATAL => 'all';
+
+use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for poll_until lineage outcome
+  count_due health psql_stderr);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $simulator = start_simulator();
+my $node = new_node('main', preload => 1);
+create_extension($node, $simulator);
+
+sub sql { my ($statement, $database) = @_; return $node->safe_psql($database // 'postgres', $statement); }
+
+my $replica = 'SET session_replication_role = replica;';
+my $round = 0;
+
+# Some that have ended, one that is due for later, one by an id of the caller's own.
+my @sent;
+sub history
+{
+	$round++;
+	nudge($node, "$_-$round") for qw(live-a live-b closed-c);
+	nudge($node, "live-own-$round", nudge_id => "'00000000-0000-4000-8000-" . sprintf('%012d', $round) . q{'});
+	nudge($node, "live-later-$round", due_at => "now() + '1 h'");
+	wait_until_ended($node, where => qq(n.due_at <= now()));
+	push @sent, "live-a-$round", "live-b-$round", "closed-c-$round", "live-own-$round";
+	return;
+}
+
+# Effects of what was sent, once each.
+sub effects { return join ' ', map { scalar(grep { $_->{verb} ne 'check' } $simulator->effects("id=$_")) } @sent; }
+sub arm { my ($missing) = @_; return psql_stderr($node, 'SELECT reengage.arm(' . ($missing ? "missing => '$missing'" : '') . ')'); }
+
+# Nothing is on its way: what is asked for now has been sent.
+sub settled
+{
+	nudge($node, 'live-settled-' . ++$round);
+	return wait_until_ended($node, where => qq(n.conversation_id = 'live-settled-$round'));
+}
+
+# The worker was away, and comes back armed.
+sub rearm
+{
+	my ($missing) = @_;
+
+	sql('SELECT reengage.disarm()');
+	my $said = arm($missing);
+	settled();
+	return $said;
+}
+
+my $stay = qr/WARNING:  (\d+) nudges have neither an outcome nor a place in the schedule, and stay so\nDETAIL:  They were asked for from .* to .* UTC\..*\nHINT:  Decide: if none of them was sent, SELECT reengage.arm\(missing => 'due'\)/;
+
+for my $way (
+	[ 'lineage, as a replica', "$replica DELETE FROM reengage.lineage", 4 ],
+	[ 'lineage, without its trigger', 'ALTER TABLE reengage.lineage DISABLE TRIGGER append_only; DELETE FROM reengage.lineage; ALTER TABLE reengage.lineage ENABLE TRIGGER append_only', 4 ],
+	[ 'all of lineage at once', "$replica TRUNCATE reengage.lineage", 4 ],
+	[ 'lineage, by whoever says to be prune()', q{BEGIN; SELECT reengage_internal.lock('retention', VARIADIC '{}'); DELETE FROM reengage.lineage; COMMIT}, 4 ],
+	[ 'a part of lineage', "$replica DELETE FROM reengage.lineage WHERE requested_conversation_id LIKE 'live-%'", 3 ],
+	[ 'lineage and schedule', "$replica TRUNCATE reengage.lineage; TRUNCATE reengage.due", 5 ],
+	[ 'the schedule', "$replica DELETE FROM reengage.due", 1 ],
+	[ 'nudges', "$replica DELETE FROM reengage.nudges", 0 ],
+	[ 'nudges at once', "$replica TRUNCATE reengage.nudges", 0 ],
+	[ 'nudges and lineage', "$replica TRUNCATE reengage.nudges, reengage.lineage", 0 ])
+{
+	my ($name, $statement, $missing) = @$way;
+
+	history();
+	my $before = effects();
+	sql($statement);
+	my $said = arm();
+	if ($missing) { like($said, $stay, "$name: arm() counts"); $said =~ $stay; is($1, $missing, "$name: all of them"); }
+	else { unlike($said, qr/WARNING|due again/, "$name: nothing is missing"); }
+	settled();
+	is(effects(), $before, "$name: nobody is written to again");
+	like(rearm(), $missing ? qr/WARNING/ : qr/^$/, "$name: nor after disarm()");
+	is(effects(), $before, "$name: nobody");
+	like(health($node, 'schedule'), qr/attention: $missing of the newest 1000 nudges are neither due nor ended/, "$name: health knows") if $missing;
+	like(arm('gone'), qr/NOTICE:  deleted $missing nudges without an outcome; their ids stay known/, "$name: somebody decides") if $missing;
+	unlike(arm(), qr/WARNING|took|made|deleted/, "$name: and all is well");
+	# who asks once more by the same id
+	if ($name !~ /nudges and/)
+	{
+		my $id = '00000000-0000-4000-8000-' . sprintf('%012d', $round - 2);
+		sql("INSERT INTO reengage.nudges (nudge_id, conversation_id, message) VALUES ('$id', 'live-own-@{[$round - 2]}', 'again') ON CONFLICT DO NOTHING");
+	}
+	settled();
+	is(effects(), $before, "$name: asked for by the same id it is not sent");
+	@sent = ();
+	sql("$replica TRUNCATE reengage.nudges, reengage.lineage, reengage.due");
+}
+
+# ---- what was not sent can be ----------------------------------------------------------------
+
+sql("$replica INSERT INTO reengage.nudges (conversation_id, message, requested_at) VALUES ('live-unseen', 'x', now())");
+like(arm(), $stay, 'one that came in while triggers were off is counted');
+like(arm('due'), qr/NOTICE:  made 1 nudges without an outcome due again/, 'and made due by who knows that it was not sent');
+wait_until_ended($node, where => q(n.conversation_id = 'live-unseen'));
+is(outcome($node, 'live-unseen'), 'notified - notify', 'then it is');
+like(psql_stderr($node, q{SELECT reengage.arm('perhaps')}), qr/ERROR:  invalid missing: "perhaps"\nHINT:  It must be due or gone\./, 'another word is refused');
+
+# ---- the manifest tells how many, and since when ------------------------------------------------
+
+nudge($node, "live-day-$_") for 1 .. 3;
+wait_until_ended($node);
+sql("$replica UPDATE reengage.lineage SET recorded_at = '2020-02-03 12:00+00' WHERE requested_conversation_id LIKE 'live-day-%'");
+sql(q{CALL reengage.close_day('2020-02-03')});
+sql("$replica DELETE FROM reengage.lineage WHERE requested_conversation_id IN ('live-day-1', 'live-day-2')");
+like(arm(), qr/By the manifest, 2 rows of lineage are missing since 2020-02-03\./, 'the manifest says how many rows are missing');
+sql(q{CALL reengage.prune('30 days')});
+is(sql(q{SELECT state || ' ' || rows_here + rows_pruned FROM reengage.reconciliation WHERE day = '2020-02-03'}), 'rows are missing 1', 'what prune() takes of such a day does not hide it');
+
+# ---- a dump of it, restored ---------------------------------------------------------------------
+
+arm('gone');
+history();
+my $before = effects();
+sql("$replica DELETE FROM reengage.lineage WHERE requested_conversation_id LIKE 'live-%'");
+my $dump = $node->basedir . '/dump.sql';
+$node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('postgres') ], 'pg_dump');
+sql('SELECT reengage.disarm()');
+sql(q{ALTER SYSTEM SET reengage.databases = 'restored'});
+sql('CREATE DATABASE restored');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('restored') ], 'and restore');
+is(sql(q{SELECT string_agg(n.conversation_id, ' ') FROM reengage.due d JOIN reengage.nudges n USING (nudge_id)}, 'restored'), "live-later-$round", 'what was due is due in the copy, and nothing else');
+like(psql_stderr($node, 'SELECT reengage.arm()', database => 'restored'), $stay, 'where arm() counts, too');
+$node->reload;
+nudge($node, 'live-in-copy', database => 'restored');
+wait_until_ended($node, database => 'restored', where => q(n.conversation_id = 'live-in-copy'));
+is(effects(), $before, 'and nobody is written to again');
+
+$node->stop;
+done_testing();

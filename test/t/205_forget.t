@@ -1,0 +1,111 @@
+# A person who asks for it is forgotten: what tells of them is gone, what was counted
+# stays, and nobody can be written to by mistake for it.
+use strict;
+use warnings FATAL => 'all';
+
+use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for poll_until lineage outcome
+  psql_stderr customer_address);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $simulator = start_simulator();
+my $node = new_node('main', preload => 1);
+create_extension($node, $simulator);
+$node->safe_psql('postgres', 'CREATE ROLE some_application IN ROLE reengage_application; CREATE ROLE some_operator IN ROLE reengage_operator');
+
+sub sql { my ($statement, $database) = @_; return $node->safe_psql($database // 'postgres', $statement); }
+sub refuses { my ($statement, $pattern, $name) = @_; return like(psql_stderr($node, $statement), $pattern, $name); }
+
+my $address = customer_address('live-anna');
+my $other = customer_address('live-bob');
+my %detail = (detail => q('{"name": "Anna"}'));
+
+# ---- what is known of her -----------------------------------------------------------------
+
+nudge($node, 'live-anna', %detail, message => "'Dear Anna'");
+nudge($node, 'closed-anna-2', address => "'$address'", channel => "'sms'", %detail, message => "'Dear Anna'");
+nudge($node, 'live-bob', message => "'Dear Bob'");
+# ended before any look: lineage does not know whose it was
+nudge($node, 'live-other', address => "'$address'", channel => "'sms'", due_at => "now() + '1 h'", expires_at => "now() + '2 h'", %detail, message => "'Dear Anna'");
+wait_until_ended($node, where => 'n.due_at <= now()');
+sql(q{SELECT reengage.cancel(nudge_id) FROM reengage.nudges WHERE conversation_id = 'live-other'});
+nudge($node, 'live-anna', due_at => "now() + '1 h'", message => "'Dear Anna'");
+sql("SELECT reengage.suppress(address => '$address', channel => 'whatsapp')");
+sql("SELECT reengage.record_answer(address => '$address', channel => 'sms')");
+my $local = substr $address, 2;
+sql(qq{
+	INSERT INTO reengage.import_runs (server, campaign, source, records_read) VALUES ('genesys', 'x', 'x', 3);
+	INSERT INTO reengage.import_rejects (import_id, record_no, reason, record)
+	SELECT r.import_id, v.no, 'bad_timestamp', jsonb_build_object('phone', v.phone)
+	FROM reengage.import_runs r, (VALUES (1, '$address'), (2, regexp_replace('$local', '(...)(...)(....)', '(\\1) \\2-\\3')), (3, '$other')) v (no, phone)});
+$simulator->fault(verb => 'notify', id => 'live-doubt', action => 'close_after');
+nudge($node, 'live-doubt', message => "'Dear Doubt'");
+wait_until_ended($node, where => q(n.conversation_id = 'live-doubt'));
+
+my $manifest = 'SELECT count(*), sum(reengage.lineage_digest(l)) FROM reengage.lineage l WHERE l.outcome <> \'cancelled\'';
+my $counted = sql($manifest);
+my $effects = scalar $simulator->effects;
+
+# ---- what is refused ------------------------------------------------------------------------
+
+refuses(q{SELECT reengage.forget()}, qr/ERROR:  either an address or a conversation_id must be given/, 'nobody');
+refuses(q{SELECT reengage.forget('not an address', channel => 'sms')}, qr/ERROR:/, 'what is no address');
+refuses(qq{SET ROLE some_application; SELECT reengage.forget('$address')}, qr/permission denied/, 'an application may not');
+refuses(q{BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT reengage.forget(conversation_id => 'live-anna')}, qr/ERROR:  nobody can be forgotten in a transaction of isolation level/, 'nor on an old snapshot');
+refuses(q{SELECT * FROM reengage.forget('+13175559999', channel => 'sms')}, qr/NOTICE:  nothing is known of .*\nHINT:  It was forgotten before, or is spelled differently/, 'an unknown person is said to be');
+refuses(q{SELECT * FROM reengage.forget(conversation_id => 'nowhere')}, qr/NOTICE:  nothing is known of conversation nowhere/, 'and an unknown conversation');
+is(sql('SELECT count(*) FROM reengage.erasures'), 0, 'that leaves nothing on record');
+
+# one that is being written to
+$simulator->fault(verb => 'notify', id => 'live-carla', action => 'delay', ms => 3000);
+nudge($node, 'live-carla');
+wait_for(sub { $simulator->verbs('id=live-carla') =~ /notify/ }, 'a message is on the wire');
+refuses(q{SELECT reengage.forget(conversation_id => 'live-carla')}, qr/ERROR:  1 calls to them may be on the wire\nHINT:  Call it again/, 'who is being written to is forgotten later');
+wait_until_ended($node, where => q(n.conversation_id = 'live-carla'));
+
+# ---- she is forgotten -----------------------------------------------------------------------
+
+my $said = sql(qq{SET ROLE some_operator; SELECT cancelled, nudges, lineage, rejects FROM reengage.forget('$address', channel => 'sms')});
+is($said, '1|4|3|2', 'an operator has her forgotten');
+is(sql(q{SELECT count(*) FROM reengage.nudges WHERE message LIKE '%Anna%' OR detail::text LIKE '%Anna%'}), 0, 'no message and no detail');
+is(sql("SELECT count(*) FROM reengage.nudges WHERE address = '$address'"), 0, 'no address');
+is(sql(q{SELECT count(*) FROM reengage.lineage WHERE detail::text LIKE '%Anna%'}), 0, 'nothing in lineage');
+is(sql("SELECT count(*) FROM reengage.lineage WHERE address_hash = reengage_internal.address_hash('$address', 'sms')"), 0, 'not even the hash');
+is(sql('SELECT count(*) FROM reengage.answers'), 0, 'no answer');
+is(sql(q{SELECT string_agg(record ->> 'phone', ',') FROM reengage.import_rejects}), $other, 'of the rejected records those of others');
+is(sql(q{SELECT count(*) FROM reengage.nudges WHERE message = 'Dear Bob'}), 1, 'of others all');
+is(sql(q{SELECT count(*) FROM reengage.suppressions}), 1, 'an opt-out stays');
+is(sql(q{SELECT kind || ' ' || erased_by || ' ' || cancelled || ' ' || nudges || ' ' || lineage || ' ' || rejects FROM reengage.erasures}), 'address postgres 1 4 3 2', 'it is on record, without her');
+unlike(sql(q{SELECT string_agg(e::text, '') FROM reengage.erasures e}), qr/Anna|\d{7,}-?\d*$address/, 'neither name nor address');
+refuses('DELETE FROM reengage.erasures', qr/ERROR:  DELETE of table "reengage.erasures" is not allowed/, 'and stays there');
+refuses("SELECT * FROM reengage.forget('$address', channel => 'sms')", qr/NOTICE:  nothing is known of/, 'once more: nothing is left');
+is(sql('SELECT count(*) FROM reengage.erasures'), 1, 'and nothing is written');
+is(sql(q{SELECT count(*) FROM reengage.due}), 0, 'nothing is due to her');
+is(sql(q{SELECT count(*) FROM reengage.thread('live-anna')}), 2, 'the thread is there');
+
+# ---- by a conversation ------------------------------------------------------------------------
+
+my $for_copies = sql(q{SELECT for_copies FROM reengage.forget(conversation_id => 'live-doubt')});
+is(sql(q{SELECT message FROM reengage.nudges WHERE conversation_id = 'live-doubt'}), '(erased)', 'by a conversation');
+sql('CREATE TABLE public.lineage AS SELECT * FROM reengage.lineage');
+sql(q{UPDATE public.lineage SET address_hash = 'x', detail = '{}' WHERE requested_conversation_id = 'live-doubt'});
+sql("SET search_path = public; $for_copies");
+is(sql(q{SELECT count(*) FROM public.lineage WHERE requested_conversation_id = 'live-doubt' AND num_nonnulls(address_hash, detail) > 0}), 0, 'what it says for copies does so there');
+refuses(q{SELECT reengage.resolve(lineage_id, 'resend') FROM reengage.in_doubt}, qr/ERROR:  nudge .* cannot be asked for again\nDETAIL:  Its customer was forgotten/, 'an erased message is not sent');
+sql(q{SELECT reengage.resolve(lineage_id, 'not_sent') FROM reengage.in_doubt});
+
+# ---- the manifest agrees, and a dump restores --------------------------------------------------
+
+sql(q{SET session_replication_role = replica; UPDATE reengage.lineage SET recorded_at = '2020-02-03 12:00+00'});
+sql(q{CALL reengage.close_day('2020-02-03')});
+sql(q{SELECT reengage.forget(conversation_id => 'live-bob')});
+is(sql(q{SELECT state FROM reengage.reconciliation WHERE day = '2020-02-03'}), 'equal', 'the digest of a day does not know whom it is about');
+my $dump = $node->basedir . '/dump.sql';
+$node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('postgres') ], 'pg_dump');
+sql('CREATE DATABASE restored');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('restored') ], 'and restore');
+is(sql('SELECT count(*) FROM reengage.nudges', 'restored'), sql('SELECT count(*) FROM reengage.nudges'), 'of erased nudges, too');
+is(scalar $simulator->effects, $effects + 1, 'nobody was written to for all that, but for the one on the wire');
+
+$node->stop;
+done_testing();
