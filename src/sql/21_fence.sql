@@ -56,7 +56,7 @@ GRANT EXECUTE ON FUNCTION reengage_internal.fence_complaint()
 -- A nudge has a place in the schedule until it has an outcome.  What has neither
 -- was put in while triggers were off, or somebody has deleted the one or the other:
 -- then it may have been sent, and only people know.
-CREATE FUNCTION reengage_internal.settle_missing(missing text) RETURNS void
+CREATE FUNCTION reengage_internal.settle_missing(missing text, armed_before boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_mergejoin = off SET jit = off
 AS $$
@@ -68,11 +68,16 @@ DECLARE
 		ORDER BY n.nudge_id);
 	asked record;
 	counted record;
+	miscounted record;
 BEGIN
 	IF cardinality(lost) = 0 THEN
 		RETURN;
 	END IF;
-	IF missing = 'due' THEN
+	-- the counters agree but for nudges that nobody has told them of, and these are as many
+	SELECT bool_and(m.state = 'due' AND m.reason IS NULL AND m.nudges > 0) AND sum(m.nudges) = cardinality(lost) AND armed_before AS are_new,
+		- sum(m.nudges) FILTER (WHERE m.state <> 'due' AND m.nudges < 0) AS outcomes
+	INTO miscounted FROM reengage_internal.miscounted m;
+	IF missing = 'due' OR (missing IS NULL AND miscounted.are_new) THEN
 		INSERT INTO reengage.due (nudge_id, server, requested_by, priority, due_at)
 		SELECT n.nudge_id, n.server, n.requested_by::name::text, n.priority, greatest(n.due_at, now())
 		FROM reengage.nudges n WHERE n.nudge_id = ANY (lost)
@@ -94,13 +99,14 @@ BEGIN
 		RAISE WARNING '% nudges have neither an outcome nor a place in the schedule, and stay so', cardinality(lost)
 			USING DETAIL = format('They were asked for from %s to %s UTC. They came in while triggers were off, or somebody has deleted rows of lineage or due: then they may have been sent.%s',
 					to_char(asked.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), to_char(asked.upto AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
-					format(' By the manifest, %s rows of lineage are missing since %s.', counted.rows, counted.since)),
+					concat(' By the counters, ' || miscounted.outcomes || ' outcomes are missing.',
+						   ' By the manifest, ' || counted.rows || ' rows of lineage are missing since ' || counted.since || '.')),
 				HINT = 'Decide: if none of them was sent, SELECT reengage.arm(missing => ''due''); if they were, or shall not be, SELECT reengage.arm(missing => ''gone'') deletes them and remembers their ids.';
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.settle_missing(text) IS
-	'what becomes of nudges that have neither an outcome nor a place in the schedule: they become due, or go; without a word they are only counted';
+COMMENT ON FUNCTION reengage_internal.settle_missing(text, boolean) IS
+	'what becomes of nudges that have neither an outcome nor a place in the schedule: they become due, or go; without a word they become due only where the counters prove that they came in unseen';
 
 CREATE FUNCTION reengage.arm(missing text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
@@ -148,7 +154,7 @@ BEGIN
 	IF armed_before AND ended + gone > 0 THEN
 		RAISE NOTICE 'took % nudges out of the schedule that had an outcome, and % that were deleted', ended, gone;
 	END IF;
-	PERFORM reengage_internal.settle_missing(missing);
+	PERFORM reengage_internal.settle_missing(missing, armed_before);
 	DELETE FROM reengage.unresolved u WHERE NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = u.nudge_id);
 	-- a restore may have made nudges due before it brought the key
 	UPDATE reengage.due d SET address_hash = own.address_hash

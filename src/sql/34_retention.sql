@@ -47,7 +47,7 @@ COMMENT ON FUNCTION reengage_internal.day_to_close(interval) IS
 	'the first day of which something may go, as soon as the manifest has counted it; null: there is none';
 GRANT EXECUTE ON FUNCTION reengage_internal.day_to_close(interval) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.require_keep(keep interval) RETURNS interval
+CREATE FUNCTION reengage_internal.require_keep(keep interval, max_nudges bigint) RETURNS interval
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
@@ -55,6 +55,10 @@ DECLARE
 	needed record;
 BEGIN
 	PERFORM reengage_internal.require_writable('cannot prune on');
+	IF max_nudges < 1 THEN
+		RAISE EXCEPTION 'invalid max_nudges: %', max_nudges
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'It must be 1 or more.';
+	END IF;
 	IF keep IS NULL AND kept = interval '0' THEN
 		RAISE EXCEPTION 'keep must be given, as reengage.retention is 0'
 			USING ERRCODE = 'null_value_not_allowed',
@@ -75,9 +79,9 @@ BEGIN
 	RETURN kept;
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.require_keep(interval) IS
-	'how much is to be kept; null: as reengage.retention says; an error if that is less than a day, or than what policies look back for';
-GRANT EXECUTE ON FUNCTION reengage_internal.require_keep(interval) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.require_keep(interval, bigint) IS
+	'the arguments of prune(): how much is to be kept; null: as reengage.retention says; an error if that is less than a day, or than what policies look back for';
+GRANT EXECUTE ON FUNCTION reengage_internal.require_keep(interval, bigint) TO reengage_operator;
 
 -- Of nudges whose outcomes were recorded in a period, those that nothing needs any more.
 CREATE FUNCTION reengage_internal.prunable(since timestamptz, upto timestamptz, before timestamptz) RETURNS uuid[]
@@ -132,7 +136,14 @@ BEGIN
 		RETURNING l
 	), asked AS (
 		DELETE FROM reengage.nudges n WHERE n.nudge_id = ANY (nudge_ids)
-		RETURNING n.nudge_id, n.requested_by
+		RETURNING n.nudge_id, n.server, n.campaign, n.requested_by
+	), counted AS (
+		INSERT INTO reengage.tally_changes (nudges, server, campaign, requested_by, state, reason)
+		SELECT - count(*), a.server, a.campaign, a.requested_by, coalesce(e.outcome, 'due'), e.reason
+		FROM asked a LEFT JOIN (
+			SELECT DISTINCT ON ((g.l).nudge_id) (g.l).nudge_id, (g.l).outcome, (g.l).reason
+			FROM gone g ORDER BY (g.l).nudge_id, (g.l).lineage_id DESC) e ON e.nudge_id = a.nudge_id
+		GROUP BY a.server, a.campaign, a.requested_by, e.outcome, e.reason
 	), tombstones AS (
 		INSERT INTO reengage.pruned_nudges (nudge_id, day)
 		SELECT i, (now() AT TIME ZONE 'UTC')::date FROM unnest(nudge_ids) AS i
@@ -246,16 +257,13 @@ DECLARE
 	at_once CONSTANT pg_catalog.int4 := 1000;
 	next_notice pg_catalog.timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '5 s';
 	kept pg_catalog.interval;
-	part record;
+	part_nudges pg_catalog.int8;
+	part_lineage pg_catalog.int8;
 	day pg_catalog.date;
 	since pg_catalog.timestamptz := '-infinity';
 	rest pg_catalog.int8;
 BEGIN
-	kept := reengage_internal.require_keep(keep);
-	IF max_nudges OPERATOR(pg_catalog.<) 1 THEN
-		RAISE EXCEPTION 'invalid max_nudges: %', max_nudges
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'It must be 1 or more.';
-	END IF;
+	kept := reengage_internal.require_keep(keep, max_nudges);
 	-- where it may not commit, it says so before anything is deleted
 	COMMIT;
 	nudges := 0;
@@ -268,13 +276,12 @@ BEGIN
 		COMMIT;
 	END LOOP;
 	LOOP
-		SELECT p.* INTO part FROM reengage_internal.prune_part(kept, since,
-			LEAST(at_once, max_nudges OPERATOR(pg_catalog.-) nudges)::pg_catalog.int4) p;
+		SELECT p.nudges, p.lineage, p.pruned_to INTO part_nudges, part_lineage, since
+		FROM reengage_internal.prune_part(kept, since, least(at_once, max_nudges OPERATOR(pg_catalog.-) nudges)::pg_catalog.int4) p;
 		COMMIT;
-		EXIT WHEN part.pruned_to IS NULL;
-		nudges := nudges OPERATOR(pg_catalog.+) part.nudges;
-		lineage := lineage OPERATOR(pg_catalog.+) part.lineage;
-		since := part.pruned_to;
+		EXIT WHEN since IS NULL;
+		nudges := nudges OPERATOR(pg_catalog.+) part_nudges;
+		lineage := lineage OPERATOR(pg_catalog.+) part_lineage;
 		IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) next_notice THEN
 			RAISE NOTICE 'pruned % nudges and % rows of lineage so far, up to %', nudges, lineage, since;
 			next_notice := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '5 s';

@@ -88,6 +88,25 @@ $$;
 COMMENT ON FUNCTION reengage_internal.erase(uuid[], uuid[]) IS
 	'takes out of nudges and lineage what tells of a person; what was counted stays, and so do the ids of conversations';
 
+CREATE FUNCTION reengage_internal.forget_rejects(address text, conversation_ids text[]) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+DECLARE
+	-- an extract spells a number as it likes, with a country or without: its last nine digits are it
+	digits text := regexp_replace(address, '[^0-9]', '', 'g');
+	said text := CASE WHEN length(digits) >= 7 THEN right(digits, 9) ELSE lower(address) END;
+	deleted bigint;
+BEGIN
+	DELETE FROM reengage.import_rejects r
+	WHERE r.conversation_id = ANY (conversation_ids)
+	   OR strpos(CASE WHEN length(digits) >= 7 THEN regexp_replace(r.record::text, '[ ()./-]', '', 'g') ELSE lower(r.record::text) END, said) > 0;
+	GET DIAGNOSTICS deleted = ROW_COUNT;
+	RETURN deleted;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.forget_rejects(text, text[]) IS
+	'deletes rejected records of conversations, and those that have an address in whatever spelling; returns how many';
+
 CREATE FUNCTION reengage.forget(
 	address text DEFAULT NULL,
 	conversation_id text DEFAULT NULL,
@@ -142,7 +161,7 @@ BEGIN
 	lineage := lineage + further;
 	DELETE FROM reengage.answers a
 	WHERE a.address_hash = ANY (hashes) OR (a.root_conversation_id = ANY (roots) AND a.server = ANY (servers));
-	rejects := reengage_internal.import_forget(address, conversations || roots);
+	rejects := reengage_internal.forget_rejects(address, conversations || roots);
 
 	IF cancelled + nudges + lineage + rejects = 0 THEN
 		RAISE NOTICE 'nothing is known of %', labels

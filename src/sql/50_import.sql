@@ -187,25 +187,6 @@ $$;
 COMMENT ON FUNCTION reengage_internal.import_note_progress(uuid, jsonb, boolean) IS 'writes down how far it is';
 GRANT EXECUTE ON FUNCTION reengage_internal.import_note_progress(uuid, jsonb, boolean) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.import_forget(address text, conversation_ids text[]) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $$
-DECLARE
-	-- an extract spells a number as it likes, with a country or without: its last nine digits are it
-	digits text := regexp_replace(address, '[^0-9]', '', 'g');
-	said text := CASE WHEN length(digits) >= 7 THEN right(digits, 9) ELSE lower(address) END;
-	deleted bigint;
-BEGIN
-	DELETE FROM reengage.import_rejects r
-	WHERE r.conversation_id = ANY (conversation_ids)
-	   OR strpos(CASE WHEN length(digits) >= 7 THEN regexp_replace(r.record::text, '[ ()./-]', '', 'g') ELSE lower(r.record::text) END, said) > 0;
-	GET DIAGNOSTICS deleted = ROW_COUNT;
-	RETURN deleted;
-END
-$$;
-COMMENT ON FUNCTION reengage_internal.import_forget(text, text[]) IS
-	'deletes rejected records of conversations, and those that have an address in whatever spelling; returns how many';
-
 CREATE FUNCTION reengage_internal.import_keep_rejects(import_id uuid, rejects reengage.import_rejects[]) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
