@@ -131,7 +131,7 @@ is(health($node, 'schedule'), '', 'every nudge is due or has ended');
 $node->safe_psql('postgres', q{SET session_replication_role = replica;
 	INSERT INTO reengage.nudges (conversation_id, message) VALUES ('live-unseen-1', 'hi'), ('live-unseen-2', 'hi')});
 like(health($node, 'schedule'), qr/^attention: 2 of the newest 1000 nudges are neither due nor ended/, 'nudges that no trigger saw are named');
-$node->safe_psql('postgres', $node->safe_psql('postgres', "SELECT substring(remedy FROM 'SELECT [^;]*due[^;]*') FROM reengage.health WHERE subject = 'schedule'"));
+$node->safe_psql('postgres', $node->safe_psql('postgres', "SELECT split_part(remedy, ';', 1) FROM reengage.health WHERE subject = 'schedule'"));
 wait_until_ended($node);
 is(health($node, 'schedule'), '', 'and are sent after the remedy');
 

@@ -91,6 +91,7 @@ is(reconciled(), 'pruned', 'the manifest says how much it was, and what is left 
 is(sql(q{SELECT rows_counted - rows_here - rows_pruned || ' ' || (digest_counted - digest_here - digest_pruned) % 9007199254740992 FROM reengage.reconciliation}), '0 0', 'to a row');
 refuses(q{DO $$ BEGIN CALL reengage.close_day((now() - interval '100 days')::date); END $$}, qr/NOTICE:  day .* was closed before, and nothing has changed/, 'a pruned day stays closed');
 is(prune(q{'90 days'}), '0|0|0', 'there is no more');
+is(sql('SELECT count(*) FROM reengage_internal.miscounted'), 0, 'the counts of nudges are right');
 
 # ---- nobody is asked twice ----------------------------------------------------------------
 

@@ -64,6 +64,7 @@ my $ask_again = qq{
 	END \$\$};
 sql($ask_again);
 
+sql('SELECT reengage.recount()');
 my $import = q{CALL reengage.import_history(message => 'x', campaign => 'back', staging => 'extract')};
 my @running = map { start_psql($node, $_) } q{CALL reengage.prune('90 days')}, 'CALL ask_again()', 'CALL ask_more()', 'CALL resolve_all()', $import, $import;
 like(finish_psql($_) =~ s/^(\d|\|)*.*NOTICE:.*\n//gmr, qr/^(?!.*ERROR)/s, 'no error') for @running;
@@ -81,6 +82,8 @@ is(sql(q{SELECT string_agg(DISTINCT state, ' ') FROM reengage.reconciliation WHE
 is(sql(q{SELECT count(*) FROM reengage.nudges n WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)}), 0, 'every nudge has its outcome');
 is(sql(qq{SELECT count(*) FROM generate_series(1, $many) n WHERE NOT EXISTS (SELECT FROM reengage.pruned_nudges p WHERE p.nudge_id = md5('nudge ' || n)::uuid)
 	AND NOT EXISTS (SELECT FROM reengage.nudges o WHERE o.nudge_id = md5('nudge ' || n)::uuid)}), 0, 'and every id is known');
+
+is(sql('SELECT count(*) FROM reengage_internal.miscounted'), 0, 'the counts are right');
 
 $node->stop;
 done_testing();
