@@ -185,6 +185,9 @@ sub grow
 			CASE n % 3 WHEN 1 THEN 'new-' ELSE 'old-' END || n, CASE n % 3 WHEN 1 THEN 'old-' || n END, 'old-' || n,
 			(n % 3 = 1)::int, md5(n::text), 'sms', 1, 2, 0, now(), now(), now(), 1
 		FROM generate_series(1, $many) n;
+		INSERT INTO reengage.past_sessions (lineage_id, occurred_at, generation, server, previous_conversation_id, conversation_id, root_conversation_id)
+		SELECT reengage.uuid_v7(), now(), 1, 'genesys', 'gone-' || n, 'then-' || n, 'gone-' || n FROM generate_series(1, $many) n;
+		INSERT INTO reengage.pruned_nudges (nudge_id, day) SELECT md5(n::text)::uuid, now() FROM generate_series(1, $many) n;
 		INSERT INTO reengage.suppressions (server, channel, address_hash, label) SELECT 'genesys', 'sms', md5(n::text), 'x' FROM generate_series(1, $many) n;
 		INSERT INTO reengage.suppressions (server, channel, root_conversation_id, label) SELECT 'genesys', NULL, 'old-' || n, 'x' FROM generate_series(1, $many) n;
 		INSERT INTO reengage.answers (address_hash, answered_at) SELECT md5(n::text), now() FROM generate_series(1, $many) n;
