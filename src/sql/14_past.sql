@@ -32,11 +32,17 @@ CREATE TABLE reengage.past_sessions (
 	conversation_id text NOT NULL,
 	root_conversation_id text NOT NULL,
 	named_by text,
-	address_hash text,
-	CONSTRAINT past_sessions_pkey PRIMARY KEY (server, previous_conversation_id)
+	address_hash text
 );
-CREATE INDEX past_sessions_conversation ON reengage.past_sessions (pg_catalog.hashtextextended(conversation_id, 0));
-CREATE INDEX past_sessions_thread ON reengage.past_sessions (root_conversation_id, server, generation);
+-- as those of lineage: none looks as good as the right one to who asks for another column
+CREATE UNIQUE INDEX past_sessions_successor ON reengage.past_sessions (server, previous_conversation_id)
+	WHERE previous_conversation_id IS NOT NULL;
+CREATE INDEX past_sessions_conversation ON reengage.past_sessions (pg_catalog.hashtextextended(conversation_id, 0))
+	WHERE conversation_id IS NOT NULL;
+CREATE INDEX past_sessions_thread ON reengage.past_sessions (root_conversation_id, server, generation)
+	WHERE root_conversation_id IS NOT NULL;
+-- a publication of all tables must not keep forget() from changing it
+ALTER TABLE reengage.past_sessions REPLICA IDENTITY FULL;
 COMMENT ON TABLE reengage.past_sessions IS
 	'how threads went on, of lineage that is gone: so a nudge for an old conversation still finds where the customer is now, and no conversation gets a second successor';
 COMMENT ON COLUMN reengage.past_sessions.lineage_id IS 'the row of lineage that is gone';
@@ -66,7 +72,8 @@ SELECT pg_catalog.pg_extension_config_dump('reengage.pruned_nudges', '');
 GRANT SELECT ON reengage.pruned_nudges TO reengage_operator, reengage_worker;
 
 -- Who asks for a conversation must not read the index of successors as a whole,
--- which may look as good: so no IS NOT NULL.  A row goes from the one table to the
+-- which may look as good: so no IS NOT NULL; nor who asks for a successor that of
+-- conversations: so no generation, of which the other has to say that it is not 0.  A row goes from the one table to the
 -- other in one transaction, and no snapshot sees it in both, or in none.
 CREATE VIEW reengage_internal.sessions AS
 SELECT l.lineage_id, l.server, l.previous_conversation_id, l.conversation_id, l.root_conversation_id, l.generation,
@@ -75,7 +82,7 @@ SELECT l.lineage_id, l.server, l.previous_conversation_id, l.conversation_id, l.
 		THEN coalesce((SELECT n.requested_by FROM reengage.nudges n WHERE n.nudge_id = l.nudge_id), '') END AS named_by,
 	l.address_hash
 FROM reengage.lineage l
-WHERE l.generation > 0 AND coalesce(l.previous_conversation_id, '') <> ''
+WHERE coalesce(l.previous_conversation_id, '') <> ''
 UNION ALL
 SELECT p.lineage_id, p.server, p.previous_conversation_id, p.conversation_id, p.root_conversation_id, p.generation,
 	p.occurred_at, p.named_by, p.address_hash

@@ -176,7 +176,7 @@ AS $$
 				SELECT * FROM reengage_internal.sessions l
 				-- where it became one: a nudge may end in a conversation of another thread
 				WHERE hashtextextended(l.conversation_id, 0) = hashtextextended($2, 0)
-				  AND l.server = $1 AND l.conversation_id = $2
+				  AND l.server = $1 AND l.conversation_id = $2 AND l.generation > 0
 				OFFSET 0) l
 			ORDER BY l.lineage_id LIMIT 1), $2)
 		-- not UNION ALL: it ends in a ring, without a list in each row of what was visited

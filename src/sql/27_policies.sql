@@ -105,6 +105,10 @@ BEGIN
 	IF NOT NEW.holdout_percent BETWEEN 0 AND 100 THEN
 		PERFORM reengage_internal.refuse_policy('holdout_percent', NEW.holdout_percent::text, 'It must be from 0 to 100.');
 	END IF;
+	IF greatest(NEW.cap_interval, NEW.minimum_gap) > now() - reengage_internal.start_of_day((SELECT max(p.day) FROM reengage.pruned_days p)::date + 1) THEN
+		RAISE WARNING 'what was sent before % is not counted', (SELECT max(p.day) FROM reengage.pruned_days p)::date + 1
+			USING DETAIL = 'Its lineage was pruned.';
+	END IF;
 	IF NEW.max_length < 1 THEN
 		PERFORM reengage_internal.refuse_policy('max_length', NEW.max_length::text, 'It must be 1 or more.');
 	END IF;

@@ -157,7 +157,7 @@ BEGIN
 			CROSS JOIN LATERAL (SELECT CASE WHEN (g.l).outcome = 'session_created' AND (g.l).reason IN ('named', 'joined_named')
 									   THEN coalesce(a.requested_by, '') END AS named_by) c
 		WHERE (g.l).previous_conversation_id IS NOT NULL
-		ON CONFLICT (server, previous_conversation_id) DO NOTHING
+		ON CONFLICT (server, previous_conversation_id) WHERE previous_conversation_id IS NOT NULL DO NOTHING
 	), days AS (
 		INSERT INTO reengage.pruned_days AS d (day, row_count, digest, nudges, last_xact_id, pruned_at)
 		SELECT to_char((g.l).recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), count(*), sum(reengage.lineage_digest(g.l)) % 9007199254740992,

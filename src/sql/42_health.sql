@@ -194,6 +194,16 @@ WHERE NOT EXISTS (
 		JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
 	WHERE s.srvname = d.server)
 UNION ALL
+SELECT 'retention', CASE WHEN m.lasts > r.kept THEN 'attention' ELSE 'ok' END,
+	pg_catalog.concat_ws('; ',
+		pg_catalog.format('what was recorded before %s goes', reengage_internal.kept_since(r.kept)),
+		(SELECT pg_catalog.format('so far %s nudges, up to %s', pg_catalog.sum(p.nudges), pg_catalog.max(p.day)) FROM reengage.pruned_days p HAVING pg_catalog.count(*) > 0),
+		CASE WHEN m.lasts > r.kept
+			THEN pg_catalog.format('as much stays as a policy of server "%s" looks back for (%s %s), which is more than reengage.retention', m.server, m.of_column, m.lasts) END),
+	CASE WHEN m.lasts > r.kept THEN 'Shorten the policy, or raise reengage.retention.' END
+FROM (SELECT reengage_internal.retention()) r (kept) LEFT JOIN reengage_internal.longest_memory() m ON true
+WHERE r.kept > interval '0'
+UNION ALL
 SELECT h.subject, 'attention', h.detail, h.remedy FROM reengage_internal.foreign_hands() h
 UNION ALL
 -- not EXISTS, which a planner may turn into a join with all of lineage

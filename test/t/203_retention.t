@@ -167,6 +167,9 @@ $node->reload;
 ok(poll_until($node, 'postgres', q{SELECT NOT EXISTS (SELECT FROM reengage.nudges WHERE conversation_id = 'live-new')}), 'the worker lets go of what is older than the setting');
 ok(poll_until($node, 'postgres', q{SELECT count(*) = 0 FROM reengage.changes WHERE changed_at < now() - interval '79 days'}), 'and of old changes');
 is(reconciled(), 'pruned', 'and the manifest agrees');
+like(health($node, 'retention'), qr/^attention: what was recorded before .* goes; so far \d+ nudges, up to [-\d]+; as much stays as a policy of server "genesys" looks back for/, 'health says why more stays');
+refuses(q{INSERT INTO reengage.policies (server, campaign, minimum_gap) VALUES ('genesys', 'third', '200 days'); DELETE FROM reengage.policies WHERE campaign = 'third'},
+	qr/WARNING:  what was sent before [-\d]+ is not counted\nDETAIL:  Its lineage was pruned/, 'a policy that looks back further than what is left is told so');
 nudge($node, 'live-young');
 wait_until_ended($node, where => q(n.conversation_id = 'live-young'));
 age(50);

@@ -14,7 +14,7 @@ sessions_begin(Snapshot snapshot, bool led_on)
 	if (led_on)
 		sessions.led_on = lookup_begin_number("lineage", "lineage_conversation", snapshot);
 	if (sessions.has_past)
-		sessions.past_successors = lookup_begin_texts("past_sessions", "past_sessions_pkey", 2, snapshot);
+		sessions.past_successors = lookup_begin_texts("past_sessions", "past_sessions_successor", 2, snapshot);
 	if (sessions.has_past && led_on)
 		sessions.past_led_on = lookup_begin_number("past_sessions", "past_sessions_conversation", snapshot);
 	return sessions;

@@ -294,7 +294,7 @@ load_threads(LoadedNudge *nudges, int count)
 		" CROSS JOIN LATERAL (SELECT coalesce(("
 		"   SELECT l.root_conversation_id FROM ("
 		"     SELECT * FROM reengage_internal.sessions l"
-		"     WHERE l.server = n.server AND " IS_TEXT("l.conversation_id", "n.conversation_id")
+		"     WHERE l.server = n.server AND " IS_TEXT("l.conversation_id", "n.conversation_id") " AND l.generation > 0"
 		"     OFFSET 0) l"
 		"   ORDER BY l.lineage_id LIMIT 1), n.conversation_id) AS root OFFSET 0) r"
 		" CROSS JOIN LATERAL ("
