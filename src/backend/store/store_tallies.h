@@ -1,6 +1,6 @@
 /*
  * store_tallies.h: how many nudges there are in each state, kept by whoever
- * changes one: see sql/15_tallies.sql.
+ * changes one: see sql/16_tallies.sql.
  */
 #ifndef REENGAGE_STORE_TALLIES_H
 #define REENGAGE_STORE_TALLIES_H
