@@ -16,6 +16,9 @@
  */
 #define LONGEST_SLEEP_MS (5 * 1000)
 
+/* So long nobody notices that it was set past midnight. */
+#define LONGEST_NIGHT_MS (60 * 60 * 1000)
+
 /* Less is a leap second, or a moment between the two readings. */
 #define SET_BACK_US (2 * USECS_PER_SEC)
 
@@ -56,10 +59,38 @@ clocks_show(const Clocks *clocks, Monotonic when)
 	return us;
 }
 
+/* Timestamps count from a midnight in UTC, and the days are equally long. */
+TimestampTz
+clocks_midnight_after(TimestampTz time)
+{
+	return (time / USECS_PER_DAY + 1) * USECS_PER_DAY;
+}
+
+long
+clocks_ms_until_midnight(const Clocks *clocks, TimestampTz midnight)
+{
+	if (midnight <= clocks->wall || midnight > clocks_midnight_after(clocks->wall))
+		return 0;
+	return Min(TimestampDifferenceMilliseconds(clocks->wall, midnight), LONGEST_NIGHT_MS);
+}
+
+/* How much more the wall clock says to have passed than the other one. */
+static int64
+time_gained(const Clocks *before, const Clocks *after)
+{
+	return before->now.us == 0 ? 0 : (after->wall - before->wall) - (after->now.us - before->now.us);
+}
+
 int64
 clocks_set_back(const Clocks *before, const Clocks *after)
 {
-	int64		back = before->wall + (after->now.us - before->now.us) - after->wall;
+	int64		back = -time_gained(before, after);
 
-	return before->now.us != 0 && back >= SET_BACK_US ? back : 0;
+	return back >= SET_BACK_US ? back : 0;
+}
+
+int64
+clocks_set_forward(const Clocks *before, const Clocks *after)
+{
+	return Max(time_gained(before, after), 0);
 }

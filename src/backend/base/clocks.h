@@ -34,6 +34,16 @@ extern Monotonic clocks_look_again(const Clocks *clocks, TimestampTz due_at);
 /* How far the wall clock was set back between these readings, in microseconds; 0: it was not. */
 extern int64 clocks_set_back(const Clocks *before, const Clocks *after);
 
+/* How far it was set forward: beside it, the machine may have slept. */
+extern int64 clocks_set_forward(const Clocks *before, const Clocks *after);
+
+/*
+ * The next midnight in UTC, and the milliseconds until then, of which an hour is
+ * the most.  0: it has come, or the clock was set back so that it is another.
+ */
+extern TimestampTz clocks_midnight_after(TimestampTz time);
+extern long clocks_ms_until_midnight(const Clocks *clocks, TimestampTz midnight);
+
 /* What the wall clock shows then, if it is not set. */
 extern TimestampTz clocks_show(const Clocks *clocks, Monotonic when);
 

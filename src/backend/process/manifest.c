@@ -14,18 +14,8 @@
 /* A day that is still open, and what failed, is looked at again after this. */
 #define PAUSE_MS (60 * 1000)
 
-/* So long nobody notices that the clock was set past midnight. */
-#define LONGEST_SLEEP_MS (60 * 60 * 1000)
-
 /* Rows in one transaction: some ten milliseconds, in which no reply is read. */
 #define PART_ROWS 5000
-
-/* Timestamps count from a midnight in UTC, and the days are equally long. */
-static TimestampTz
-next_midnight(TimestampTz now)
-{
-	return (now / USECS_PER_DAY + 1) * USECS_PER_DAY;
-}
 
 static void
 find_day(Manifest *manifest)
@@ -35,7 +25,7 @@ find_day(Manifest *manifest)
 	const char *holders;
 
 	if (!store_find_day(&manifest->day, &holders))
-		manifest->next_midnight = next_midnight(asked_at);
+		manifest->next_midnight = clocks_midnight_after(asked_at);
 	else if (holders == NULL)
 		manifest->counting = true;
 	else
@@ -113,9 +103,7 @@ next_look(const Manifest *manifest)
 	Clocks		clocks = clocks_read();
 	long		pause = (long) monotonic_ms_until(manifest->not_before, clocks.now);
 
-	if (manifest->next_midnight <= clocks.wall)
-		return pause;
-	return Max(pause, Min(TimestampDifferenceMilliseconds(clocks.wall, manifest->next_midnight), LONGEST_SLEEP_MS));
+	return Max(pause, clocks_ms_until_midnight(&clocks, manifest->next_midnight));
 }
 
 long

@@ -19,8 +19,12 @@
 /* prune() or forget() is at work, whom nobody waits for. */
 #define BUSY_PAUSE_MS 1000
 
-/* So long nobody notices that the clock was set past midnight. */
-#define LONGEST_SLEEP_MS (60 * 60 * 1000)
+/*
+ * By a clock that was set forward all may look old.  Whoever set it by mistake has a
+ * day to see it: nothing that was let go comes back.
+ */
+#define SET_FORWARD_US USECS_PER_HOUR
+#define DISTRUST_MS (24 * 60 * 60 * 1000)
 
 /* Rows in one transaction: some ten milliseconds, in which no reply is read. */
 #define PART_ROWS 200
@@ -34,13 +38,6 @@
  */
 #define PAUSES_WHEN_BUSY 9
 #define PAUSES_WHEN_IDLE 1
-
-/* Timestamps count from a midnight in UTC, and the days are equally long. */
-static TimestampTz
-midnight_after(TimestampTz now)
-{
-	return (now / USECS_PER_DAY + 1) * USECS_PER_DAY;
-}
 
 static void
 begin_pass(Retention *retention)
@@ -70,7 +67,7 @@ prune_something(void *argument)
 	else if (!store_prune_rest(REST_ROWS))
 	{
 		begin_pass(retention);
-		retention->next_midnight = midnight_after(GetCurrentTransactionStartTimestamp());
+		retention->next_midnight = clocks_midnight_after(GetCurrentTransactionStartTimestamp());
 	}
 }
 
@@ -117,9 +114,22 @@ next_part(const Retention *retention)
 	Clocks		clocks = clocks_read();
 	long		pause = (long) monotonic_ms_until(retention->not_before, clocks.now);
 
-	if (retention->next_midnight <= clocks.wall)
-		return pause;
-	return Max(pause, Min(TimestampDifferenceMilliseconds(clocks.wall, retention->next_midnight), LONGEST_SLEEP_MS));
+	return Max(pause, clocks_ms_until_midnight(&clocks, retention->next_midnight));
+}
+
+static void
+watch_clock(Retention *retention)
+{
+	Clocks		clocks = clocks_read();
+	int64		forward = clocks_set_forward(&retention->followed, &clocks);
+
+	retention->followed = clocks;
+	if (forward < SET_FORWARD_US)
+		return;
+	retention->not_before = monotonic_after(clocks.now, DISTRUST_MS);
+	ereport(LOG,
+			(errmsg("nothing is pruned for a day, as the clock was set forward by %lld minutes", (long long) (forward / USECS_PER_MINUTE)),
+			 errhint("If it is right now: CALL reengage.prune();")));
 }
 
 /* Another setting, and another day that may go, begin it anew. */
@@ -143,6 +153,7 @@ retention_turn(Retention *retention, const Manifest *manifest, EngineState state
 	follow_changes(retention, manifest);
 	if (retention->minutes == 0)
 		return timeout;
+	watch_clock(retention);
 	if (next_part(retention) == 0)
 		make_step(retention, state.in_flight > 0);
 	pause = next_part(retention);

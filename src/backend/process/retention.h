@@ -21,6 +21,7 @@ typedef struct Retention
 	int			minutes;		/* the setting that is followed; 0: everything stays */
 	TimestampTz next_midnight;	/* before it there is nothing to do */
 	Monotonic	not_before;		/* of the next part */
+	Clocks		followed;		/* as of the last turn with a setting */
 	TimestampTz since;			/* what was recorded before this was looked at */
 	bool		at_rest;		/* nudges and lineage are done; what is beside them is not */
 	bool		day_is_counted; /* the manifest is at it */
