@@ -56,39 +56,54 @@ GRANT EXECUTE ON FUNCTION reengage_internal.fence_complaint()
 -- A nudge has a place in the schedule until it has an outcome.  What has neither
 -- was put in while triggers were off, or somebody has deleted the one or the other:
 -- then it may have been sent, and only people know.
+CREATE VIEW reengage_internal.missing AS
+SELECT n.nudge_id, n.server, n.requested_by, n.priority, n.due_at, n.requested_at
+FROM reengage.nudges n
+WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
+  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id);
+COMMENT ON VIEW reengage_internal.missing IS 'nudges that have neither an outcome nor a place in the schedule; reads all of them';
+COMMENT ON COLUMN reengage_internal.missing.nudge_id IS 'as in nudges';
+COMMENT ON COLUMN reengage_internal.missing.server IS 'as in nudges';
+COMMENT ON COLUMN reengage_internal.missing.requested_by IS 'as in nudges';
+COMMENT ON COLUMN reengage_internal.missing.priority IS 'as in nudges';
+COMMENT ON COLUMN reengage_internal.missing.due_at IS 'as in nudges';
+COMMENT ON COLUMN reengage_internal.missing.requested_at IS 'as in nudges';
+
 CREATE FUNCTION reengage_internal.settle_missing(missing text, armed_before boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
-	lost uuid[] := ARRAY(
-		SELECT n.nudge_id FROM reengage.nudges n
-		WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
-		  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id)
-		ORDER BY n.nudge_id);
-	asked record;
+	lost record;
+	part uuid[];
 	counted record;
 	miscounted record;
 BEGIN
-	IF cardinality(lost) = 0 THEN
+	SELECT count(*) AS nudges, min(n.requested_at) AS since, max(n.requested_at) AS upto INTO lost FROM reengage_internal.missing n;
+	IF lost.nudges = 0 THEN
 		RETURN;
 	END IF;
 	-- the counters agree but for nudges that nobody has told them of, and these are as many
-	SELECT bool_and(m.state = 'due' AND m.reason IS NULL AND m.nudges > 0) AND sum(m.nudges) = cardinality(lost) AND armed_before AS are_new,
+	SELECT bool_and(m.state = 'due' AND m.reason IS NULL AND m.nudges > 0) AND sum(m.nudges) = lost.nudges AND armed_before AS are_new,
 		- sum(m.nudges) FILTER (WHERE m.state <> 'due' AND m.nudges < 0) AS outcomes
 	INTO miscounted FROM reengage_internal.miscounted m;
 	IF missing = 'due' OR (missing IS NULL AND miscounted.are_new) THEN
 		INSERT INTO reengage.due (nudge_id, server, requested_by, priority, due_at)
 		SELECT n.nudge_id, n.server, n.requested_by::name::text, n.priority, greatest(n.due_at, now())
-		FROM reengage.nudges n WHERE n.nudge_id = ANY (lost)
+		FROM reengage_internal.missing n
 		ON CONFLICT DO NOTHING;
-		RAISE NOTICE 'made % nudges without an outcome due again', cardinality(lost);
+		RAISE NOTICE 'made % nudges without an outcome due again', lost.nudges;
 	ELSIF missing = 'gone' THEN
 		PERFORM reengage_internal.lock('retention', VARIADIC '{}');
-		PERFORM reengage_internal.let_go(lost, NULL);
-		RAISE NOTICE 'deleted % nudges without an outcome; their ids stay known', cardinality(lost);
+		FOR part IN
+			SELECT array_agg(n.nudge_id)
+			FROM (SELECT m.nudge_id, (row_number() OVER (ORDER BY m.nudge_id) - 1) / 10000 AS part FROM reengage_internal.missing m) n
+			GROUP BY n.part
+		LOOP
+			PERFORM reengage_internal.let_go(part, NULL);
+		END LOOP;
+		RAISE NOTICE 'deleted % nudges without an outcome; their ids stay known', lost.nudges;
 	ELSE
-		SELECT min(n.requested_at) AS since, max(n.requested_at) AS upto INTO asked FROM reengage.nudges n WHERE n.nudge_id = ANY (lost);
 		SELECT sum(m.row_count - c.here) AS rows, min(m.day) AS since INTO counted
 		FROM (SELECT DISTINCT ON (n.day) n.day, n.row_count FROM reengage.lineage_manifest n ORDER BY n.day, n.as_of DESC, n.manifest_id DESC) m
 			LEFT JOIN (SELECT to_char(l.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, count(*) AS rows
@@ -96,9 +111,9 @@ BEGIN
 			LEFT JOIN reengage.pruned_days p ON p.day = m.day
 			CROSS JOIN LATERAL (SELECT coalesce(h.rows, 0) + coalesce(p.row_count, 0) AS here) c
 		WHERE m.row_count > c.here;
-		RAISE WARNING '% nudges have neither an outcome nor a place in the schedule, and stay so', cardinality(lost)
+		RAISE WARNING '% nudges have neither an outcome nor a place in the schedule, and stay so', lost.nudges
 			USING DETAIL = format('They were asked for from %s to %s UTC. They came in while triggers were off, or somebody has deleted rows of lineage or due: then they may have been sent.%s',
-					to_char(asked.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), to_char(asked.upto AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+					to_char(lost.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), to_char(lost.upto AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
 					concat(' By the counters, ' || miscounted.outcomes || ' outcomes are missing.',
 						   ' By the manifest, ' || counted.rows || ' rows of lineage are missing since ' || counted.since || '.')),
 				HINT = 'Decide: if none of them was sent, SELECT reengage.arm(missing => ''due''); if they were, or shall not be, SELECT reengage.arm(missing => ''gone'') deletes them and remembers their ids.';
