@@ -29,12 +29,12 @@ CREATE FUNCTION reengage_internal.kept_since(keep interval) RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	-- by whole days
-	SELECT reengage_internal.start_of_day(((now() - make_interval(secs => extract(epoch FROM
+	SELECT CASE WHEN keep > interval '0' THEN reengage_internal.start_of_day(((now() - make_interval(secs => extract(epoch FROM
 		greatest(keep, interval '1 day', (SELECT m.lasts FROM reengage_internal.longest_memory() m)))::double precision))
-		AT TIME ZONE 'UTC')::date)
+		AT TIME ZONE 'UTC')::date) ELSE '-infinity' END
 $$;
 COMMENT ON FUNCTION reengage_internal.kept_since(interval) IS
-	'what was recorded before this midnight in UTC may go, where so much is to be kept; what policies look back for stays in any case';
+	'what was recorded before this midnight in UTC may go, where so much is to be kept (null, or 0: everything); what policies look back for stays in any case';
 GRANT EXECUTE ON FUNCTION reengage_internal.kept_since(interval) TO reengage_operator, reengage_reader, reengage_worker;
 
 CREATE FUNCTION reengage_internal.day_to_close(keep interval) RETURNS date
@@ -94,6 +94,9 @@ AS $$
 	WHERE NOT EXISTS (
 			SELECT FROM reengage.lineage l
 			WHERE l.nudge_id = c.nudge_id AND (l.recorded_at >= before
+				-- it is of another day, which the manifest does not know yet
+				OR (NOT (l.recorded_at >= since AND l.recorded_at < upto) AND NOT EXISTS (
+					SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(l.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') OFFSET 0))
 				-- somebody is to say whether it was sent
 				OR (l.outcome = 'in_doubt' AND NOT EXISTS (SELECT FROM reengage.lineage r WHERE r.resolves = l.lineage_id OFFSET 0))
 				-- the thread lives
@@ -214,7 +217,7 @@ GRANT EXECUTE ON FUNCTION reengage_internal.prune_part(interval, timestamptz, in
 CREATE FUNCTION reengage_internal.prune_rest(keep interval, at_most integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- the tables are small, but for the last, which has an index of days
-SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	before timestamptz := reengage_internal.kept_since(keep);

@@ -156,7 +156,9 @@ BEGIN
 	nudge_ids := nudge_ids || CASE WHEN hashes IS NOT NULL THEN reengage_internal.nudges_naming(hashes, server) END;
 	lineage_ids := lineage_ids || ARRAY(SELECT l.lineage_id FROM reengage.lineage l WHERE l.nudge_id = ANY (nudge_ids));
 	SELECT e.nudges, e.lineage INTO nudges, lineage FROM reengage_internal.erase(nudge_ids, lineage_ids) e;
-	UPDATE reengage.past_sessions p SET address_hash = NULL WHERE p.address_hash = ANY (hashes) AND p.server = coalesce(forget.server, p.server);
+	UPDATE reengage.past_sessions p SET address_hash = NULL
+	WHERE (p.address_hash = ANY (hashes) AND p.server = coalesce(forget.server, p.server))
+	   OR (p.root_conversation_id = ANY (roots) AND p.server = ANY (servers) AND p.address_hash IS NOT NULL);
 	GET DIAGNOSTICS further = ROW_COUNT;
 	lineage := lineage + further;
 	DELETE FROM reengage.answers a
