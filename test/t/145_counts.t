@@ -168,7 +168,7 @@ sql(q{UPDATE reengage.due d SET hold = 'busy' FROM reengage.nudges n WHERE n.nud
 is(counts('held'), 'cancelled 1, due 1, due busy 1, due policy 1', 'nor by what it was when somebody changes that');
 like(psql_stderr($node, 'TRUNCATE reengage.due'), qr/TRUNCATE of table "reengage.due" is not allowed/, 'the schedule is not truncated');
 is_right('changed by hand');
-sql(q{UPDATE reengage.due SET hold = 'policy' WHERE hold = 'busy'; SELECT reengage.arm(); DELETE FROM reengage.policies});
+sql(q{UPDATE reengage.due SET hold = 'policy' WHERE hold = 'busy'; SELECT reengage.arm(missing => 'due'); DELETE FROM reengage.policies});
 wait_until_ended($node, where => "campaign = 'held'");
 is(counts('held'), 'cancelled 1, notified 3', 'what is let go is sent');
 is_right('let go');

@@ -3,6 +3,7 @@
 use strict;
 use warnings FATAL => 'all';
 
+use Clock qw(clock_is_missing prepare_clock start_with_clock set_clock);
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for poll_until lineage outcome
   count_due health start_psql finish_psql psql_stderr log_size log_lines);
 use PostgreSQL::Test::Utils;
@@ -193,5 +194,56 @@ sql(q{ALTER SYSTEM SET reengage.retention = '39d'});
 $node->reload;
 ok(poll_until($node, 'postgres', q{SELECT count(*) = 0 FROM reengage.pruned_nudges WHERE day < now() - interval '11 days'}), 'ids that were kept long enough are forgotten');
 
+# a day that the manifest has not counted is not made less of, whatever day the rest is of
+sql(q{ALTER SYSTEM RESET reengage.retention});
+$node->reload;
+sql(q{SELECT reengage.resolve(lineage_id, 'not_sent') FROM reengage.in_doubt WHERE conversation_id = 'closed-doubt'});
+sql(q{SET session_replication_role = replica; UPDATE reengage.lineage SET recorded_at = now() - interval '93 days' WHERE resolves IS NOT NULL AND conversation_id = 'closed-doubt'});
+sub prune_part { my ($keep) = @_; return sql("SELECT nudges || ' ' || lineage FROM reengage_internal.prune_part($keep, now() - interval '101 days', 10000)"); }
+is(prune_part(q{'39 days'}), '0 0', 'a doubt that was resolved on a day without a manifest stays');
+is(prune_part($_), '', "and all by a setting of $_") for "'0'", 'NULL';
+prune(q{'39 days'});
+is(known('closed-doubt'), 0, 'until it is counted');
+is(reconciled(), 'pruned', 'so that the manifest agrees');
+
 $node->stop;
+
+# ---- a clock that is wrong ----------------------------------------------------------------------
+
+SKIP:
+{
+	my $why = clock_is_missing();
+	skip $why, 5 if $why;
+	prepare_clock();
+	my $day = 24 * 60 * 60;
+	$node = new_node('clock', stopped => 1, conf => "shared_preload_libraries = 'reengage'\nreengage.databases = 'postgres'\nreengage.retention = '30d'");
+	start_with_clock($node);
+	create_extension($node, $simulator);
+	my $ends = sub { my ($conversation) = @_; nudge($node, $conversation); return wait_until_ended($node, where => "n.conversation_id = '$conversation'"); };
+
+	$ends->('live-young');
+	my $log = log_size($node);
+	set_clock(40 * $day);
+	$ends->('live-ahead');
+	ok(poll_until($node, 'postgres', q{SELECT EXISTS (SELECT FROM reengage.lineage_manifest)}), 'by a clock that was set forward its day is over');
+	$ends->('live-further');
+	is(scalar log_lines($node, $log, qr/nothing is pruned for a day, as the clock was set forward by 57600 minutes/), 1, 'the worker says that it does not believe the clock');
+	is(known('live-young'), 1, 'and lets go of nothing');
+
+	# who starts by a wrong clock cannot know better
+	set_clock(0);
+	$ends->('live-old');
+	age(100);
+	$node->stop;
+	set_clock(2 * $day);
+	start_with_clock($node);
+	ok(poll_until($node, 'postgres', q{SELECT NOT EXISTS (SELECT FROM reengage.nudges WHERE conversation_id = 'live-young')}), 'what is old goes');
+	$ends->('live-back');
+	age(60);
+	set_clock(0);
+	$ends->('live-later');
+	ok(poll_until($node, 'postgres', q{SELECT NOT EXISTS (SELECT FROM reengage.nudges WHERE conversation_id = 'live-back')}), 'by a clock that was set back it is no longer to wait for a midnight days ahead');
+	$node->stop;
+}
+
 done_testing();

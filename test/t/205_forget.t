@@ -85,8 +85,11 @@ is(sql(q{SELECT count(*) FROM reengage.thread('live-anna')}), 2, 'the thread is 
 
 # ---- by a conversation ------------------------------------------------------------------------
 
+sql(q{INSERT INTO reengage.past_sessions (lineage_id, occurred_at, generation, server, previous_conversation_id, conversation_id, root_conversation_id, named_by, address_hash)
+	VALUES (reengage.uuid_v7(), now(), 1, 'genesys', 'live-doubt', 'live-then', 'live-doubt', 'some_application', 'h')});
 my $for_copies = sql(q{SELECT for_copies FROM reengage.forget(conversation_id => 'live-doubt')});
 is(sql(q{SELECT message FROM reengage.nudges WHERE conversation_id = 'live-doubt'}), '(erased)', 'by a conversation');
+is(sql(q{SELECT count(*) FROM reengage.past_sessions WHERE address_hash IS NULL}), 1, 'and what was pruned of its thread');
 sql('CREATE TABLE public.lineage AS SELECT * FROM reengage.lineage');
 sql(q{UPDATE public.lineage SET address_hash = 'x', detail = '{}' WHERE requested_conversation_id = 'live-doubt'});
 sql("SET search_path = public; $for_copies");
