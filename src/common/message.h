@@ -93,6 +93,10 @@ typedef struct ReplyMessage
 	int64_t		too_late;		/* 1: not begun in time, and so not at all; reason: "turn", "connection" */
 	int64_t		answered_ms;	/* when the API's answer was here, by the machine's monotonic clock */
 	int64_t		took_us;		/* the API, from the request to the end of its answer, microseconds; 0: none was sent */
+	/* of all requests for this server that have ended since its last reply, tokens included */
+	int64_t		token_requests;	/* that were begun */
+	int64_t		bytes_sent;		/* URLs, headers and bodies, as they are composed */
+	int64_t		bytes_received; /* headers and bodies */
 	const char *reason;			/* one ASCII word: "timeout", "unreadable", ... */
 	/* what a check found out */
 	int64_t		live;			/* 1: it may be notified */

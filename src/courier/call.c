@@ -121,6 +121,7 @@ call_send(Call *call, Settings *settings, const char *token, HttpDone done)
 	call->settings = settings_hold(settings);
 	call->token = copy_text(token);
 	compose_call(call, settings, token, &request);
+	call->request_length = http_request_length(&request);
 	http_send(&request, &settings->route, done, call);
 }
 
@@ -129,6 +130,7 @@ call_note_attempt(Call *call, const HttpResponse *response)
 {
 	if (!response->sent)
 		return;
+	traffic_count(call->traffic, call->request_length, response);
 	call->took_us += response->took_us;
 	if (call->requests_sent++ == 0)
 		call->called_at = response->sent_at;
@@ -158,9 +160,23 @@ text_or_null(const char *text)
 	return text[0] != '\0' ? text : NULL;
 }
 
+/* Each number is told once. */
+static Traffic
+take_traffic(const Call *call)
+{
+	Traffic		taken = {0};
+
+	if (call->traffic == NULL)
+		return taken;
+	taken = *call->traffic;
+	*call->traffic = (Traffic) {0};
+	return taken;
+}
+
 static void
 answer_call(Call *call, const Reading *reading, bool too_late)
 {
+	Traffic		traffic = take_traffic(call);
 	ReplyMessage reply = {
 		.call_id = call->message.call_id,
 		.class = reading->class,
@@ -171,6 +187,9 @@ answer_call(Call *call, const Reading *reading, bool too_late)
 		.too_late = too_late,
 		.answered_ms = clock_monotonic_ms(),
 		.took_us = call->took_us,
+		.token_requests = traffic.token_requests,
+		.bytes_sent = traffic.bytes_sent,
+		.bytes_received = traffic.bytes_received,
 		.reason = text_or_null(reading->reason),
 		.live = reading->live,
 		.busy = reading->busy,

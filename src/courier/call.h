@@ -20,6 +20,7 @@ typedef struct Call
 {
 	struct Call *next;			/* in its server's queue */
 	struct ServerQueue *server;
+	Traffic    *traffic;		/* of that server; NULL: it has none */
 	CallMessage message;
 	uint8_t    *fields;			/* what the message's texts point into */
 	int64_t		begin_by_ms;	/* on the monotonic clock, as its nudge expires; INT64_MAX: whenever */
@@ -30,6 +31,8 @@ typedef struct Call
 	char	   *token;			/* NULL: it went without */
 	int64_t		token_number;	/* see login.h */
 	int			round;			/* see throttle.h */
+
+	size_t		request_length;
 
 	/* all attempts; another one follows a refused token */
 	int			requests_sent;

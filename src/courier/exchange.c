@@ -8,6 +8,25 @@
 
 #include "memory.h"
 
+static size_t
+length_of(const char *text)
+{
+	return text != NULL ? strlen(text) : 0;
+}
+
+size_t
+http_request_length(const HttpRequest *request)
+{
+	return length_of(request->url) + length_of(request->headers) + length_of(request->body);
+}
+
+void
+traffic_count(Traffic *traffic, size_t request_length, const HttpResponse *response)
+{
+	traffic->bytes_sent += (int64_t) request_length;
+	traffic->bytes_received += (int64_t) (response->headers_length + response->body_length);
+}
+
 void
 http_request_free(HttpRequest *request)
 {

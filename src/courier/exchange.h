@@ -56,6 +56,20 @@ typedef struct HttpResponse
 	HttpCertificate certificate;	/* to a request that wants it, by TLS */
 } HttpResponse;
 
+/* What was put on the wire for a server, and what came, since somebody was told. */
+typedef struct Traffic
+{
+	int64_t		token_requests;	/* that were begun */
+	int64_t		bytes_sent;		/* URLs, headers and bodies, as they are composed */
+	int64_t		bytes_received;
+} Traffic;
+
+/* "request_length" is that of the request which was answered, or was not. */
+extern void traffic_count(Traffic *traffic, size_t request_length, const HttpResponse *response);
+
+/* Of its texts. */
+extern size_t http_request_length(const HttpRequest *request);
+
 /* Frees the texts, and overwrites those that may hold a token. */
 extern void http_request_free(HttpRequest *request);
 

@@ -22,8 +22,9 @@
 static void on_token(void *owner, const HttpResponse *response);
 
 void
-login_init(Login *login, void (*changed) (void *owner), void *owner)
+login_init(Login *login, Traffic *traffic, void (*changed) (void *owner), void *owner)
 {
+	login->traffic = traffic;
 	login->changed = changed;
 	login->owner = owner;
 }
@@ -64,6 +65,8 @@ ask_for_token(Login *login, int64_t now_ms)
 	login->asked_at_ms = now_ms;
 	login->ask_again_at_ms = now_ms + INTERVAL_MS;
 	oauth_compose(login->asking, &request);
+	login->request_length = http_request_length(&request);
+	login->traffic->token_requests++;
 	http_send(&request, &login->asking->route, on_token, login);
 }
 
@@ -112,6 +115,8 @@ on_token(void *owner, const HttpResponse *response)
 	Token		token = {0};
 	bool		granted;
 
+	if (response->sent)
+		traffic_count(login->traffic, login->request_length, response);
 	granted = oauth_read(response, &secrets, now_ms, &token, &reading);
 	login->asking = NULL;
 	if (!settings_share_login(asked, login->current))

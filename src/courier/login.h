@@ -25,14 +25,16 @@ typedef struct Login
 	Settings   *asking;			/* those of a request on the wire, or NULL */
 	int64_t		asked_at_ms;
 	int64_t		ask_again_at_ms;
+	size_t		request_length;
+	Traffic    *traffic;		/* of its server */
 	int			failures;		/* requests in a row that brought no token */
 	Reading		refusal;		/* what the last of them means for calls */
 	void		(*changed) (void *owner);
 	void	   *owner;
 } Login;
 
-/* "changed" is called with the owner when a request for a token has ended. */
-extern void login_init(Login *login, void (*changed) (void *owner), void *owner);
+/* "changed" is called with the owner when a request for a token has ended; each is counted in "traffic". */
+extern void login_init(Login *login, Traffic *traffic, void (*changed) (void *owner), void *owner);
 
 /* Lets go of the token; no request is on the wire. */
 extern void login_end(Login *login);

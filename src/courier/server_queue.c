@@ -39,6 +39,7 @@ typedef struct ServerQueue
 	char	   *name;
 	Settings   *settings;
 	Login		login;
+	Traffic		traffic;		/* that no reply has told of */
 	Throttle	throttle;
 	Queue		waiting;
 	int			in_flight;
@@ -70,7 +71,7 @@ add_server(const char *name)
 	ServerQueue *server = allocate(sizeof(ServerQueue));
 
 	server->name = copy_text(name);
-	login_init(&server->login, on_login, server);
+	login_init(&server->login, &server->traffic, on_login, server);
 	server->next = servers;
 	servers = server;
 	return server;
@@ -343,6 +344,7 @@ server_queues_accept(Call *call)
 	else
 	{
 		call->server = server;
+		call->traffic = &server->traffic;
 		queue_put(&server->waiting, call);
 		start_calls(server);
 	}

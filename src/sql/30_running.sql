@@ -29,9 +29,10 @@ CREATE FUNCTION reengage_internal.worker_state(
 	OUT preloaded boolean, OUT listed boolean, OUT state text, OUT pid integer,
 	OUT since timestamptz, OUT in_flight integer, OUT ended bigint,
 	OUT restarts integer, OUT message text,
-	OUT outcomes_locked integer, OUT outcomes_refused integer, OUT outcomes_since timestamptz)
+	OUT outcomes_locked integer, OUT outcomes_refused integer, OUT outcomes_since timestamptz,
+	OUT courier_pid integer)
 LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_worker_state';
 COMMENT ON FUNCTION reengage_internal.worker_state() IS
-	'what shared memory knows of this database''s worker';
+	'what shared memory knows of this database''s worker, and of the courier of whoever dispatches';
 GRANT EXECUTE ON FUNCTION reengage_internal.worker_state() TO reengage_operator, reengage_reader;

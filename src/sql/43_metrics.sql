@@ -19,6 +19,32 @@ COMMENT ON FUNCTION reengage.reset_metrics() IS
 	'has the counters of this database in the view metrics begin at 0 again; nothing else depends on them';
 GRANT EXECUTE ON FUNCTION reengage.reset_metrics() TO reengage_operator;
 
+CREATE FUNCTION reengage_internal.due_by_priority(at_most integer, OUT server text, OUT priority smallint, OUT due bigint) RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+	WITH RECURSIVE lanes AS (
+		(SELECT d.server, d.priority, d.requested_by FROM reengage.due d
+		 WHERE d.server >= '' ORDER BY d.server, d.priority, d.requested_by LIMIT 1)
+		UNION ALL
+		SELECT n.* FROM lanes l CROSS JOIN LATERAL (
+			SELECT d.server, d.priority, d.requested_by FROM reengage.due d
+			WHERE d.server >= l.server AND (d.server, d.priority, d.requested_by) > (l.server, l.priority, l.requested_by)
+			ORDER BY d.server, d.priority, d.requested_by LIMIT 1) n
+	)
+	SELECT p.server, p.priority, (
+		SELECT count(*) FROM (
+			SELECT FROM lanes l CROSS JOIN LATERAL (
+				SELECT FROM reengage.due d
+				WHERE d.server = l.server AND d.priority = l.priority AND d.requested_by = l.requested_by AND d.due_at <= now()
+				LIMIT at_most) d
+			WHERE l.server = p.server AND l.priority = p.priority LIMIT at_most) d)
+	FROM (SELECT DISTINCT l.server, l.priority FROM lanes l) p
+$$;
+COMMENT ON FUNCTION reengage_internal.due_by_priority(integer) IS
+	'how many nudges have come to their time, by server and priority, each counted up to at_most; a part of the view metrics';
+GRANT EXECUTE ON FUNCTION reengage_internal.due_by_priority(integer) TO reengage_operator, reengage_reader;
+
 CREATE VIEW reengage_internal.gauges AS
 WITH servers AS (
 	SELECT s.srvname::text AS server
@@ -28,16 +54,17 @@ SELECT 'reengage_up' AS name, NULL::text AS server, NULL::text AS label, NULL::t
 UNION ALL
 SELECT 'reengage_armed', NULL, NULL, NULL, (reengage_internal.fence_complaint() IS NULL)::integer
 UNION ALL
-SELECT 'reengage_in_flight', NULL, NULL, NULL, w.in_flight FROM worker w
-UNION ALL
 SELECT 'reengage_worker_restarts_total', NULL, NULL, NULL, w.restarts FROM worker w
 UNION ALL
 SELECT 'reengage_outcomes_unwritten', NULL, NULL, NULL, w.outcomes_locked + w.outcomes_refused FROM worker w
 UNION ALL
-SELECT 'reengage_in_doubt', NULL, NULL, NULL, pg_catalog.count(*) FROM reengage.in_doubt
+SELECT 'reengage_in_doubt', NULL, NULL, NULL, coalesce(pg_catalog.sum(c.nudges), 0)
+FROM reengage_internal.counted_nudges c WHERE c.state = 'in_doubt'
 UNION ALL
 SELECT 'reengage_due', c.server, 'hold', coalesce(c.reason, 'none'), pg_catalog.sum(c.nudges)
-FROM reengage.nudge_counts c WHERE c.state = 'due' GROUP BY c.server, c.reason
+FROM reengage_internal.counted_nudges c WHERE c.state = 'due' GROUP BY c.server, c.reason
+UNION ALL
+SELECT 'reengage_due_now', p.server, 'priority', p.priority::text, p.due FROM reengage_internal.due_by_priority(10000) p
 UNION ALL
 SELECT 'reengage_oldest_due_seconds', s.server, NULL, NULL,
 	greatest(extract(epoch FROM pg_catalog.clock_timestamp() - b.oldest), 0)
@@ -48,11 +75,7 @@ FROM servers s LEFT JOIN reengage.pauses p ON p.server = s.server
 UNION ALL
 SELECT 'reengage_server_state', s.server, 'state', state.word, (t.state IS NOT NULL)::integer
 FROM servers s CROSS JOIN pg_catalog.unnest('{blocked,resting,attention}'::text[]) state (word)
-	LEFT JOIN reengage.server_state t ON t.server = s.server AND t.state = state.word
-UNION ALL
-SELECT 'reengage_server_tried_again_seconds', s.server, NULL, NULL,
-	greatest(extract(epoch FROM t.until - pg_catalog.clock_timestamp()), 0)
-FROM servers s JOIN reengage.server_state t ON t.server = s.server AND t.until IS NOT NULL;
+	LEFT JOIN reengage.server_state t ON t.server = s.server AND t.state = state.word;
 COMMENT ON VIEW reengage_internal.gauges IS
 	'what is so now: worker, fence, servers and the oldest that is due; a part of the view metrics';
 COMMENT ON COLUMN reengage_internal.gauges.name IS 'as in metrics';
@@ -66,10 +89,14 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 	VALUES
 		('reengage_nudges_ended_total', 'counter', 'nudges that ended, by server and outcome; cancel() and resolve() are not counted'),
-		('reengage_nudges_moved_total', 'counter', 'nudges that became due again later: retries and holds'),
+		('reengage_nudges_moved_total', 'counter', 'nudges that became due again later, by what they wait for; retry: a call failed, and is made again'),
 		('reengage_requests_total', 'counter', 'requests to the API, tokens excluded'),
 		('reengage_replies_total', 'counter', 'calls by what they were for and what came of them'),
+		('reengage_responses_total', 'counter', 'calls by the class of the HTTP status that answered them; none: nothing did'),
 		('reengage_rate_limited_total', 'counter', 'replies with HTTP status 429'),
+		('reengage_token_requests_total', 'counter', 'tokens that were asked for'),
+		('reengage_sent_bytes_total', 'counter', 'URLs, headers and bodies of requests, tokens included, as they were composed'),
+		('reengage_received_bytes_total', 'counter', 'headers and bodies of answers to them'),
 		('reengage_look_delay_seconds', 'histogram', 'from when a nudge was due to the first look of an attempt'),
 		('reengage_post_delay_seconds', 'histogram', 'from the answer of a look to the POST that follows'),
 		('reengage_call_seconds', 'histogram', 'what the API took for a call'),
@@ -77,18 +104,26 @@ AS $$
 		('reengage_ticks_failed_total', 'counter', 'those of them that failed'),
 		('reengage_tick_seconds_total', 'counter', 'what they took'),
 		('reengage_wal_bytes_total', 'counter', 'WAL that they wrote'),
+		('reengage_wal_bytes_per_nudge', 'gauge', 'the same, divided by the nudges that ended; a rate of the two counters tells of now'),
 		('reengage_counting_start_time_seconds', 'gauge', 'when counting began, in seconds since 1970'),
 		('reengage_up', 'gauge', '1: the worker of this database runs, and nothing is wrong with it'),
 		('reengage_armed', 'gauge', '1: the fence lets this database send'),
+		('reengage_courier_up', 'gauge', '1: a courier process runs for this database'),
+		('reengage_courier_starts_total', 'counter', 'couriers that were started'),
 		('reengage_in_flight', 'gauge', 'nudges under way'),
+		('reengage_in_hand', 'gauge', 'nudges that were taken out of the schedule, by what they wait for; parked and ready are not under way'),
 		('reengage_worker_restarts_total', 'counter', 'how often the worker ended'),
 		('reengage_outcomes_unwritten', 'gauge', 'outcomes that wait for a lock or are refused by the database'),
 		('reengage_in_doubt', 'gauge', 'nudges in doubt that nobody has resolved'),
 		('reengage_due', 'gauge', 'nudges that are due or scheduled, by what holds them'),
+		('reengage_due_now', 'gauge', 'nudges whose time has come, by priority; 10000 are that many or more'),
 		('reengage_oldest_due_seconds', 'gauge', 'for how long the oldest nudge has been due; 0: none is'),
 		('reengage_server_paused', 'gauge', '1: an operator has paused it'),
 		('reengage_server_state', 'gauge', '1: that is known against it'),
-		('reengage_server_tried_again_seconds', 'gauge', 'how soon a server that is left alone is tried again')
+		('reengage_breaker', 'gauge', '1: the circuit breaker of the server is closed, open, or half open: one nudge at a time tries it'),
+		('reengage_next_probe_seconds', 'gauge', 'how soon a server is tried that is left alone; 0: none is'),
+		('reengage_pace_limit', 'gauge', 'max_requests_per_minute of the server, if it has one'),
+		('reengage_pace_left', 'gauge', 'what is left of it in this minute')
 $$;
 COMMENT ON FUNCTION reengage_internal.metric_help() IS 'what there is to graph, of what kind, and what it means';
 GRANT EXECUTE ON FUNCTION reengage_internal.metric_help() TO reengage_operator, reengage_reader;

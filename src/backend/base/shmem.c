@@ -175,6 +175,7 @@ shmem_note_ended(int place)
 static void
 worker_is_ending(int code, Datum place)
 {
+	metrics_forget_engine();
 	shmem_note_ended(DatumGetInt32(place));
 	wake_launcher();
 }
@@ -382,8 +383,8 @@ Datum
 reengage_worker_state(PG_FUNCTION_ARGS)
 {
 	TupleDesc	descriptor;
-	Datum		values[12];
-	bool		nulls[12] = {false};
+	Datum		values[13];
+	bool		nulls[13] = {false};
 	WorkerSlot	slot = slot_of_database(get_database_name(MyDatabaseId));
 	bool		listed = slot.database[0] != '\0';
 
@@ -405,5 +406,7 @@ reengage_worker_state(PG_FUNCTION_ARGS)
 	values[10] = Int32GetDatum(slot.store_failed);
 	values[11] = TimestampTzGetDatum(slot.unwritten_since);
 	nulls[11] = slot.waiting_lock + slot.store_failed == 0;
+	values[12] = Int32GetDatum(metrics_courier_pid());
+	nulls[12] = metrics_courier_pid() == 0;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
 }

@@ -36,8 +36,11 @@ calls_init(Calls *calls, MemoryContext context, Deliveries *deliveries, dlist_he
 void
 calls_close(Calls *calls)
 {
+	if (calls->courier == NULL)
+		return;
 	courier_close(calls->courier);
 	calls->courier = NULL;
+	metrics_note_courier(0);
 }
 
 bool
@@ -91,6 +94,7 @@ calls_keep_courier(Calls *calls, Monotonic now)
 	if (calls->courier != NULL || !monotonic_is_reached(calls->not_before, now))
 		return;
 	calls->courier = courier_open();
+	metrics_note_courier(courier_pid(calls->courier));
 	calls->opened_at = now;
 	calls->hello_by_ms = watch_deadline(&calls->watch, HELLO_MS);
 	/* it knows nothing yet */

@@ -400,6 +400,12 @@ courier_leave_alone(CourierPipe *courier, int timeout)
 	ResetLatch(MyLatch);
 }
 
+int
+courier_pid(const CourierPipe *courier)
+{
+	return courier->pid;
+}
+
 bool
 courier_is_ready(const CourierPipe *courier)
 {

@@ -48,6 +48,9 @@ extern void courier_wait(CourierPipe *courier, long timeout);
 /* The same, in milliseconds, but whatever the courier says waits, too. */
 extern void courier_leave_alone(CourierPipe *courier, int timeout);
 
+/* 0: it is not running. */
+extern int	courier_pid(const CourierPipe *courier);
+
 extern bool courier_is_ready(const CourierPipe *courier);
 
 /* So much is queued that the next one is better kept until some of it was sent. */

@@ -79,6 +79,7 @@ leave_list(Deliveries *deliveries, Delivery *delivery)
 		return;
 	dlist_delete(&delivery->node);
 	deliveries->counts[delivery->state]--;
+	delivery->server->states[delivery->state]--;
 	delivery->server->ready -= delivery->state == DELIVERY_READY;
 }
 
@@ -92,6 +93,7 @@ enter_state(Deliveries *deliveries, Delivery *delivery, DeliveryState state, dli
 	delivery->state = state;
 	dlist_push_tail(list, &delivery->node);
 	deliveries->counts[state]++;
+	delivery->server->states[state]++;
 	delivery->server->ready += state == DELIVERY_READY;
 	if (!was_under_way && delivery_state_is_under_way(state))
 		get_under_way(deliveries, delivery);

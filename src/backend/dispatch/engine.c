@@ -30,6 +30,7 @@
 #include "dispatch/outcomes.h"
 #include "dispatch/policies.h"
 #include "dispatch/releases.h"
+#include "dispatch/server_gauges.h"
 #include "dispatch/servers.h"
 #include "dispatch/standby.h"
 #include "dispatch/turns.h"
@@ -126,7 +127,6 @@ static void
 tick_body(void *argument)
 {
 	Engine	   *engine = argument;
-	int			recovered;
 
 	engine->clocks = clocks_read();
 	servers_lock(&engine->servers, &engine->clocks);
@@ -138,13 +138,7 @@ tick_body(void *argument)
 		return;
 	servers_refresh(&engine->servers, engine->paused, engine->deliveries.context);
 	if (engine->condition == ENGINE_DISPATCHING && !engine->recovered)
-	{
-		recovered = intents_recover(&engine->deliveries, &engine->servers);
-		if (recovered > 0)
-			ereport(LOG,
-					(errmsg("%d nudges are in doubt: their calls may have been on the wire when the engine before this one ended",
-							recovered)));
-	}
+		intents_recover(&engine->deliveries, &engine->servers);
 	outcomes_write(engine->ending, engine->nending, engine->one_by_one);
 	/* after the ends, which may have been put off by another clock, or policies that are no more */
 	if (engine->condition == ENGINE_DISPATCHING && !engine->closing)
@@ -204,6 +198,7 @@ forget_everything(Engine *engine)
 		ereport(LOG,
 				(errmsg("the extension was dropped with %d nudges under way; their replies are discarded",
 						in_flight)));
+	metrics_forget_engine();
 	MemoryContextReset(engine->deliveries.context);
 	servers_init(&engine->servers);
 	deliveries_init(&engine->deliveries, engine->deliveries.context);
@@ -383,6 +378,7 @@ engine_turn(Engine *engine)
 	if (engine->condition == ENGINE_DISPATCHING && engine->recovered && !engine->closing)
 		calls_keep_courier(&engine->calls, clocks.now);
 
+	server_gauges_report(&engine->servers);
 	next = next_turn(engine, &clocks);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(engine->turn_context);
@@ -427,6 +423,9 @@ void
 engine_destroy(Engine *engine)
 {
 	calls_close(&engine->calls);
+	/* of another one that dispatches, who stood by has nothing to forget */
+	if (engine->recovered)
+		metrics_forget_engine();
 	dispatcher_lock_release();
 	MemoryContextDelete(engine->context);
 }

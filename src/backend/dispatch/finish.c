@@ -29,7 +29,7 @@ land_written(Deliveries *deliveries, Delivery *delivery, Totals *totals)
 	else
 	{
 		totals->moved++;
-		metrics_note_move(delivery->server->metrics);
+		metrics_note_move(delivery->server->metrics, delivery->end.hold);
 		lanes_rewind(&delivery->server->lanes, delivery->asker, delivery->priority, delivery->move_to);
 	}
 	intent_release(delivery);

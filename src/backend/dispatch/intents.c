@@ -301,7 +301,7 @@ inherit_intent(Deliveries *deliveries, dlist_head *servers, const LeftIntent *le
 	return in_doubt;
 }
 
-int
+void
 intents_recover(Deliveries *deliveries, dlist_head *servers)
 {
 	LeftIntent *left;
@@ -337,5 +337,8 @@ intents_recover(Deliveries *deliveries, dlist_head *servers)
 		in_doubt += inherit_intent(deliveries, servers, &left[i], &nudges[i], end - i);
 	}
 	TEST_POINT("recovered");
-	return in_doubt;
+	if (in_doubt > 0)
+		ereport(LOG,
+				(errmsg("%d nudges are in doubt: their calls may have been on the wire when the engine before this one ended",
+						in_doubt)));
 }

@@ -53,8 +53,8 @@ extern void intent_release(Delivery *delivery);
  * Inside a tick: takes over what engines before this one may
  * have had on the wire (P5).  It is made again where the API honours keys, and
  * in doubt elsewhere, once the ends of these deliveries are written.  What was
- * taken over before stays as it is.  Returns the number of nudges in doubt.
+ * taken over before stays as it is.
  */
-extern int	intents_recover(Deliveries *deliveries, dlist_head *servers);
+extern void intents_recover(Deliveries *deliveries, dlist_head *servers);
 
 #endif

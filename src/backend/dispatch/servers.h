@@ -44,6 +44,7 @@ typedef struct Server
 	int			in_flight;		/* nudges that were started and have not ended */
 	int			calling;		/* of these, with the courier */
 	Flow		flow;			/* of its answers */
+	int			states[DELIVERY_STATE_COUNT];	/* of those in hand */
 	Size		text;			/* bytes of those that hold a place in flight */
 	int			nlocked;	/* that somebody else has locked; they are still due: */
 	TimestampTz locked_from;	/* the earliest of them */
