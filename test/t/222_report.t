@@ -4,7 +4,7 @@
 use strict;
 use warnings FATAL => 'all';
 
-use IO::Socket::INET;
+use FindBin;
 use IPC::Run ();
 use JSON::PP ();
 use Listener qw(start_listener);
@@ -100,7 +100,16 @@ like($html, qr{<caption>In doubt</caption>.*<td>1</td>}s, 'what is in doubt');
 # what was resolved is what was found out
 $node->safe_psql('postgres', q{SELECT reengage.resolve(lineage_id, 'sent') FROM reengage.in_doubt});
 like(report($hostile), qr{<tr><th scope="row">sent</th><td>13</td>.*Nothing: of each message it is known}s, 'a doubt that was resolved counts once');
-like(report($hostile, since => 'now()'), qr/asked for<\/th><td>[0-9]+<.*/, 'an hour, of which there may be little');
+
+# as the documents say
+my ($command) = join('', map { slurp_file($_) } glob "$FindBin::RealBin/../../docs/*.md $FindBin::RealBin/../../docs/*/*.md") =~ /^(psql .*reengage\.report\('abandoned cart'\).*)$/m;
+{
+	local %ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port, PGDATABASE => 'postgres', PGCLIENTENCODING => 'LATIN1');
+
+	nudge($node, 'later-cart', campaign => "'abandoned cart'", due_at => "now() + '1 day'");
+	is(system("cd '$folder' && $command"), 0, 'the command that the documents have');
+	like(slurp_file("$folder/report.html"), qr/^<!DOCTYPE html>.*<bdi>abandoned cart<.*Europe\/Berlin.*<\/html>\n+$/s, 'makes a page, and nothing but that');
+}
 
 # ---- encodings -----------------------------------------------------------------------------------
 
