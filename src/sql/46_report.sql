@@ -45,13 +45,13 @@ svg text { fill: var(--soft); font-size: 18px; } svg .strong { fill: var(--ink);
 svg .end { text-anchor: end; } svg .middle { text-anchor: middle; }
 .grid { stroke: var(--line); stroke-width: 1; } .rail { fill: var(--card); } .stripe { fill: var(--stripe); } .hatch { fill: var(--not); }
 rect.asked { fill: var(--soft); } rect.looked { fill: var(--waiting); } rect.sent { fill: var(--sent); } rect.answered { fill: var(--answered); } rect.created { fill: var(--created); }
-rect.waiting { fill: var(--waiting); } rect.not_sent { fill: var(--not); } rect.in_doubt { fill: var(--doubt); } #outcomes rect.not_sent { fill: url(#hatch); }
+rect.waiting { fill: var(--waiting); } rect.not_sent { fill: var(--not); } rect.in_doubt { fill: var(--doubt); } .figure g rect.not_sent { fill: url(#hatch); }
 .mark.asked { background: var(--soft); } .mark.sent { background: var(--sent); } .mark.created { background: var(--created); } .mark.waiting { background: var(--waiting); }
 .mark.not_sent { background: repeating-linear-gradient(45deg, var(--not) 0 3px, var(--stripe) 3px 6px); } .mark.in_doubt { background: var(--doubt); }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft); font-size: .85rem; }
 @media (max-width: 50rem) { .beside { grid-template-columns: minmax(0, 1fr); } }
 @media print { body { padding: 0; max-width: none; font-size: 10pt; } .table { max-height: none; overflow: visible; } thead th { position: static; }
-  .tile { border: 1px solid var(--line); } section { margin-top: 1.5rem; } h2, .figure, tr { break-inside: avoid; } h2 { break-after: avoid; } }
+  .tile { border: 1px solid var(--line); } section { margin-top: 1.5rem; } h2, .figure, tr { break-inside: avoid; } h2, section p { break-after: avoid; } }
 '
 $$;
 COMMENT ON FUNCTION reengage_internal.report_style() IS 'how a report looks: by day, by night and in print';
