@@ -101,12 +101,12 @@ deps:
 demo: deps
 	test/demo/run $(if $(DATA_FILE),'$(DATA_FILE)')
 test:
-	test/deps fuzz clocks
+	test/deps fuzz clocks browser
 	test/run
 test-quick: deps
 	test/run quick
 test-asserts:
-	test/deps fuzz clocks
+	test/deps fuzz clocks browser
 	POSTGRES=$(POSTGRES) test/asserts
 matrix:
 	VERSIONS='$(VERSIONS)' test/matrix
