@@ -167,14 +167,15 @@ BEGIN
 		RETURN;
 	END IF;
 	-- those that differ in spaces, signs and the size of letters only, or are a part of each other
-	SELECT string_agg(format('"%s"', reengage_internal.shown(n.campaign)), ', ' ORDER BY n.campaign)
+	SELECT string_agg(format('"%s"', n.campaign), ', ' ORDER BY n.campaign)
 	INTO near
 	FROM (SELECT DISTINCT c.campaign
 		  FROM reengage.nudge_counts c,
 			LATERAL (SELECT regexp_replace(lower(c.campaign), '[^[:alnum:]]+', '', 'g'), regexp_replace(lower(require_campaign.campaign), '[^[:alnum:]]+', '', 'g')) s (theirs, said)
 		  WHERE s.said <> '' AND s.theirs <> '' AND (strpos(s.theirs, s.said) > 0 OR strpos(s.said, s.theirs) > 0)
 		  ORDER BY c.campaign LIMIT 3) n;
-	RAISE EXCEPTION 'there is no campaign "%"', reengage_internal.shown(campaign)
+	-- a date is no telephone number
+	RAISE EXCEPTION 'there is no campaign "%"', CASE WHEN campaign ~ '@|^[-+0-9 ()./]*$' THEN reengage_internal.shown(campaign) ELSE left(campaign, 256) END
 		USING ERRCODE = 'no_data_found',
 			  DETAIL = 'No nudge was ever asked for by this name.',
 			  HINT = coalesce('Did you mean ' || near || '? ', '') || 'SELECT DISTINCT campaign FROM reengage.campaign_status; lists them.';
