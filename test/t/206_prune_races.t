@@ -3,7 +3,7 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Reengage qw(start_simulator new_node create_extension wait_until_ended start_psql finish_psql);
+use Reengage qw(start_simulator new_node create_extension wait_until_ended poll_until start_psql finish_psql);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -13,7 +13,7 @@ create_extension($node, $simulator);
 
 sub sql { my ($statement) = @_; return $node->safe_psql('postgres', $statement); }
 
-my $many = 1500;
+my $many = 3000;
 
 # Of a hundred days ago: conversations that were closed and went on, with doubts among them.
 sql(qq{
@@ -65,6 +65,18 @@ my $ask_again = qq{
 sql($ask_again);
 
 sql('SELECT reengage.recount()');
+
+# bounded, and in the middle of a crash: what is here and what went is all that there was
+is(sql(q{CALL reengage.prune('90 days', 10)}) =~ s/\|.*//r, 10, 'as many as it may');
+my $crashed = start_psql($node, q{CALL reengage.prune('90 days')});
+poll_until($node, 'postgres', 'SELECT count(*) > 10 FROM reengage.pruned_nudges');
+$node->stop('immediate');
+finish_psql($crashed);
+$node->start;
+is(sql(q{SELECT sum(rows_pruned) + sum(rows_here) FROM reengage.reconciliation}), $many, 'after a crash no row is missing');
+is(sql(q{SELECT count(*) FROM reengage.reconciliation WHERE state NOT IN ('pruned', 'equal')}), 0, 'nor is any another');
+is(sql(q{SELECT count(*) FROM reengage.nudges n WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)}), 0, 'no nudge has lost its outcome');
+is(sql(q{SELECT count(*) FROM reengage.nudges}) + sql(q{SELECT count(*) FROM reengage.pruned_nudges}), $many, 'and each is here or known to have gone');
 my $import = q{CALL reengage.import_history(message => 'x', campaign => 'back', staging => 'extract')};
 my @running = map { start_psql($node, $_) } q{CALL reengage.prune('90 days')}, 'CALL ask_again()', 'CALL ask_more()', 'CALL resolve_all()', $import, $import;
 like(finish_psql($_) =~ s/^(\d|\|)*.*NOTICE:.*\n//gmr, qr/^(?!.*ERROR)/s, 'no error') for @running;
