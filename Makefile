@@ -25,6 +25,7 @@ REENGAGE_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" reengage
 SCRIPT = reengage--$(REENGAGE_VERSION).sql
 DATA = $(wildcard reengage--*--*.sql)
 DATA_built = $(SCRIPT)
+SCRIPTS = src/top/reengage-top
 
 COMMON = $(wildcard src/common/*.c)
 BACKEND = $(wildcard src/backend/*/*.c)
