@@ -6,12 +6,12 @@
 --
 CREATE FUNCTION reengage_internal.report_happened(facts jsonb,
 	OUT server text, OUT place integer, OUT notified bigint, OUT created bigint, OUT not_sent bigint, OUT in_doubt bigint,
-	OUT looked_at bigint, OUT answered bigint, OUT requests bigint, OUT ended_lately bigint)
+	OUT looked_at bigint, OUT answered bigint, OUT requests bigint)
 RETURNS SETOF record
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT h.* FROM jsonb_to_recordset(facts -> 'happened') h (server text, place integer, notified bigint, created bigint,
-		not_sent bigint, in_doubt bigint, looked_at bigint, answered bigint, requests bigint, ended_lately bigint)
+		not_sent bigint, in_doubt bigint, looked_at bigint, answered bigint, requests bigint)
 $$;
 COMMENT ON FUNCTION reengage_internal.report_happened(jsonb) IS 'of the facts: what ended, by server and part of the time';
 GRANT EXECUTE ON FUNCTION reengage_internal.report_happened(jsonb) TO reengage_operator, reengage_reader;
@@ -27,6 +27,17 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.report_stands(jsonb) IS 'of the facts: how many nudges stand where; class: waiting, sent, in_doubt or not_sent';
 GRANT EXECUTE ON FUNCTION reengage_internal.report_stands(jsonb) TO reengage_operator, reengage_reader;
+
+CREATE FUNCTION reengage_internal.report_servers(facts jsonb,
+	OUT server text, OUT requests_per_minute bigint, OUT due_now bigint, OUT scheduled bigint, OUT sent_per_minute numeric, OUT expected_end timestamptz)
+RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT s.* FROM jsonb_to_recordset(facts -> 'servers') s (server text, requests_per_minute bigint, due_now bigint, scheduled bigint,
+		sent_per_minute numeric, expected_end timestamptz)
+$$;
+COMMENT ON FUNCTION reengage_internal.report_servers(jsonb) IS 'of the facts: what the campaign''s servers are allowed, and how it goes on there, as in campaign_status';
+GRANT EXECUTE ON FUNCTION reengage_internal.report_servers(jsonb) TO reengage_operator, reengage_reader;
 
 CREATE FUNCTION reengage_internal.report_part_of_time(facts jsonb, place integer) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -190,12 +201,16 @@ AS $$
 			ELSE reengage_internal.report_table('Waiting for', '{waiting for,#messages,#share}', string_agg(reengage_internal.report_row(w.words,
 				reengage_internal.report_number(w.nudges), reengage_internal.report_meter(w.nudges, w.total, 'waiting')),
 				'' ORDER BY w.nudges DESC, w.words COLLATE "C")) END)
-	FROM (SELECT sum(s.nudges) AS nudges, sum(sum(s.nudges)) OVER () AS total,
-			CASE WHEN s.state = 'calling' THEN 'the answer of the messaging service: the message is on its way'
-				 WHEN s.reason IS NULL THEN 'its time, or its turn'
-				 ELSE reengage_internal.report_says('hold', s.reason) END AS words
-		  FROM reengage_internal.report_stands(facts) s WHERE s.class = 'waiting'
-		  GROUP BY 3) w
+	FROM (SELECT sum(p.nudges) AS nudges, sum(sum(p.nudges)) OVER () AS total, p.words
+		  FROM reengage_internal.report_stands(facts) s LEFT JOIN reengage_internal.report_servers(facts) v ON v.server = s.server,
+			LATERAL (VALUES
+				(CASE WHEN s.state = 'calling' THEN s.nudges END, 'the answer of the messaging service: the message is on its way'),
+				(CASE WHEN s.reason IS NOT NULL THEN s.nudges END, reengage_internal.report_says('hold', s.reason)),
+				(CASE WHEN s.state = 'due' AND s.reason IS NULL THEN v.due_now END, 'its turn'),
+				(CASE WHEN s.state = 'due' AND s.reason IS NULL THEN v.scheduled END, 'its time, which is still to come'),
+				(CASE WHEN s.state = 'due' AND s.reason IS NULL AND v.due_now IS NULL THEN s.nudges END, 'its time, or its turn')) p (nudges, words)
+		  WHERE s.class = 'waiting' AND p.nudges > 0
+		  GROUP BY p.words) w
 $$;
 COMMENT ON FUNCTION reengage_internal.report_waiting(jsonb) IS 'what waits, and for what';
 GRANT EXECUTE ON FUNCTION reengage_internal.report_waiting(jsonb) TO reengage_operator, reengage_reader;
@@ -222,34 +237,34 @@ CREATE FUNCTION reengage_internal.report_quota(facts jsonb) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH used AS (
-		SELECT q.server, sum(q.requests) AS requests, max(q.requests) AS most, sum(q.ended_lately) AS ended_lately
-		FROM (SELECT h.server, h.place, sum(h.requests) AS requests, sum(h.ended_lately) AS ended_lately
-			  FROM reengage_internal.report_happened(facts) h GROUP BY h.server, h.place) q
+		SELECT q.server, sum(q.requests) AS requests, max(q.requests) AS most
+		FROM (SELECT h.server, h.place, sum(h.requests) AS requests FROM reengage_internal.report_happened(facts) h GROUP BY h.server, h.place) q
 		GROUP BY q.server
-	), waiting AS (
-		SELECT s.server, sum(s.nudges) FILTER (WHERE s.class = 'waiting') AS nudges FROM reengage_internal.report_stands(facts) s GROUP BY s.server
+	), stands AS (
+		SELECT s.server, coalesce(sum(s.nudges) FILTER (WHERE s.class = 'waiting'), 0) AS waiting,
+			EXISTS (SELECT FROM jsonb_to_recordset(facts -> 'troubles') t (server text) WHERE coalesce(t.server, s.server) = s.server) AS troubled
+		FROM reengage_internal.report_stands(facts) s GROUP BY s.server
 	)
 	SELECT reengage_internal.report_section('The messaging service''s quota',
-		format('Requests for messages of this campaign that ended since %s. Other campaigns use the same quota. The end is expected if it goes on as in the last hour; what is scheduled for later ends later.',
+		format('Requests for messages of this campaign that ended since %s. Other campaigns use the same quota. The end is that of what may go out now, if it goes on as in the last five minutes.',
 			   reengage_internal.report_time((facts -> 'bounds' ->> 0)::timestamptz)), '',
 		reengage_internal.report_table('Requests',
 			ARRAY['service', '#allowed a minute', '#used', '#at most in ' || CASE facts ->> 'step' WHEN 'hour' THEN 'an hour' ELSE 'a ' || (facts ->> 'step') END,
-				  '#of what is allowed', '#waiting', 'expected end'],
-			string_agg(reengage_internal.report_row('<bdi>' || reengage_internal.html(w.server) || '</bdi>',
-				CASE WHEN l.per_minute > 0 THEN reengage_internal.report_number(l.per_minute) ELSE 'no limit' END,
+				  '#of what is allowed', '#sent a minute', '#waiting', 'expected end'],
+			string_agg(reengage_internal.report_row('<bdi>' || reengage_internal.html(s.server) || '</bdi>',
+				CASE v.requests_per_minute WHEN 0 THEN 'no limit' ELSE reengage_internal.report_number(v.requests_per_minute) END,
 				reengage_internal.report_number(coalesce(u.requests, 0)), reengage_internal.report_number(coalesce(u.most, 0)),
-				reengage_internal.report_meter(coalesce(u.most, 0), l.allowed, 'asked'),
-				reengage_internal.report_number(coalesce(w.nudges, 0)),
-				'<div class="words">' || CASE WHEN w.nudges IS NULL THEN 'all has ended'
-					WHEN l.troubled THEN 'unknown, as long as it is not called'
-					WHEN coalesce(u.ended_lately, 0) = 0 THEN 'unknown, as nothing ended in the last hour'
-					ELSE reengage_internal.report_time((facts ->> 'as_of')::timestamptz + w.nudges / u.ended_lately * interval '1 hour') END || '</div>'),
-				'' ORDER BY w.server COLLATE "C")))
-	FROM waiting w LEFT JOIN used u ON u.server = w.server
-		LEFT JOIN LATERAL (
-			SELECT EXISTS (SELECT FROM jsonb_to_recordset(facts -> 'troubles') t (server text) WHERE coalesce(t.server, w.server) = w.server) AS troubled,
-				(facts -> 'limits' ->> w.server)::numeric AS per_minute,
-				(facts -> 'limits' ->> w.server)::numeric * CASE facts ->> 'step' WHEN 'hour' THEN 60 WHEN 'day' THEN 1440 ELSE 43200 END AS allowed) l ON true
+				reengage_internal.report_meter(coalesce(u.most, 0),
+					v.requests_per_minute * CASE facts ->> 'step' WHEN 'hour' THEN 60 WHEN 'day' THEN 1440 ELSE 43200 END, 'asked'),
+				to_char(coalesce(v.sent_per_minute, 0), 'FM999,999,990.0'), reengage_internal.report_number(s.waiting),
+				'<div class="words">' || CASE
+					WHEN s.waiting = 0 THEN 'all has ended'
+					WHEN s.troubled THEN 'unknown, as long as it is not called'
+					WHEN v.expected_end IS NOT NULL THEN reengage_internal.report_time(v.expected_end)
+					WHEN v.due_now = 0 THEN 'nothing may go out now'
+					ELSE 'unknown, as nothing ended lately' END || '</div>'),
+				'' ORDER BY s.server COLLATE "C")))
+	FROM stands s LEFT JOIN used u ON u.server = s.server LEFT JOIN reengage_internal.report_servers(facts) v ON v.server = s.server
 $$;
 COMMENT ON FUNCTION reengage_internal.report_quota(jsonb) IS 'requests that were made, and when the rest may have ended';
 GRANT EXECUTE ON FUNCTION reengage_internal.report_quota(jsonb) TO reengage_operator, reengage_reader;

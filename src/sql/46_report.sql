@@ -77,7 +77,7 @@ GRANT EXECUTE ON FUNCTION reengage_internal.report_page(jsonb) TO reengage_opera
 -- Who may not look into answers, pauses and server_state is told no more of them than here.
 CREATE FUNCTION reengage_internal.report_ended(campaign text, bounds timestamptz[])
 RETURNS TABLE (server text, place integer, notified bigint, created bigint, not_sent bigint, in_doubt bigint,
-	looked_at bigint, answered bigint, requests bigint, ended_lately bigint)
+	looked_at bigint, answered bigint, requests bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
@@ -88,13 +88,13 @@ BEGIN
 			coalesce(sum(e.nudges) FILTER (WHERE w.class = 'not_sent'), 0)::bigint,
 			coalesce(sum(e.nudges) FILTER (WHERE w.class = 'in_doubt'), 0)::bigint,
 			sum(e.looked_at)::bigint, coalesce(sum(e.answered) FILTER (WHERE w.class = 'sent'), 0)::bigint,
-			sum(e.requests)::bigint, sum(e.ended_lately)::bigint
+			sum(e.requests)::bigint
 		FROM (SELECT l.server, l.outcome, width_bucket(l.recorded_at, bounds) AS place, count(*) AS nudges, count(l.checked_at) AS looked_at,
 				count(*) FILTER (WHERE l.step IS NOT NULL AND (
 					EXISTS (SELECT FROM reengage.answers a WHERE a.address_hash = l.address_hash AND a.answered_at > coalesce(l.called_at, l.occurred_at))
 					OR EXISTS (SELECT FROM reengage.answers a WHERE a.address_hash IS NULL AND a.root_conversation_id = l.root_conversation_id
 							   AND a.server = l.server AND a.answered_at > coalesce(l.called_at, l.occurred_at)))) AS answered,
-				sum(l.api_calls) AS requests, count(*) FILTER (WHERE l.recorded_at > now() - interval '1 hour') AS ended_lately
+				sum(l.api_calls) AS requests
 			  -- found by the campaign's nudges or by the time: a planner knows which are fewer
 			  FROM reengage.nudges n JOIN reengage.lineage l ON l.nudge_id = n.nudge_id
 			  WHERE n.campaign = report_ended.campaign AND l.campaign = report_ended.campaign AND l.recorded_at >= bounds[1]
@@ -201,7 +201,9 @@ AS $$
 		'happened', (SELECT coalesce(jsonb_agg(to_jsonb(e)), '[]') FROM reengage_internal.report_ended(campaign, b.bounds) e),
 		'doubts', (SELECT coalesce(jsonb_agg(to_jsonb(d)), '[]') FROM doubts d),
 		'troubles', (SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM reengage_internal.report_troubles(ARRAY(SELECT DISTINCT s.server FROM stands s)) t),
-		'limits', (SELECT jsonb_object_agg(s.server, reengage_internal.requests_per_minute(s.server)) FROM stands s))
+		'servers', (SELECT jsonb_agg(to_jsonb(v)) FROM (
+			SELECT s.server, reengage_internal.requests_per_minute(s.server), s.due_now, s.scheduled, s.sent_per_minute, s.expected_end
+			FROM reengage.campaign_status s WHERE s.campaign = report_facts.campaign) v))
 	FROM reengage_internal.report_bounds(since) b
 $$;
 COMMENT ON FUNCTION reengage_internal.report_facts(text, timestamptz) IS 'all that a report says of a campaign, as one object';
