@@ -89,8 +89,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 	SELECT array_agg(c.nudge_id ORDER BY c.nudge_id)
-	FROM (SELECT DISTINCT l.nudge_id FROM reengage.lineage l
-		  WHERE l.recorded_at >= since AND l.recorded_at < upto AND l.nudge_id IS NOT NULL) c
+	FROM (SELECT DISTINCT l.nudge_id
+		  -- by itself, or an index by nudge looks good, as it needs no sort
+		  FROM (SELECT l.nudge_id FROM reengage.lineage l WHERE l.recorded_at >= since AND l.recorded_at < upto OFFSET 0) l
+		  WHERE l.nudge_id IS NOT NULL) c
 	WHERE NOT EXISTS (
 			SELECT FROM reengage.lineage l
 			WHERE l.nudge_id = c.nudge_id AND (l.recorded_at >= before
@@ -118,9 +120,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 	SELECT array_agg(l.lineage_id ORDER BY l.lineage_id)
-	FROM (SELECT * FROM reengage.lineage l
-		  WHERE l.recorded_at >= since AND l.recorded_at < upto AND l.nudge_id IS NULL OFFSET 0) l
-	WHERE NOT EXISTS (
+	FROM (SELECT l.lineage_id, l.nudge_id, l.conversation_id, l.server FROM reengage.lineage l
+		  WHERE l.recorded_at >= since AND l.recorded_at < upto OFFSET 0) l
+	WHERE l.nudge_id IS NULL AND NOT EXISTS (
 		SELECT FROM reengage.nudges n
 		WHERE n.conversation_id = l.conversation_id AND n.server = l.server
 		  AND EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id OFFSET 0) OFFSET 0)
@@ -130,7 +132,7 @@ COMMENT ON FUNCTION reengage_internal.prunable_imports(timestamptz, timestamptz)
 
 CREATE FUNCTION reengage_internal.let_go(nudge_ids uuid[], imports uuid[], OUT nudges bigint, OUT lineage bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET enable_bitmapscan = on SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 BEGIN
 	WITH gone AS (

@@ -100,8 +100,25 @@ sub work
 		FROM generate_series(1, $few) n});
 	wait_until_ended($node, database => $database, where => q(n.campaign = 'now'));
 	$session->query_safe(s/\{n\}/sprintf '%02d', $round/er) for @statements;
+	prune_some($database, $name);
 	# what was held by the doubt, and the one that was asked for again
 	wait_until_ended($node, database => $database, where => q(n.campaign = 'now'));
+	return;
+}
+
+# As if some had ended long ago, on a day that is counted.
+sub prune_some
+{
+	my ($database, $name) = @_;
+	my $day = sprintf '1970-01-%02d', $round;
+
+	$node->safe_psql($database, qq{
+		SET session_replication_role = replica;
+		UPDATE reengage.lineage SET recorded_at = timestamptz '$day 12:00+00' + random() * interval '1 hour'
+		WHERE requested_conversation_id IN (SELECT unnest(ARRAY['live', 'closed']) || '-$name-' || n FROM generate_series(10, $few) n);
+		INSERT INTO reengage.lineage_manifest (day, as_of, row_count, digest) SELECT '$day', now(), 0, 0 FROM generate_series(1, 1)});
+	is($sessions{$database}->query_safe("SELECT lineage FROM reengage_internal.prune_part('1 day', '1960-01-01', 200)"), $few - 9, "$name: some go");
+	$sessions{$database}->query_safe("SELECT reengage_internal.prune_rest('1 day', 200)");
 	return;
 }
 
