@@ -1,33 +1,15 @@
 # The blocks of SQL in README.md and docs/: each is run as it stands, in the order
-# of the documents.  One that cannot be has a comment above it that says why not:
-#
-#   <!-- not run: there is no such file -->
+# of the documents.  Those of docs/operations/ have tests of their own, 223 and 224.
 use strict;
 use warnings FATAL => 'all';
 
+use Documents qw(blocks_of);
 use FindBin;
 use Reengage qw(start_simulator new_node);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $top = "$FindBin::RealBin/../..";
-
-# [ place, SQL, why it is not run ] of each block.
-sub blocks_of
-{
-	my ($document) = @_;
-	my $text = slurp_file("$top/$document");
-	my @blocks;
-
-	while ($text =~ /^(?:<!-- not run: ([^\n]*) -->\n)?```sql\n(.*?)^```$/gms)
-	{
-		my ($reason, $sql) = ($1, $2);
-		my $line = 1 + (substr($text, 0, $-[2]) =~ tr/\n//);
-
-		push @blocks, [ "$document:$line", $sql, $reason ];
-	}
-	return @blocks;
-}
 
 my $simulator = start_simulator('--default-status', 'closed');
 my $node = new_node('documents', preload => 1, servers => [qw(genesys genesys_test)], init => { allows_streaming => 'logical' });
@@ -67,7 +49,7 @@ for my $document ('README.md', sort map { s{^\Q$top\E/}{}r } glob "$top/docs/*.m
 {
 	for my $block (blocks_of($document))
 	{
-		my ($place, $sql, $reason) = @$block;
+		my ($place, $sql, $reason) = @$block{qw(place text why_not)};
 
 		if (defined $reason)
 		{
