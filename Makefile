@@ -102,12 +102,12 @@ deps:
 demo: deps
 	test/demo/run $(if $(DATA_FILE),'$(DATA_FILE)')
 test:
-	test/deps fuzz clocks browser monitoring
+	test/deps fuzz clocks browser monitoring cron
 	test/run
 test-quick: deps
 	test/run quick
 test-asserts:
-	test/deps fuzz clocks browser monitoring
+	test/deps fuzz clocks browser monitoring cron
 	POSTGRES=$(POSTGRES) test/asserts
 matrix:
 	VERSIONS='$(VERSIONS)' test/matrix
