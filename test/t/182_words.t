@@ -1,6 +1,7 @@
 # What an application may say: nothing of a customer stands in an error or the
 # log, reasons have a limit, an operator's word is not overwritten, and one
-# application's nudges do not take the place of another's.
+# application's nudges do not take the place of another's.  And what a role sees
+# and takes back, here and in other databases.
 
 use strict;
 use warnings FATAL => 'all';
@@ -127,6 +128,60 @@ like(said('app', "SELECT $_ FROM reengage.nudges"), qr/permission denied for tab
 is(ask('chief', "SELECT count(*) FROM reengage.nudges"), $node->safe_psql('postgres', 'SELECT count(*) FROM reengage.nudges'), 'an operator sees all');
 like(ask('app', "SET row_security = off; SELECT reengage.nudge('c-6', 'three')"), qr/^[0-9a-f-]{36}$/, 'nudge() asks under any setting');
 like(said('app', "SET row_security = off; SELECT nudge_id FROM reengage.nudges"), qr/ERROR:  query would be affected by row-level security policy/, 'and no setting shows more');
+
+# ---- who takes back what ---------------------------------------------------------------
+
+sub asked { my ($role, $conversation) = @_; return ask($role, "SELECT reengage.nudge('$conversation', 'hi', address => '+13175550177', channel => 'sms', campaign => 'whose')"); }
+sub left_of
+{
+	return $node->safe_psql('postgres', q{SELECT string_agg(n.requested_by, ', ' ORDER BY n.requested_by)
+		FROM reengage.nudges n JOIN reengage.due d USING (nudge_id) WHERE n.campaign = 'whose'});
+}
+my %asked = map { $_ => asked($_, 'c-10') } 'app', 'other app', 'chief';
+like(said('app', "SELECT reengage.cancel('$asked{$_}')"), qr/ERROR:  nudge $asked{$_} does not exist\nDETAIL:  Or it is not one that role "app" asked for/, "an application does not cancel that of $_") for 'other app', 'chief';
+is(ask('app', "SELECT reengage.cancel('$asked{app}')"), 'cancelled', 'but its own');
+is(left_of(), 'chief, other app', 'and no other is gone');
+asked('app', 'c-10');
+like(said('app', "SELECT reengage.cancel_campaign('whose')"), qr/permission denied/, 'no application cancels a campaign');
+ask('app', "SELECT reengage.cancel_thread('c-10', 'genesys')");
+is(left_of(), 'chief, other app', 'of a thread it cancels its own');
+asked('app', 'c-11');
+ask('app', "SELECT reengage.cancel_customer('+13175550177')");
+is(left_of(), 'chief, other app', 'of a customer, too');
+is(ask('chief', "SELECT reengage.cancel('$asked{'other app'}')"), 'cancelled', 'an operator cancels that of anybody');
+is(left_of(), 'chief', 'as it says');
+
+# ---- who sees what waits, and for what -------------------------------------------------
+
+$node->safe_psql('postgres', q{CREATE ROLE watcher LOGIN; GRANT reengage_reader TO watcher;
+	UPDATE reengage.due SET hold = 'policy', hold_reason = 'quiet hours' WHERE nudge_id IN (SELECT nudge_id FROM reengage.nudges WHERE campaign = 'whose')});
+asked('app', 'c-12');
+my $waits = q{SELECT string_agg(concat_ws(' ', requested_by, state, reason, nudges), ', ' ORDER BY requested_by, reason) FROM reengage.nudge_counts WHERE campaign = 'whose' AND state = 'due'};
+is(ask('watcher', $waits), 'app due 1, chief due policy 1', 'a reader sees by what nudges are held');
+is(ask('watcher', q{SELECT requested_by || ' ' || reason FROM reengage.open_nudges WHERE campaign = 'whose' AND requested_by = 'chief'}),
+	'chief ' . $node->safe_psql('postgres', q{SELECT reason FROM reengage.open_nudges WHERE campaign = 'whose' AND requested_by = 'chief'}), 'and of each why');
+is(ask('app', $waits), 'app due 1', 'an application only of its own');
+like(said('watcher', "SELECT FROM reengage.$_"), qr/permission denied for table $_/, "a reader may not look into $_") for qw(nudges due answers address_key);
+like(said('watcher', $_), qr/permission denied/, "nor do anything: $_")
+  for "SELECT reengage.cancel('$asked{chief}')", "INSERT INTO reengage.nudges (conversation_id, message) VALUES ('c-13', 'hi')", 'SELECT reengage.disarm()';
+
+# ---- one database and another ----------------------------------------------------------
+
+$node->safe_psql('postgres', q{CREATE DATABASE other});
+$node->safe_psql('other', q{CREATE EXTENSION reengage});
+my $elsewhere = sub { return ($node->psql('other', 'SELECT count(*) FROM reengage.lineage', extra_params => [ '-U', $_[0] ]))[0, 1, 2]; };
+is(($elsewhere->('watcher'))[1], '0', 'who is a reader here is one there');
+$node->safe_psql('postgres', 'REVOKE CONNECT ON DATABASE other FROM PUBLIC');
+like(($elsewhere->('watcher'))[2], qr/permission denied for database "other"/, 'but for where it may not connect');
+$node->safe_psql('other', 'REVOKE USAGE ON SCHEMA reengage, reengage_internal FROM reengage_reader; GRANT CONNECT ON DATABASE other TO watcher');
+like(($elsewhere->('watcher'))[2], qr/permission denied for schema reengage/, 'or where the group has no USAGE');
+$node->safe_psql('postgres', 'DROP EXTENSION reengage CASCADE');
+{
+	my $said = psql_stderr($node, 'DROP ROLE reengage_reader');
+	like($said, qr/ERROR:  role "reengage_reader" cannot be dropped because some objects depend on it\nDETAIL:  \d+ objects in database other/, 'a role cannot be dropped while another database has the extension, which is named');
+}
+$node->safe_psql('other', 'DROP EXTENSION reengage CASCADE');
+is(psql_stderr($node, 'DROP ROLE reengage_application, reengage_operator, reengage_reader, reengage_worker'), '', 'and then it can');
 
 $node->stop('fast');
 done_testing();
