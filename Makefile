@@ -3,6 +3,7 @@
 #   make deps     install what is missing, or name it
 #   make          build
 #   make install  install into the PostgreSQL that PG_CONFIG names
+#   make installcheck  the SQL tests, on a test server that runs with it installed
 #   make demo     the main job on example data, in a private PostgreSQL
 #   make test     every test; test/run KIND NAME... runs some of them, as
 #                 test/run tap 090_hostile_api or test/run sql nudges
@@ -17,29 +18,40 @@
 #   make fuzz     fuzz the parsers, SECONDS=60 each
 #   make torture  kill everything at random, N=2000 nudges, KILLS=20, SEED=1;
 #                 KEYS=1: at an API that honours idempotency keys
+#   make dist     an archive of the last commit, as PGXN takes it
 #   make hostile  a day of 20 applications, five of them hostile, MINUTES=10, SEED=1
+
+# PGXS builds in another folder, too: make -f /path/to/Makefile.  What is named here
+# is found there by VPATH.
+here := $(dir $(lastword $(MAKEFILE_LIST)))
+sources = $(patsubst $(here)%,%,$(sort $(wildcard $(addprefix $(here),$(1)))))
 
 EXTENSION = reengage
 MODULE_big = reengage
-REENGAGE_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" reengage.control)
+REENGAGE_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(here)reengage.control)
 SCRIPT = reengage--$(REENGAGE_VERSION).sql
-DATA = $(wildcard reengage--*--*.sql)
-DATA_built = $(SCRIPT)
+UPDATES = $(patsubst src/sql/%,reengage--%.sql,$(call sources,src/sql/*--*))
+DATA_built = $(SCRIPT) $(UPDATES)
 SCRIPTS = src/top/reengage-top
 
-COMMON = $(wildcard src/common/*.c)
-BACKEND = $(wildcard src/backend/*/*.c)
-COURIER = $(wildcard src/courier/*.c)
+COMMON = $(call sources,src/common/*.c)
+BACKEND = $(call sources,src/backend/*/*.c)
+COURIER = $(call sources,src/courier/*.c)
 OBJS = $(COMMON:.c=.o) $(BACKEND:.c=.o)
 COURIER_OBJS = $(COMMON:.c=.plain.o) $(COURIER:.c=.plain.o)
-ALL_HEADERS = $(wildcard src/*/*.h src/backend/*/*.h)
+ALL_HEADERS = $(call sources,src/*/*.h src/backend/*/*.h)
+PARTS = $(call sources,src/sql/*.sql)
 EXTRA_CLEAN = reengage-courier $(COURIER_OBJS) .asserts
+
+# A package of the next version removes neither what a server runs that has not
+# been restarted yet, nor what it would start.
+INSTALLED_COURIER = reengage-courier-$(REENGAGE_VERSION)
 
 # With test points (src/common/test_point.h) and assertions, whatever the server
 # was built with.  Whether an object has them does not show, so it must never lie
 # in a tree that real ones are built in.
 ifdef TEST_POINTS
-ifneq ($(wildcard test/run),)
+ifneq ($(wildcard $(here)test/run),)
 $(error TEST_POINTS=1 is for a copy of the tree: stage_test_points in test/lib/stage.sh makes one)
 endif
 DEFINE_TEST_POINTS = -DREENGAGE_TEST_POINTS -DUSE_ASSERT_CHECKING
@@ -47,14 +59,28 @@ OBJS += test/faults/test_point.o
 COURIER_OBJS += test/faults/test_point.plain.o
 endif
 
-PG_CPPFLAGS = -Isrc/common -Isrc/backend -D_GNU_SOURCE -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"' $(DEFINE_TEST_POINTS)
+# Debian's packages, and whoever else builds twice, want the same bytes from any folder.
+SAME_BYTES = -ffile-prefix-map=$(here)= -ffile-prefix-map=$(abspath $(here))=. -ffile-prefix-map=$(CURDIR)=.
+
+PG_CPPFLAGS = -I$(here)src/common -I$(here)src/backend -D_GNU_SOURCE -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"' $(DEFINE_TEST_POINTS)
 # The headers of 19 want what the compiler speaks by itself.
 C_STANDARD = $(if $(filter 15 16 17 18,$(MAJORVERSION)),-std=gnu99)
 PG_CFLAGS = $(C_STANDARD) -Wextra -Wno-declaration-after-statement -Wno-unused-parameter \
-	-Wno-missing-field-initializers -Wno-sign-compare $(WERROR)
+	-Wno-missing-field-initializers -Wno-sign-compare $(SAME_BYTES) $(WERROR)
+
+# PGXS's own would run the SQL tests without an API to call.
+NO_INSTALLCHECK = 1
 
 # No function of ours gains from being inlined into a query's machine code.
 override with_llvm = no
+
+# The courier knows nothing of PostgreSQL, not even its headers, but it reads
+# what strangers send: it is hardened as whoever builds says, as a distribution's
+# flags do, or else as the distribution has hardened the server.  Taken before
+# PGXS gives these names its own values.
+GIVEN_CFLAGS := $(CFLAGS)
+GIVEN_CPPFLAGS := $(CPPFLAGS)
+GIVEN_LDFLAGS := $(LDFLAGS)
 
 PG_CONFIG ?= pg_config
 comma := ,
@@ -62,67 +88,76 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(wildcard $(PGXS)),)
 include $(PGXS)
 pkglibdir := $(shell $(PG_CONFIG) --pkglibdir)
+# Folders that an installation makes are everybody's to read, whatever the umask is.
+MKDIR_P := umask 022; $(MKDIR_P)
 else
 all install clean:
 	@echo "PostgreSQL's server headers are missing: make deps installs them" >&2; exit 1
 endif
 
-# The courier knows nothing of PostgreSQL, not even its headers, but it reads
-# what strangers send: it is hardened as the distribution has hardened the server.
 # It takes its part of common/ with it, compiled as plain C.
-HARDENING_CFLAGS := $(filter -f%,$(shell $(PG_CONFIG) --cflags 2>/dev/null)) \
-	$(filter -D_FORTIFY_SOURCE% -U_FORTIFY_SOURCE,$(shell $(PG_CONFIG) --cppflags 2>/dev/null))
-HARDENING_LDFLAGS := $(filter -Wl$(comma)-z% -pie,$(shell $(PG_CONFIG) --ldflags 2>/dev/null))
-PLAIN_CFLAGS = $(HARDENING_CFLAGS) -std=gnu99 -O2 -g -Wall -Wextra $(WERROR)
-%.plain.o: %.c $(ALL_HEADERS)
-	$(CC) $(PLAIN_CFLAGS) -Isrc/common -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"' $(DEFINE_TEST_POINTS) -c -o $@ $<
+flags_of_server = $(filter $(2),$(shell $(PG_CONFIG) --$(1) 2>/dev/null))
+COURIER_CFLAGS := $(or $(GIVEN_CFLAGS),-g -O2 $(call flags_of_server,cflags,-f%)) \
+	$(or $(GIVEN_CPPFLAGS),$(call flags_of_server,cppflags,-D_FORTIFY_SOURCE% -U_FORTIFY_SOURCE))
+COURIER_LDFLAGS := $(or $(GIVEN_LDFLAGS),$(call flags_of_server,ldflags,-Wl$(comma)-z% -pie))
+PLAIN_CFLAGS = $(COURIER_CFLAGS) -std=gnu99 -Wall -Wextra $(SAME_BYTES) $(WERROR)
+%.plain.o: %.c $(ALL_HEADERS) | folders
+	$(CC) $(PLAIN_CFLAGS) -I$(here)src/common -DREENGAGE_VERSION='"$(REENGAGE_VERSION)"' $(DEFINE_TEST_POINTS) -c -o $@ $<
 
 reengage-courier: $(COURIER_OBJS)
-	$(CC) $(PLAIN_CFLAGS) $(HARDENING_LDFLAGS) -o $@ $^ -lcurl -ljson-c
+	$(CC) $(PLAIN_CFLAGS) $(COURIER_LDFLAGS) -o $@ $^ -lcurl -ljson-c
 
-# In one go, so that no half of a script is ever taken for one.
-$(SCRIPT): src/sql/assemble.awk $(wildcard src/sql/*.sql) reengage.control
-	LC_ALL=C awk -f src/sql/assemble.awk $(sort $(wildcard src/sql/*.sql)) >$@.new && mv $@.new $@
+# In one go, so that no half of a script is ever taken for one.  It names its parts as
+# the tree does, wherever it is made.
+assemble = to=$$PWD && cd $(or $(here),.) && LC_ALL=C awk -f src/sql/assemble.awk $(1) >"$$to/$@.new" && mv "$$to/$@.new" "$$to/$@"
+$(SCRIPT): src/sql/assemble.awk $(PARTS) reengage.control
+	$(call assemble,-v version=$(REENGAGE_VERSION) $(PARTS))
+$(UPDATES): reengage--%.sql: src/sql/assemble.awk $(call sources,src/sql/*--*/*.sql)
+	$(call assemble,-v update=1 -v version=$(lastword $(subst --, ,$*)) $(call sources,src/sql/$*/*.sql))
 
-$(OBJS): $(ALL_HEADERS)
+$(OBJS): $(ALL_HEADERS) | folders
+folders:
+	@mkdir -p $(sort $(dir $(OBJS) $(COURIER_OBJS)))
 all: reengage-courier
 install: install-courier
 install-courier: reengage-courier
 	$(MKDIR_P) '$(DESTDIR)$(pkglibdir)'
-	$(INSTALL_PROGRAM) reengage-courier '$(DESTDIR)$(pkglibdir)/'
+	$(INSTALL_PROGRAM) reengage-courier '$(DESTDIR)$(pkglibdir)/$(INSTALLED_COURIER)'
 clean: clean-simulator
 clean-simulator:
-	$(MAKE) -C test/simulator clean
+	$(MAKE) -C $(here)test/simulator clean
 uninstall: uninstall-courier
 uninstall-courier:
-	rm -f '$(DESTDIR)$(pkglibdir)/reengage-courier'
+	rm -f '$(DESTDIR)$(pkglibdir)/$(INSTALLED_COURIER)'
 
 deps:
-	test/deps
+	$(here)test/deps
 demo: deps
-	test/demo/run $(if $(DATA_FILE),'$(DATA_FILE)')
+	$(here)test/demo/run $(if $(DATA_FILE),'$(DATA_FILE)')
 test:
-	test/deps fuzz clocks browser monitoring cron
-	test/run
+	$(here)test/deps fuzz clocks browser monitoring cron
+	$(here)test/run
 test-quick: deps
-	test/run quick
+	$(here)test/run quick
 test-asserts:
-	test/deps fuzz clocks browser monitoring cron
-	POSTGRES=$(POSTGRES) test/asserts
+	$(here)test/deps fuzz clocks browser monitoring cron
+	POSTGRES=$(POSTGRES) $(here)test/asserts
 matrix:
-	VERSIONS='$(VERSIONS)' test/matrix
+	VERSIONS='$(VERSIONS)' $(here)test/matrix
+installcheck:
+	PG_CONFIG='$(PG_CONFIG)' $(here)test/installcheck $(REGRESS)
 lint-sql:
-	test/run lint
+	$(here)test/run lint
 bench: deps
-	test/bench/run
+	$(here)test/bench/run
 bench-quick: deps
-	test/bench/run quick
+	$(here)test/bench/run quick
 fuzz:
-	test/deps fuzz
-	test/fuzz/run $(or $(SECONDS),60)
+	$(here)test/deps fuzz
+	$(here)test/fuzz/run $(or $(SECONDS),60)
 torture: deps
-	N=$(or $(N),2000) KILLS=$(or $(KILLS),20) SEED=$(or $(SEED),1) KEYS=$(KEYS) test/faults/run
+	N=$(or $(N),2000) KILLS=$(or $(KILLS),20) SEED=$(or $(SEED),1) KEYS=$(KEYS) $(here)test/faults/run
 hostile: deps
-	MINUTES=$(or $(MINUTES),10) SEED=$(or $(SEED),1) test/run tap 175_hostile_day
+	MINUTES=$(or $(MINUTES),10) SEED=$(or $(SEED),1) $(here)test/run tap 175_hostile_day
 
-.PHONY: deps demo test test-quick test-asserts matrix lint-sql bench bench-quick fuzz torture hostile install-courier uninstall-courier clean-simulator
+.PHONY: folders installcheck deps demo test test-quick test-asserts matrix lint-sql bench bench-quick fuzz torture hostile install-courier uninstall-courier clean-simulator
