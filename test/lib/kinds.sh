@@ -61,7 +61,7 @@ make_by_initdb() {
 tap_of_server() { # title, file
   tap "$1" as_server_user env \
     PATH="$bindir:$PATH" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
-    PERL5LIB="$pgxs/src/test/perl:$top/test/lib" PG_TEST_PORT_DIR="$stage/work/ports" \
+    PERL5LIB="$pgxs/src/test/perl:$stage/tree/test/lib" PG_TEST_PORT_DIR="$stage/work/ports" \
     TESTDATADIR="$place/data" TESTLOGDIR="$place/log" \
     MADE_BY_INITDB="$stage/work/made_by_initdb" MADE_WITH="${initdb_options[*]}" \
     SIMULATOR="$stage/reengage-simulator" STAGE_SETTINGS="$settings" TEST_POINT_SETTINGS="$point_settings" \
@@ -73,7 +73,7 @@ run_house() {
   tap "the benchmark's figures" perl "$top/test/bench/figures.t"
   simple "the build has no test points" has_no_test_points "$stage/root"
   if command -v readelf >/dev/null; then
-    simple "the courier is hardened as the server is" is_hardened "$stage/root$("$pg_config" --pkglibdir)/reengage-courier"
+    simple "the courier is hardened as the server is" is_hardened "$stage/root$("$pg_config" --pkglibdir)"/reengage-courier-*
   else
     skip "the courier is hardened as the server is" "readelf is not here"
   fi
@@ -106,7 +106,7 @@ run_unit() { # name
 }
 
 run_simulator() { # name
-  tap "simulator: $1" as_server_user env SIMULATOR="$stage/reengage-simulator" perl "$top/test/simulator/t/$1.t"
+  tap "simulator: $1" as_server_user env SIMULATOR="$stage/reengage-simulator" perl "$stage/tree/test/simulator/t/$1.t"
 }
 
 run_fuzz() {
@@ -126,12 +126,12 @@ run_sdk() {
 }
 
 run_sql() { # names
-  regress pg_regress regress "$top" "$@"
+  regress pg_regress regress "$stage/tree" "$@"
 }
 
 run_isolation() { # names
   if [ -x "$pgxs/src/test/isolation/pg_isolation_regress" ]; then
-    regress pg_isolation_regress isolation "$top/test/isolation" "$@"
+    regress pg_isolation_regress isolation "$stage/tree/test/isolation" "$@"
   else
     skip pg_isolation_regress "this PostgreSQL comes without it"
   fi
@@ -175,7 +175,7 @@ run_tap() { # name
   if needs_test_points "$1" && ! can_be_staged; then
     skip "tap: $1" "this PostgreSQL finds extensions only where they are installed"
   else
-    tap_of_server "tap: $1$in_clock" "$top/test/t/$1.t"
+    tap_of_server "tap: $1$in_clock" "$stage/tree/test/t/$1.t"
   fi
 }
 
@@ -185,7 +185,7 @@ needs_test_points() { # name
 
 run_snowflake() {
   as_server_user mkdir "$stage/work/proof"
-  tap_of_server "snowflake: rows for the proof" "$top/test/snowflake/source.t"
+  tap_of_server "snowflake: rows for the proof" "$stage/tree/test/snowflake/source.t"
   if "$top/test/snowflake/available"; then
     tap "snowflake: parsed, run on a local emulation, answers compared with PostgreSQL's" \
       "$top/test/snowflake/run" "$stage/work/proof"
@@ -224,7 +224,7 @@ faketime_library() {
 # What as_server_user() starts has another clock from now on, which goes on from
 # there; durations are measured as ever.  The courier has no environment.
 set_clock() { # clock
-  local libraries root=$place/root setting
+  local libraries root=$place/root courier setting
   libraries=$place/waits.so:$(faketime_library)
   in_clock=" ($1)"
   "${CC:-cc}" -std=gnu99 -shared -fPIC -o "$stage/jobs/waits.$BASHPID" "$top/test/clocks/waits.c"
@@ -232,14 +232,15 @@ set_clock() { # clock
   as_server_user cp -R "$stage/root" "$root"
   settings=${settings//"$stage/root"/"$root"}
   root=$root$("$pg_config" --pkglibdir)
-  as_server_user mv "$root/reengage-courier" "$root/courier"
+  courier=$(echo "$root"/reengage-courier-*)
+  as_server_user mv "$courier" "$root/courier"
   clock=(LD_PRELOAD="$libraries" FAKETIME="+$(($(time_of "$1") - $(date +%s)))" FAKETIME_DONT_FAKE_MONOTONIC=1)
   {
     echo "#!$BASH"
     for setting in "${clock[@]}"; do printf 'export %q\n' "$setting"; done
     printf 'exec -a reengage-courier %q\n' "$root/courier"
-  } | as_server_user tee "$root/reengage-courier" >/dev/null
-  as_server_user chmod 755 "$root/reengage-courier"
+  } | as_server_user tee "$courier" >/dev/null
+  as_server_user chmod 755 "$courier"
 }
 
 # libfaketime has shared memory for each process, which one that is killed leaves.

@@ -2,7 +2,8 @@
 # its own, and a server's user to run PostgreSQL as.  Sets:
 #
 #   $stage    a private folder: $stage/root is what make install installed,
-#             $stage/work is writable by the server's user
+#             $stage/work is writable by the server's user, $stage/tree is this
+#             tree, for that user to read: it may not enter root's home
 #   $bindir   PostgreSQL's programs
 #
 # PostgreSQL refuses to run as root, so root uses the account "postgres" or
@@ -44,11 +45,19 @@ make_stage() {
   mkdir "$stage/root" "$stage/work"
   make -s -C "$top" install DESTDIR="$stage/root" >/dev/null
   cp "$top/test/simulator/reengage-simulator" "$stage/"
+  copy_tree "$stage/tree"
   chmod 755 "$stage"
   if [ "$(id -u)" = 0 ]; then
     chown -R "$server_user" "$stage"
     make_files_of_root
   fi
+}
+
+# What is written by hand, of this tree.
+copy_tree() { # to
+  mkdir "$1"
+  tar -C "$top" --exclude=./.git --exclude=./.asserts --exclude='*.o' --exclude='*.so' --exclude=./test/bench/results -cf - . |
+    tar -C "$1" -xf -
 }
 
 # Credentials as whoever hands out secrets to machines makes them: root's, for
@@ -81,7 +90,7 @@ stage_test_points() {
 # Whether both halves of what is installed in a folder have test points.
 has_test_points() {
   local part
-  for part in "$1$("$pg_config" --pkglibdir)"/reengage{.*,-courier}; do
+  for part in "$1$("$pg_config" --pkglibdir)"/reengage{.*,-courier-*}; do
     grep -q REENGAGE_TEST_POINTS "$part" || return 1
   done
 }
