@@ -15,6 +15,15 @@ CREATE SCHEMA reengage_internal;
 COMMENT ON SCHEMA reengage_internal IS 'what reengage itself calls; it may change with any version';
 GRANT USAGE ON SCHEMA reengage_internal TO reengage_operator, reengage_reader, reengage_worker;
 
+-- First of all, as in each script that updates: what follows is of functions that an
+-- older library does not have.
+CREATE FUNCTION reengage_internal.require_library(version text) RETURNS void
+LANGUAGE C STABLE STRICT
+AS 'MODULE_PATHNAME', 'reengage_require_library';
+COMMENT ON FUNCTION reengage_internal.require_library(text) IS
+	'an error where the library that is loaded is older than that, with what to do';
+SELECT reengage_internal.require_library('@VERSION@');
+
 DO $$
 DECLARE
 	role_name text;

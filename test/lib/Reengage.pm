@@ -22,7 +22,7 @@ use Test::More;
 use Time::HiRes qw(time clock_gettime CLOCK_PROCESS_CPUTIME_ID);
 
 use Exporter 'import';
-our @EXPORT_OK = qw(start_simulator new_node own_courier sections set_credentials create_extension wait_for
+our @EXPORT_OK = qw(start_simulator new_node own_installation own_courier sections set_credentials create_extension wait_for
   nudge poll_until wait_until_ended lineage outcome due_row count_due health worker_pid launcher_pid courier_pid
   process_is_alive log_size log_lines start_psql finish_psql psql_stderr lasts promise customer_address
   ledger_matches_lineage);
@@ -208,17 +208,26 @@ sub new_node
 }
 
 # Installs what is staged once more, for the servers that this test makes from
-# now on, so that it may spoil the courier; returns the program, or undef where
-# there is no stage.
-sub own_courier
+# now on, so that it may spoil what is installed; returns the folders of the
+# library and of the scripts, or nothing where there is no stage.
+sub own_installation
 {
-	chomp(my $libraries = `pg_config --pkglibdir`);
-	my ($root) = $ENV{STAGE_SETTINGS} =~ /dynamic_library_path = '([^']+)\Q$libraries\E:/ or return undef;
+	chomp(my ($libraries, $shared) = `pg_config --pkglibdir --sharedir`);
+	my ($root) = $ENV{STAGE_SETTINGS} =~ /dynamic_library_path = '([^']+)\Q$libraries\E:/ or return;
 	my $own = PostgreSQL::Test::Utils::tempdir();
 
 	system('cp', '-R', "$root/.", $own) == 0 or die "could not copy $root";
 	$ENV{STAGE_SETTINGS} =~ s/\Q$root\E/$own/g;
-	return "$own$libraries/reengage-courier";
+	return ("$own$libraries", "$own$shared/extension");
+}
+
+# Likewise; returns the program that is the courier, or undef.
+sub own_courier
+{
+	my ($libraries) = own_installation() or return undef;
+	my ($program) = glob "$libraries/reengage-courier-*";
+
+	return $program;
 }
 
 # The extension with the server "genesys", armed unless told otherwise.  Its
@@ -230,8 +239,10 @@ sub create_extension
 	# tests of faults have many in a row, and no time to keep to a limit
 	my $no_limits = join '', map { $extra =~ /\b$_\b/ ? '' : ", $_ '0'" } qw(max_requests_per_minute max_failures);
 
+	my $version = $options{version} ? " VERSION '$options{version}'" : '';
+
 	$node->safe_psql($options{database} // 'postgres', qq{
-		CREATE EXTENSION reengage;
+		CREATE EXTENSION reengage$version;
 		CREATE SERVER genesys FOREIGN DATA WRAPPER reengage
 			OPTIONS (api_url '$simulator->{url}'$no_limits$extra);
 	});

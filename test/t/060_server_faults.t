@@ -173,7 +173,7 @@ ledger_matches_lineage($node, $simulator, 'after all this, no nudge had two effe
 # --- the courier is not what it should be
 
 # Protocol 99; then a version and a list of libraries, both "x".
-my $hello_of_another_version = <<'EOS';
+my $hello_of_another_build = <<'EOS';
 #!/bin/sh
 printf '\000\000\000\034\001' >&0
 printf '\001\000\000\000\010\000\000\000\000\000\000\000\143' >&0
@@ -205,9 +205,9 @@ sub check_courier
 SKIP:
 {
 	skip 'the courier cannot be replaced here', 4 unless $program;
-	check_courier('not executable', 0644, '', qr/^failing: could not execute the courier ".*": Permission denied; run make install/);
-	check_courier('another version', 0755, $hello_of_another_version,
-		qr/^failing: the courier is of another version; run make install/);
+	check_courier('not executable', 0644, '', qr/^failing: could not execute the courier ".*": Permission denied; install reengage \S+ again, or restart the server/);
+	check_courier('another build', 0755, $hello_of_another_build,
+		qr/^failing: the courier is of another build than the library that is loaded; restart the server/);
 }
 
 # --- a role that is gone

@@ -104,7 +104,6 @@ SKIP:
 	skip 'the courier cannot be replaced here', 1 unless $program;
 
 	for (
-		[ 'a missing courier', sub { }, qr/could not execute the courier "[^"]+\/reengage-courier"/ ],
 		[ 'a courier that exits', sub { write_program("#!/bin/sh\nexit 1\n") }, qr/the courier exited with code 1/ ],
 		[ 'a courier that talks nonsense', sub { write_program("#!/bin/sh\necho nonsense >&0\nsleep 60\n") },
 			qr/the courier sent a malformed frame/ ],

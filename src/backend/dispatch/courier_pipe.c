@@ -7,10 +7,8 @@
  */
 #include "postgres.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,10 +24,10 @@
 #include "base/compat.h"
 #include "base/wait_events.h"
 #include "dispatch/courier_pipe.h"
+#include "dispatch/courier_program.h"
 #include "test_point.h"
 
-#define COURIER_PROGRAM "reengage-courier"
-#define PROBLEM_SIZE 200
+#define PROBLEM_SIZE 256
 
 /* How long a courier that was told to go may take: it only has to see EOF. */
 #define COURIER_GRACE_MS 500
@@ -50,41 +48,11 @@ struct CourierPipe
 	char		problem[PROBLEM_SIZE];	/* empty: none */
 };
 
-static void
-courier_path(char *path)
-{
-	Dl_info		library;
-
-	/* beside this library, wherever that was loaded from */
-	if (dladdr((void *) courier_path, &library) == 0)
-		elog(ERROR, "could not find out where the library was loaded from");
-	strlcpy(path, library.dli_fname, MAXPGPATH);
-	get_parent_directory(path);
-	strlcat(path, "/" COURIER_PROGRAM, MAXPGPATH);
-}
-
-static void
-close_all_from(int first)
-{
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
-	closefrom(first);
-#else
-	struct rlimit limit;
-	int			last = 65536;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536)
-		last = (int) limit.rlim_cur;
-	for (int descriptor = first; descriptor < last; descriptor++)
-		close(descriptor);
-#endif
-}
-
 /* In the child: becomes the courier.  Only async-signal-safe calls. */
 static void
 become_courier(const char *path, int socket, pid_t parent)
 {
 	char	   *const environment[] = {TEST_POINT_VARIABLE, NULL};
-	static char *const arguments[] = {COURIER_PROGRAM, NULL};
 	sigset_t	none;
 
 	for (int number = 1; number < NSIG; number++)
@@ -100,10 +68,7 @@ become_courier(const char *path, int socket, pid_t parent)
 #endif
 	if (getppid() != parent || dup2(socket, STDIN_FILENO) < 0 || chdir("/") < 0)
 		_exit(126);
-	close_all_from(STDOUT_FILENO);
-	if (open("/dev/null", O_RDWR) != STDOUT_FILENO || dup(STDOUT_FILENO) != STDERR_FILENO)
-		_exit(126);
-	execve(path, arguments, environment);
+	courier_program_become(path, environment);
 	_exit(127);
 }
 
@@ -115,11 +80,11 @@ start_process(CourierPipe *courier, int courier_socket)
 	sigset_t	all;
 	sigset_t	before;
 
-	courier_path(path);
-	if (access(path, X_OK) < 0)
+	if (!courier_program_find(path))
 	{
-		snprintf(courier->problem, PROBLEM_SIZE, "could not execute the courier \"%s\": %s; run make install",
-				 path, strerror(errno));
+		snprintf(courier->problem, PROBLEM_SIZE,
+				 "could not execute the courier \"%s\": %s; install reengage %s again, or restart the server if there is another",
+				 path, strerror(errno), REENGAGE_VERSION);
 		return;
 	}
 	/* no handler of the server may run in the child */
@@ -324,7 +289,7 @@ handle_frame(CourierPipe *courier, const Frame *frame, ReplyMessage *reply, Rend
 	if (message_get_hello(frame, &hello))
 	{
 		if (hello.protocol != message_protocol())
-			return note_lost_courier(courier, "the courier is of another version; run make install");
+			return note_lost_courier(courier, "the courier is of another build than the library that is loaded; restart the server");
 		courier->ready = true;
 		return COURIER_READY;
 	}

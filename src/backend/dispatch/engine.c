@@ -195,9 +195,7 @@ forget_everything(Engine *engine)
 
 	calls_close(&engine->calls);
 	if (in_flight > 0)
-		ereport(LOG,
-				(errmsg("the extension was dropped with %d nudges under way; their replies are discarded",
-						in_flight)));
+		ereport(LOG, (errmsg("the extension was dropped with %d nudges under way; their replies are discarded", in_flight)));
 	metrics_forget_engine();
 	MemoryContextReset(engine->deliveries.context);
 	servers_init(&engine->servers);
@@ -441,6 +439,9 @@ engine_wake(Engine *engine, const Wakes *wakes)
 {
 	servers_wake(&engine->servers, wakes);
 	engine->woken = true;
+	/* what failed may go well now: the extension may have been updated */
+	if (wakes->everybody == DT_NOBEGIN)
+		engine->not_before = monotonic_now();
 }
 
 void

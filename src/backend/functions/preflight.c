@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "base/versions.h"
 #include "config/options.h"
 #include "config/secrets.h"
 #include "dispatch/courier_pipe.h"
@@ -360,6 +361,7 @@ reengage_preflight(PG_FUNCTION_ARGS)
 	ForeignServer *foreign;
 
 	InitMaterializedSRF(fcinfo, 0);
+	versions_agree();
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

@@ -16,6 +16,7 @@
 #include "utils/uuid.h"
 
 #include "address_form.h"
+#include "base/versions.h"
 #include "config/options.h"
 #include "dispatch/courier_pipe.h"
 #include "dispatch/servers.h"
@@ -274,6 +275,7 @@ reengage_preview(PG_FUNCTION_ARGS)
 	CourierPipe *courier;
 
 	InitMaterializedSRF(fcinfo, 0);
+	versions_agree();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	nudge = load_nudge(PG_GETARG_UUID_P(0));

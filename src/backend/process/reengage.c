@@ -13,6 +13,7 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "base/shmem.h"
+#include "dispatch/courier_program.h"
 #include "process/launcher.h"
 
 REENGAGE_MODULE_MAGIC;
@@ -37,6 +38,7 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	shmem_install_hooks();
+	courier_program_keep();
 	next_object_access_hook = object_access_hook;
 	object_access_hook = on_object_access;
 	/* During pg_upgrade nothing may be sent. */

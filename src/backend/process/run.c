@@ -19,6 +19,7 @@
 
 #include "base/clocks.h"
 #include "base/shmem.h"
+#include "base/versions.h"
 #include "dispatch/engine.h"
 
 PG_FUNCTION_INFO_V1(reengage_run);
@@ -88,6 +89,7 @@ check_surroundings(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("reengage.run() cannot be called during pg_upgrade")));
+	versions_agree();
 	if (RecoveryInProgress())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

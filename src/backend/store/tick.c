@@ -4,7 +4,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "commands/extension.h"
 #include "executor/instrument.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -25,6 +24,7 @@
 #include "base/clocks.h"
 #include "base/metrics.h"
 #include "base/names.h"
+#include "base/versions.h"
 #include "store/tick.h"
 
 /* So long a shutdown waits for a tick: a trigger of the owner may never end. */
@@ -172,7 +172,7 @@ is_installed(void)
 		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_installed, (Datum) 0);
 	watching = true;
 	if (!known_installed)
-		known_installed = OidIsValid(get_extension_oid(REENGAGE_EXTENSION, true));
+		known_installed = versions_agree();
 	return known_installed;
 }
 
