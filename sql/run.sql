@@ -13,7 +13,8 @@ SELECT state, reason, next_attempt_at IS NOT NULL AS has_time, attempts FROM ree
 SELECT subject, state, remedy FROM reengage.health WHERE subject = 'fence';
 SELECT reengage.arm();
 SELECT reengage.arm();
-SELECT subject, state, regexp_replace(detail, 'oldest .*', 'oldest ...') AS detail, remedy FROM reengage.health ORDER BY subject;
+-- the worker's row tells whether the library is preloaded here
+SELECT subject, state, regexp_replace(detail, 'oldest .*', 'oldest ...') AS detail, remedy FROM reengage.health WHERE subject <> 'worker' ORDER BY subject;
 CALL reengage.run();
 SELECT state, reason, next_attempt_at, attempts FROM reengage.nudge_status;
 
