@@ -18,7 +18,8 @@
 #   make fuzz     fuzz the parsers, SECONDS=60 each
 #   make torture  kill everything at random, N=2000 nudges, KILLS=20, SEED=1;
 #                 KEYS=1: at an API that honours idempotency keys
-#   make dist     an archive of the last commit, as PGXN takes it
+#   make dist     archives of the last commit, a zip as PGXN takes it
+#   make packages the builds of docs/packaging.md, each tried in a chroot
 #   make hostile  a day of 20 applications, five of them hostile, MINUTES=10, SEED=1
 
 # PGXS builds in another folder, too: make -f /path/to/Makefile.  What is named here
@@ -146,6 +147,13 @@ matrix:
 	VERSIONS='$(VERSIONS)' $(here)test/matrix
 installcheck:
 	PG_CONFIG='$(PG_CONFIG)' $(here)test/installcheck $(REGRESS)
+# What is not committed is not in it.
+DISTRIBUTION := reengage-$(shell sed -n '/"provides"/q; s/^ *"version": "\(.*\)",/\1/p' $(here)META.json)
+dist:
+	cd $(here) && TZ=UTC git archive --format=zip --prefix=$(DISTRIBUTION)/ -o '$(CURDIR)/$(DISTRIBUTION).zip' HEAD
+	cd $(here) && TZ=UTC git archive --format=tar.gz --prefix=$(DISTRIBUTION)/ -o '$(CURDIR)/$(DISTRIBUTION).tar.gz' HEAD
+packages:
+	$(here)test/packages
 lint-sql:
 	$(here)test/run lint
 bench: deps
@@ -160,4 +168,4 @@ torture: deps
 hostile: deps
 	MINUTES=$(or $(MINUTES),10) SEED=$(or $(SEED),1) $(here)test/run tap 175_hostile_day
 
-.PHONY: folders installcheck deps demo test test-quick test-asserts matrix lint-sql bench bench-quick fuzz torture hostile install-courier uninstall-courier clean-simulator
+.PHONY: folders installcheck dist packages deps demo test test-quick test-asserts matrix lint-sql bench bench-quick fuzz torture hostile install-courier uninstall-courier clean-simulator
