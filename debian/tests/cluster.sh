@@ -1,0 +1,72 @@
+# Sourced: a cluster that preloads the extension, and the simulated API, built in $place.
+place=${AUTOPKGTEST_TMP:-$(mktemp -d)}
+chmod 755 "$place"
+simulator=
+cluster=
+
+finish() {
+  status=$?
+  trap - EXIT
+  [ -z "$simulator" ] || kill "$simulator" || true
+  [ -z "$cluster" ] || drop_cluster || true
+  exit "$status"
+}
+
+as_postgres() { (cd / && setpriv --reuid=postgres --regid=postgres --init-groups "$@"); }
+sql() { as_postgres psql -XAtq -v ON_ERROR_STOP=1 --cluster "$cluster/reengage_test" -d shop "$@"; }
+
+wait_until() { # what, command...
+  what=$1
+  shift
+  tries=600
+  until "$@"; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || { echo "waited in vain: $what"; sql -c 'TABLE reengage.health'; exit 1; }
+    sleep 0.1
+  done
+}
+
+is_listening() { [ -s "$place/port" ]; }
+have_ended() { [ "$(sql -c 'SELECT count(*) FROM reengage.lineage')" = "$1" ]; }
+
+start_simulator() {
+  mkdir -p "$place/tree/test" "$place/tree/src"
+  cp -R test/simulator "$place/tree/test/"
+  cp -R src/common "$place/tree/src/"
+  make -s -C "$place/tree/test/simulator"
+  "$place/tree/test/simulator/reengage-simulator" --port 0 --port-file "$place/port" --default-status closed &
+  simulator=$!
+  wait_until 'the simulated API listens' is_listening
+  printf '[api]\nclient_id = demo\nclient_secret = secret\nhost = 127.0.0.1:*\n' >"$place/credentials"
+  chown postgres "$place/credentials"
+  chmod 600 "$place/credentials"
+}
+
+make_cluster() { # version
+  cluster=$1
+  pg_createcluster "$cluster" reengage_test
+  pg_conftool -s "$cluster" reengage_test set shared_preload_libraries reengage
+  pg_conftool -s "$cluster" reengage_test set reengage.databases shop
+  pg_conftool -s "$cluster" reengage_test set reengage.credentials_file "$place/credentials"
+  pg_conftool -s "$cluster" reengage_test set reengage.default_server api
+  pg_ctlcluster "$cluster" reengage_test start
+  as_postgres createdb --cluster "$cluster/reengage_test" shop
+  sql -c 'CREATE EXTENSION reengage' \
+    -c "CREATE SERVER api FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'http://127.0.0.1:$(cat "$place/port")')" \
+    -c 'SELECT reengage.arm()'
+}
+
+drop_cluster() {
+  pg_dropcluster --stop "$cluster" reengage_test
+  cluster=
+}
+
+ask() { # conversation
+  sql -c "INSERT INTO reengage.nudges (conversation_id, message) VALUES ('$1', 'Are you still there?')"
+}
+
+# Major versions of PostgreSQL that the extension is installed for.
+installed_versions() {
+  dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' 'postgresql-*-reengage' |
+    sed -n 's/^installed postgresql-\([0-9]*\)-reengage$/\1/p'
+}
