@@ -148,7 +148,7 @@ matrix:
 installcheck:
 	PG_CONFIG='$(PG_CONFIG)' $(here)test/installcheck $(REGRESS)
 # What is not committed is not in it.
-DISTRIBUTION := reengage-$(shell sed -n '/"provides"/q; s/^ *"version": "\(.*\)",/\1/p' $(here)META.json)
+DISTRIBUTION = reengage-$(shell sed -n '/"provides"/q; s/^ *"version": "\(.*\)",/\1/p' $(here)META.json)
 dist:
 	cd $(here) && TZ=UTC git archive --format=zip --prefix=$(DISTRIBUTION)/ -o '$(CURDIR)/$(DISTRIBUTION).zip' HEAD
 	cd $(here) && TZ=UTC git archive --format=tar.gz --prefix=$(DISTRIBUTION)/ -o '$(CURDIR)/$(DISTRIBUTION).tar.gz' HEAD
