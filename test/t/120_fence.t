@@ -131,9 +131,6 @@ is(scalar $simulator->requests, $requests, 'P12: nothing was sent');
 SKIP:
 {
 	skip 'pg_upgrade is not installed', 8 unless -x $node->config_data('--bindir') . '/pg_upgrade';
-	# from 18 on, a library that is staged is found by name, and pg_upgrade asks for the path
-	skip 'this pg_upgrade finds libraries only where they are installed', 8
-	  if $node->pg_version >= 18 && !glob $node->config_data('--pkglibdir') . '/reengage.*';
 	my $upgraded = new_node('upgraded', preload => 1, stopped => 1);
 	chdir $upgraded->basedir;
 	$upgraded->command_ok([
