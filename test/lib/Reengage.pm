@@ -190,7 +190,7 @@ sub init_node
 sub new_node
 {
 	my ($name, %options) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name, %{ $options{cluster} // {} });
 
 	init_node($node, extra => [ '--locale=C', '--encoding=UTF8' ], %{ $options{init} // {} });
 	my $credentials = set_credentials($node, servers => $options{servers} // ['genesys']);

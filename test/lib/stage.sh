@@ -56,7 +56,7 @@ make_stage() {
 # What is written by hand, of this tree.
 copy_tree() { # to
   mkdir "$1"
-  tar -C "$top" --exclude=./.git --exclude=./.asserts --exclude=./.matrix --exclude='*.o' --exclude='*.so' --exclude=./test/bench/results -cf - . |
+  tar -C "$top" --exclude=./.git --exclude=./.asserts --exclude=./.matrix --exclude='*.o' --exclude='*.so' --exclude=./reengage-courier --exclude='./reengage--*' --exclude=./test/bench/results -cf - . |
     tar -C "$1" -xf -
 }
 
