@@ -7,7 +7,7 @@ AS $$
 	-- In print as by daylight; hatching tells parts of a bar apart where colours do not.
 	SELECT '
 :root { color-scheme: light dark; --page: #ffffff; --card: #f4f6f8; --ink: #1b2530; --soft: #56626e; --line: #d5dbe1;
-  --sent: #1d5f9e; --created: #5aa9e0; --not: #9aa4ae; --stripe: #c3cad1; --doubt: #c8520a; --waiting: #7a6bb5; --answered: #2a8a55; --alert: #fff1e3; }
+  --sent: #1d5f9e; --created: #3f93d0; --not: #7f8b96; --stripe: #c3cad1; --doubt: #c8520a; --waiting: #7a6bb5; --answered: #2a8a55; --alert: #fff1e3; }
 @media screen and (prefers-color-scheme: dark) { :root { --page: #12181f; --card: #1b232c; --ink: #e6ebf0; --soft: #a3afbb; --line: #34404c;
   --sent: #4d9be0; --created: #9fd0f5; --not: #6d7883; --stripe: #4a545f; --doubt: #f08a3c; --waiting: #a79be0; --answered: #5cc98a; --alert: #3a2a1a; } }
 * { box-sizing: border-box; }

@@ -172,12 +172,22 @@ for (const svg of document.querySelectorAll('svg')) {
 		if (s.left < t.right && t.left < s.right && s.top < t.bottom && t.top < s.bottom) found.push('texts overlap: ' + a.textContent + ', ' + b.textContent);
 	}
 }
+// as WCAG has it
+const light = c => { const [r, g, b] = c.match(/[0-9.]+/g).slice(0, 3).map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+	return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+const contrast = (a, b) => { const [s, t] = [light(a), light(b)]; return (Math.max(s, t) + 0.05) / (Math.min(s, t) + 0.05); };
+const paper = getComputedStyle(document.body).backgroundColor;
+for (const e of document.querySelectorAll('svg rect:not(.rail):not(.stripe), svg text, p, th, td, h1, h2, dt, dd')) {
+	const style = getComputedStyle(e), colour = e.closest('svg') ? style.fill : style.color, least = e.matches('rect') ? 3 : 4.5;
+	const on = e.matches('.alert') ? style.backgroundColor : e.closest('.tile') ? getComputedStyle(e.closest('.tile')).backgroundColor : paper;
+	if (colour.startsWith('rgb') && contrast(colour, on) < least) found.push('faint: ' + e.outerHTML);
+}
 for (const section of document.querySelectorAll('section'))
 	if (section.querySelector('svg.figure') && !section.querySelector('table')) found.push('a figure without its table');
 for (const e of document.querySelectorAll('h1, h2, p, caption, th, dt'))
 	if (e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0) found.push('cut: ' + e.textContent);
 const facts = { found, title: document.title, name: document.querySelector('h1').textContent, sections: document.querySelectorAll('section').length,
-	bars: document.querySelectorAll('#none, svg.figure g rect').length, h1: box(document.querySelector('h1')).height > 0 };
+	h1: box(document.querySelector('h1')).height > 0 };
 const pre = document.createElement('pre'); pre.id = 'facts'; pre.textContent = btoa(unescape(encodeURIComponent(JSON.stringify(facts)))); document.body.append(pre);
 </script>
 EOS
@@ -207,18 +217,19 @@ SKIP:
 	browse(page('open', $html =~ s/<meta http-equiv[^>]*>//r =~ s/<main>/<main><img src="http:\/\/127.0.0.1:$leak\/open">/r), '--dump-dom');
 	like(slurp_file($asked), qr/^GET \/open /, 'which is seen when it does');
 
-	for ([ 'wide', '--window-size=1280,2000' ], [ 'narrow', '--window-size=500,2000' ])
+	my @night = '--blink-settings=preferredColorScheme=0';
+	for ([ 'wide', '--window-size=1280,2000' ], [ 'narrow', '--window-size=500,2000', @night ])
 	{
-		my ($name, $size) = @$_;
-		my $facts = measured($name, $html, $size);
+		my ($name, @options) = @$_;
+		my $facts = measured($name, $html, @options);
 
-		is_deeply($facts->{found}, [], "$name: nothing is cut, overlaps, or is wider than the window");
+		is_deeply($facts->{found}, [], "$name: nothing is cut, overlaps, is faint, or wider than the window");
 		is_deeply([ @$facts{qw(sections h1)} ], [ 6, JSON::PP::true ], "$name: all parts are there");
 		next unless $name eq 'wide';
 		is($facts->{title}, "Campaign $facts->{name}", 'the title is the campaign');
 		like($facts->{name}, qr/^<\/title><\/style>-->.*<script>/, 'by the name that it was given');
 	}
-	for ([ 'day' ], [ 'night', '--blink-settings=preferredColorScheme=0' ])
+	for ([ 'day' ], [ 'night', @night ])
 	{
 		my ($name, @options) = @$_;
 		my $picture = "$folder/$name.png";
