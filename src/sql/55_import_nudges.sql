@@ -4,6 +4,12 @@
 CREATE TYPE reengage_internal.import_thread AS (conversation_id text, channel text, address_hash text, occurred_at timestamptz, detail jsonb);
 COMMENT ON TYPE reengage_internal.import_thread IS 'a conversation that begins a thread';
 
+CREATE FUNCTION reengage_internal.import_write_threads(server text, threads reengage_internal.import_thread[], xact_id bigint) RETURNS boolean
+LANGUAGE C STRICT VOLATILE
+AS 'MODULE_PATHNAME', 'reengage_import_write_threads';
+COMMENT ON FUNCTION reengage_internal.import_write_threads(text, reengage_internal.import_thread[], bigint) IS
+	'begins a thread with each conversation that lineage does not know, as batches without a statement; false, and nothing is done: there is a trigger that would have to fire';
+
 CREATE FUNCTION reengage_internal.import_begin_threads(server text, threads reengage_internal.import_thread[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -15,6 +21,9 @@ BEGIN
 	-- has begun since is looked for again.
 	FOR attempt IN REVERSE 9..0 LOOP
 		BEGIN
+			IF reengage_internal.import_write_threads(import_begin_threads.server, threads, reengage_internal.lineage_position()) THEN
+				RETURN;
+			END IF;
 			INSERT INTO reengage.lineage (server, outcome, requested_conversation_id, conversation_id, root_conversation_id,
 				generation, channel, address_hash, attempts, api_calls, api_calls_saved, occurred_at, detail, xact_id)
 			SELECT import_begin_threads.server, 'imported', c.conversation_id, c.conversation_id, c.conversation_id,

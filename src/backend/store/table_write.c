@@ -111,6 +111,8 @@ learn_table(WrittenTable *written, Relation table)
 	written->estate = CreateExecutorState();
 	written->target = makeNode(ResultRelInfo);
 	InitResultRelInfo(written->target, table, 0, NULL, 0);
+	/* whoever refers to that of the table is noted, each row among all others */
+	written->descriptor = CreateTupleDescCopy(RelationGetDescr(table));
 	find_defaults(written, table);
 	find_indexes(written);
 	MemoryContextSwitchTo(old);
@@ -136,7 +138,7 @@ table_write_row(const WrittenTable *written)
 {
 	Relation	table = written->target->ri_RelationDesc;
 	int			natts = RelationGetNumberOfAttributes(table);
-	TupleTableSlot *row = MakeSingleTupleTableSlot(RelationGetDescr(table), table_slot_callbacks(table));
+	TupleTableSlot *row = MakeSingleTupleTableSlot(written->descriptor, table_slot_callbacks(table));
 
 	memcpy(row->tts_values, written->defaults, sizeof(Datum) * natts);
 	memcpy(row->tts_isnull, written->default_nulls, sizeof(bool) * natts);

@@ -26,6 +26,7 @@ typedef struct WrittenTable
 	bool		changed;		/* since it was begun to be read */
 	EState	   *estate;
 	ResultRelInfo *target;
+	TupleDesc	descriptor;
 	Oid		   *indexes;
 	Datum	   *defaults;		/* that are constants; all others count as null */
 	bool	   *default_nulls;
