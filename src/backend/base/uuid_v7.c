@@ -32,6 +32,25 @@ next_nanoseconds(void)
 	return nanoseconds;
 }
 
+/* Eight random bytes.  To ask for a few costs as much as to ask for many, and more than the rest of an id. */
+static void
+take_random(unsigned char *bytes)
+{
+	static unsigned char stock[64 * 8];
+	static size_t left = 0;
+
+	if (left == 0)
+	{
+		if (!pg_strong_random(stock, sizeof(stock)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		left = sizeof(stock);
+	}
+	left -= 8;
+	memcpy(bytes, stock + left, 8);
+}
+
 void
 uuid_v7_generate(pg_uuid_t *uuid)
 {
@@ -39,10 +58,7 @@ uuid_v7_generate(pg_uuid_t *uuid)
 	uint64		milliseconds = nanoseconds / 1000000;
 	uint32		fraction = (uint32) ((nanoseconds % 1000000) * 4096 / 1000000);
 
-	if (!pg_strong_random(uuid->data + 8, 8))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random values")));
+	take_random(uuid->data + 8);
 	for (int i = 0; i < 6; i++)
 		uuid->data[i] = (unsigned char) (milliseconds >> (40 - 8 * i));
 	uuid->data[6] = 0x70 | (fraction >> 8);
