@@ -147,7 +147,8 @@ CREATE INDEX lineage_conversation ON reengage.lineage (pg_catalog.hashtextextend
 -- the tip of a thread, and its story
 CREATE INDEX lineage_thread ON reengage.lineage (root_conversation_id, server, generation)
 	WHERE root_conversation_id IS NOT NULL;
-CREATE INDEX lineage_nudge ON reengage.lineage (nudge_id);
+-- conversations that were learned of have none
+CREATE INDEX lineage_nudge ON reengage.lineage (nudge_id) WHERE nudge_id IS NOT NULL;
 -- a doubt is resolved once
 CREATE UNIQUE INDEX lineage_resolves ON reengage.lineage (resolves) WHERE resolves IS NOT NULL;
 -- a create in doubt holds back the next create on the same conversation
