@@ -175,7 +175,7 @@ is_session(Known *known, const char *server, const char *conversation_id)
 }
 
 static bool
-knows(Known *known, const char *server, const char *conversation_id)
+is_known_to(Known *known, const char *server, const char *conversation_id)
 {
 	return lookup_has(&known->roots, conversation_id, server) || is_session(known, server, conversation_id);
 }
@@ -183,8 +183,8 @@ knows(Known *known, const char *server, const char *conversation_id)
 static bool
 is_known(Beginning *beginning, const char *conversation_id)
 {
-	return knows(&beginning->now, beginning->server, conversation_id) ||
-		(beginning->has_past && knows(&beginning->past, beginning->server, conversation_id));
+	return is_known_to(&beginning->now, beginning->server, conversation_id) ||
+		(beginning->has_past && is_known_to(&beginning->past, beginning->server, conversation_id));
 }
 
 static Known
