@@ -109,36 +109,12 @@ COMMENT ON FUNCTION reengage_internal.import_ask(uuid, jsonb, reengage_internal.
 	'asks for nudges; the records that became one, with the reason to count them under, and those that were refused';
 GRANT EXECUTE ON FUNCTION reengage_internal.import_ask(uuid, jsonb, reengage_internal.import_nudge[]) TO reengage_operator;
 
--- Nudges that this campaign does not have yet, in the order of their index.
-CREATE FUNCTION reengage_internal.import_unasked(options jsonb, nudges reengage_internal.import_nudge[]) RETURNS reengage_internal.import_nudge[]
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on
--- lookups in nudges and lineage stay lookups, whatever their size was when a plan was made
-SET enable_seqscan = off SET jit = off
-AS $$
-DECLARE
-	of_server text := options ->> 'server';
-	of_campaign text := options ->> 'campaign';
-BEGIN
-	RETURN ARRAY(
-		SELECT c::reengage_internal.import_nudge
-		FROM (SELECT u.* FROM unnest(nudges) u ORDER BY u.nudge_id OFFSET 0) c
-		WHERE (SELECT true FROM reengage.nudges n WHERE n.nudge_id = c.nudge_id) IS NULL
-		  AND (SELECT true FROM reengage.pruned_nudges p WHERE p.nudge_id = c.nudge_id) IS NULL
-		  AND (SELECT true FROM reengage.nudges n
-			   WHERE n.conversation_id = c.conversation_id AND n.server = of_server
-				 AND n.campaign = of_campaign LIMIT 1) IS NULL
-		  AND (SELECT true FROM reengage.lineage l
-			   WHERE l.root_conversation_id = c.conversation_id AND l.server = of_server
-				 AND l.campaign = of_campaign LIMIT 1) IS NULL
-		  AND (SELECT true FROM reengage.lineage l
-			   WHERE hashtextextended(l.conversation_id, 0) = hashtextextended(c.conversation_id, 0)
-				 AND l.server = of_server AND l.conversation_id = c.conversation_id AND l.generation > 0
-				 AND l.campaign = of_campaign LIMIT 1) IS NULL);
-END
-$$;
-COMMENT ON FUNCTION reengage_internal.import_unasked(jsonb, reengage_internal.import_nudge[]) IS
-	'of nudges those whose customer, conversation and thread have none of the campaign';
-GRANT EXECUTE ON FUNCTION reengage_internal.import_unasked(jsonb, reengage_internal.import_nudge[]) TO reengage_operator;
+CREATE FUNCTION reengage_internal.import_unasked(server text, campaign text, nudges reengage_internal.import_nudge[]) RETURNS reengage_internal.import_nudge[]
+LANGUAGE C STRICT VOLATILE
+AS 'MODULE_PATHNAME', 'reengage_import_unasked';
+COMMENT ON FUNCTION reengage_internal.import_unasked(text, text, reengage_internal.import_nudge[]) IS
+	'of nudges those whose customer, conversation and thread have none of the campaign, in the order of their ids';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_unasked(text, text, reengage_internal.import_nudge[]) TO reengage_operator;
 
 -- One chunk of an import: one transaction.  What each record became is counted.
 CREATE FUNCTION reengage_internal.import_chunk(import_id uuid, first_no bigint, last_no bigint, options jsonb) RETURNS jsonb
@@ -176,7 +152,7 @@ BEGIN
 	  AND (p.reason = ANY (accepted) OR p.reason IN ('older_conversation', 'too_old'));
 	hashes := reengage_internal.import_address_hashes(valid.customers, NOT dry_run);
 
-	fresh := reengage_internal.import_unasked(options, ARRAY(
+	fresh := reengage_internal.import_unasked(options ->> 'server', options ->> 'campaign', ARRAY(
 		SELECT ROW(n.record_no, n.reason, overlay(overlay(substr(encode(sha256(convert_to(
 				concat_ws(chr(31), options ->> 'server', options ->> 'campaign', n.address_hash), 'UTF8')), 'hex'), 1, 32)
 				PLACING '8' FROM 13) PLACING '8' FROM 17)::uuid,

@@ -167,6 +167,17 @@ make_arguments(Datum *arguments, const Column *columns, int ncolumns,
 	}
 }
 
+bool
+slot_has_text(const TupleTableSlot *slot, int place, const char *wanted)
+{
+	const text *value;
+
+	if (slot->tts_isnull[place])
+		return false;
+	value = DatumGetTextPP(slot->tts_values[place]);
+	return VARSIZE_ANY_EXHDR(value) == strlen(wanted) && memcmp(VARDATA_ANY(value), wanted, strlen(wanted)) == 0;
+}
+
 Datum
 uuid_array(const pg_uuid_t *uuids, int count)
 {

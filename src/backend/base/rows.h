@@ -102,6 +102,9 @@ extern void places_of_columns(TupleDesc descriptor, const Column *columns, int n
 extern void read_slot(const Column *columns, const int *places, int ncolumns,
 					  const TupleTableSlot *slot, void *row);
 
+/* Whether a column of a row whose values are at hand has that text. */
+extern bool slot_has_text(const TupleTableSlot *slot, int place, const char *wanted);
+
 extern Datum uuid_array(const pg_uuid_t *uuids, int count);
 
 /* A value of the last result, by its name; rows count from 0. */

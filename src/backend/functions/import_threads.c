@@ -148,14 +148,6 @@ read_threads(ArrayType *array, int *count)
 
 /* --- what lineage knows ------------------------------------------------------------------ */
 
-static bool
-is_text(TupleTableSlot *row, int place, const char *wanted)
-{
-	text	   *value = DatumGetTextPP(row->tts_values[place]);
-
-	return VARSIZE_ANY_EXHDR(value) == strlen(wanted) && memcmp(VARDATA_ANY(value), wanted, VARSIZE_ANY_EXHDR(value)) == 0;
-}
-
 /* Another conversation may have the same number in the index. */
 static bool
 is_session(Known *known, const char *server, const char *conversation_id)
@@ -167,8 +159,8 @@ is_session(Known *known, const char *server, const char *conversation_id)
 	do
 	{
 		slot_getallattrs(sessions->slot);
-		if (is_text(sessions->slot, known->conversation_id, conversation_id) &&
-			is_text(sessions->slot, known->server, server))
+		if (slot_has_text(sessions->slot, known->conversation_id, conversation_id) &&
+			slot_has_text(sessions->slot, known->server, server))
 			return true;
 	} while (lookup_next(sessions) != NULL);
 	return false;

@@ -1,0 +1,195 @@
+/*
+ * import_unasked.c: of nudges those that a campaign does not have yet.
+ *
+ * Each is looked for in five indexes, which takes half the time without a
+ * statement.  Whoever may import sees all rows of these tables.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/typcache.h"
+#include "utils/uuid.h"
+
+#include "base/rows.h"
+#include "store/lookup.h"
+
+PG_FUNCTION_INFO_V1(reengage_import_unasked);
+
+/* The columns of the type import_nudge that are looked at. */
+#define NUDGE_ID 3
+#define CONVERSATION_ID 4
+
+typedef struct Nudge
+{
+	Datum		whole;
+	pg_uuid_t	nudge_id;
+	char	   *conversation_id;
+} Nudge;
+
+/* Rows of a conversation, and where they tell their server and campaign. */
+typedef struct Rows
+{
+	Lookup		lookup;
+	int			server;
+	int			campaign;
+	int			conversation_id;	/* -1: the index is of the whole of it */
+} Rows;
+
+typedef struct Campaign
+{
+	const char *server;
+	const char *campaign;
+	Lookup		ids;
+	Lookup		pruned;
+	bool		has_pruned;
+	Rows		asked;
+	Rows		threads;
+	Rows		sessions;
+} Campaign;
+
+/* --- arrays of nudges -------------------------------------------------------------------- */
+
+static int
+compare_nudges(const void *one, const void *other)
+{
+	return memcmp(&((const Nudge *) one)->nudge_id, &((const Nudge *) other)->nudge_id, sizeof(pg_uuid_t));
+}
+
+static void
+read_nudge(Datum value, Nudge *nudge)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(value);
+	bool		no_id;
+	bool		no_conversation;
+	Datum		nudge_id = GetAttributeByNum(header, NUDGE_ID, &no_id);
+	Datum		conversation_id = GetAttributeByNum(header, CONVERSATION_ID, &no_conversation);
+
+	if (no_id || no_conversation)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("a nudge must have an id and a conversation")));
+	nudge->whole = value;
+	nudge->nudge_id = *DatumGetUUIDP(nudge_id);
+	nudge->conversation_id = TextDatumGetCString(conversation_id);
+}
+
+/* --- what there is ------------------------------------------------------------------------ */
+
+static Rows
+rows_of(Lookup lookup, bool by_number)
+{
+	TupleDesc	columns = RelationGetDescr(lookup.table);
+
+	return (Rows) {
+		.lookup = lookup,
+		.server = column_place(columns, "server"),
+		.campaign = column_place(columns, "campaign"),
+		.conversation_id = by_number ? column_place(columns, "conversation_id") : -1,
+	};
+}
+
+/* Is any of those that were found, and come yet, of the campaign? */
+static bool
+any_is_of(Rows *rows, const Campaign *campaign, const char *conversation_id)
+{
+	TupleTableSlot *row = rows->lookup.slot;
+
+	do
+	{
+		slot_getallattrs(row);
+		if (slot_has_text(row, rows->campaign, campaign->campaign) &&
+			slot_has_text(row, rows->server, campaign->server) &&
+			(rows->conversation_id < 0 || slot_has_text(row, rows->conversation_id, conversation_id)))
+			return true;
+	} while (lookup_next(&rows->lookup) != NULL);
+	return false;
+}
+
+static bool
+has_id(Campaign *campaign, const pg_uuid_t *nudge_id)
+{
+	return lookup_find(&campaign->ids, nudge_id) != NULL ||
+		(campaign->has_pruned && lookup_find(&campaign->pruned, nudge_id) != NULL);
+}
+
+static bool
+has_nudge(Campaign *campaign, const Nudge *nudge)
+{
+	const char *conversation_id = nudge->conversation_id;
+
+	return has_id(campaign, &nudge->nudge_id) ||
+		(lookup_has(&campaign->asked.lookup, conversation_id, NULL) &&
+		 any_is_of(&campaign->asked, campaign, conversation_id)) ||
+		(lookup_has(&campaign->threads.lookup, conversation_id, campaign->server) &&
+		 any_is_of(&campaign->threads, campaign, conversation_id)) ||
+		(lookup_may_have(&campaign->sessions.lookup, conversation_id) &&
+		 any_is_of(&campaign->sessions, campaign, conversation_id));
+}
+
+static Campaign
+campaign_begin(const char *server, const char *name, Snapshot snapshot)
+{
+	Campaign	campaign = {
+		.server = server,
+		.campaign = name,
+		.ids = lookup_begin("nudges", "nudges_pkey", snapshot),
+		.has_pruned = !table_is_empty("pruned_nudges"),
+		.asked = rows_of(lookup_begin_texts("nudges", "nudges_conversation", 1, snapshot), false),
+		.threads = rows_of(lookup_begin_texts("lineage", "lineage_thread", 2, snapshot), false),
+		.sessions = rows_of(lookup_begin_number("lineage", "lineage_conversation", snapshot), true),
+	};
+
+	if (campaign.has_pruned)
+		campaign.pruned = lookup_begin("pruned_nudges", "pruned_nudges_pkey", snapshot);
+	return campaign;
+}
+
+static void
+campaign_end(Campaign *campaign)
+{
+	lookup_end(&campaign->ids);
+	if (campaign->has_pruned)
+		lookup_end(&campaign->pruned);
+	lookup_end(&campaign->asked.lookup);
+	lookup_end(&campaign->threads.lookup);
+	lookup_end(&campaign->sessions.lookup);
+}
+
+/* --- the function ------------------------------------------------------------------------- */
+
+/* In the order of their ids, which is that of the index that they come into. */
+Datum
+reengage_import_unasked(PG_FUNCTION_ARGS)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(2);
+	Oid			type = ARR_ELEMTYPE(array);
+	int16		length;
+	bool		by_value;
+	char		align;
+	Datum	   *values;
+	int			count;
+	int			unasked = 0;
+	Nudge	   *nudges;
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Campaign	campaign = campaign_begin(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)), snapshot);
+
+	get_typlenbyvalalign(type, &length, &by_value, &align);
+	deconstruct_array(array, type, length, by_value, align, &values, NULL, &count);
+	nudges = palloc(sizeof(Nudge) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		read_nudge(values[i], &nudges[i]);
+	qsort(nudges, count, sizeof(Nudge), compare_nudges);
+	for (int i = 0; i < count; i++)
+		if (!has_nudge(&campaign, &nudges[i]))
+			values[unasked++] = nudges[i].whole;
+	campaign_end(&campaign);
+	UnregisterSnapshot(snapshot);
+	PG_RETURN_ARRAYTYPE_P(construct_array(values, unasked, type, length, by_value, align));
+}
