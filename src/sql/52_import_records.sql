@@ -2,9 +2,10 @@
 -- Importing history: what a record says, and the message that it gets.
 --
 CREATE TYPE reengage_internal.import_reading AS (
-	last_inbound_at timestamptz, abandoned_at timestamptz, extracted_at timestamptz, address text, customer text);
+	last_inbound_at timestamptz, abandoned_at timestamptz, extracted_at timestamptz, address text, customer text,
+	fit_address boolean, fit_channel boolean);
 COMMENT ON TYPE reengage_internal.import_reading IS
-	'what a record says, as far as it can be read: its times, the address to write to, and the form in which it is compared';
+	'what a record says, as far as it can be read: its times, the address to write to, the form in which it is compared, and whether a nudge takes this address and channel, whatever their length';
 
 -- It runs no SQL, and to pin a search_path takes longer than to read a record.
 CREATE FUNCTION reengage_internal.import_read_record(last_inbound_at text, abandoned_at text, extracted_at text, address text, channel text,

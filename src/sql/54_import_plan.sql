@@ -26,7 +26,8 @@ BEGIN
 		FROM pg_temp.reengage_import_record h
 		OFFSET 0
 	), looked_at AS (
-		SELECT r.record_no, r.conversation_id, r.status, r.channel, r.address AS said_address, (r.facts).address, (r.facts).customer, r.time_zone,
+		SELECT r.record_no, r.conversation_id, r.status, r.channel, r.address AS said_address, (r.facts).address, (r.facts).customer,
+			(r.facts).fit_address, (r.facts).fit_channel, r.time_zone,
 			r.template, r.withdrawn, r.opted_out, r.deleted,
 			coalesce((r.facts).abandoned_at, (r.facts).last_inbound_at) AS occurred_at, (r.facts).extracted_at,
 			greatest((r.facts).last_inbound_at, (r.facts).abandoned_at) AS last_seen_at,
@@ -63,8 +64,8 @@ BEGIN
 				-- clocks differ
 				WHEN greatest(n.last_seen_at, n.extracted_at) > as_of + interval '5 minutes' THEN 'future_timestamp'
 				WHEN n.said_address IS NULL THEN 'no_address'
-				WHEN n.customer IS NULL OR length(n.address) > 256 OR n.address ~ '[\x01-\x1f\x7f]' THEN 'invalid_address'
-				WHEN length(n.channel) > 64 OR n.channel !~ '^[a-z0-9_-]+$' THEN 'invalid_channel'
+				WHEN length(n.address) > 256 OR NOT n.fit_address THEN 'invalid_address'
+				WHEN length(n.channel) > 64 OR NOT n.fit_channel THEN 'invalid_channel'
 				WHEN n.opted_out THEN 'opted_out'
 				WHEN n.withdrawn THEN 'no_consent'
 				WHEN n.template IS NOT NULL AND coalesce(n.channel, 'whatsapp') = 'whatsapp' AND reengage_internal.import_template_in(n.template) IS NULL THEN 'invalid_template'

@@ -35,6 +35,8 @@ enum
 {
 	RESULT_ADDRESS = TIMES,
 	RESULT_CUSTOMER,
+	RESULT_FIT_ADDRESS,
+	RESULT_FIT_CHANNEL,
 	RESULT_COLUMNS
 };
 
@@ -57,6 +59,15 @@ date_order_of(const char *name)
 	return order;
 }
 
+static bool
+has_control_bytes(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char) *text < ' ' || *text == 0x7f)
+			return true;
+	return false;
+}
+
 /* The address as it is sent to, and as it is compared. */
 static void
 read_address(const char *given, const char *channel, const char *country_code, Datum *values, bool *nulls)
@@ -75,6 +86,14 @@ read_address(const char *given, const char *channel, const char *country_code, D
 	values[RESULT_ADDRESS] = CStringGetTextDatum(from_utf8(spelling));
 	values[RESULT_CUSTOMER] = CStringGetTextDatum(from_utf8(form));
 	nulls[RESULT_ADDRESS] = nulls[RESULT_CUSTOMER] = false;
+	values[RESULT_FIT_ADDRESS] = BoolGetDatum(!has_control_bytes(spelling));
+}
+
+/* What a nudge takes for one. */
+static bool
+is_channel(const char *word)
+{
+	return word[0] != '\0' && word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == '\0';
 }
 
 /* Looked up once for a query: that takes longer than reading a record. */
@@ -100,6 +119,7 @@ reengage_import_read_record(PG_FUNCTION_ARGS)
 {
 	Datum		values[RESULT_COLUMNS];
 	bool		nulls[RESULT_COLUMNS];
+	const char *channel = text_argument(fcinfo, CHANNEL);
 	DateOrder	order = date_order_of(text_argument(fcinfo, DATE_ORDER));
 
 	memset(nulls, true, sizeof(nulls));
@@ -113,7 +133,10 @@ reengage_import_read_record(PG_FUNCTION_ARGS)
 		values[i] = TimestampTzGetDatum(time - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
 		nulls[i] = false;
 	}
-	read_address(text_argument(fcinfo, ADDRESS), text_argument(fcinfo, CHANNEL), text_argument(fcinfo, COUNTRY_CODE), values, nulls);
+	values[RESULT_FIT_ADDRESS] = BoolGetDatum(false);
+	values[RESULT_FIT_CHANNEL] = BoolGetDatum(channel == NULL || is_channel(channel));
+	nulls[RESULT_FIT_ADDRESS] = nulls[RESULT_FIT_CHANNEL] = false;
+	read_address(text_argument(fcinfo, ADDRESS), channel, text_argument(fcinfo, COUNTRY_CODE), values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result_descriptor(fcinfo), values, nulls)));
 }
 
