@@ -163,6 +163,9 @@ CALL reengage.import_history('Hi', 'trap', staging => 'staging', columns => '{"c
 RESET search_path;
 SELECT :trap_accepted AS accepted;
 
+-- ids stay as they are, or a campaign would ask its customers again
+SELECT reengage_internal.import_nudge_ids('genesys', 'cart', ARRAY['8a1f', NULL]);
+
 -- to begin threads reads no more of lineage, however many sessions were created
 BEGIN;
 INSERT INTO reengage.lineage (server, nudge_id, outcome, requested_conversation_id, conversation_id, previous_conversation_id, root_conversation_id,
@@ -173,6 +176,13 @@ SELECT reengage_internal.import_begin_threads(min(l.server), ARRAY(
 	SELECT ROW('new-' || n, 'sms', NULL, now(), NULL)::reengage_internal.import_thread FROM generate_series(91, 120) n)) FROM reengage.lineage l;
 SELECT pg_stat_get_xact_tuples_returned('reengage.lineage_conversation'::regclass) AS read, count(*) AS begun
 FROM reengage.lineage WHERE conversation_id ~ '^new-' AND outcome = 'imported';
+ROLLBACK;
+
+-- a trigger of the owner's fires
+BEGIN;
+CREATE FUNCTION pg_temp.tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'told of %', NEW.conversation_id; RETURN NULL; END $$;
+CREATE TRIGGER tell AFTER INSERT ON reengage.lineage FOR EACH ROW EXECUTE FUNCTION pg_temp.tell();
+SELECT reengage_internal.import_begin_threads(min(l.server), ARRAY[ROW('told', 'sms', NULL, now(), NULL)::reengage_internal.import_thread]) FROM reengage.lineage l;
 ROLLBACK;
 
 -- whose rows a policy hides are not imported in part

@@ -109,6 +109,13 @@ COMMENT ON FUNCTION reengage_internal.import_ask(uuid, jsonb, reengage_internal.
 	'asks for nudges; the records that became one, with the reason to count them under, and those that were refused';
 GRANT EXECUTE ON FUNCTION reengage_internal.import_ask(uuid, jsonb, reengage_internal.import_nudge[]) TO reengage_operator;
 
+CREATE FUNCTION reengage_internal.import_nudge_ids(server text, campaign text, address_hashes text[]) RETURNS uuid[]
+LANGUAGE C STRICT IMMUTABLE
+AS 'MODULE_PATHNAME', 'reengage_import_nudge_ids';
+COMMENT ON FUNCTION reengage_internal.import_nudge_ids(text, text, text[]) IS
+	'the ids of the nudges that a campaign has for these customers: the first 16 bytes of a SHA-256 of all three, as UUID version 8';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_nudge_ids(text, text, text[]) TO reengage_operator;
+
 CREATE FUNCTION reengage_internal.import_unasked(server text, campaign text, nudges reengage_internal.import_nudge[]) RETURNS reengage_internal.import_nudge[]
 LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_import_unasked';
@@ -153,12 +160,9 @@ BEGIN
 	hashes := reengage_internal.import_address_hashes(valid.customers, NOT dry_run);
 
 	fresh := reengage_internal.import_unasked(options ->> 'server', options ->> 'campaign', ARRAY(
-		SELECT ROW(n.record_no, n.reason, overlay(overlay(substr(encode(sha256(convert_to(
-				concat_ws(chr(31), options ->> 'server', options ->> 'campaign', n.address_hash), 'UTF8')), 'hex'), 1, 32)
-				PLACING '8' FROM 13) PLACING '8' FROM 17)::uuid,
-			n.conversation_id, n.channel, n.address, n.time_zone, n.answered_since, n.detail)::reengage_internal.import_nudge
-		FROM unnest(valid.nudges, hashes)
-			AS n(record_no, reason, nudge_id, conversation_id, channel, address, time_zone, answered_since, detail, address_hash)
+		SELECT ROW(n.record_no, n.reason, n.nudge_id, n.conversation_id, n.channel, n.address, n.time_zone, n.answered_since, n.detail)::reengage_internal.import_nudge
+		FROM unnest(valid.nudges, reengage_internal.import_nudge_ids(options ->> 'server', options ->> 'campaign', hashes))
+			AS n(record_no, reason, no_id, conversation_id, channel, address, time_zone, answered_since, detail, nudge_id)
 		WHERE n.reason = ANY (accepted)));
 	IF dry_run THEN
 		SELECT array_agg(f.record_no) AS nos, array_agg(f.reason) AS reasons INTO asked FROM unnest(fresh) f;

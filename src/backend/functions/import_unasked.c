@@ -1,5 +1,6 @@
 /*
- * import_unasked.c: of nudges those that a campaign does not have yet.
+ * import_unasked.c: the ids of an import's nudges, and which of them a campaign
+ * does not have yet.
  *
  * Each is looked for in five indexes, which takes half the time without a
  * statement.  Whoever may import sees all rows of these tables.
@@ -8,18 +9,20 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
-#include "utils/typcache.h"
 #include "utils/uuid.h"
 
 #include "base/rows.h"
 #include "store/lookup.h"
 
+PG_FUNCTION_INFO_V1(reengage_import_nudge_ids);
 PG_FUNCTION_INFO_V1(reengage_import_unasked);
 
 /* The columns of the type import_nudge that are looked at. */
@@ -30,6 +33,7 @@ typedef struct Nudge
 {
 	Datum		whole;
 	pg_uuid_t	nudge_id;
+	bool		has_id;			/* a dry run may have no key to make it with */
 	char	   *conversation_id;
 } Nudge;
 
@@ -71,12 +75,13 @@ read_nudge(Datum value, Nudge *nudge)
 	Datum		nudge_id = GetAttributeByNum(header, NUDGE_ID, &no_id);
 	Datum		conversation_id = GetAttributeByNum(header, CONVERSATION_ID, &no_conversation);
 
-	if (no_id || no_conversation)
+	if (no_conversation)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("a nudge must have an id and a conversation")));
-	nudge->whole = value;
-	nudge->nudge_id = *DatumGetUUIDP(nudge_id);
+				 errmsg("a nudge must have a conversation")));
+	*nudge = (Nudge) {.whole = value, .has_id = !no_id};
+	if (!no_id)
+		nudge->nudge_id = *DatumGetUUIDP(nudge_id);
 	nudge->conversation_id = TextDatumGetCString(conversation_id);
 }
 
@@ -124,7 +129,7 @@ has_nudge(Campaign *campaign, const Nudge *nudge)
 {
 	const char *conversation_id = nudge->conversation_id;
 
-	return has_id(campaign, &nudge->nudge_id) ||
+	return (nudge->has_id && has_id(campaign, &nudge->nudge_id)) ||
 		(lookup_has(&campaign->asked.lookup, conversation_id, NULL) &&
 		 any_is_of(&campaign->asked, campaign, conversation_id)) ||
 		(lookup_has(&campaign->threads.lookup, conversation_id, campaign->server) &&
@@ -162,7 +167,57 @@ campaign_end(Campaign *campaign)
 	lookup_end(&campaign->sessions.lookup);
 }
 
-/* --- the function ------------------------------------------------------------------------- */
+/* --- ids ----------------------------------------------------------------------------------- */
+
+/* What a nudge is known by: of a server and a campaign, for a customer. */
+static void
+add_to_hash(pg_cryptohash_ctx *context, const char *text)
+{
+	if (pg_cryptohash_update(context, (const uint8 *) text, strlen(text)) < 0)
+		elog(ERROR, "could not compute the hash of a nudge's id");
+}
+
+static Datum
+nudge_id_of(pg_cryptohash_ctx *context, const char *beginning, const char *address_hash)
+{
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	pg_uuid_t  *nudge_id = palloc(sizeof(pg_uuid_t));
+
+	if (pg_cryptohash_init(context) < 0)
+		elog(ERROR, "could not compute the hash of a nudge's id");
+	add_to_hash(context, beginning);
+	if (address_hash != NULL)
+	{
+		add_to_hash(context, "\x1f");
+		add_to_hash(context, address_hash);
+	}
+	if (pg_cryptohash_final(context, digest, sizeof(digest)) < 0)
+		elog(ERROR, "could not compute the hash of a nudge's id");
+	memcpy(nudge_id->data, digest, UUID_LEN);
+	/* version 8, whose bits are the application's */
+	nudge_id->data[6] = 0x80 | (digest[6] & 0x0f);
+	nudge_id->data[8] = 0x80 | (digest[8] & 0x0f);
+	return UUIDPGetDatum(nudge_id);
+}
+
+Datum
+reengage_import_nudge_ids(PG_FUNCTION_ARGS)
+{
+	char	   *beginning = psprintf("%s\x1f%s", to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(0))),
+									 to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		values[i] = nudge_id_of(context, beginning, nulls[i] ? NULL : TextDatumGetCString(values[i]));
+	pg_cryptohash_free(context);
+	PG_RETURN_ARRAYTYPE_P(construct_array(values, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+}
+
+/* --- which there are not --------------------------------------------------------------------- */
 
 /* In the order of their ids, which is that of the index that they come into. */
 Datum
