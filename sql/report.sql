@@ -32,6 +32,11 @@ SELECT regexp_replace(reengage_internal.report_page(:'facts'), '<style>.*</style
 -- it looks at nothing else, and what is put in comes out in no other way
 SELECT count(*) FROM regexp_matches(reengage_internal.report_page(:'facts'), '<(script|img|link|iframe|object|embed|form|a|b)\M|\mon[a-z]+=|url\([^#]|http-equiv="refresh"|https?://(?!www\.w3\.org/(1999/xhtml|2000/svg)")', 'g');
 
+-- one of which all has ended before, and one of which nothing has
+SELECT f.facts -> 'stands' -> 0 ->> 'state' AS stands, p.line
+FROM (VALUES (:'facts'::jsonb || '{"happened": []}'), (:'facts'::jsonb || '{"happened": [], "stands": [{"server": "genesys", "state": "due", "reason": null, "nudges": 2}]}')) f (facts),
+	LATERAL (SELECT (regexp_matches(reengage_internal.report_outcomes(f.facts) || reengage_internal.report_funnel(f.facts), '<p>.*</p>', 'gn'))[1]) p (line);
+
 -- hours, days, months
 SELECT since, (b).step, cardinality((b).bounds) BETWEEN least AND most AS as_many
 FROM (VALUES ('2 hours'::interval, 2, 3), ('7 days', 168, 169), ('30 days', 30, 31), ('2 years', 24, 25)) v (since, least, most),

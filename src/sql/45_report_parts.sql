@@ -148,7 +148,9 @@ DECLARE
 BEGIN
 	IF most IS NULL THEN
 		RETURN reengage_internal.report_section('When it happened',
-			format('Nothing has ended since %s.', reengage_internal.report_time((facts -> 'bounds' ->> 0)::timestamptz)), '', '');
+			format('Nothing has ended since %s.', reengage_internal.report_time((facts -> 'bounds' ->> 0)::timestamptz))
+			|| CASE WHEN EXISTS (SELECT FROM reengage_internal.report_stands(facts) s WHERE s.class <> 'waiting')
+				THEN ' What ended before is shown on a page that is made from an earlier time on.' ELSE '' END, '', '');
 	END IF;
 	-- what is counted, from 0 at the bottom: 240 high, beginning at 16
 	SELECT string_agg(format(E'<line class="grid" x1="100" x2="796" y1="%s" y2="%s"/><text x="92" y="%s" class="end">%s</text>\n',
