@@ -8,10 +8,15 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $simulator = start_simulator();
-my $node = new_node('main', preload => 1);
+my $node = new_node('main', preload => 1, conf => 'wal_level = logical');
 create_extension($node, $simulator);
 
 sub sql { my ($statement) = @_; return $node->safe_psql('postgres', $statement); }
+
+# a reader that is behind all the time, and somebody who publishes all that there is
+sql(q{SELECT reengage.publish('bi')});
+sql(q{CREATE PUBLICATION everything FOR ALL TABLES});
+sql(q{SELECT pg_create_logical_replication_slot('behind', 'pgoutput')});
 
 my $many = 3000;
 
@@ -96,6 +101,11 @@ is(sql(qq{SELECT count(*) FROM generate_series(1, $many) n WHERE NOT EXISTS (SEL
 	AND NOT EXISTS (SELECT FROM reengage.nudges o WHERE o.nudge_id = md5('nudge ' || n)::uuid)}), 0, 'and every id is known');
 
 is(sql('SELECT count(*) FROM reengage_internal.miscounted'), 0, 'the counts are right');
+
+my $written = sql(q{SELECT (SELECT count(*) FROM reengage.lineage) + (SELECT sum(row_count) FROM reengage.pruned_days) + (SELECT count(*) FROM reengage.lineage_manifest)});
+is(sql(q{SELECT string_agg(kind || ' ' || messages, ', ') FROM (SELECT chr(get_byte(data, 0)) AS kind, count(*) AS messages
+	FROM pg_logical_slot_peek_binary_changes('behind', NULL, NULL, 'proto_version', '1', 'publication_names', 'bi') GROUP BY 1) m WHERE kind IN ('I', 'U', 'D', 'T')}),
+	"I $written", 'a reader that was behind gets each row of lineage, and none is taken from it');
 
 $node->stop;
 done_testing();
