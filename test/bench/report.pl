@@ -146,7 +146,8 @@ sub servers_table
 }
 
 # What a row is about comes first, then what one looks for.
-my @first = qw(what contestant round nudges records rows seconds per_minute ms p50_ms p99_ms rate rate_alone rate_beside rows_per_second bare_rows_per_second);
+my @first = qw(what contestant round nudges records rows seconds per_minute ms p50_ms p99_ms rate rate_alone rate_beside rows_per_second bare_rows_per_second
+	pruned_rows_per_second longest_tick_ms metrics_ms nudges_mb lineage_mb left_mb);
 my %place = map { $first[$_] => $_ } 0 .. $#first;
 sub order_of { my ($key) = @_; return $place{$key} // @first; }
 
