@@ -69,6 +69,12 @@ $node->safe_psql('shop', $elsewhere);
 my ($line) = slurp_file("$FindBin::RealBin/../../$document") =~ /^\* \* \* \* \*  postgres  (.*)$/m;
 is("$line\n", (grep { $_->{language} eq 'sh' } @blocks)[0]{text}, 'the line of the crontab is the command that was run');
 
+# what is to run once a day is run now
+for my $command (split /\n/, $node->safe_psql('shop', q{SELECT command FROM cron.job WHERE schedule <> '* * * * *'}))
+{
+	unlike(psql_stderr($node, $command, database => 'shop'), qr/ERROR/, "as a job: $command");
+}
+
 # From 1.5 on there are seconds, and nobody has to wait.
 my $version = $node->safe_psql('shop', q{SELECT extversion FROM pg_extension WHERE extname = 'pg_cron'});
 note "pg_cron $version";

@@ -6,8 +6,8 @@ use warnings FATAL => 'all';
 
 use Documents qw(blocks_of section_of run_shell);
 use FindBin;
-use Reengage qw(start_simulator new_node own_courier create_extension nudge wait_until_ended wait_for outcome poll_until
-  health psql_stderr set_credentials worker_pid courier_pid lineage);
+use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for outcome
+  health psql_stderr worker_pid lineage);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
