@@ -164,8 +164,7 @@ nudge($node, 'live-later', database => 'shop', due_at => q(now() + interval '1 d
 run_section($backup, 'Back up');
 my ($silent, @armed) = blocks_of($backup, languages => ['sh'], section => 'Restore');
 like(run_block($silent), qr/fence +\| stopped +\| not armed: nothing is sent/, 'a restored dump is silent');
-# side by side: only arm() knows what of the nudges has ended
-is_restored($_) for 'reengage.nudges', 'reengage.lineage';
+is_restored($_) for 'reengage.nudges', 'reengage.lineage', 'reengage.due';
 run_block($_) for @armed;
 is_restored('reengage.due');
 is(health($node, 'fence', 'shop_restored'), 'ok: armed', 'armed, it may send');
