@@ -36,3 +36,10 @@ AS 'MODULE_PATHNAME', 'reengage_worker_state';
 COMMENT ON FUNCTION reengage_internal.worker_state() IS
 	'what shared memory knows of this database''s worker, and of the courier of whoever dispatches';
 GRANT EXECUTE ON FUNCTION reengage_internal.worker_state() TO reengage_operator, reengage_reader;
+
+CREATE FUNCTION reengage_internal.workers(OUT database text, OUT state text) RETURNS SETOF record
+LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_workers';
+COMMENT ON FUNCTION reengage_internal.workers() IS
+	'the databases that reengage.databases lists, and what their workers are doing';
+GRANT EXECUTE ON FUNCTION reengage_internal.workers() TO reengage_operator, reengage_reader;

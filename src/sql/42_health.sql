@@ -111,10 +111,53 @@ AS $$ SELECT CASE WHEN number > at_most THEN 'more than ' || at_most ELSE number
 COMMENT ON FUNCTION reengage_internal.counted(bigint, integer) IS 'a number that was counted up to one more than at_most, in words';
 GRANT EXECUTE ON FUNCTION reengage_internal.counted(bigint, integer) TO reengage_operator, reengage_reader;
 
+CREATE FUNCTION reengage_internal.overdue_after() RETURNS interval
+LANGUAGE C STABLE STRICT SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_overdue_after_sql';
+COMMENT ON FUNCTION reengage_internal.overdue_after() IS 'the setting reengage.overdue_after; 0: nothing is ever overdue';
+GRANT EXECUTE ON FUNCTION reengage_internal.overdue_after() TO reengage_operator, reengage_reader;
+
+CREATE FUNCTION reengage_internal.slot_lag_limit() RETURNS bigint
+LANGUAGE C STABLE STRICT SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reengage_slot_lag_limit_sql';
+COMMENT ON FUNCTION reengage_internal.slot_lag_limit() IS 'the setting reengage.slot_lag_limit, in bytes; 0: none';
+GRANT EXECUTE ON FUNCTION reengage_internal.slot_lag_limit() TO reengage_operator, reengage_reader;
+
+CREATE VIEW reengage_internal.slots AS
+SELECT s.slot_name::text AS slot, s.active, s.wal_status,
+	CASE WHEN NOT pg_catalog.pg_is_in_recovery()
+		THEN pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), s.confirmed_flush_lsn)::bigint END AS lag
+FROM pg_catalog.pg_replication_slots s
+WHERE s.slot_type = 'logical' AND s.database = pg_catalog.current_database() AND NOT s.temporary;
+COMMENT ON VIEW reengage_internal.slots IS 'who reads this database by logical replication, and how far behind they are; a part of the views health and metrics';
+COMMENT ON COLUMN reengage_internal.slots.slot IS 'its name';
+COMMENT ON COLUMN reengage_internal.slots.active IS 'somebody reads it now';
+COMMENT ON COLUMN reengage_internal.slots.wal_status IS 'as in pg_replication_slots';
+COMMENT ON COLUMN reengage_internal.slots.lag IS 'bytes of WAL that were not confirmed; null: this is a standby, or none ever was';
+
+-- Beyond twice what has autovacuum come by itself, something keeps it from its work.
+CREATE VIEW reengage_internal.wraparound AS
+SELECT * FROM (
+	SELECT k.kind, k.age, least(2 * pg_catalog.current_setting(k.setting)::bigint, 1600000000) AS threshold,
+		(SELECT t.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class t
+		 WHERE t.relnamespace = 'reengage'::pg_catalog.regnamespace AND t.relkind = 'r'
+		 ORDER BY CASE k.kind WHEN 'transactions' THEN pg_catalog.age(t.relfrozenxid) ELSE pg_catalog.mxid_age(t.relminmxid) END DESC LIMIT 1) AS oldest_table
+	FROM pg_catalog.pg_database d CROSS JOIN LATERAL (VALUES
+		('transactions', pg_catalog.age(d.datfrozenxid)::bigint, 'autovacuum_freeze_max_age'),
+		('multixacts', pg_catalog.mxid_age(d.datminmxid)::bigint, 'autovacuum_multixact_freeze_max_age')) k (kind, age, setting)
+	WHERE d.datname = pg_catalog.current_database()) w;
+COMMENT ON VIEW reengage_internal.wraparound IS 'how old the oldest ids of this database are; a part of the views health and metrics';
+COMMENT ON COLUMN reengage_internal.wraparound.kind IS 'transactions or multixacts';
+COMMENT ON COLUMN reengage_internal.wraparound.age IS 'of the oldest: that many have come since';
+COMMENT ON COLUMN reengage_internal.wraparound.threshold IS 'twice autovacuum_freeze_max_age, or autovacuum_multixact_freeze_max_age; 1600000000 at the most';
+COMMENT ON COLUMN reengage_internal.wraparound.oldest_table IS 'of our tables the one with the oldest';
+
 CREATE VIEW reengage.health AS
 WITH worker AS (SELECT * FROM reengage_internal.worker_state())
 SELECT 'fence' AS subject,
 	CASE WHEN f.complaint IS NULL THEN 'ok' ELSE 'stopped' END AS state,
+	CASE WHEN f.complaint IS NULL THEN 'ok' ELSE 'problem' END AS severity,
+	NULL::bigint AS value, NULL AS unit, NULL::bigint AS threshold,
 	coalesce(f.complaint, 'armed') AS detail,
 	CASE WHEN f.complaint IS NOT NULL
 		THEN 'If customers are to be written to from this database: SELECT reengage.arm();' END AS remedy
@@ -130,12 +173,20 @@ SELECT 'worker',
 		ELSE w.state
 	END,
 	CASE
+		WHEN pg_catalog.pg_is_in_recovery() THEN 'ok'
+		WHEN w.message IS NOT NULL AND w.listed THEN 'problem'
+		WHEN NOT w.preloaded OR NOT w.listed OR w.state = 'absent' THEN 'warning'
+		ELSE 'ok'
+	END,
+	w.in_flight, 'in flight', NULL,
+	CASE
 		WHEN NOT w.preloaded THEN 'reengage is not in shared_preload_libraries'
 		WHEN pg_catalog.pg_is_in_recovery() THEN 'this is a standby: nothing is sent before its promotion'
 		WHEN NOT w.listed THEN pg_catalog.format('database "%s" is not in reengage.databases', pg_catalog.current_database())
 		WHEN w.message IS NOT NULL THEN w.message
 		ELSE pg_catalog.format('%s since %s, %s in flight, %s nudges ended, %s restarts',
 							   w.state, w.since, w.in_flight, w.ended, w.restarts)
+			|| coalesce(pg_catalog.format(', process %s', w.pid), '') || coalesce(pg_catalog.format(', courier %s', w.courier_pid), '')
 	END,
 	CASE
 		WHEN NOT w.preloaded THEN 'Add it and restart the server, or schedule CALL reengage.run() with pg_cron.'
@@ -145,7 +196,7 @@ SELECT 'worker',
 	END
 FROM worker w
 UNION ALL
-SELECT 'outcomes', 'waiting',
+SELECT 'outcomes', 'waiting', 'warning', w.outcomes_locked + w.outcomes_refused, 'outcomes', 0,
 	pg_catalog.format('%s outcomes wait to be written, the oldest since %s: %s', w.outcomes_locked + w.outcomes_refused, w.outcomes_since,
 		pg_catalog.concat_ws('; ',
 			CASE WHEN w.outcomes_locked > 0 THEN pg_catalog.format('%s for a transaction that has not ended and locks their rows', w.outcomes_locked) END,
@@ -158,6 +209,13 @@ WHERE w.outcomes_locked + w.outcomes_refused > 0
 UNION ALL
 SELECT 'server ' || s.srvname,
 	CASE WHEN p.server IS NOT NULL THEN 'paused' ELSE coalesce(t.state, 'ok') END,
+	CASE
+		WHEN t.state = 'blocked' THEN 'problem'
+		WHEN p.server IS NULL AND (t.state IS NULL OR (t.state = 'resting' AND t.until < pg_catalog.now() + interval '5 minutes')) THEN 'ok'
+		ELSE 'warning'
+	END,
+	extract(epoch FROM pg_catalog.now() - coalesce(p.since, t.since))::bigint,
+	CASE WHEN p.server IS NOT NULL OR t.server IS NOT NULL THEN 'seconds' END, NULL,
 	CASE WHEN p.server IS NULL THEN coalesce(t.said, 'nothing is known against it')
 		ELSE pg_catalog.concat_ws('; ', 'by ' || p.paused_by || coalesce(': ' || p.reason, ''),
 								  pg_catalog.format('also %s: ', t.state) || t.said) END,
@@ -166,25 +224,32 @@ SELECT 'server ' || s.srvname,
 			THEN pg_catalog.format('Since %s; its nudges stay due. When they may go out: SELECT reengage.resume(%L);', p.since, s.srvname)
 		WHEN t.state = 'attention'
 			THEN pg_catalog.format('Since %s no such call has succeeded. If a permission is missing, grant it; SELECT reengage.redrive(nudge_id) asks again for what was refused.', t.since)
+		WHEN t.state = 'resting'
+			THEN pg_catalog.format('Since %s; none: the API asked for it. Its nudges stay due. If it happens often, lower max_requests_per_minute.', t.since)
 		WHEN t.server IS NOT NULL
-			THEN pg_catalog.format('Since %s; it is tried again from time to time, its nudges stay due.', t.since)
+			THEN pg_catalog.format('Since %s; SELECT * FROM reengage.preflight(%L) WHERE state = ''failed''; says what to mend. It is tried again from time to time, its nudges stay due.', t.since, s.srvname)
 	END
 FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
 	LEFT JOIN LATERAL (
-		SELECT st.server, st.state, st.since,
+		SELECT st.server, st.state, st.since, st.until,
 			st.reason || coalesce(', not before ' || st.until, '') || coalesce(': ' || st.detail, '') AS said
 		FROM reengage.server_state st WHERE st.server = s.srvname) t ON true
 	LEFT JOIN reengage.pauses p ON p.server = s.srvname
 UNION ALL
 SELECT 'backlog',
-	'ok',
+	CASE WHEN a.is_late THEN 'late' ELSE 'ok' END,
+	CASE WHEN a.is_late THEN 'warning' ELSE 'ok' END,
+	a.seconds, 'seconds', nullif(a.threshold, 0),
 	pg_catalog.format('%s due, %s scheduled for later, oldest %s', reengage_internal.counted(b.due, 10000),
 					  reengage_internal.counted(b.scheduled, 10000), coalesce(b.oldest::text, 'none')),
-	NULL
+	CASE WHEN a.is_late THEN 'See what the rows of fence, worker and servers say. If that is ok, more is due than the pace of the servers lets through: SELECT labels, value FROM reengage.metrics WHERE name IN (''reengage_oldest_due_seconds'', ''reengage_pace_left'', ''reengage_in_flight''); raise max_requests_per_minute or max_in_flight if the API allows it. What is late by your own wish needs a longer reengage.overdue_after.' END
 FROM reengage_internal.backlog(10000) b
+	CROSS JOIN LATERAL (
+		SELECT greatest(extract(epoch FROM pg_catalog.now() - b.oldest), 0)::bigint AS seconds, extract(epoch FROM reengage_internal.overdue_after())::bigint AS threshold) t
+	CROSS JOIN LATERAL (SELECT t.seconds, t.threshold, t.threshold > 0 AND coalesce(t.seconds > t.threshold, false) AS is_late) a
 UNION ALL
-SELECT 'backlog of server ' || d.server, 'stopped',
+SELECT 'backlog of server ' || d.server, 'stopped', 'problem', b.due + b.scheduled, 'nudges', 0,
 	pg_catalog.format('%s nudges are due for a server that does not exist', reengage_internal.counted(b.due + b.scheduled, 10000)),
 	'CREATE SERVER it again.'
 FROM reengage_internal.due_servers() d (server)
@@ -194,7 +259,8 @@ WHERE NOT EXISTS (
 		JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
 	WHERE s.srvname = d.server)
 UNION ALL
-SELECT 'retention', CASE WHEN m.lasts > r.kept THEN 'attention' ELSE 'ok' END,
+SELECT 'retention', CASE WHEN m.lasts > r.kept THEN 'attention' ELSE 'ok' END, CASE WHEN m.lasts > r.kept THEN 'warning' ELSE 'ok' END,
+	extract(epoch FROM m.lasts)::bigint, 'seconds', extract(epoch FROM r.kept)::bigint,
 	pg_catalog.concat_ws('; ',
 		pg_catalog.format('what was recorded before %s goes', reengage_internal.kept_since(r.kept)),
 		(SELECT pg_catalog.format('so far %s nudges, up to %s', pg_catalog.sum(p.nudges), pg_catalog.max(p.day)) FROM reengage.pruned_days p HAVING pg_catalog.count(*) > 0),
@@ -204,10 +270,42 @@ SELECT 'retention', CASE WHEN m.lasts > r.kept THEN 'attention' ELSE 'ok' END,
 FROM (SELECT reengage_internal.retention()) r (kept) LEFT JOIN reengage_internal.longest_memory() m ON true
 WHERE r.kept > interval '0'
 UNION ALL
-SELECT h.subject, 'attention', h.detail, h.remedy FROM reengage_internal.foreign_hands() h
+SELECT 'databases',
+	CASE WHEN d.missing > 0 THEN 'missing' ELSE 'ok' END, CASE WHEN d.missing > 0 THEN 'warning' ELSE 'ok' END,
+	d.missing, 'missing', 0, 'reengage.databases: ' || d.list,
+	CASE WHEN d.missing > 0 THEN 'CREATE DATABASE, which is found within ten seconds, or take it out of reengage.databases; there, names with capital letters are in double quotes.' END
+FROM (
+	SELECT pg_catalog.count(*) FILTER (WHERE p.datname IS NULL) AS missing,
+		pg_catalog.string_agg(pg_catalog.format('%s (%s)', pg_catalog.quote_ident(k.database), CASE WHEN p.datname IS NULL THEN 'does not exist' ELSE k.state END), ', ' ORDER BY k.database) AS list
+	FROM reengage_internal.workers() k LEFT JOIN pg_catalog.pg_database p ON p.datname = k.database) d
+WHERE d.list IS NOT NULL AND NOT pg_catalog.pg_is_in_recovery()
+UNION ALL
+SELECT 'slot ' || s.slot,
+	CASE WHEN s.wal_status = 'lost' THEN 'lost' WHEN g.is_behind THEN 'behind' ELSE 'ok' END,
+	CASE WHEN s.wal_status IN ('lost', 'unreserved') THEN 'problem' WHEN g.is_behind THEN 'warning' ELSE 'ok' END,
+	s.lag, 'bytes', nullif(g.most, 0),
+	pg_catalog.format('%s behind, %s, WAL %s', coalesce(pg_catalog.pg_size_pretty(s.lag), 'never read'), CASE WHEN s.active THEN 'being read' ELSE 'nobody reads it' END, coalesce(s.wal_status, 'not kept yet')),
+	CASE
+		WHEN s.wal_status = 'lost' THEN pg_catalog.format('Its reader has to begin anew: SELECT pg_drop_replication_slot(%L); and make the subscription again with a copy of the data.', s.slot)
+		WHEN g.is_behind THEN pg_catalog.format('See to its reader: until then WAL is kept on disk. If there is none any more: SELECT pg_drop_replication_slot(%L);', s.slot)
+	END
+FROM reengage_internal.slots s
+	CROSS JOIN LATERAL (SELECT t.most, t.most > 0 AND coalesce(s.lag > t.most, false) AS is_behind FROM (SELECT reengage_internal.slot_lag_limit()) t (most)) g
+UNION ALL
+SELECT 'wraparound', 'near', CASE WHEN w.age > 1600000000 THEN 'problem' ELSE 'warning' END, w.age, w.kind, w.threshold,
+	pg_catalog.format('the oldest of this database was %s %s ago; the server stops at 2146483648', w.age, w.kind),
+	pg_catalog.format('Autovacuum is kept from its work: see pg_stat_activity by age(backend_xmin), pg_prepared_xacts, pg_replication_slots by age(catalog_xmin). Then: VACUUM (FREEZE) %s; and all other tables.', w.oldest_table)
+FROM reengage_internal.wraparound w WHERE w.age > w.threshold
+UNION ALL
+SELECT 'counters', 'behind', 'warning', c.changes, 'changes', 10000,
+	pg_catalog.format('%s changes of nudge_counts are not added up: each look at them reads all', reengage_internal.counted(c.changes, 10000)),
+	'The worker adds them up, or CALL reengage.run(); neither has, or somebody locks reengage.tallies or holds an old transaction open.'
+FROM (SELECT pg_catalog.count(*) AS changes FROM (SELECT FROM reengage.tally_changes LIMIT 10001) c) c WHERE c.changes > 10000
+UNION ALL
+SELECT h.subject, 'attention', 'warning', NULL, NULL, NULL, h.detail, h.remedy FROM reengage_internal.foreign_hands() h
 UNION ALL
 -- not EXISTS, which a planner may turn into a join with all of lineage
-SELECT 'schedule', 'attention',
+SELECT 'schedule', 'attention', 'warning', pg_catalog.count(*), 'nudges', 0,
 	pg_catalog.format('%s of the newest 1000 nudges are neither due nor ended: they were inserted while triggers were off, as by session_replication_role = replica, or somebody has deleted rows of lineage or due', pg_catalog.count(*)),
 	'SELECT reengage.arm(); counts them all. If none was sent: SELECT reengage.arm(missing => ''due''); if they were: SELECT reengage.arm(missing => ''gone'');'
 FROM (SELECT n.nudge_id FROM reengage.nudges n ORDER BY n.nudge_id DESC LIMIT 1000) n
@@ -215,15 +313,19 @@ WHERE (SELECT true FROM reengage.due d WHERE d.nudge_id = n.nudge_id LIMIT 1) IS
   AND (SELECT true FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id LIMIT 1) IS NULL
 HAVING pg_catalog.count(*) > 0
 UNION ALL
-SELECT 'doubt', 'attention',
-	pg_catalog.format('%s nudges ended in doubt: their call may or may not have taken effect', pg_catalog.count(*)),
+SELECT 'doubt', 'attention', 'warning', d.doubts, 'nudges', 0,
+	pg_catalog.format('%s nudges ended in doubt: their call may or may not have taken effect', reengage_internal.counted(d.doubts, 10000)),
 	'SELECT * FROM reengage.in_doubt; then settle each with reengage.resolve().'
-FROM reengage.in_doubt
-HAVING pg_catalog.count(*) > 0;
+FROM (SELECT pg_catalog.count(*) AS doubts FROM (SELECT FROM reengage.in_doubt LIMIT 10001) d) d
+WHERE d.doubts > 0;
 COMMENT ON VIEW reengage.health IS
 	'whether nudges are being sent, and if not, why and what to do';
 COMMENT ON COLUMN reengage.health.subject IS 'what the row is about';
 COMMENT ON COLUMN reengage.health.state IS 'ok, or one word for what is not';
+COMMENT ON COLUMN reengage.health.severity IS 'ok; warning: somebody should look at it today; problem: nothing, or not all, is sent or kept';
+COMMENT ON COLUMN reengage.health.value IS 'the number that the row is about; null: there is none';
+COMMENT ON COLUMN reengage.health.unit IS 'what it counts';
+COMMENT ON COLUMN reengage.health.threshold IS 'beyond it the severity is no more ok; null: it is not judged by that';
 COMMENT ON COLUMN reengage.health.detail IS 'the facts';
 COMMENT ON COLUMN reengage.health.remedy IS 'what to do; null: nothing';
 GRANT SELECT ON reengage.health TO reengage_operator, reengage_reader;

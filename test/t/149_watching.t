@@ -126,8 +126,8 @@ nudge($node, "live-priority-$_", priority => $_ % 2) for 1 .. 5;
 is(metric('due_now', server => 'genesys', priority => '1'), 3, 'what has come to its time is counted by priority');
 is(metric('due_now', server => 'genesys', priority => '0'), 2, 'each');
 
-is(sql(q{SELECT DISTINCT backend_type || ', ' || application_name FROM pg_stat_activity WHERE backend_type ~ 'reengage'}),
-	'reengage worker, reengage worker', 'pg_stat_activity knows the worker by its name');
+is(sql(q{SELECT string_agg(backend_type || ', ' || application_name, '; ' ORDER BY backend_type) FROM pg_stat_activity WHERE backend_type ~ 'reengage'}),
+	'reengage launcher, reengage launcher; reengage worker, reengage worker', 'pg_stat_activity knows launcher and worker by their names');
 
 # the process that counted is gone: what is so now is so no more
 my $pid = worker_pid($node);

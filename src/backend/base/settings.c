@@ -16,6 +16,8 @@
 PG_FUNCTION_INFO_V1(reengage_default_server_sql);
 PG_FUNCTION_INFO_V1(reengage_retention_sql);
 PG_FUNCTION_INFO_V1(reengage_tombstone_retention_sql);
+PG_FUNCTION_INFO_V1(reengage_overdue_after_sql);
+PG_FUNCTION_INFO_V1(reengage_slot_lag_limit_sql);
 
 char	   *reengage_databases;
 char	   *reengage_default_server;
@@ -25,6 +27,10 @@ int			reengage_sweep_interval;
 int			reengage_on_promotion;
 int			reengage_retention;
 int			reengage_tombstone_retention;
+
+/* Of these only the view health makes use. */
+static int	overdue_after;
+static int	slot_lag_limit;
 
 /* As long as a policy may look back. */
 #define LONGEST_RETENTION (36500 * 24 * 60)
@@ -128,6 +134,18 @@ settings_define(void)
 							&reengage_tombstone_retention, 0, 0, LONGEST_RETENTION,
 							PGC_SIGHUP, GUC_UNIT_MIN,
 							check_retention, NULL, NULL);
+	DefineCustomIntVariable("reengage.overdue_after",
+							"Sets how long a nudge may be due before the view health warns.",
+							"0 never warns.",
+							&overdue_after, 60 * 60, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("reengage.slot_lag_limit",
+							"Sets how far a logical replication slot may be behind before the view health warns.",
+							"0 never warns.",
+							&slot_lag_limit, 1024, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MB,
+							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("reengage");
 }
 
@@ -150,6 +168,21 @@ Datum
 reengage_tombstone_retention_sql(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_DATUM(minutes_as_interval(reengage_tombstone_retention));
+}
+
+Datum
+reengage_overdue_after_sql(PG_FUNCTION_ARGS)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+
+	interval->time = overdue_after * USECS_PER_SEC;
+	PG_RETURN_INTERVAL_P(interval);
+}
+
+Datum
+reengage_slot_lag_limit_sql(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(slot_lag_limit * INT64CONST(1048576));
 }
 
 Datum

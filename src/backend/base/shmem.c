@@ -16,6 +16,7 @@
 #include "utils/lsyscache.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include "base/compat.h"
 #include "base/metrics.h"
@@ -24,6 +25,7 @@
 
 PG_FUNCTION_INFO_V1(reengage_wake);
 PG_FUNCTION_INFO_V1(reengage_worker_state);
+PG_FUNCTION_INFO_V1(reengage_workers);
 
 typedef struct SharedState
 {
@@ -409,4 +411,22 @@ reengage_worker_state(PG_FUNCTION_ARGS)
 	values[12] = Int32GetDatum(metrics_courier_pid());
 	nulls[12] = metrics_courier_pid() == 0;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+}
+
+Datum
+reengage_workers(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int place = 0; shared != NULL && place < REENGAGE_MAX_DATABASES; place++)
+	{
+		WorkerSlot	slot = shmem_slot(place);
+		Datum		values[2] = {CStringGetTextDatum(slot.database), CStringGetTextDatum(phase_name(slot.phase))};
+		bool		nulls[2] = {false};
+
+		if (slot.database[0] != '\0')
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
 }
