@@ -94,18 +94,17 @@ promise(lasts(sub { $node->safe_psql('template1', 'DROP DATABASE forced WITH (FO
 	'DROP DATABASE WITH (FORCE) ends the worker and waits for no API');
 ok(!process_is_alive($worker), 'which is gone');
 
-sub tries { return log_lines($node, $offset, qr/FATAL: .*database "forced" does not exist/); }
-
-# Seconds since midnight, of a line of the log.
-sub said_at { my ($line) = @_; return $line =~ / (\d\d):(\d\d):(\d\d\.\d+) / ? ($1 * 60 + $2) * 60 + $3 : undef; }
-
-wait_for(sub { tries() >= 3 }, 'three tries');
-my @times = map { said_at($_) } (tries())[ 0 .. 2 ];
-my @pauses = map { ($times[ $_ + 1 ] - $times[$_]) % 86400 } 0, 1;
-cmp_ok($pauses[1], '>', $pauses[0], "a worker for a database that is gone is tried after growing pauses (@pauses)");
+wait_for(sub { log_lines($node, $offset, qr/WARNING: .*database "forced" of reengage.databases does not exist/) }, 'it is missed');
+like(join('', log_lines($node, $offset, qr/HINT: .*reengage.databases/)), qr/Create it, or take it out/, 'a database that is gone is said to be, with the remedy');
+like(health($node, 'databases'), qr/^missing: reengage.databases: .*forced \(does not exist\)/, 'health says so in another database');
+my $shown = $node->safe_psql('postgres', q{SELECT severity, value FROM reengage.health WHERE subject = 'databases'});
+is($shown, 'warning|1', 'as a warning');
 $simulators{forced}->clear_faults;
 make_database('forced');
-promise(lasts(sub { $node->reload; wait_for_worker('forced') }), 1, 'a reload cuts the pause short');
+wait_for_worker('forced');
+pass('one that is made is found without a reload');
+is(scalar log_lines($node, $offset, qr/FATAL: .*database "forced"|database "forced" of reengage.databases does not exist/), 1, 'and the log says once that it was missing');
+like(health($node, 'databases'), qr/^ok: .*forced \(/, 'then health is content');
 check_served('forced', 'live-forced', 'a database that was made again is served');
 is($simulators{forced}->verbs(), 'check notify', 'from its own beginning');
 

@@ -2,15 +2,18 @@
  * launcher.c: one worker for each database in reengage.databases.
  *
  * The launcher connects to no database, so it can neither be in the way of
- * DROP DATABASE nor be stopped by a missing one.  It restarts the workers
- * itself, with growing pauses: the postmaster would restart them at a fixed
- * pace, which is a storm in the log when a database does not exist.
+ * DROP DATABASE nor be stopped by a missing one, which it looks for in the
+ * catalog that all share.  It restarts the workers itself, with growing pauses:
+ * the postmaster would restart them at a fixed pace, which is a storm in the log
+ * when a database lets nobody in.
  *
  * What runs is known from shared memory, not from handles, so a restarted
  * launcher takes over the workers of its predecessor.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -44,6 +47,9 @@
 /* A worker that lived this long was well: the next pause is short again. */
 #define WELL_AFTER_MS (60 * 1000)
 
+/* How soon a database is found that did not exist. */
+#define LOOK_FOR_MS (10 * 1000)
+
 /* A launched worker attaches within milliseconds, on a busy machine seconds. */
 #define START_TIMEOUT_MS (60 * 1000)
 
@@ -53,6 +59,7 @@ typedef struct Launch
 	bool		wanted;			/* its database is in the setting */
 	bool		launched;		/* and has not been seen to end */
 	bool		attached;		/* it was seen in its slot */
+	bool		missing;		/* its database did not exist */
 	BackgroundWorkerHandle *handle; /* NULL: a predecessor launched it */
 	Monotonic	launched_at;
 	Monotonic	not_before;		/* of the next launch */
@@ -66,7 +73,8 @@ launcher_register(void)
 {
 	BackgroundWorker worker = {0};
 
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
+	/* to the catalogs that all databases share */
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	/* never on a standby */
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = 5;
@@ -167,6 +175,28 @@ launch_worker(int place, const char *database)
 	}
 }
 
+/* False, and said once: there is nothing to connect to. */
+static bool
+database_exists(int place, const char *database)
+{
+	bool		exists;
+
+	StartTransactionCommand();
+	exists = OidIsValid(get_database_oid(database, true));
+	CommitTransactionCommand();
+	if (!exists && !launches[place].missing)
+	{
+		ereport(WARNING,
+				(errcode(ERRCODE_UNDEFINED_DATABASE),
+				 errmsg("database \"%s\" of reengage.databases does not exist", database),
+				 errdetail("It has no reengage worker. It is looked for every %d seconds.", LOOK_FOR_MS / 1000),
+				 errhint("Create it, or take it out of reengage.databases; there, names with capital letters are in double quotes.")));
+		shmem_report_problem(place, "the database does not exist");
+	}
+	launches[place].missing = !exists;
+	return exists;
+}
+
 /* True when the worker that was launched is gone. */
 static bool
 has_ended(int place, const WorkerSlot *slot, Monotonic now)
@@ -241,6 +271,11 @@ tend_slot(int place, Monotonic now)
 		return mine->handle == NULL ? START_TIMEOUT_MS : LONGEST_PAUSE_MS;
 	if (!monotonic_is_reached(mine->not_before, now))
 		return (long) monotonic_ms_until(mine->not_before, now);
+	if (!database_exists(place, slot.database))
+	{
+		mine->not_before = monotonic_after(now, LOOK_FOR_MS);
+		return LOOK_FOR_MS;
+	}
 	launch_worker(place, slot.database);
 	if (!mine->launched)
 		mine->not_before = monotonic_after(now, 10 * FIRST_PAUSE_MS);
@@ -255,6 +290,8 @@ reengage_launcher_main(Datum arg)
 	/* the postmaster tells us by it when a worker ended */
 	pqsignal(SIGUSR1, procsignal_sigusr1_handler);
 	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	pgstat_report_appname("reengage launcher");
 	shmem_attach_launcher();
 	follow_setting();
 

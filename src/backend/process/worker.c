@@ -146,8 +146,8 @@ reengage_worker_main(Datum arg)
 	Retention	retention;
 	int64		reported = 0;
 
-	connect_to(slot.database);
 	error_context_stack = &context;
+	connect_to(slot.database);
 	shmem_attach_worker(place);
 	pgstat_report_appname("reengage worker");
 
