@@ -259,15 +259,24 @@ WHERE NOT EXISTS (
 		JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
 	WHERE s.srvname = d.server)
 UNION ALL
-SELECT 'retention', CASE WHEN m.lasts > r.kept THEN 'attention' ELSE 'ok' END, CASE WHEN m.lasts > r.kept THEN 'warning' ELSE 'ok' END,
-	extract(epoch FROM m.lasts)::bigint, 'seconds', extract(epoch FROM r.kept)::bigint,
+SELECT 'retention',
+	CASE WHEN m.lasts > r.kept THEN 'attention' WHEN b.is_behind THEN 'behind' ELSE 'ok' END,
+	CASE WHEN m.lasts > r.kept OR b.is_behind THEN 'warning' ELSE 'ok' END,
+	b.seconds, 'seconds', 172800,
 	pg_catalog.concat_ws('; ',
 		pg_catalog.format('what was recorded before %s goes', reengage_internal.kept_since(r.kept)),
 		(SELECT pg_catalog.format('so far %s nudges, up to %s', pg_catalog.sum(p.nudges), pg_catalog.max(p.day)) FROM reengage.pruned_days p HAVING pg_catalog.count(*) > 0),
 		CASE WHEN m.lasts > r.kept
 			THEN pg_catalog.format('as much stays as a policy of server "%s" looks back for (%s %s), which is more than reengage.retention', m.server, m.of_column, m.lasts) END),
-	CASE WHEN m.lasts > r.kept THEN 'Shorten the policy, or raise reengage.retention.' END
-FROM (SELECT reengage_internal.retention()) r (kept) LEFT JOIN reengage_internal.longest_memory() m ON true
+	CASE
+		WHEN m.lasts > r.kept THEN 'Shorten the policy, or raise reengage.retention.'
+		WHEN b.is_behind THEN 'The worker has not come to the end of what may go for so long: the server log says if it fails. CALL reengage.prune(); does it at once.'
+	END
+FROM (SELECT reengage_internal.retention()) r (kept)
+	LEFT JOIN reengage_internal.longest_memory() m ON true
+	-- without a worker, whoever calls prune() knows when
+	CROSS JOIN (SELECT extract(epoch FROM pg_catalog.now() - CASE WHEN w.state = 'running' THEN coalesce(w.pruned_at, w.since) END)::bigint FROM worker w) l (seconds)
+	CROSS JOIN LATERAL (SELECT l.seconds, coalesce(l.seconds > 172800, false)) b (seconds, is_behind)
 WHERE r.kept > interval '0'
 UNION ALL
 SELECT 'databases',

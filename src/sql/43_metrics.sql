@@ -70,6 +70,16 @@ SELECT 'reengage_oldest_due_seconds', s.server, NULL, NULL,
 	greatest(extract(epoch FROM pg_catalog.clock_timestamp() - b.oldest), 0)
 FROM servers s CROSS JOIN LATERAL reengage_internal.backlog(0, s.server) b
 UNION ALL
+SELECT 'reengage_retention_lag_seconds', NULL, NULL, NULL,
+	greatest(extract(epoch FROM reengage_internal.kept_since(r.kept) - (SELECT pg_catalog.min(l.recorded_at) FROM reengage.lineage l)), 0)
+FROM (SELECT reengage_internal.retention()) r (kept) WHERE r.kept > interval '0'
+UNION ALL
+SELECT 'reengage_retention_pass_seconds', NULL, NULL, NULL, extract(epoch FROM pg_catalog.clock_timestamp() - w.pruned_at) FROM worker w WHERE w.pruned_at IS NOT NULL
+UNION ALL
+SELECT 'reengage_slot_lag_bytes', NULL, 'slot', s.slot, s.lag FROM reengage_internal.slots s WHERE s.lag IS NOT NULL
+UNION ALL
+SELECT 'reengage_id_age', NULL, 'kind', a.kind, a.age FROM reengage_internal.wraparound a
+UNION ALL
 SELECT 'reengage_server_paused', s.server, NULL, NULL, (p.server IS NOT NULL)::integer
 FROM servers s LEFT JOIN reengage.pauses p ON p.server = s.server
 UNION ALL
@@ -118,6 +128,10 @@ AS $$
 		('reengage_due', 'gauge', 'nudges that are due or scheduled, by what holds them'),
 		('reengage_due_now', 'gauge', 'nudges whose time has come, by priority; 10000 are that many or more'),
 		('reengage_oldest_due_seconds', 'gauge', 'for how long the oldest nudge has been due; 0: none is'),
+		('reengage_retention_lag_seconds', 'gauge', 'how much older than reengage.retention the oldest row of lineage is; what must stay is one, too'),
+		('reengage_retention_pass_seconds', 'gauge', 'how long ago the worker had let go of all that may go'),
+		('reengage_slot_lag_bytes', 'gauge', 'WAL that a logical replication slot of this database has not confirmed'),
+		('reengage_id_age', 'gauge', 'how many transactions, or multixacts, came since the oldest of this database'),
 		('reengage_server_paused', 'gauge', '1: an operator has paused it'),
 		('reengage_server_state', 'gauge', '1: that is known against it'),
 		('reengage_breaker', 'gauge', '1: the circuit breaker of the server is closed, open, or half open: one nudge at a time tries it'),

@@ -4,7 +4,7 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for psql_stderr);
+use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for psql_stderr log_lines);
 use Test::More;
 
 my $simulator = start_simulator();
@@ -39,6 +39,8 @@ sub set
 	$node->reload;
 	return;
 }
+
+is(scalar log_lines($node, 0, qr/ FATAL: /), 0, 'a new server has no complaints');
 
 # --- all is well -----------------------------------------------------------------------------
 
@@ -111,6 +113,16 @@ isnt(sql((remedy('doubt'))[0]), '', 'its remedy shows it');
 sql(q{SELECT reengage.resolve(lineage_id, 'sent') FROM reengage.in_doubt});
 is(row('doubt'), '', 'and settled it is gone');
 
+# --- retention ---------------------------------------------------------------------------------------------
+
+is(row('retention'), '', 'without retention there is no row of it');
+set('reengage.retention' => "'30d'");
+becomes('retention', 'ok|ok', 'with it there is');
+ok(wait_for(sub { sql(q{SELECT count(*) FROM reengage.metrics WHERE name = 'reengage_retention_pass_seconds'}) == 1 }, 'a pass'),
+	'when the worker had let go of all that may go is graphed');
+is(row('retention', 'value < 600, unit, threshold'), 't|seconds|172800', 'and shown, with when it would be too long ago');
+is(sql(q{SELECT value FROM reengage.metrics WHERE name = 'reengage_retention_lag_seconds'}), 0, 'nothing is older than it may be');
+
 # --- a slot -----------------------------------------------------------------------------------------------
 
 sql(q{SELECT pg_create_logical_replication_slot('warehouse', 'pgoutput')});
@@ -120,6 +132,7 @@ set('reengage.slot_lag_limit' => "'1MB'");
 sql(q{CREATE TABLE much AS SELECT repeat('x', 1000) FROM generate_series(1, 3000)});
 becomes('slot warehouse', 'behind|warning', 'one that is behind is a warning');
 is(row('slot warehouse', 'value > 1048576'), 't', 'by so many bytes');
+cmp_ok(sql(q{SELECT value FROM reengage.metrics WHERE name = 'reengage_slot_lag_bytes' AND labels->>'slot' = 'warehouse'}), '>', 1048576, 'which are graphed');
 sql((remedy('slot warehouse'))[0]);
 is(row('slot warehouse'), '', 'its remedy is one');
 
@@ -139,6 +152,7 @@ is(row('wraparound'), '', 'nothing is old');
 my $old = $node->background_psql('postgres');
 $old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_current_xact_id()');
 sql(q{DO $$ BEGIN FOR i IN 1..201000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$});
+cmp_ok(sql(q{SELECT value FROM reengage.metrics WHERE name = 'reengage_id_age' AND labels->>'kind' = 'transactions'}), '>', 200000, 'ages are graphed');
 is(row('wraparound', 'state, severity, unit, threshold, value > 200000'), 'near|warning|transactions|200000|t', 'twice what has autovacuum come is a warning');
 my ($vacuum) = remedy('wraparound');
 $old->query_safe('COMMIT');

@@ -229,6 +229,16 @@ shmem_report_unwritten(int place, int waiting_lock, int store_failed, TimestampT
 }
 
 void
+shmem_report_retention(int place, TimestampTz pruned_at)
+{
+	WorkerSlot *slot = &shared->slots[place];
+
+	SpinLockAcquire(&shared->mutex);
+	slot->pruned_at = pruned_at;
+	SpinLockRelease(&shared->mutex);
+}
+
+void
 shmem_report_problem(int place, const char *message)
 {
 	WorkerSlot *slot = &shared->slots[place];
@@ -385,8 +395,8 @@ Datum
 reengage_worker_state(PG_FUNCTION_ARGS)
 {
 	TupleDesc	descriptor;
-	Datum		values[13];
-	bool		nulls[13] = {false};
+	Datum		values[14];
+	bool		nulls[14] = {false};
 	WorkerSlot	slot = slot_of_database(get_database_name(MyDatabaseId));
 	bool		listed = slot.database[0] != '\0';
 
@@ -410,6 +420,8 @@ reengage_worker_state(PG_FUNCTION_ARGS)
 	nulls[11] = slot.waiting_lock + slot.store_failed == 0;
 	values[12] = Int32GetDatum(metrics_courier_pid());
 	nulls[12] = metrics_courier_pid() == 0;
+	values[13] = TimestampTzGetDatum(slot.pruned_at);
+	nulls[13] = slot.pruned_at == 0;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
 }
 

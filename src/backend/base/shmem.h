@@ -41,6 +41,7 @@ typedef struct WorkerSlot
 	int			waiting_lock;		/* outcomes that wait for somebody's transaction */
 	int			store_failed;		/* outcomes that the database refuses */
 	TimestampTz unwritten_since;	/* the oldest of both */
+	TimestampTz pruned_at;		/* all that might go went; 0: it has not since the worker started */
 	int			restarts;
 	char		message[WORKER_MESSAGE_SIZE];	/* what is wrong; empty: nothing */
 	Clocks		followed;		/* by these the pauses in its tables are right */
@@ -64,6 +65,7 @@ extern void shmem_note_ended(int place);
 extern void shmem_attach_worker(int place);
 extern void shmem_report(int place, WorkerPhase phase, int in_flight, int64 ended, Clocks followed);
 
+extern void shmem_report_retention(int place, TimestampTz pruned_at);
 extern void shmem_report_unwritten(int place, int waiting_lock, int store_failed, TimestampTz since);
 
 /* NULL or empty: all is well again. */

@@ -12,8 +12,12 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
-#include "commands/dbcommands.h"
+#include "catalog/pg_database.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -24,6 +28,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/varlena.h"
 
 #include "base/clocks.h"
@@ -175,15 +180,33 @@ launch_worker(int place, const char *database)
 	}
 }
 
+/* By reading all of it: without a database no index may be known. */
+static bool
+catalog_has_database(const char *database)
+{
+	bool		has = false;
+	Relation	catalog;
+	TableScanDesc scan;
+	HeapTuple	row;
+
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	catalog = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(catalog, 0, NULL);
+	while (!has && (row = heap_getnext(scan, ForwardScanDirection)) != NULL)
+		has = strcmp(NameStr(((Form_pg_database) GETSTRUCT(row))->datname), database) == 0;
+	table_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	CommitTransactionCommand();
+	return has;
+}
+
 /* False, and said once: there is nothing to connect to. */
 static bool
 database_exists(int place, const char *database)
 {
-	bool		exists;
+	bool		exists = catalog_has_database(database);
 
-	StartTransactionCommand();
-	exists = OidIsValid(get_database_oid(database, true));
-	CommitTransactionCommand();
 	if (!exists && !launches[place].missing)
 	{
 		ereport(WARNING,

@@ -67,6 +67,7 @@ prune_something(void *argument)
 	else if (!store_prune_rest(REST_ROWS))
 	{
 		begin_pass(retention);
+		retention->completed_at = GetCurrentTransactionStartTimestamp();
 		retention->next_midnight = clocks_midnight_after(GetCurrentTransactionStartTimestamp());
 	}
 }
