@@ -9,7 +9,7 @@ WITH samples AS MATERIALIZED (
 		CASE m.kind WHEN 'histogram' THEN regexp_replace(m.name, '_(bucket|sum|count)$', '') ELSE m.name END AS family
 	FROM reengage.metrics m
 	UNION ALL
-	SELECT 'reengage_health', 'gauge', '1: this row of the view health is not well', (h.state NOT IN ('ok', 'paused', 'standby'))::int,
+	SELECT 'reengage_health', 'gauge', '1: this row of the view health is not well', (h.severity <> 'ok' AND h.state <> 'paused')::int,
 		jsonb_build_object('subject', h.subject, 'state', h.state, 'datname', current_database()), 'reengage_health'
 	FROM reengage.health h
 )

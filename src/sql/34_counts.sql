@@ -55,39 +55,48 @@ WITH RECURSIVE lanes AS (
 		WHERE d.server >= l.server AND (d.server, d.priority, d.requested_by) > (l.server, l.priority, l.requested_by)
 		ORDER BY d.server, d.priority, d.requested_by LIMIT 1) n
 ), seen AS MATERIALIZED (
-	SELECT l.* FROM lanes l
+	-- a row, as a planner takes a recursion for a hundred, and compiles what it thinks is much
+	SELECT pg_catalog.array_agg(l.server) AS servers, pg_catalog.array_agg(l.priority) AS priorities, pg_catalog.array_agg(l.requested_by) AS askers
+	FROM lanes l
 	WHERE l.requested_by = current_user
 	   OR (SELECT pg_catalog.pg_has_role('reengage_operator', 'USAGE'))
 	   OR (SELECT pg_catalog.pg_has_role('reengage_reader', 'USAGE'))
 ), sides AS MATERIALIZED (
 	SELECT s.server, t.has_come, t.from_time, t.to_time,
 		(SELECT pg_catalog.count(*) FROM (
-			SELECT FROM seen l CROSS JOIN LATERAL (
-				SELECT FROM reengage.due d
-				WHERE d.server = l.server AND d.priority = l.priority AND d.requested_by = l.requested_by
-				  AND d.due_at BETWEEN t.from_time AND t.to_time LIMIT 10001) d
-			WHERE l.server = s.server LIMIT 10001) d) AS nudges
-	FROM (SELECT DISTINCT l.server FROM seen l) s
+			SELECT FROM seen v CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(v.servers), pg_catalog.unnest(v.priorities), pg_catalog.unnest(v.askers)) l (server, priority, requested_by)
+				CROSS JOIN LATERAL (
+					SELECT FROM reengage.due d
+					WHERE d.server = l.server AND d.priority = l.priority AND d.requested_by = l.requested_by
+					  AND d.due_at BETWEEN t.from_time AND t.to_time LIMIT 2501) d
+			WHERE l.server = s.server LIMIT 2501) d) AS nudges
+	FROM (SELECT DISTINCT pg_catalog.unnest(v.servers) AS server FROM seen v) s
 		CROSS JOIN (VALUES
 			(false, pg_catalog.now() + interval '1 microsecond', timestamptz 'infinity'),
 			(true, '-infinity', pg_catalog.now())) t (has_come, from_time, to_time)
 ), smaller AS MATERIALIZED (
-	SELECT DISTINCT ON (s.server) s.* FROM sides s WHERE s.nudges <= 10000 ORDER BY s.server, s.nudges
+	SELECT * FROM (
+		SELECT d.*, pg_catalog.sum(d.nudges) OVER (ORDER BY d.nudges, d.server) AS in_all
+		FROM (SELECT DISTINCT ON (s.server) s.* FROM sides s ORDER BY s.server, s.nudges) d) d
+	WHERE d.in_all <= 2500
 )
 SELECT s.server, NULL AS campaign, s.has_come, NULL::bigint AS nudges FROM smaller s
 UNION ALL
-SELECT s.server, coalesce(n.campaign, ''), s.has_come, pg_catalog.count(*)
-FROM smaller s
-	JOIN seen l ON l.server = s.server
-	CROSS JOIN LATERAL (
-		SELECT d.nudge_id, d.hold FROM reengage.due d
-		WHERE d.server = l.server AND d.priority = l.priority AND d.requested_by = l.requested_by
-		  AND d.due_at BETWEEN s.from_time AND s.to_time OFFSET 0) d
+SELECT d.server, coalesce(n.campaign, ''), d.has_come, pg_catalog.count(*)
+FROM (
+	SELECT s.server, s.has_come, d.nudge_id
+	FROM seen v CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(v.servers), pg_catalog.unnest(v.priorities), pg_catalog.unnest(v.askers)) l (server, priority, requested_by)
+		JOIN smaller s ON s.server = l.server
+		CROSS JOIN LATERAL (
+			SELECT d.nudge_id, d.hold FROM reengage.due d
+			WHERE d.server = l.server AND d.priority = l.priority AND d.requested_by = l.requested_by
+			  AND d.due_at BETWEEN s.from_time AND s.to_time OFFSET 0) d
+	WHERE d.hold IS NULL AND d.nudge_id NOT IN (SELECT pg_catalog.unnest(i.nudge_ids) FROM reengage.intents i)
+	LIMIT 2500) d
 	CROSS JOIN LATERAL (SELECT n.campaign FROM reengage.nudges n WHERE n.nudge_id = d.nudge_id OFFSET 0) n
-WHERE d.hold IS NULL AND d.nudge_id NOT IN (SELECT pg_catalog.unnest(i.nudge_ids) FROM reengage.intents i)
-GROUP BY s.server, coalesce(n.campaign, ''), s.has_come;
+GROUP BY d.server, coalesce(n.campaign, ''), d.has_come;
 COMMENT ON VIEW reengage_internal.due_by_time IS
-	'how many nudges of a campaign wait for nothing and have come to their time, or have not, whichever are no more than 10000 at the server; an application sees its own';
+	'how many nudges of a campaign wait for nothing and have come to their time, or have not, whichever are few at the server, 2500 at all servers in all; an application sees its own';
 COMMENT ON COLUMN reengage_internal.due_by_time.server IS 'the foreign server; missing: of both there are more';
 COMMENT ON COLUMN reengage_internal.due_by_time.campaign IS 'the campaign, empty: without one; null: says of the server alone which of them is counted';
 COMMENT ON COLUMN reengage_internal.due_by_time.has_come IS 'true: those are counted whose time has come';
@@ -100,18 +109,18 @@ SELECT r.server, coalesce(r.campaign, '') AS campaign,
 	pg_catalog.count(*) FILTER (WHERE r.outcome IN ('notified', 'session_created', 'session_continued', 'resolved_sent')) / r.minutes AS sent_per_minute
 FROM (
 	SELECT l.server, l.campaign, l.outcome, l.nudge_id,
-		CASE WHEN pg_catalog.count(*) OVER () < 2000 THEN 5
+		CASE WHEN pg_catalog.count(*) OVER () < 1000 THEN 5
 			ELSE greatest(extract(epoch FROM pg_catalog.statement_timestamp() - pg_catalog.min(l.recorded_at) OVER ()), 1) / 60 END AS minutes
 	FROM (
 		SELECT l.* FROM reengage.lineage l
 		WHERE l.recorded_at > pg_catalog.statement_timestamp() - interval '5 minutes'
-		ORDER BY l.recorded_at DESC LIMIT 2000) l) r
+		ORDER BY l.recorded_at DESC LIMIT 1000) l) r
 WHERE r.outcome <> 'imported' AND ((SELECT pg_catalog.pg_has_role('reengage_operator', 'USAGE'))
    OR (SELECT pg_catalog.pg_has_role('reengage_reader', 'USAGE'))
    OR (SELECT n.requested_by FROM reengage.nudges n WHERE n.nudge_id = r.nudge_id) = current_user)
 GROUP BY r.server, coalesce(r.campaign, ''), r.minutes;
 COMMENT ON VIEW reengage_internal.recent_ends IS
-	'how fast nudges of a campaign ended within the last five minutes, or among the newest 2000 rows of lineage; an application sees its own';
+	'how fast nudges of a campaign ended within the last five minutes, or among the newest 1000 rows of lineage; an application sees its own';
 COMMENT ON COLUMN reengage_internal.recent_ends.server IS 'the foreign server';
 COMMENT ON COLUMN reengage_internal.recent_ends.campaign IS 'the campaign, empty: without one';
 COMMENT ON COLUMN reengage_internal.recent_ends.ended_per_minute IS 'nudges that ended, however';
@@ -163,7 +172,7 @@ COMMENT ON COLUMN reengage.campaign_status.campaign IS 'as the nudges said';
 COMMENT ON COLUMN reengage.campaign_status.server IS 'the foreign server';
 COMMENT ON COLUMN reengage.campaign_status.asked IS 'nudges that were asked for: the sum of due, held, calling, sent, in_doubt and not_sent';
 COMMENT ON COLUMN reengage.campaign_status.due IS 'wait for nothing but their time or their turn';
-COMMENT ON COLUMN reengage.campaign_status.due_now IS 'those of due whose time has come; null: more than 10000 nudges of the server wait for their time, and as many for their turn';
+COMMENT ON COLUMN reengage.campaign_status.due_now IS 'those of due whose time has come; null: more than 2500 nudges of the server wait for their time, and as many for their turn';
 COMMENT ON COLUMN reengage.campaign_status.scheduled IS 'those of due whose time is still to come; null: as due_now';
 COMMENT ON COLUMN reengage.campaign_status.held IS 'wait for something else, which held_by tells';
 COMMENT ON COLUMN reengage.campaign_status.calling IS 'a POST may be on the wire';
@@ -172,6 +181,6 @@ COMMENT ON COLUMN reengage.campaign_status.in_doubt IS 'it is not known whether 
 COMMENT ON COLUMN reengage.campaign_status.not_sent IS 'ended otherwise, which why_not tells';
 COMMENT ON COLUMN reengage.campaign_status.held_by IS 'the codes of due.hold, each with a number';
 COMMENT ON COLUMN reengage.campaign_status.why_not IS 'outcomes that are not sent, each with its reason and a number';
-COMMENT ON COLUMN reengage.campaign_status.sent_per_minute IS 'how fast: within the last five minutes, or among the newest 2000 rows of lineage';
+COMMENT ON COLUMN reengage.campaign_status.sent_per_minute IS 'how fast: within the last five minutes, or among the newest 1000 rows of lineage';
 COMMENT ON COLUMN reengage.campaign_status.expected_end IS 'when due_now will be 0, if as many go on to end per minute; null: none is, or none has ended lately';
 GRANT SELECT ON reengage.campaign_status TO reengage_application, reengage_operator, reengage_reader;

@@ -78,7 +78,8 @@ SELECT 'reengage_retention_pass_seconds', NULL, NULL, NULL, extract(epoch FROM p
 UNION ALL
 SELECT 'reengage_slot_lag_bytes', NULL, 'slot', s.slot, s.lag FROM reengage_internal.slots s WHERE s.lag IS NOT NULL
 UNION ALL
-SELECT 'reengage_id_age', NULL, 'kind', a.kind, a.age FROM reengage_internal.wraparound a
+SELECT CASE a.kind WHEN 'transactions' THEN 'reengage_transaction_age' ELSE 'reengage_multixact_age' END, NULL, NULL, NULL, a.age
+FROM reengage_internal.wraparound a
 UNION ALL
 SELECT 'reengage_server_paused', s.server, NULL, NULL, (p.server IS NOT NULL)::integer
 FROM servers s LEFT JOIN reengage.pauses p ON p.server = s.server
@@ -131,7 +132,8 @@ AS $$
 		('reengage_retention_lag_seconds', 'gauge', 'how much older than reengage.retention the oldest row of lineage is; what must stay is one, too'),
 		('reengage_retention_pass_seconds', 'gauge', 'how long ago the worker had let go of all that may go'),
 		('reengage_slot_lag_bytes', 'gauge', 'WAL that a logical replication slot of this database has not confirmed'),
-		('reengage_id_age', 'gauge', 'how many transactions, or multixacts, came since the oldest of this database'),
+		('reengage_transaction_age', 'gauge', 'how many transactions came since the oldest that this database knows'),
+		('reengage_multixact_age', 'gauge', 'likewise, multixacts'),
 		('reengage_server_paused', 'gauge', '1: an operator has paused it'),
 		('reengage_server_state', 'gauge', '1: that is known against it'),
 		('reengage_breaker', 'gauge', '1: the circuit breaker of the server is closed, open, or half open: one nudge at a time tries it'),

@@ -152,7 +152,7 @@ is(row('wraparound'), '', 'nothing is old');
 my $old = $node->background_psql('postgres');
 $old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_current_xact_id()');
 sql(q{DO $$ BEGIN FOR i IN 1..201000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$});
-cmp_ok(sql(q{SELECT value FROM reengage.metrics WHERE name = 'reengage_id_age' AND labels->>'kind' = 'transactions'}), '>', 200000, 'ages are graphed');
+cmp_ok(sql(q{SELECT value FROM reengage.metrics WHERE name = 'reengage_transaction_age'}), '>', 200000, 'ages are graphed');
 is(row('wraparound', 'state, severity, unit, threshold, value > 200000'), 'near|warning|transactions|200000|t', 'twice what has autovacuum come is a warning');
 my ($vacuum) = remedy('wraparound');
 $old->query_safe('COMMIT');

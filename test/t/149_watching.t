@@ -141,17 +141,20 @@ cmp_ok(metric('responses_total'), '>', 0, 'what was counted stays');
 # --- what it costs -----------------------------------------------------------------------------------
 
 # the other side is what can be counted
-sql($ask->(10_500, q('crowd'), q(now() + '2 days')));
+sql($ask->(3_000, q('crowd'), q(now() + '2 days')));
 is(status('due, due_now, scheduled', 'spring'), '4|0|4', 'more than can be looked at wait for their time: what has come is counted');
-is(status('due, due_now, scheduled', 'crowd'), '10500|0|10500', 'and of those it is known, too');
-sql($ask->(10_500, q('crowd'), 'now()'));
-is(status('due, due_now, scheduled', 'crowd'), '21000||', 'of too much on both sides it is not');
+is(status('due, due_now, scheduled', 'crowd'), '3000|0|3000', 'and of those it is known, too');
+sql($ask->(3_000, q('crowd'), 'now()'));
+is(status('due, due_now, scheduled', 'crowd'), '6000||', 'of too much on both sides it is not');
+
+my $dearest = 0;
 
 sub buffers
 {
 	my ($query) = @_;
 	my $plan = sql("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) $query");
 	my $top = JSON::PP::decode_json($plan)->[0]{Plan};
+	$dearest = $top->{'Total Cost'} if $top->{'Total Cost'} > $dearest;
 	return $top->{'Shared Hit Blocks'} + $top->{'Shared Read Blocks'};
 }
 
@@ -167,9 +170,12 @@ sub costs
 	return map { $_ => buffers($looks{$_}) } keys %looks;
 }
 
+# and than metrics count of a priority
+sql($ask->(10_500, q('crowd'), 'now()'));
 my %few = costs();
 sql($ask->(100_000, q('crowd'), 'now()') . $ask->(100_000, q('crowd'), q(now() + '2 days')));
 my %many = costs();
 cmp_ok($many{$_}, '<', $few{$_} + 50, "$_: $few{$_} buffers, $many{$_} with ten times as much due") for sort keys %looks;
+cmp_ok($dearest, '<', sql('SHOW jit_above_cost'), 'none is compiled, which takes longer than all of it');
 
 done_testing();
