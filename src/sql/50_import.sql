@@ -174,6 +174,15 @@ COMMENT ON FUNCTION reengage_internal.import_lock(uuid) IS
 	'the lock by which the view imports knows that it runs, until the end of the transaction';
 GRANT EXECUTE ON FUNCTION reengage_internal.import_lock(uuid) TO reengage_operator;
 
+CREATE FUNCTION reengage_internal.import_lock_campaign(server text, campaign text) RETURNS void
+LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT reengage_internal.lock('import', server, campaign)
+$$;
+COMMENT ON FUNCTION reengage_internal.import_lock_campaign(text, text) IS
+	'the lock by which two imports of a campaign take turns, until the end of the transaction';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_lock_campaign(text, text) TO reengage_operator;
+
 CREATE FUNCTION reengage_internal.import_note_progress(import_id uuid, reasons jsonb, finished boolean) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$

@@ -70,24 +70,25 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security
 AS $$
 #variable_conflict use_column
 DECLARE
-	a record;
 	one reengage_internal.import_nudge;
 	asked_ids uuid[];
 	message text;
 BEGIN
-	SELECT * INTO a FROM jsonb_to_record(options) AS o(server text, message text, when_closed text, priority integer, due_at timestamptz,
-													   expires_at timestamptz, campaign text);
 	BEGIN
-		-- collected, for what was returned is not taken back by an error
-		WITH asked AS (
+		-- Collected, for what was returned is not taken back by an error.  Of many none is
+		-- there: it was looked for, under a lock; ON CONFLICT would look once more for each.
+		EXECUTE format('WITH asked AS (
 			INSERT INTO reengage.nudges AS n (nudge_id, server, conversation_id, message, address, channel, when_closed,
 				priority, due_at, expires_at, time_zone, campaign, detail, answered_since)
 			SELECT u.nudge_id, a.server, u.conversation_id, a.message, u.address, u.channel, a.when_closed,
 				a.priority, coalesce(a.due_at, now()), a.expires_at, u.time_zone, a.campaign, u.detail, u.answered_since
-			FROM unnest(nudges) u
-			ON CONFLICT (nudge_id) DO NOTHING
+			FROM unnest($1) u, jsonb_to_record($2) AS a(server text, message text, when_closed text, priority integer,
+				due_at timestamptz, expires_at timestamptz, campaign text)
+			%s
 			RETURNING n.nudge_id)
-		SELECT array_agg(s.nudge_id) INTO asked_ids FROM asked s;
+			SELECT array_agg(s.nudge_id) FROM asked s',
+			CASE WHEN cardinality(nudges) = 1 THEN 'ON CONFLICT (nudge_id) DO NOTHING' END)
+		INTO asked_ids USING nudges, options;
 		RETURN QUERY SELECT u.record_no, u.reason FROM unnest(nudges) u JOIN unnest(asked_ids) s(nudge_id) ON s.nudge_id = u.nudge_id;
 		RETURN;
 	EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
@@ -142,6 +143,9 @@ DECLARE
 	asked record;
 BEGIN
 	PERFORM reengage_internal.import_lock(import_chunk.import_id);
+	IF NOT dry_run THEN
+		PERFORM reengage_internal.import_lock_campaign(options ->> 'server', options ->> 'campaign');
+	END IF;
 	SELECT jsonb_object_agg(r.reason, r.records) INTO counts
 	FROM (SELECT p.reason, count(*) AS records FROM pg_temp.reengage_import_plan p
 		  WHERE p.record_no BETWEEN first_no AND last_no GROUP BY p.reason) r;
