@@ -76,6 +76,7 @@ AS $$
 DECLARE
 	lost record;
 	part uuid[];
+	made_due bigint;
 	counted record;
 	miscounted record;
 BEGIN
@@ -91,8 +92,15 @@ BEGIN
 		INSERT INTO reengage.due (nudge_id, server, requested_by, priority, due_at)
 		SELECT n.nudge_id, n.server, n.requested_by::name::text, n.priority, greatest(n.due_at, now())
 		FROM reengage_internal.missing n
+		-- of who was forgotten nothing is left to be sent
+		WHERE NOT EXISTS (SELECT FROM reengage.nudges e WHERE e.nudge_id = n.nudge_id AND e.message = reengage_internal.erased())
 		ON CONFLICT DO NOTHING;
-		RAISE NOTICE 'made % nudges without an outcome due again', lost.nudges;
+		GET DIAGNOSTICS made_due = ROW_COUNT;
+		RAISE NOTICE 'made % nudges without an outcome due again', made_due;
+		IF made_due < lost.nudges THEN
+			RAISE NOTICE '% more are of customers who were forgotten, and stay as they are', lost.nudges - made_due
+				USING HINT = 'SELECT reengage.arm(missing => ''gone'') deletes them and remembers their ids.';
+		END IF;
 	ELSIF missing = 'gone' THEN
 		PERFORM reengage_internal.lock('retention', VARIADIC '{}');
 		FOR part IN

@@ -48,6 +48,16 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.nudges_naming(text[], text) IS 'the nudges, ended or not, that name the address of a customer';
 
+-- Not all of them are in lineage: some have neither an outcome nor a place in the schedule.
+CREATE FUNCTION reengage_internal.nudges_for(conversation_ids text[], servers text[]) RETURNS uuid[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+	SELECT array_agg(n.nudge_id) FROM reengage.nudges n
+	WHERE n.conversation_id = ANY (conversation_ids) AND n.server = ANY (servers)
+$$;
+COMMENT ON FUNCTION reengage_internal.nudges_for(text[], text[]) IS 'the nudges, ended or not, for conversations';
+
 CREATE FUNCTION reengage_internal.lineage_of(hashes text[], servers text[], roots text[]) RETURNS uuid[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -144,16 +154,21 @@ BEGIN
 		FROM reengage_internal.cancel_thread_for(forget.conversation_id, server, NULL, session_user, true) c;
 		servers := array_fill(coalesce(server, reengage.default_server()), ARRAY[cardinality(roots)]);
 	END IF;
-	IF late > 0 THEN
-		RAISE EXCEPTION '% calls to them may be on the wire', late
-			USING ERRCODE = 'object_in_use', HINT = 'Call it again when they have ended: reengage.open_nudges shows them.';
-	END IF;
 
 	lineage_ids := reengage_internal.lineage_of(hashes, servers, roots);
 	SELECT array_agg(DISTINCT l.nudge_id) FILTER (WHERE l.nudge_id IS NOT NULL),
 		array_agg(DISTINCT l.conversation_id) || array_agg(DISTINCT l.root_conversation_id) || array_agg(DISTINCT l.requested_conversation_id)
 	INTO nudge_ids, conversations FROM reengage.lineage l WHERE l.lineage_id = ANY (lineage_ids);
-	nudge_ids := nudge_ids || CASE WHEN hashes IS NOT NULL THEN reengage_internal.nudges_naming(hashes, server) END;
+	nudge_ids := nudge_ids || CASE WHEN hashes IS NOT NULL THEN reengage_internal.nudges_naming(hashes, server) END
+		|| reengage_internal.nudges_for(conversations || roots, servers);
+	-- what somebody asked for meanwhile: it would be sent as it is after this
+	SELECT forget.cancelled + c.cancelled, greatest(late, c.too_late) INTO cancelled, late
+	FROM reengage_internal.cancel_due(ARRAY(SELECT d.nudge_id FROM reengage.due d WHERE d.nudge_id = ANY (nudge_ids)),
+									  NULL, 'customer_cancelled', session_user, true) c;
+	IF late > 0 THEN
+		RAISE EXCEPTION '% calls to them may be on the wire', late
+			USING ERRCODE = 'object_in_use', HINT = 'Call it again when they have ended: reengage.open_nudges shows them.';
+	END IF;
 	lineage_ids := lineage_ids || ARRAY(SELECT l.lineage_id FROM reengage.lineage l WHERE l.nudge_id = ANY (nudge_ids));
 	SELECT e.nudges, e.lineage INTO nudges, lineage FROM reengage_internal.erase(nudge_ids, lineage_ids) e;
 	UPDATE reengage.past_sessions p SET address_hash = NULL
@@ -162,7 +177,8 @@ BEGIN
 	GET DIAGNOSTICS further = ROW_COUNT;
 	lineage := lineage + further;
 	DELETE FROM reengage.answers a
-	WHERE a.address_hash = ANY (hashes) OR (a.root_conversation_id = ANY (roots) AND a.server = ANY (servers));
+	-- at other servers it still keeps from being written to
+	WHERE (a.address_hash = ANY (hashes) AND forget.server IS NULL) OR (a.root_conversation_id = ANY (roots) AND a.server = ANY (servers));
 	rejects := reengage_internal.forget_rejects(address, conversations || roots);
 
 	IF cancelled + nudges + lineage + rejects = 0 THEN
@@ -172,10 +188,11 @@ BEGIN
 	END IF;
 	INSERT INTO reengage.erasures (kind, cancelled, nudges, lineage, rejects)
 	VALUES (CASE WHEN hashes IS NULL THEN 'conversation' ELSE 'address' END, forget.cancelled, forget.nudges, forget.lineage, forget.rejects);
-	for_copies := concat('UPDATE lineage SET address_hash = NULL, detail = NULL, api_error_message = NULL, correlation_id = NULL, message_id = NULL WHERE (server, root_conversation_id) IN (',
-		(SELECT string_agg(format('(%L, %L)', t.server, t.root_conversation_id), ', ' ORDER BY t.server, t.root_conversation_id)
-		 FROM (SELECT DISTINCT l.server, l.root_conversation_id FROM reengage.lineage l WHERE l.lineage_id = ANY (lineage_ids)) t), ')',
-		' OR address_hash IN (' || (SELECT string_agg(quote_literal(h), ', ' ORDER BY h) FROM unnest(hashes) h) || ')', ';');
+	for_copies := 'UPDATE lineage SET address_hash = NULL, detail = NULL, api_error_message = NULL, correlation_id = NULL, message_id = NULL WHERE '
+		|| nullif(concat_ws(' OR ',
+			(SELECT '(server, root_conversation_id) IN (' || string_agg(format('(%L, %L)', t.server, t.root_conversation_id), ', ' ORDER BY t.server, t.root_conversation_id) || ')'
+			 FROM (SELECT DISTINCT l.server, l.root_conversation_id FROM reengage.lineage l WHERE l.lineage_id = ANY (lineage_ids)) t),
+			(SELECT 'address_hash IN (' || string_agg(quote_literal(h), ', ' ORDER BY h) || ')' FROM unnest(hashes) h)), '') || ';';
 END
 $$;
 COMMENT ON FUNCTION reengage.forget(text, text, text, text) IS

@@ -4,7 +4,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for poll_until lineage outcome
-  psql_stderr customer_address);
+  psql_stderr start_psql finish_psql customer_address);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -109,6 +109,40 @@ sql('CREATE DATABASE restored');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('restored') ], 'and restore');
 is(sql('SELECT count(*) FROM reengage.nudges', 'restored'), sql('SELECT count(*) FROM reengage.nudges'), 'of erased nudges, too');
 is(scalar $simulator->effects, $effects + 1, 'nobody was written to for all that, but for the one on the wire');
+
+# ---- what is left of her is never sent ---------------------------------------------------------
+
+my %dora = (address => "'+13175550142'", channel => "'sms'", due_at => "now() + '1 h'", message => "'Dear Dora'");
+my $forget_dora = q{FROM reengage.forget('+13175550142', channel => 'sms')};
+nudge($node, 'live-dora', %dora);
+my $holder = start_psql($node, q{DO $$ BEGIN
+	PERFORM reengage.cancel(nudge_id) FROM reengage.nudges WHERE conversation_id = 'live-dora';
+	WHILE NOT EXISTS (SELECT FROM reengage.nudges WHERE conversation_id = 'live-dora-late') LOOP NULL; END LOOP;
+END $$});
+poll_until($node, 'postgres', q{SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND pid IN (SELECT pid FROM pg_stat_activity WHERE query LIKE 'DO %')});
+my $forgetting = start_psql($node, "SELECT nudges $forget_dora");
+poll_until($node, 'postgres', q{SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'SELECT nudges FROM%' AND wait_event_type = 'Lock'});
+nudge($node, 'live-dora-late', %dora);
+finish_psql($holder);
+is(finish_psql($forgetting), "2\n", 'who is asked for while she is forgotten');
+is(sql(q{SELECT count(*) FROM reengage.due JOIN reengage.nudges USING (nudge_id) WHERE message = '(erased)'}), 0, 'gets no erased message');
+is(sql(q{SELECT outcome FROM reengage.lineage WHERE requested_conversation_id = 'live-dora-late'}), 'cancelled', 'but none');
+
+sql(q{SET session_replication_role = replica; INSERT INTO reengage.nudges (server, conversation_id, message, address, channel)
+	VALUES ('genesys', 'live-dora-unseen', 'Dear Dora', '+13175550142', 'sms'), ('genesys', 'live-emil-unseen', 'Dear Emil', NULL, NULL)});
+is(sql("SELECT nudges $forget_dora"), 1, 'what came in while triggers were off is erased');
+is(sql(q{SELECT nudges FROM reengage.forget(conversation_id => 'live-emil-unseen')}), 1, 'of a conversation, too');
+like(psql_stderr($node, q{SELECT reengage.arm(missing => 'due')}), qr/made 0 nudges.*\n.*2 more are of customers who were forgotten/, 'that is not made due');
+
+sql(q{CREATE SERVER other FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'http://127.0.0.1:1')});
+sql(q{SELECT reengage.record_answer(address => '+13175550142', channel => 'sms')});
+sql(q{SELECT reengage.forget('+13175550142', channel => 'sms', server => 'genesys')});
+is(sql('SELECT count(*) FROM reengage.answers'), 1, 'who is forgotten at one server has answered at the others');
+
+sql(q{INSERT INTO reengage.import_rejects (import_id, record_no, reason, record) SELECT import_id, 9, 'bad_timestamp', '{"phone": "+13175550143"}' FROM reengage.import_runs});
+$for_copies = sql(q{SELECT for_copies FROM reengage.forget('+13175550143', channel => 'sms')});
+is(psql_stderr($node, "SET search_path = public; $for_copies"), '', 'what is for copies is a statement also where there is no lineage');
+is(scalar $simulator->effects, $effects + 1, 'and nobody was written to');
 
 $node->stop;
 done_testing();
