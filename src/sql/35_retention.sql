@@ -29,8 +29,8 @@ CREATE FUNCTION reengage_internal.kept_since(keep interval) RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	-- by whole days
-	SELECT CASE WHEN keep > interval '0' THEN reengage_internal.start_of_day(((now() - make_interval(secs => extract(epoch FROM
-		greatest(keep, interval '1 day', (SELECT m.lasts FROM reengage_internal.longest_memory() m)))::double precision))
+	SELECT CASE WHEN keep > interval '0' THEN reengage_internal.start_of_day(((now() - make_interval(secs => greatest(
+		extract(epoch FROM keep), 86400, (SELECT extract(epoch FROM m.lasts) FROM reengage_internal.longest_memory() m))::double precision))
 		AT TIME ZONE 'UTC')::date) ELSE '-infinity' END
 $$;
 COMMENT ON FUNCTION reengage_internal.kept_since(interval) IS
@@ -64,12 +64,13 @@ BEGIN
 			USING ERRCODE = 'null_value_not_allowed',
 				  HINT = 'Say how much is to stay: CALL reengage.prune(keep => ''400 days'');';
 	END IF;
-	IF kept < interval '1 day' OR kept > interval '36500 days' THEN
+	-- as kept_since() has it: intervals themselves are compared with years of 360 days
+	IF extract(epoch FROM kept) < 86400 OR extract(epoch FROM kept) > 86400.0 * 36525 THEN
 		RAISE EXCEPTION 'invalid keep: %', kept
-			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It must be from a day to 36500 days.';
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It must be from a day to 100 years.';
 	END IF;
 	SELECT * INTO needed FROM reengage_internal.longest_memory();
-	IF kept < needed.lasts THEN
+	IF extract(epoch FROM kept) < extract(epoch FROM needed.lasts) THEN
 		RAISE EXCEPTION 'keep is %, and a policy looks back for %', kept, justify_hours(needed.lasts)
 			USING ERRCODE = 'invalid_parameter_value',
 				  DETAIL = format('It is the %s of a policy of server "%s": without these rows customers would be written to more often than it allows.',

@@ -68,6 +68,7 @@ my @before = lineage($node);
 
 refuses(q{CALL reengage.prune()}, qr/ERROR:  keep must be given, as reengage.retention is 0\nHINT:  Say how much is to stay/, 'without a time');
 refuses(q{CALL reengage.prune('1 hour')}, qr/ERROR:  invalid keep: 01:00:00\nDETAIL:  It must be from a day/, 'an hour');
+refuses(q{CALL reengage.prune('-10 years 3601 days')}, qr/ERROR:  invalid keep: /, 'less than nothing, though its years of 360 days make it a day');
 refuses(q{CALL reengage.prune('30 days', 0)}, qr/ERROR:  invalid max_nudges: 0/, 'no nudges');
 refuses(q{BEGIN; CALL reengage.prune('30 days')}, qr/ERROR:  invalid transaction termination/, 'within a transaction');
 refuses(q{SET ROLE some_application; CALL reengage.prune('30 days')}, qr/permission denied/, 'an application may not');
