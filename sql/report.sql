@@ -42,6 +42,14 @@ SELECT since, (b).step, cardinality((b).bounds) BETWEEN least AND most AS as_man
 FROM (VALUES ('2 hours'::interval, 2, 3), ('7 days', 168, 169), ('30 days', 30, 31), ('2 years', 24, 25)) v (since, least, most),
 	LATERAL (SELECT reengage_internal.report_bounds(now() - since) b) c;
 
+-- days are the calendar's, also where clocks skip a midnight: in spring here or there
+BEGIN;
+SET LOCAL TimeZone = 'America/Santiago';
+SELECT count(*) AS odd FROM unnest((reengage_internal.report_bounds(now() - interval '199 days')).bounds) b WHERE b <> date_trunc('day', b);
+SET LOCAL TimeZone = 'Africa/Cairo';
+SELECT count(*) AS odd FROM unnest((reengage_internal.report_bounds(now() - interval '199 days')).bounds) b WHERE b <> date_trunc('day', b);
+ROLLBACK;
+
 -- what happens, and what is told of it
 SELECT count(reengage.nudge(id, 'hi', campaign => 'Cart', due_at => now() - interval '1 minute')) FROM unnest('{live-1,live-2,closed-1,closed-2,live-3}'::text[]) id;
 SELECT reengage.cancel(nudge_id) FROM reengage.nudge_status WHERE requested_conversation_id = 'live-3';

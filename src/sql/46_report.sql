@@ -145,7 +145,12 @@ BEGIN
 	END IF;
 	-- as many bars as can be told apart
 	step := CASE WHEN now() - since <= interval '8 days' THEN 'hour' WHEN now() - since <= interval '200 days' THEN 'day' ELSE 'month' END;
-	bounds := ARRAY(SELECT b FROM generate_series(date_trunc(step, since), now(), ('1 ' || step)::interval) b);
+	IF step = 'hour' THEN
+		bounds := ARRAY(SELECT b FROM generate_series(date_trunc(step, since), now(), interval '1 hour') b);
+	ELSE
+		-- by the calendar: after a midnight that a clock skips, days would go on to begin at one
+		bounds := ARRAY(SELECT b::timestamptz FROM generate_series(date_trunc(step, since::timestamp), now()::timestamp, ('1 ' || step)::interval) b);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.report_bounds(timestamptz) IS
