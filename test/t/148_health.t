@@ -80,6 +80,7 @@ becomes('backlog', 'ok|ok', 'and nothing is late any more');
 $simulator->fault(verb => 'check', action => 'status', status => 403);
 nudge($node, "live-blocked-$_") for 1 .. 2;
 becomes('server genesys', 'blocked|problem', 'a blocked server is a problem');
+ok(wait_for(sub { log_lines($node, 0, qr/ WARNING: .*server "genesys" is blocked/) }, 'the log'), 'and a warning in the log');
 my ($preflight) = remedy('server genesys');
 like($preflight, qr/preflight/, 'its remedy is a look at what fails');
 like(sql($preflight), qr/may look/, 'which names it');
@@ -97,6 +98,7 @@ nudge($node, 'live-after');
 
 sql(q{SELECT reengage.disarm()});
 is(row('fence'), 'stopped|problem', 'a fence is a problem');
+ok(wait_for(sub { log_lines($node, 0, qr/ WARNING: .*reengage is not armed/) }, 'the log'), 'and a warning in the log');
 sql((remedy('fence'))[0]);
 is(row('fence'), 'ok|ok', 'and its remedy is one');
 
