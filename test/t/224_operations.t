@@ -102,6 +102,13 @@ for my $database (qw(shop mart Shop))
 	wait_for(sub { worker_pid($node, $database) }, "a worker in $database");
 	ok(worker_pid($node, $database), "as many workers as the document says: $database");
 }
+$node->safe_psql('postgres', q{ALTER SYSTEM SET reengage.databases = 'shop, mart, "Shop", nowhere'});
+$node->reload;
+wait_for(sub { health($node, 'databases', 'shop') =~ /^missing: .*"Shop" \([^,]*, .*nowhere \(does not exist\)/ }, 'one that does not exist is named')
+  or diag(health($node, 'databases', 'shop'));
+$node->safe_psql('postgres', q{ALTER SYSTEM SET reengage.databases = 'shop, mart, "Shop"'});
+$node->reload;
+wait_for(sub { health($node, 'databases', 'shop') =~ /^ok: / }, 'until it is taken off');
 like($node->safe_psql('mart', q{CREATE SERVER genesys FOREIGN DATA WRAPPER reengage OPTIONS (api_url '} . $simulator->{url} . q{');
 	SELECT check_name, detail FROM reengage.preflight('genesys') WHERE state = 'failed'}), qr/^credentials\|.*shop/m,
 	'a section of one database is of no use to another');
