@@ -10,7 +10,7 @@ WITH samples AS MATERIALIZED (
 	FROM reengage.metrics m
 	UNION ALL
 	SELECT 'reengage_health', 'gauge', '1: this row of the view health is not well', (h.severity <> 'ok' AND h.state <> 'paused')::int,
-		jsonb_build_object('subject', h.subject, 'state', h.state, 'datname', current_database()), 'reengage_health'
+		jsonb_build_object('subject', h.subject, 'state', h.state, 'severity', h.severity, 'datname', current_database()), 'reengage_health'
 	FROM reengage.health h
 )
 SELECT l.line

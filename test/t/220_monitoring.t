@@ -18,13 +18,14 @@ my $folder = "$FindBin::RealBin/../../docs/monitoring";
 my %file = map { $_ => slurp_file("$folder/$_") } map { s{.*/}{}r } glob "$folder/*.{yml,json,sql,md}";
 my $work = PostgreSQL::Test::Utils::tempdir();
 
-my $node = new_node('main', preload => 1, servers => [qw(genesys held)]);
+my $node = new_node('main', preload => 1, servers => [qw(genesys held)], init => { allows_streaming => 'logical' }, conf => "reengage.retention = '30d'");
 my $simulator = start_simulator();
 create_extension($node, $simulator);
 $node->safe_psql('postgres', qq{
 	CREATE SERVER shut FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'http://127.0.0.1:9', auth 'none', max_failures '1');
 	CREATE SERVER held FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}');
-	SELECT reengage.pause('held', 'a test')});
+	SELECT reengage.pause('held', 'a test');
+	SELECT pg_create_logical_replication_slot('warehouse', 'pgoutput')});
 
 sub sql { my ($sql, $role) = @_; return $node->safe_psql('postgres', $sql, defined $role ? (extra_params => [ '-U', $role ]) : ()); }
 
@@ -129,7 +130,7 @@ SKIP:
 
 	skip $missing, 1 if $missing;
 	append_to_file("$work/sql_exporter.own.yml", qq{target:
-  data_source_name: "postgres://prometheus\@/postgres?host=$socket&port=} . $node->port . qq{"
+  data_source_name: "postgres+unix://prometheus\@$socket:} . $node->port . qq{/postgres"
   collectors: [reengage]
 collector_files: ["$folder/reengage.collector.yml"]
 });
@@ -169,7 +170,7 @@ sub series_of_views
 	return sort split /\n/, sql(q{
 		SELECT m.name || '{' || coalesce((SELECT string_agg(format('%s="%s"', l.key, l.value), ',' ORDER BY l.key COLLATE "C") FROM jsonb_each_text(m.labels) l), '') || '}'
 		FROM reengage.metrics m UNION ALL
-		SELECT format('reengage_health{state="%s",subject="%s"}', h.state, h.subject) FROM reengage.health h});
+		SELECT format('reengage_health{severity="%s",state="%s",subject="%s"}', h.severity, h.state, h.subject) FROM reengage.health h});
 }
 
 my $asked = 0;
