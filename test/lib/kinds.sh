@@ -65,7 +65,7 @@ tap_of_server() { # title, file
     TESTDATADIR="$place/data" TESTLOGDIR="$place/log" \
     MADE_BY_INITDB="$stage/work/made_by_initdb" MADE_WITH="${initdb_options[*]}" \
     SIMULATOR="$stage/reengage-simulator" STAGE_SETTINGS="$settings" TEST_POINT_SETTINGS="$point_settings" \
-    PROOF_DIR="$stage/work/proof" FILES_OF_ROOT="$stage/of_root" MORE_PROGRAMS="$top/.programs/usr/bin" perl "$2"
+    PROOF_DIR="$stage/work/proof" FILES_OF_ROOT="$stage/of_root" MORE_PROGRAMS="$stage/programs" perl "$2"
 }
 
 run_house() {

@@ -53,10 +53,16 @@ make_stage() {
   fi
 }
 
+# What test/deps has unpacked, for a user who may not enter root's home.
+link_programs() {
+  [ -d "$top/.programs" ] || return 0
+  cp -RlL "$top/.programs/usr/bin" "$stage/programs" 2>/dev/null || cp -R "$top/.programs/usr/bin" "$stage/programs"
+}
+
 # What is written by hand, of this tree.
 copy_tree() { # to
   mkdir "$1"
-  tar -C "$top" --exclude=./.git --exclude=./.asserts --exclude=./.matrix --exclude='*.o' --exclude='*.so' --exclude=./reengage-courier --exclude='./reengage--*' --exclude=./test/bench/results -cf - . |
+  tar -C "$top" --exclude=./.git --exclude=./.asserts --exclude=./.matrix --exclude=./.programs --exclude='*.o' --exclude='*.so' --exclude=./reengage-courier --exclude='./reengage--*' --exclude=./test/bench/results -cf - . |
     tar -C "$1" -xf -
 }
 
