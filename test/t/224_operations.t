@@ -310,13 +310,32 @@ run_section($tree, 'Its turn');
 $said = run_section($tree, 'Nothing is sent', first => 1);
 unlike($said, qr/^(fence|worker|server genesys)\|/m, 'in the end all is well');
 
+# --- fail over -------------------------------------------------------------------------------------------------
+
+my $failover = 'docs/operations/failover.md';
+my ($key) = blocks_of($failover, languages => ['ini']);
+my ($arm, $look, $promote, @let_go) = blocks_of($failover, languages => ['sql']);
+$node->append_conf('postgresql.conf', $key->{text});
+$node->reload;
+wait_for(sub { health($node, 'fence', 'shop') =~ /another site/ }, 'another site');
+run_block($arm);
 $node->backup('standby');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'standby', has_streaming => 1);
 $standby->start;
 my ($subject, $words) = told_by('A standby');
 like(health($standby, $subject, 'shop'), qr/^standby: $words/, 'A standby says what it is');
+like(run_block($look, node => $standby), qr/^fence\|ok\|armed$/m, 'and that it could go on');
+$node->wait_for_catchup('standby', 'replay', $node->lsn('write'));
+$node->stop;
+run_block($promote, node => $standby);
+like(health($standby, 'fence', 'shop'), qr/^stopped: armed on another timeline/, 'promoted, it holds');
+run_block($_, node => $standby) for @let_go;
+nudge($standby, 'live-promoted', database => 'shop');
+wait_until_ended($standby, database => 'shop', where => q(n.conversation_id = 'live-promoted'));
+is(outcome($standby, 'live-promoted', database => 'shop'), 'notified - notify', 'and goes on when it is armed');
 $standby->stop;
+$node->start;
 
 # --- removal -----------------------------------------------------------------------------------------------------
 
