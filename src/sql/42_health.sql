@@ -275,7 +275,7 @@ SELECT 'retention',
 FROM (SELECT reengage_internal.retention()) r (kept)
 	LEFT JOIN reengage_internal.longest_memory() m ON true
 	-- without a worker, whoever calls prune() knows when
-	CROSS JOIN (SELECT extract(epoch FROM pg_catalog.now() - CASE WHEN w.state = 'running' THEN coalesce(w.pruned_at, w.since) END)::bigint FROM worker w) l (seconds)
+	CROSS JOIN (SELECT extract(epoch FROM pg_catalog.now() - CASE WHEN w.state = 'running' THEN w.pruned_at END)::bigint FROM worker w) l (seconds)
 	CROSS JOIN LATERAL (SELECT l.seconds, coalesce(l.seconds > 172800, false)) b (seconds, is_behind)
 WHERE r.kept > interval '0'
 UNION ALL

@@ -130,7 +130,7 @@ AS $$
 		('reengage_due_now', 'gauge', 'nudges whose time has come, by priority; 10000 are that many or more'),
 		('reengage_oldest_due_seconds', 'gauge', 'for how long the oldest nudge has been due; 0: none is'),
 		('reengage_retention_lag_seconds', 'gauge', 'how much older than reengage.retention the oldest row of lineage is; what must stay is one, too'),
-		('reengage_retention_pass_seconds', 'gauge', 'how long ago the worker had let go of all that may go'),
+		('reengage_retention_pass_seconds', 'gauge', 'how long ago the worker had let go of all that may go, or was first told to'),
 		('reengage_slot_lag_bytes', 'gauge', 'WAL that a logical replication slot of this database has not confirmed'),
 		('reengage_transaction_age', 'gauge', 'how many transactions came since the oldest that this database knows'),
 		('reengage_multixact_age', 'gauge', 'likewise, multixacts'),

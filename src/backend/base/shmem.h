@@ -41,7 +41,7 @@ typedef struct WorkerSlot
 	int			waiting_lock;		/* outcomes that wait for somebody's transaction */
 	int			store_failed;		/* outcomes that the database refuses */
 	TimestampTz unwritten_since;	/* the oldest of both */
-	TimestampTz pruned_at;		/* all that might go went; 0: it has not since the worker started */
+	TimestampTz pruned_at;		/* all that might go went, or it was first wanted; 0: it is not */
 	int			restarts;
 	char		message[WORKER_MESSAGE_SIZE];	/* what is wrong; empty: nothing */
 	Clocks		followed;		/* by these the pauses in its tables are right */

@@ -139,6 +139,9 @@ follow_changes(Retention *retention, const Manifest *manifest)
 {
 	if (retention->minutes != reengage_retention || (retention->day_is_counted && !manifest->counting))
 		begin_pass(retention);
+	/* nobody is behind with what was not wanted before */
+	if (retention->minutes != reengage_retention)
+		retention->completed_at = reengage_retention > 0 ? clocks_read().wall : 0;
 	retention->minutes = reengage_retention;
 	retention->day_is_counted = manifest->counting;
 }

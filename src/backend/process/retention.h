@@ -20,7 +20,7 @@ typedef struct Retention
 {
 	int			minutes;		/* the setting that is followed; 0: everything stays */
 	TimestampTz next_midnight;	/* before it there is nothing to do */
-	TimestampTz completed_at;	/* all that might go went, the last time; 0: it has not yet */
+	TimestampTz completed_at;	/* all that might go went, or it was first wanted; 0: it is not */
 	Monotonic	not_before;		/* of the next part */
 	Clocks		followed;		/* as of the last turn with a setting */
 	TimestampTz since;			/* what was recorded before this was looked at */
