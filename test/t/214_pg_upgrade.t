@@ -113,15 +113,18 @@ sub leave_work
 	return $contents;
 }
 
-# The rows of all tables of the extension.
+# The rows of all tables of the extension; of counts, which a worker that is fenced
+# puts together, their sums.
 sub contents
 {
 	my ($node) = @_;
 	my @tables = split /\n/, $node->safe_psql('postgres', q{
 		SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = 'reengage' AND c.relkind = 'r' AND c.relpersistence = 'p' ORDER BY 1});
+		WHERE n.nspname = 'reengage' AND c.relkind = 'r' AND c.relpersistence = 'p' AND c.relname !~ '^tall' ORDER BY 1});
+	my $sums = q{(SELECT t.key, sum(t.nudges) FROM (SELECT * FROM reengage.tallies UNION ALL SELECT * FROM reengage.tally_changes) all_of,
+		LATERAL (SELECT to_jsonb(all_of) - 'nudges', all_of.nudges) t (key, nudges) GROUP BY t.key HAVING sum(t.nudges) <> 0)};
 
-	return { map { $_ => $node->safe_psql('postgres', "SELECT to_jsonb(x) FROM $_ x ORDER BY to_jsonb(x)::text") } @tables };
+	return { map { $_ => $node->safe_psql('postgres', "SELECT to_jsonb(x) FROM $_ x ORDER BY to_jsonb(x)::text") } @tables, $sums };
 }
 
 # What the extension has in a database: its objects and who may do what with them.
