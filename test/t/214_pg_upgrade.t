@@ -14,6 +14,7 @@ use Test::More;
 
 my $tree = abs_path("$FindBin::RealBin/../..");
 my $oldest = 15;
+chomp(my $bindir = `pg_config --bindir`);
 
 # ---- the versions that are here ------------------------------------------------------------
 
@@ -36,7 +37,6 @@ sub can_be_staged
 # called as that of the tested one, but for the number.
 sub find_versions
 {
-	chomp(my $bindir = `pg_config --bindir`);
 	my ($newest) = `pg_config --version` =~ /(\d+)/;
 	my $pattern = $bindir =~ s/(?<!\d)$newest(?!\d)/*/r;
 	my @versions;
@@ -54,7 +54,7 @@ sub find_versions
 	return sort { $a->{major} <=> $b->{major} } @versions;
 }
 
-# Builds for a version, in another folder, and sets what makes its servers find that.
+# Builds for an older version, in another folder, and sets what makes its servers find that.
 sub stage
 {
 	my ($version) = @_;
@@ -62,7 +62,7 @@ sub stage
 	my $root = PostgreSQL::Test::Utils::tempdir();
 	my ($libraries, $shared) = map { $root . ask_pg_config($version, $_) } qw(pkglibdir sharedir);
 
-	system("cd '$build' && make -s -f '$tree/Makefile' PG_CONFIG='$version->{bindir}/pg_config' DESTDIR='$root' all install >make.log 2>&1") == 0
+	system("cd '$build' && make -s -f '$tree/Makefile' -j2 PG_CONFIG='$version->{bindir}/pg_config' DESTDIR='$root' install >make.log 2>&1") == 0
 	  or die "could not build for PostgreSQL $version->{major}: " . slurp_file("$build/make.log");
 	$version->{settings} = "dynamic_library_path = '$libraries:\$libdir'\n"
 	  . ($version->{major} >= 18 ? "extension_control_path = '$shared:\$system'" : "extension_destdir = '$root'");
@@ -70,9 +70,11 @@ sub stage
 }
 
 my @versions = find_versions();
-plan skip_all => 'there is no older PostgreSQL here, with its headers, that finds extensions where they are staged' if @versions < 2;
+plan skip_all => 'there is no older PostgreSQL here, with its headers, that finds extensions where they are staged'
+  if @versions < 2 || $versions[-1]{bindir} ne $bindir;
 note 'through ' . join ', ', map { $_->{major} } @versions;
-stage($_) for @versions;
+$versions[-1]{settings} = $ENV{STAGE_SETTINGS};
+stage($_) for @versions[ 0 .. $#versions - 1 ];
 
 # ---- what is looked at ------------------------------------------------------------------------
 
@@ -173,8 +175,10 @@ for my $version (@versions[ 1 .. $#versions ])
 	like(health($new, 'fence'), qr/^stopped: armed in another cluster .* was made by pg_upgrade$/, "$name: and health says why");
 	like(psql_stderr($new, 'CALL reengage.run()'), qr/ERROR:  reengage is armed in another cluster/, "$name: run() refuses, too");
 	is_deeply(contents($new), $contents, "$name: all rows came through");
-	$new->safe_psql('template1', 'CREATE EXTENSION reengage');
-	is_deeply(members($new, 'postgres'), members($new, 'template1'), "$name: it has what a new installation has, and the same rights");
+	$new->safe_psql('postgres', 'CREATE DATABASE fresh');
+	$new->safe_psql('fresh', 'CREATE EXTENSION reengage');
+	is_deeply(members($new, 'postgres'), members($new, 'fresh'), "$name: it has what a new installation has, and the same rights");
+	$new->safe_psql('postgres', 'DROP DATABASE fresh');
 	is(scalar $simulator->requests, $requests, "$name: P12: nothing was sent");
 
 	$new->safe_psql('postgres', qq{
