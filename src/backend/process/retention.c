@@ -51,6 +51,7 @@ void
 retention_init(Retention *retention)
 {
 	memset(retention, 0, sizeof(Retention));
+	retention->followed = clocks_read();
 	begin_pass(retention);
 }
 
@@ -128,6 +129,9 @@ watch_clock(Retention *retention)
 	if (forward < SET_FORWARD_US)
 		return;
 	retention->not_before = monotonic_after(clocks.now, DISTRUST_MS);
+	/* who keeps everything need not know */
+	if (reengage_retention == 0)
+		return;
 	ereport(LOG,
 			(errmsg("nothing is pruned for a day, as the clock was set forward by %lld minutes", (long long) (forward / USECS_PER_MINUTE)),
 			 errhint("If it is right now: CALL reengage.prune();")));
@@ -151,13 +155,13 @@ retention_turn(Retention *retention, const Manifest *manifest, EngineState state
 {
 	long		pause;
 
+	watch_clock(retention);
 	/* a copy is for those who look at it */
 	if (state.condition != ENGINE_DISPATCHING)
 		return timeout;
 	follow_changes(retention, manifest);
 	if (retention->minutes == 0)
 		return timeout;
-	watch_clock(retention);
 	if (next_part(retention) == 0)
 		make_step(retention, state.in_flight > 0);
 	pause = next_part(retention);

@@ -22,7 +22,7 @@ typedef struct Retention
 	TimestampTz next_midnight;	/* before it there is nothing to do */
 	TimestampTz completed_at;	/* all that might go went, or it was first wanted; 0: it is not */
 	Monotonic	not_before;		/* of the next part */
-	Clocks		followed;		/* as of the last turn with a setting */
+	Clocks		followed;		/* as of the last turn */
 	TimestampTz since;			/* what was recorded before this was looked at */
 	bool		at_rest;		/* nudges and lineage are done; what is beside them is not */
 	bool		day_is_counted; /* the manifest is at it */
