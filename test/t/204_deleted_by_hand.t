@@ -121,6 +121,17 @@ like(arm(), qr/By the manifest, 2 rows of lineage are missing since 2020-02-03\.
 sql(q{CALL reengage.prune('30 days')});
 is(sql(q{SELECT state || ' ' || rows_here + rows_pruned FROM reengage.reconciliation WHERE day = '2020-02-03'}), 'rows are missing 1', 'what prune() takes of such a day does not hide it');
 
+# ---- ids of this hour -----------------------------------------------------------------------
+
+# They are known by their lineage, whatever became of their row.
+my $made = sql(q{SELECT (lpad(to_hex((extract(epoch FROM now() - interval '10 minutes') * 1000)::bigint), 12, '0') || '7abc8abc0123456789ab')::uuid});
+nudge($node, 'live-of-this-hour', nudge_id => "'$made'");
+settled();
+sql("$replica DELETE FROM reengage.nudges");
+nudge($node, 'live-of-this-hour', nudge_id => "'$made'");
+settled();
+is($simulator->verbs('id=live-of-this-hour') =~ s/check //r, 'notify', 'an id of this hour is sent once, too');
+
 # ---- a dump of it, restored ---------------------------------------------------------------------
 
 arm('gone');

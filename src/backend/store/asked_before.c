@@ -4,7 +4,6 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "access/xact.h"
 #include "storage/bufmgr.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -14,15 +13,16 @@
 #include "store/lookup.h"
 
 /*
- * A nudge is let go a day after its outcome at the earliest, so an id of this
- * hour cannot have been; the rest is for clocks of applications that are wrong.
+ * A nudge is let go a day after its outcome at the earliest, but its row may be
+ * deleted by hand at once.  The minute is for clocks of applications that are wrong.
  */
-#define NEW_FOR (12 * USECS_PER_HOUR)
+#define NEW_FOR USECS_PER_MINUTE
 
 bool
 nudge_id_is_new(const pg_uuid_t *nudge_id)
 {
-	return uuid_v7_is_of(nudge_id, GetCurrentTransactionStartTimestamp(), NEW_FOR);
+	/* by what time it is: a transaction may have begun days ago */
+	return uuid_v7_is_of(nudge_id, GetCurrentTimestamp(), NEW_FOR);
 }
 
 static bool

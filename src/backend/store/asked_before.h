@@ -9,7 +9,7 @@
 
 #include "utils/uuid.h"
 
-/* Is the id so new that no nudge with it can have ended before today?  Most are. */
+/* Was the id made just now, so that nobody can have asked for it before?  Most are. */
 extern bool nudge_id_is_new(const pg_uuid_t *nudge_id);
 
 /* Was it let go?  Whoever asks needs no right for that; what others have committed by now counts. */
