@@ -224,7 +224,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 DECLARE
 	before timestamptz := reengage_internal.kept_since(keep);
-	ids_before date := (now() - nullif(reengage_internal.tombstone_retention(), interval '0'))::date;
+	ids_before date := ((now() - nullif(reengage_internal.tombstone_retention(), interval '0')) AT TIME ZONE 'UTC')::date;
 	deleted bigint;
 	gone bigint := 0;
 BEGIN

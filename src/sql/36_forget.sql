@@ -117,6 +117,33 @@ $$;
 COMMENT ON FUNCTION reengage_internal.forget_rejects(text, text[]) IS
 	'deletes rejected records of conversations, and those that have an address in whatever spelling; returns how many';
 
+-- What was said of an opt-out may name its customer, in words or by a part of the
+-- address.  It stays by its hash, as long as it stands; of the changes the hash goes, too.
+CREATE FUNCTION reengage_internal.forget_words(hashes text[], servers text[], roots text[]) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+DECLARE
+	mark CONSTANT jsonb := jsonb_build_object('label', reengage_internal.erased(), 'reason', reengage_internal.erased(), 'address_hash', NULL);
+	changed bigint;
+	told bigint;
+BEGIN
+	UPDATE reengage.suppressions s SET label = reengage_internal.erased(), reason = reengage_internal.erased()
+	WHERE (s.address_hash = ANY (hashes) OR (s.root_conversation_id = ANY (roots) AND s.server = ANY (servers)))
+	  AND (s.label, s.reason) IS DISTINCT FROM (reengage_internal.erased(), reengage_internal.erased());
+	GET DIAGNOSTICS changed = ROW_COUNT;
+	UPDATE reengage.changes c SET old = c.old || mark, new = c.new || mark
+	FROM (SELECT c.change_id FROM reengage.changes c CROSS JOIN LATERAL (VALUES (c.old), (c.new)) AS v (said)
+		  WHERE c.table_name = 'suppressions' AND NOT v.said @> mark
+			AND (v.said ->> 'address_hash' = ANY (hashes)
+				OR (v.said ->> 'root_conversation_id' = ANY (roots) AND v.said ->> 'server' = ANY (servers)))) o
+	WHERE c.change_id = o.change_id;
+	GET DIAGNOSTICS told = ROW_COUNT;
+	RETURN changed + told;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.forget_words(text[], text[], text[]) IS
+	'takes the words out of opt-outs of customers or threads, and words and hash out of what changes has of them; returns how many rows it was';
+
 CREATE FUNCTION reengage.forget(
 	address text DEFAULT NULL,
 	conversation_id text DEFAULT NULL,
@@ -135,6 +162,7 @@ DECLARE
 	lineage_ids uuid[];
 	conversations text[];
 	further bigint;
+	words bigint;
 BEGIN
 	PERFORM reengage_internal.require_writable('nobody can be forgotten on');
 	PERFORM reengage_internal.require_read_committed('nobody can be forgotten');
@@ -180,8 +208,9 @@ BEGIN
 	-- at other servers it still keeps from being written to
 	WHERE (a.address_hash = ANY (hashes) AND forget.server IS NULL) OR (a.root_conversation_id = ANY (roots) AND a.server = ANY (servers));
 	rejects := reengage_internal.forget_rejects(address, conversations || roots);
+	words := reengage_internal.forget_words(hashes, servers, roots);
 
-	IF cancelled + nudges + lineage + rejects = 0 THEN
+	IF cancelled + nudges + lineage + rejects + words = 0 THEN
 		RAISE NOTICE 'nothing is known of %', labels
 			USING HINT = 'It was forgotten before, or is spelled differently: the channel, and default_country_code of the server, say how an address is read.';
 		RETURN;
@@ -196,5 +225,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION reengage.forget(text, text, text, text) IS
-	'erases a person, named as in suppress(): cancels what is due, then takes message, address and detail out of nudges, and what tells of the customer out of lineage, of all threads that the address or conversation belongs to, and deletes answers and rejected records; counts, outcomes and the ids of conversations stay, and so does an opt-out; for_copies: what to do where lineage was replicated to; again: nothing is left to do';
+	'erases a person, named as in suppress(): cancels what is due, then takes message, address and detail out of nudges, and what tells of the customer out of lineage, of all threads that the address or conversation belongs to, and deletes answers and rejected records, and what was said of opt-outs; counts, outcomes and the ids of conversations stay, and so does an opt-out; for_copies: what to do where lineage was replicated to; again: nothing is left to do';
 GRANT EXECUTE ON FUNCTION reengage.forget(text, text, text, text) TO reengage_operator;

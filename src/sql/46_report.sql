@@ -175,7 +175,8 @@ BEGIN
 	SELECT string_agg(format('"%s"', n.campaign), ', ' ORDER BY n.campaign)
 	INTO near
 	FROM (SELECT DISTINCT c.campaign
-		  FROM reengage.nudge_counts c,
+		  -- of so many: whoever has an id of each nudge for a campaign has millions
+		  FROM (SELECT a.campaign FROM reengage.nudge_counts a LIMIT 10000) c,
 			LATERAL (SELECT regexp_replace(lower(c.campaign), '[^[:alnum:]]+', '', 'g'), regexp_replace(lower(require_campaign.campaign), '[^[:alnum:]]+', '', 'g')) s (theirs, said)
 		  WHERE s.said <> '' AND s.theirs <> '' AND (strpos(s.theirs, s.said) > 0 OR strpos(s.said, s.theirs) > 0)
 		  ORDER BY c.campaign LIMIT 3) n;

@@ -31,6 +31,9 @@ wait_until_ended($node, where => 'n.due_at <= now()');
 sql(q{SELECT reengage.cancel(nudge_id) FROM reengage.nudges WHERE conversation_id = 'live-other'});
 nudge($node, 'live-anna', due_at => "now() + '1 h'", message => "'Dear Anna'");
 sql("SELECT reengage.suppress(address => '$address', channel => 'whatsapp')");
+sql("SELECT reengage.suppress(address => '$address', channel => 'sms', reason => 'Anna asked for it')");
+sql("SELECT reengage.unsuppress(address => '$address', channel => 'sms')");
+sql("SELECT reengage.suppress(address => '$other', channel => 'whatsapp', reason => 'Bob asked for it')");
 sql("SELECT reengage.record_answer(address => '$address', channel => 'sms')");
 my $local = substr $address, 2;
 sql(qq{
@@ -74,7 +77,10 @@ is(sql("SELECT count(*) FROM reengage.lineage WHERE address_hash = reengage_inte
 is(sql('SELECT count(*) FROM reengage.answers'), 0, 'no answer');
 is(sql(q{SELECT string_agg(record ->> 'phone', ',') FROM reengage.import_rejects}), $other, 'of the rejected records those of others');
 is(sql(q{SELECT count(*) FROM reengage.nudges WHERE message = 'Dear Bob'}), 1, 'of others all');
-is(sql(q{SELECT count(*) FROM reengage.suppressions}), 1, 'an opt-out stays');
+is(sql(q{SELECT string_agg((label <> '(erased)') || ' ' || coalesce(reason, '-'), ', ' ORDER BY created_at) FROM reengage.suppressions}), 'false (erased), true Bob asked for it', 'an opt-out stays, without words');
+is(sql(q{SELECT count(*) FROM reengage.changes c WHERE c::text LIKE '%Anna%'}), 0, 'nor are there any in changes');
+is(sql("SELECT count(*) FROM reengage.changes c WHERE c::text LIKE '%' || reengage_internal.address_hash('$address', 'sms') || '%'"), 0, 'not even a hash, where no opt-out is');
+is(sql(q{SELECT count(*) FROM reengage.changes c WHERE c::text LIKE '%Bob%'}), 1, 'of others all that was said');
 is(sql(q{SELECT kind || ' ' || erased_by || ' ' || cancelled || ' ' || nudges || ' ' || lineage || ' ' || rejects FROM reengage.erasures}), 'address postgres 1 4 3 2', 'it is on record, without her');
 unlike(sql(q{SELECT string_agg(e::text, '') FROM reengage.erasures e}), qr/Anna|\d{7,}-?\d*$address/, 'neither name nor address');
 refuses('DELETE FROM reengage.erasures', qr/ERROR:  DELETE of table "reengage.erasures" is not allowed/, 'and stays there');
