@@ -54,6 +54,7 @@ my ($urgent) = arrivals('id=live-urgent');
 my $overtaken = grep { $_ > $urgent } @times;
 cmp_ok($overtaken, '>=', 60, 'what is urgent overtakes the backlog');
 cmp_ok($node->safe_psql('postgres', 'SELECT sum(api_calls) FROM reengage.lineage'), '==', 202, 'api_calls is true to the call');
+is($node->safe_psql('postgres', q{SELECT sum(value) FROM reengage.metrics WHERE name = 'reengage_responses_total'}), 202, 'a call that did not get its turn is no call without a response');
 $node->safe_psql('postgres', q{ALTER SERVER genesys OPTIONS (SET max_requests_per_minute '0')});
 
 # --- too many requests: a short pause is waited for, a long one in the schedule ---------------

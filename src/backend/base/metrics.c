@@ -161,9 +161,13 @@ metrics_note_move(ServerMetrics *server, Hold hold)
 void
 metrics_note_reply(ServerMetrics *server, Step step, const ReplyMessage *reply)
 {
-	server->replies[step][reply->class]++;
+	/* one that did not get its turn in time was never made */
+	if (!reply->too_late)
+	{
+		server->replies[step][reply->class]++;
+		server->responses[step][Min(reply->http_status / 100, STATUS_CLASSES - 1)]++;
+	}
 	server->requests += reply->api_calls;
-	server->responses[step][Min(reply->http_status / 100, STATUS_CLASSES - 1)]++;
 	server->token_requests += reply->token_requests;
 	server->bytes_sent += reply->bytes_sent;
 	server->bytes_received += reply->bytes_received;
