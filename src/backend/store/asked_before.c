@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "storage/bufmgr.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -21,8 +22,8 @@
 bool
 nudge_id_is_new(const pg_uuid_t *nudge_id)
 {
-	/* by what time it is: a transaction may have begun days ago */
-	return uuid_v7_is_of(nudge_id, GetCurrentTimestamp(), NEW_FOR);
+	/* a transaction may have begun days ago */
+	return uuid_v7_is_of(nudge_id, GetCurrentStatementStartTimestamp(), NEW_FOR);
 }
 
 static bool
