@@ -42,10 +42,8 @@ COMMENT ON COLUMN reengage.nudge_counts.reason IS 'of those that are due, what h
 COMMENT ON COLUMN reengage.nudge_counts.nudges IS 'their number';
 GRANT SELECT ON reengage.nudge_counts TO reengage_application, reengage_operator, reengage_reader;
 
--- Counters do not know what time it is.  So of each server what is still to come is
--- looked at, or what has come, where either is not too much; from lane to lane along
--- due_order.
-CREATE VIEW reengage_internal.due_by_time AS
+-- From lane to lane along due_order, however much is due in each.
+CREATE VIEW reengage_internal.lanes AS
 WITH RECURSIVE lanes AS (
 	(SELECT d.server, d.priority, d.requested_by FROM reengage.due d
 	 WHERE d.server >= '' ORDER BY d.server, d.priority, d.requested_by LIMIT 1)
@@ -54,10 +52,20 @@ WITH RECURSIVE lanes AS (
 		SELECT d.server, d.priority, d.requested_by FROM reengage.due d
 		WHERE d.server >= l.server AND (d.server, d.priority, d.requested_by) > (l.server, l.priority, l.requested_by)
 		ORDER BY d.server, d.priority, d.requested_by LIMIT 1) n
-), seen AS MATERIALIZED (
+)
+SELECT l.server, l.priority, l.requested_by FROM lanes l;
+COMMENT ON VIEW reengage_internal.lanes IS 'for whom something is due: each server, priority and role once';
+COMMENT ON COLUMN reengage_internal.lanes.server IS 'as in due';
+COMMENT ON COLUMN reengage_internal.lanes.priority IS 'as in due';
+COMMENT ON COLUMN reengage_internal.lanes.requested_by IS 'as in due';
+
+-- Counters do not know what time it is.  So of each server what is still to come is
+-- looked at, or what has come, where either is not too much.
+CREATE VIEW reengage_internal.due_by_time AS
+WITH seen AS MATERIALIZED (
 	-- a row, as a planner takes a recursion for a hundred, and compiles what it thinks is much
 	SELECT pg_catalog.array_agg(l.server) AS servers, pg_catalog.array_agg(l.priority) AS priorities, pg_catalog.array_agg(l.requested_by) AS askers
-	FROM lanes l
+	FROM reengage_internal.lanes l
 	WHERE l.requested_by = current_user
 	   OR (SELECT pg_catalog.pg_has_role('reengage_operator', 'USAGE'))
 	   OR (SELECT pg_catalog.pg_has_role('reengage_reader', 'USAGE'))

@@ -23,15 +23,7 @@ CREATE FUNCTION reengage_internal.due_by_priority(at_most integer, OUT server te
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
-	WITH RECURSIVE lanes AS (
-		(SELECT d.server, d.priority, d.requested_by FROM reengage.due d
-		 WHERE d.server >= '' ORDER BY d.server, d.priority, d.requested_by LIMIT 1)
-		UNION ALL
-		SELECT n.* FROM lanes l CROSS JOIN LATERAL (
-			SELECT d.server, d.priority, d.requested_by FROM reengage.due d
-			WHERE d.server >= l.server AND (d.server, d.priority, d.requested_by) > (l.server, l.priority, l.requested_by)
-			ORDER BY d.server, d.priority, d.requested_by LIMIT 1) n
-	)
+	WITH lanes AS MATERIALIZED (SELECT * FROM reengage_internal.lanes)
 	SELECT p.server, p.priority, (
 		SELECT count(*) FROM (
 			SELECT FROM lanes l CROSS JOIN LATERAL (
