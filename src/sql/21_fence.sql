@@ -160,8 +160,9 @@ BEGIN
 				armed_at = EXCLUDED.armed_at,
 				armed_by = EXCLUDED.armed_by;
 		-- What another database had on the wire is not repeated here, whatever the
-		-- API remembers of its keys: it ends in doubt.
+		-- API remembers of its keys: it ends in doubt, at once.
 		UPDATE reengage.unresolved SET since = '-infinity';
+		UPDATE reengage.due d SET due_at = least(d.due_at, now()) WHERE d.nudge_id IN (SELECT u.nudge_id FROM reengage.unresolved u);
 		UPDATE reengage.intents SET recorded_at = '-infinity';
 	END IF;
 	PERFORM reengage_internal.make_address_key();
