@@ -133,7 +133,7 @@ watch_clock(Retention *retention)
 	if (reengage_retention == 0)
 		return;
 	ereport(LOG,
-			(errmsg("nothing is pruned for a day, as the clock was set forward by %lld minutes", (long long) (forward / USECS_PER_MINUTE)),
+			(errmsg("nothing is pruned for a day, as the clock was set forward by %lld minutes", (long long) ((forward + USECS_PER_MINUTE / 2) / USECS_PER_MINUTE)),
 			 errhint("If it is right now: CALL reengage.prune();")));
 }
 
