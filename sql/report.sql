@@ -79,7 +79,7 @@ SELECT reengage.report('cart');
 SELECT reengage.report('Christmas');
 SELECT reengage.report('kathy@example.com');
 SELECT reengage.report('+1 317 555 0142');
-SELECT reengage.report('Cart of 2026-11-28');
+SELECT reengage.report('Cart of 2031-02-03');
 SELECT reengage.report(NULL);
 SELECT reengage.report('Cart', '-infinity');
 SELECT reengage.report('Cart', '2999-01-01 00:00+00');
