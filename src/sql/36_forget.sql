@@ -119,7 +119,7 @@ COMMENT ON FUNCTION reengage_internal.forget_rejects(text, text[]) IS
 
 -- What was said of an opt-out may name its customer, in words or by a part of the
 -- address.  It stays by its hash, as long as it stands; of the changes the hash goes, too.
-CREATE FUNCTION reengage_internal.forget_words(hashes text[], servers text[], roots text[]) RETURNS bigint
+CREATE FUNCTION reengage_internal.forget_words(hashes text[], of_server text, servers text[], roots text[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
@@ -128,20 +128,22 @@ DECLARE
 	told bigint;
 BEGIN
 	UPDATE reengage.suppressions s SET label = reengage_internal.erased(), reason = reengage_internal.erased()
-	WHERE (s.address_hash = ANY (hashes) OR (s.root_conversation_id = ANY (roots) AND s.server = ANY (servers)))
+	-- what holds at all servers is not of one
+	WHERE ((s.address_hash = ANY (hashes) AND s.server IS NOT DISTINCT FROM coalesce(of_server, s.server))
+		OR (s.root_conversation_id = ANY (roots) AND s.server = ANY (servers)))
 	  AND (s.label, s.reason) IS DISTINCT FROM (reengage_internal.erased(), reengage_internal.erased());
 	GET DIAGNOSTICS changed = ROW_COUNT;
 	UPDATE reengage.changes c SET old = c.old || mark, new = c.new || mark
 	FROM (SELECT c.change_id FROM reengage.changes c CROSS JOIN LATERAL (VALUES (c.old), (c.new)) AS v (said)
 		  WHERE c.table_name = 'suppressions' AND NOT v.said @> mark
-			AND (v.said ->> 'address_hash' = ANY (hashes)
+			AND ((v.said ->> 'address_hash' = ANY (hashes) AND v.said ->> 'server' IS NOT DISTINCT FROM coalesce(of_server, v.said ->> 'server'))
 				OR (v.said ->> 'root_conversation_id' = ANY (roots) AND v.said ->> 'server' = ANY (servers)))) o
 	WHERE c.change_id = o.change_id;
 	GET DIAGNOSTICS told = ROW_COUNT;
 	RETURN changed + told;
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.forget_words(text[], text[], text[]) IS
+COMMENT ON FUNCTION reengage_internal.forget_words(text[], text, text[], text[]) IS
 	'takes the words out of opt-outs of customers or threads, and words and hash out of what changes has of them; returns how many rows it was';
 
 CREATE FUNCTION reengage.forget(
@@ -208,7 +210,7 @@ BEGIN
 	-- at other servers it still keeps from being written to
 	WHERE (a.address_hash = ANY (hashes) AND forget.server IS NULL) OR (a.root_conversation_id = ANY (roots) AND a.server = ANY (servers));
 	rejects := reengage_internal.forget_rejects(address, conversations || roots);
-	words := reengage_internal.forget_words(hashes, servers, roots);
+	words := reengage_internal.forget_words(hashes, server, servers, roots);
 
 	IF cancelled + nudges + lineage + rejects + words = 0 THEN
 		RAISE NOTICE 'nothing is known of %', labels

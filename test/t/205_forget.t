@@ -142,8 +142,11 @@ like(psql_stderr($node, q{SELECT reengage.arm(missing => 'due')}), qr/made 0 nud
 
 sql(q{CREATE SERVER other FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'http://127.0.0.1:1')});
 sql(q{SELECT reengage.record_answer(address => '+13175550142', channel => 'sms')});
+sql("SELECT reengage.suppress(address => '+13175550142', channel => 'sms', server => '$_', reason => 'Dora asked $_')") for qw(genesys other);
 sql(q{SELECT reengage.forget('+13175550142', channel => 'sms', server => 'genesys')});
 is(sql('SELECT count(*) FROM reengage.answers'), 1, 'who is forgotten at one server has answered at the others');
+is(sql(q{SELECT string_agg(reason, ', ' ORDER BY server) FROM reengage.suppressions WHERE server IS NOT NULL}), '(erased), Dora asked other', 'an opt-out at another server keeps its words');
+is(sql(q{SELECT string_agg(new ->> 'reason', ', ' ORDER BY change_id) FROM reengage.changes WHERE new ->> 'server' = 'other'}), 'Dora asked other', 'in changes, too');
 
 sql(q{INSERT INTO reengage.import_rejects (import_id, record_no, reason, record) SELECT import_id, 9, 'bad_timestamp', '{"phone": "+13175550143"}' FROM reengage.import_runs});
 $for_copies = sql(q{SELECT for_copies FROM reengage.forget('+13175550143', channel => 'sms')});
