@@ -1,11 +1,13 @@
 # A year in an hour: N nudges and twice as many rows of lineage, of which the worker
-# lets go of the older half beside inserts and sends.  Then prune() lets go of more by
-# itself, and what is left is dumped, restored and armed: nobody is written to twice.
+# lets go of the older half beside inserts and sends.  In the middle a newer package is
+# installed and the server restarted.  Then prune() lets go of more by itself, and what
+# is left is dumped, restored and armed: nobody is written to twice.
 #
 #   N=10000000  RATE=500 (nudges a second)  SECONDS=3600 (a sixth of it without retention)
 
 measure_year() {
   local n seconds=$seconds_given rate_given=${RATE:-500} feeder
+  can_be_staged || fail "this PostgreSQL finds extensions only where they are installed: a newer one is not installed for everybody"
   [ "$seconds" != 0 ] || seconds=3600
   require_room 6000 "year"
   # 1.2 kB with two rows of lineage, sorting for indexes, and what is left a second time
@@ -19,15 +21,23 @@ measure_year() {
   sql -c "SELECT reengage.arm()" >/dev/null
   wait_for_worker
   reset_api 0
-  rm -f "$stage/stop"
-  feed_steadily "$rate_given" &
-  feeder=$!
+  start_asking
   watch_year "$seconds"
-  : >"$stage/stop"
-  wait $feeder || fail "asking failed: what it wrote tells why"
+  stop_asking
   wait_until all_ended
   prune_alone
   restore_year
+}
+
+start_asking() {
+  rm -f "$stage/stop"
+  feed_steadily "$rate_given" &
+  feeder=$!
+}
+
+stop_asking() {
+  : >"$stage/stop"
+  wait "$feeder" || fail "asking failed: what it wrote tells why"
 }
 
 watch_year() { # seconds
@@ -35,6 +45,7 @@ watch_year() { # seconds
   watch_part "no retention" $(($1 / 6))
   sql -c "ALTER SYSTEM SET reengage.retention = '183d'" -c "SELECT pg_reload_conf()" >/dev/null
   for part in $(seq 5); do watch_part "retention, part $part of 10" $(($1 / 12)); done
+  upgrade_year
   # as autovacuum does when a fifth of a table has gone, which some runs are too short for
   sql -c "VACUUM reengage.nudges" -c "VACUUM reengage.lineage"
   for part in $(seq 6 10); do watch_part "vacuumed, part $part of 10" $(($1 / 12)); done
@@ -54,6 +65,46 @@ watch_part() { # what it is, seconds
     longest_tick_ms="$(cat "$stage/longest_tick")" metrics_ms="$(look "SELECT * FROM reengage.metrics;" | sed 's/^ms=//; s/\t.*//')" \
     "$(year_sizes)"
 }
+
+# The package of a next version, which has a column and an index more, comes beside what
+# runs; the restart interrupts calls, and what is asked for meanwhile has its turn after.
+upgrade_year() {
+  local began=$EPOCHREALTIME before
+  make_next_version
+  note year_upgrade what="a newer package is built and installed beside sends" "$(took_since "$began")"
+  before=$(sent_so_far)
+  wait_until sent_more_than "$before"
+  began=$EPOCHREALTIME
+  stop_asking
+  ask_for 0 5000
+  as_server_user "$bindir/pg_ctl" -D "$stage/work/data" -l "$stage/work/server.log" -w -m fast restart >/dev/null
+  note year_upgrade what="restart, with 5,000 due" "$(took_since "$began")"
+  began=$EPOCHREALTIME
+  sql -c "ALTER EXTENSION reengage UPDATE" 2>/dev/null
+  note year_upgrade what="ALTER EXTENSION reengage UPDATE" "$(took_since "$began")"
+  began=$EPOCHREALTIME
+  wait_for_worker
+  wait_until all_ended
+  note year_upgrade what="until all that was due has ended" "$(took_since "$began")"
+  [ "$(sql -c "SELECT extversion FROM pg_extension WHERE extname = 'reengage'")" = 99.0 ] || fail "the extension was not updated"
+  start_asking
+}
+
+make_next_version() {
+  local version parts=$stage/next/src/sql
+  version=$(sql -c "SELECT extversion FROM pg_extension WHERE extname = 'reengage'")
+  copy_tree "$stage/next"
+  perl -pi -e "s/^default_version = .*/default_version = '99.0'/" "$stage/next/reengage.control"
+  mkdir "$parts/$version--99.0"
+  tee "$parts/60_next.sql" >"$parts/$version--99.0/60_next.sql" <<<"ALTER TABLE reengage.nudges ADD COLUMN next integer NOT NULL DEFAULT 0;
+CREATE INDEX ON reengage.pruned_days (row_count);"
+  make -s -j2 -C "$stage/next" >&2
+  make -s -C "$stage/next" install DESTDIR="$stage/root" >/dev/null
+  rm -rf "$stage/next"
+}
+
+sent_more_than() { [ "$(sent_so_far)" -gt "$1" ]; } # number
+took_since() { awk -v began="$1" -v now="$EPOCHREALTIME" 'BEGIN { printf "seconds=%.1f", now - began }'; }
 
 # Rows of lineage and nudges that are gone, and bytes of WAL that were written.
 pruned_and_wal() {
@@ -100,12 +151,12 @@ restore_year() {
   sql -c "CREATE DATABASE restored"
   as_server_user "$bindir/pg_dump" -h "$stage/work" -U reengage_bench bench | sql_in restored >/dev/null
   note year_after what="dump and restore" rows="$(sql_in restored -c "SELECT (SELECT count(*) FROM reengage.nudges) + (SELECT count(*) FROM reengage.lineage)")" \
-    seconds="$(awk -v began="$began" -v now="$EPOCHREALTIME" 'BEGIN { printf "%.1f", now - began }')"
+    "$(took_since "$began")"
   sql -c "SELECT reengage.disarm()" -c "ALTER SYSTEM SET reengage.databases = 'restored'" -c "SELECT pg_reload_conf()" >/dev/null
   before=$(sent_so_far)
   began=$EPOCHREALTIME
   sql_in restored -c "SELECT reengage.arm()" >/dev/null
-  note year_after what="arm() of what was restored" seconds="$(awk -v began="$began" -v now="$EPOCHREALTIME" 'BEGIN { printf "%.1f", now - began }')"
+  note year_after what="arm() of what was restored" "$(took_since "$began")"
   wait_for_worker restored
   sql_in restored -c "INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message)
     SELECT p.nudge_id, 'api', 'again-' || p.nudge_id, 'x' FROM (SELECT nudge_id FROM reengage.pruned_nudges LIMIT 100000) p ON CONFLICT DO NOTHING" \
