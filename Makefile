@@ -19,6 +19,7 @@
 #   make torture  kill everything at random, N=2000 nudges, KILLS=20, SEED=1;
 #                 KEYS=1: at an API that honours idempotency keys
 #   make dist     archives of the last commit, a zip as PGXN takes it
+#   make release  the version in reengage.control, of which nothing changes from then on
 #   make packages the builds of docs/packaging.md, each tried in a chroot
 #   make hostile  a day of 20 applications, five of them hostile, MINUTES=10, SEED=1
 
@@ -154,6 +155,8 @@ dist:
 	cd $(here) && TZ=UTC git archive --format=tar.gz --prefix=$(DISTRIBUTION)/ -o '$(CURDIR)/$(DISTRIBUTION).tar.gz' HEAD
 packages:
 	$(here)test/packages
+release:
+	$(here)packaging/release
 lint-sql:
 	$(here)test/run lint
 bench: deps
@@ -168,4 +171,4 @@ torture: deps
 hostile: deps
 	MINUTES=$(or $(MINUTES),10) SEED=$(or $(SEED),1) $(here)test/run tap 175_hostile_day
 
-.PHONY: folders installcheck dist packages deps demo test test-quick test-asserts matrix lint-sql bench bench-quick fuzz torture hostile install-courier uninstall-courier clean-simulator
+.PHONY: folders installcheck dist packages release deps demo test test-quick test-asserts matrix lint-sql bench bench-quick fuzz torture hostile install-courier uninstall-courier clean-simulator

@@ -1,5 +1,6 @@
 # Whoever was updated has the same as whoever installed the new version: by scripts
 # from each version that was released, and by one that is made up and forgets a thing.
+# What was released stays as it is.
 
 use strict;
 use warnings FATAL => 'all';
@@ -88,13 +89,65 @@ sub differences
 
 # --- what was released ------------------------------------------------------------------------
 
-my @released = grep { $_ ne $version } map { m{/reengage--([^/]+)\.sql$} } glob "$FindBin::RealBin/../../src/sql/released/reengage--*.sql";
+my $top = "$FindBin::RealBin/../..";
+my @released = grep { !/--/ && $_ ne $version } map { m{/reengage--([^/]+)\.sql$} } glob "$top/src/sql/released/reengage--*.sql";
 for my $from (@released)
 {
-	write_file(script($from), slurp_file("$FindBin::RealBin/../../src/sql/released/reengage--$from.sql"));
+	write_file(script($from), slurp_file("$top/src/sql/released/reengage--$from.sql"));
 	is_deeply([ differences(updated("from_$from" =~ tr/./_/r, $from)) ], [], "$from, updated, is a fresh $version");
 }
 note 'there was no version before ' . $version unless @released;
+
+# --- a release, rehearsed in a copy of this tree ------------------------------------------------
+
+my $copy = $node->basedir . '/copy';
+mkdir $copy or die "could not make $copy: $!";
+system(qw(cp -R), (map { "$top/$_" } qw(CHANGELOG.md META.json debian packaging reengage.control)), $copy) == 0 or die 'could not copy';
+system("mkdir '$copy/src' && cp -R '$top/src/sql' '$copy/src/' && rm -rf '$copy/src/sql/released'") == 0 or die 'could not copy';
+
+# What packaging/release says, and whether it succeeds.
+sub release
+{
+	my (@arguments) = @_;
+	my $said = '';
+	my $succeeds = IPC::Run::run([ "$copy/packaging/release", @arguments ], '<', '/dev/null', '>&', \$said);
+
+	return ($said, $succeeds ? 1 : 0);
+}
+
+sub change
+{
+	my ($name, $from, $to) = @_;
+	my $text = slurp_file("$copy/$name");
+
+	$text =~ s/$from/$to/ or die "$name has no $from";
+	return write_file("$copy/$name", $text);
+}
+
+change('debian/changelog', qr/\) \w+;/, ') UNRELEASED;');
+change('CHANGELOG.md', qr/^## .*/m, "## $version (unreleased)");
+is_deeply([ release('check') ], [ '', 1 ], 'before there is a release, everything may change');
+like((release())[0], qr/^\Q$version\E is released/, 'a release');
+is(slurp_file("$copy/src/sql/released/reengage--$version.sql"), $fresh, 'it keeps the script that make makes');
+unlike(slurp_file("$copy/$_"), qr/unreleased/i, "$_ calls it unreleased no more") for qw(CHANGELOG.md debian/changelog);
+like(slurp_file("$copy/META.json"), qr/"release_status": "stable"/, 'and META.json stable');
+is_deeply([ release('check') ], [ '', 1 ], 'it is what was released');
+
+change('src/sql/42_health.sql', qr/^COMMENT/m, '-- new' . "\nCOMMENT");
+my ($said, $succeeds) = release('check');
+is($succeeds, 0, 'a part that was changed since is found out');
+like($said, qr/\Q$version\E is released: a change of its SQL needs version \d+\.\d+ .*^> -- new$/ms, 'with what to do, and what it was');
+is((release())[1], 0, 'and not released');
+
+change('reengage.control', qr/^default_version = .*/m, q{default_version = '99.1'});
+mkdir "$copy/src/sql/$version--99.1" or die "could not make a folder: $!";
+write_file("$copy/src/sql/$version--99.1/42_health.sql", "-- new\nCOMMENT ON SCHEMA reengage IS 'new';\n");
+is_deeply([ release('check') ], [ '', 1 ], 'a new version with a script of its own may differ');
+release();
+ok(-s "$copy/src/sql/released/reengage--$_.sql", "reengage--$_.sql is kept") for '99.1', "$version--99.1";
+is(slurp_file("$copy/src/sql/released/reengage--$version.sql"), $fresh, 'beside what was there');
+change("src/sql/$version--99.1/42_health.sql", qr/new/, 'newer');
+like((release('check'))[0], qr/^99\.1 is released: .* needs version 99\.2 /m, 'nor does a script that updates ever change');
 
 # --- and what forgets something ----------------------------------------------------------------
 
