@@ -18,6 +18,9 @@ COPY (
 		detail
 	FROM reengage.lineage_settled
 	WHERE recorded_at >= :'since'
+	  -- by their key, and those that were brought from elsewhere
+	  AND (lineage_id >= reengage.first_id(timestamptz :'since' - interval '0.2 s')
+		   OR NOT reengage_internal.id_tells(lineage_id, recorded_at))
 	ORDER BY lineage_id
 ) TO STDOUT WITH (FORMAT csv, HEADER true, NULL '\N');
 \o lineage_manifest.csv

@@ -132,10 +132,52 @@ RESET ROLE;
 DROP OWNED BY manifest_stranger;
 DROP ROLE manifest_stranger;
 
--- the worker's way to the days that it has to close, oldest first, from row to row of the index
+-- the worker's way to the days that it has to close, oldest first
 SELECT reengage_internal.day_without_manifest();
 CALL reengage.close_day('2020-02-02');
 SELECT reengage_internal.day_without_manifest();
+
+-- Where ids tell when rows were recorded, these are found by them, else by an index: here
+-- of each ten one was brought from elsewhere, and 50 at a time were recorded in another
+-- order than their ids, by up to a tenth of a second, at midnight, too.
+CREATE TEMP TABLE written AS
+SELECT n, at, at + CASE n % 10 WHEN 0 THEN interval '-7 days' ELSE ((n * 37) % 199 - 99) * interval '1 ms' END AS id_at
+FROM (SELECT n, timestamptz '2020-03-01 23:59:59.925+00' + (n / 50) * interval '1 hour' + (n % 50) * interval '3 ms' AS at
+	  FROM generate_series(0, 2999) n) w;
+INSERT INTO reengage.lineage (lineage_id, server, outcome, requested_conversation_id, conversation_id,
+	root_conversation_id, generation, attempts, api_calls, api_calls_saved, occurred_at, recorded_at)
+SELECT (lpad(to_hex((extract(epoch FROM id_at) * 1000)::bigint), 12, '0') || '70008000' || lpad(n::text, 12, '0'))::uuid,
+	'genesys', 'imported', 'w-' || n, 'w-' || n, 'w-' || n, 0, 0, 0, 0, at, at
+FROM written;
+SELECT reengage_internal.id_tells(lineage_id, recorded_at) AS id_tells, count(*) FROM reengage.lineage
+WHERE conversation_id LIKE 'w-%' GROUP BY 1 ORDER BY 1;
+WITH RECURSIVE part (day, row_count, digest, measured_to) AS (
+	SELECT d::date, m.* FROM generate_series('2020-03-01', '2020-03-05', interval '1 day') d
+		CROSS JOIN LATERAL reengage_internal.measure_lineage(reengage_internal.start_of_day(d::date), reengage_internal.start_of_day(d::date + 1), 7) m
+	UNION ALL
+	SELECT p.day, m.* FROM part p
+		CROSS JOIN LATERAL reengage_internal.measure_lineage(p.measured_to, reengage_internal.start_of_day(p.day + 1), 7) m
+	WHERE p.measured_to < reengage_internal.start_of_day(p.day + 1)
+), here AS (
+	SELECT (l.recorded_at AT TIME ZONE 'UTC')::date AS day, count(*) AS row_count, sum(reengage.lineage_digest(l)) AS digest,
+		min(l.recorded_at) AS first
+	FROM reengage.lineage l WHERE l.conversation_id LIKE 'w-%' GROUP BY 1
+)
+SELECT h.day, h.row_count, h.row_count = p.row_count AND h.digest = p.digest AS counted_once, p.most <= 15 AS in_small_parts,
+	h.row_count = m.row_count AND h.digest % 9007199254740992 = m.digest AS at_once_too,
+	h.row_count = (SELECT count(DISTINCT r.lineage_id) FROM reengage_internal.recorded(b.since, b.before) r) AS found,
+	h.first = reengage_internal.recorded_after(b.since, b.before) AS first_is_found
+FROM here h
+	JOIN (SELECT day, sum(row_count) AS row_count, sum(digest) AS digest, max(row_count) AS most FROM part GROUP BY 1) p ON p.day = h.day
+	CROSS JOIN LATERAL (SELECT reengage_internal.start_of_day(h.day) AS since, reengage_internal.start_of_day(h.day + 1) AS before) b
+	CROSS JOIN LATERAL reengage_internal.measure_lineage(b.since, b.before) m
+ORDER BY 1;
+SELECT reengage_internal.recorded_after('2020-03-06', 'infinity'), reengage_internal.recorded_after('2020-03-06', 'infinity', 100000) IS NULL AS none;
+-- an id tells a time to a tenth of a second, if it is of version 7
+SELECT reengage.first_id(at)
+FROM unnest('{-infinity,1969-12-31 23:59+00,1970-01-01 00:00:00.001999+00,2026-11-28 12:00:00.123456+00,10889-08-02 05:31:50.655+00,10889-08-02 05:31:50.656+00,infinity}'::timestamptz[]) at;
+SELECT at, reengage_internal.id_tells('018cc251-f400-7000-8000-000000000000', at) AS by_7, reengage_internal.id_tells('018cc251-f400-4000-8000-000000000000', at) AS by_4
+FROM unnest('{-infinity,2023-12-31 23:59:59.899999+00,2023-12-31 23:59:59.9+00,2024-01-01 00:00:00.1+00,2024-01-01 00:00:00.100001+00,infinity}'::timestamptz[]) at;
 
 DROP FUNCTION recorded;
 DROP EXTENSION reengage CASCADE;

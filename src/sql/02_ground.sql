@@ -9,6 +9,20 @@ COMMENT ON FUNCTION reengage.uuid_v7() IS
 	'a new UUID version 7 (RFC 9562): millisecond time, then a fraction that keeps the order within a session, then random bits';
 GRANT EXECUTE ON FUNCTION reengage.uuid_v7() TO reengage_application, reengage_operator, reengage_worker;
 
+CREATE FUNCTION reengage.first_id(at timestamptz) RETURNS uuid
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'reengage_first_id';
+COMMENT ON FUNCTION reengage.first_id(timestamptz) IS
+	'what no id of version 7 from that millisecond on is less than: lineage_id >= reengage.first_id(now() - interval ''1 hour'') finds the rows of the last hour by their key';
+GRANT EXECUTE ON FUNCTION reengage.first_id(timestamptz) TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
+
+CREATE FUNCTION reengage_internal.id_tells(id uuid, at timestamptz) RETURNS boolean
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'reengage_id_tells';
+COMMENT ON FUNCTION reengage_internal.id_tells(uuid, timestamptz) IS
+	'whether an id is of version 7 and was made within 0.1 s of a time';
+GRANT EXECUTE ON FUNCTION reengage_internal.id_tells(uuid, timestamptz) TO reengage_operator, reengage_reader, reengage_worker;
+
 CREATE FUNCTION reengage_internal.system_identifier() RETURNS bigint
 LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'reengage_system_identifier';

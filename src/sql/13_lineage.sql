@@ -163,8 +163,11 @@ CREATE UNIQUE INDEX lineage_imported ON reengage.lineage (server, conversation_i
 -- what a reader has not read yet
 CREATE INDEX lineage_order ON reengage.lineage (xact_id, lineage_id)
 	WHERE xact_id IS NOT NULL;
--- the rows of a day, in parts, and which days have rows at all
-CREATE INDEX lineage_recorded ON reengage.lineage (recorded_at);
+-- The rows of a day are found by their ids, which are made when they are recorded.
+-- This has those whose id tells another time: they were brought from elsewhere, or
+-- the clock was set back.  So what is asked by time asks both.
+CREATE INDEX lineage_recorded ON reengage.lineage (recorded_at)
+	WHERE NOT reengage_internal.id_tells(lineage_id, recorded_at);
 SELECT pg_catalog.pg_extension_config_dump('reengage.lineage', '');
 GRANT SELECT ON reengage.lineage TO reengage_operator, reengage_reader;
 GRANT SELECT, INSERT ON reengage.lineage TO reengage_worker;

@@ -48,23 +48,59 @@ AS $$ SELECT day::timestamp AT TIME ZONE 'UTC' $$;
 COMMENT ON FUNCTION reengage_internal.start_of_day(date) IS 'midnight in UTC, with which a day of the manifest begins';
 GRANT EXECUTE ON FUNCTION reengage_internal.start_of_day(date) TO reengage_operator, reengage_reader, reengage_worker;
 
+-- By id, and those whose id tells another time.  Each look has a margin of what
+-- id_tells() tolerates.
+CREATE FUNCTION reengage_internal.recorded_after(since timestamptz, before timestamptz, skipped bigint DEFAULT 0)
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+-- along the two indexes, whatever the planner knows of the table
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+AS $$
+DECLARE
+	by_id record;
+BEGIN
+	SELECT l.lineage_id, l.recorded_at INTO by_id FROM reengage.lineage l
+	WHERE l.lineage_id >= reengage.first_id(since - interval '0.2 s') AND l.lineage_id < reengage.first_id(before + interval '0.2 s')
+	  AND l.recorded_at >= since AND l.recorded_at < before AND reengage_internal.id_tells(l.lineage_id, l.recorded_at)
+	ORDER BY l.lineage_id OFFSET skipped LIMIT 1;
+	-- of two ids that were made at once, the second may be of the row that was recorded first
+	RETURN least(
+		(SELECT min(l.recorded_at) FROM reengage.lineage l
+		 WHERE l.lineage_id >= by_id.lineage_id AND l.lineage_id < reengage.first_id(by_id.recorded_at + interval '0.2 s')
+		   AND l.recorded_at >= since AND reengage_internal.id_tells(l.lineage_id, l.recorded_at)),
+		(SELECT l.recorded_at FROM reengage.lineage l
+		 WHERE l.recorded_at >= since AND l.recorded_at < before AND NOT reengage_internal.id_tells(l.lineage_id, l.recorded_at)
+		 ORDER BY l.recorded_at OFFSET skipped LIMIT 1));
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.recorded_after(timestamptz, timestamptz, bigint) IS
+	'when of a period the first row of lineage was recorded; with skipped, a time before which about so many were, twice as many at most; null: there are no more';
+GRANT EXECUTE ON FUNCTION reengage_internal.recorded_after(timestamptz, timestamptz, bigint)
+	TO reengage_operator, reengage_reader, reengage_worker;
+
 CREATE FUNCTION reengage_internal.measure_lineage(since timestamptz, before timestamptz, at_most bigint DEFAULT NULL,
 	OUT row_count bigint, OUT digest bigint, OUT measured_to timestamptz)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
--- along the index of recorded_at, whatever the planner knows of the table
+-- along the two indexes, whatever the planner knows of the table
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
 AS $$
 BEGIN
-	-- the rows of one instant stay together, however many they are
-	SELECT greatest(l.recorded_at, since + interval '1 microsecond') INTO measured_to
-	FROM reengage.lineage l
-	WHERE l.recorded_at >= since AND l.recorded_at < before AND at_most IS NOT NULL
-	ORDER BY l.recorded_at OFFSET at_most LIMIT 1;
-	measured_to := coalesce(measured_to, before);
+	measured_to := before;
+	IF at_most IS NOT NULL THEN
+		-- the rows of one instant stay together, however many they are
+		measured_to := least(before, greatest(coalesce(reengage_internal.recorded_after(since, before, at_most), before),
+											  since + interval '1 microsecond'));
+	END IF;
 
-	SELECT count(*), coalesce(sum(reengage.lineage_digest(l)) % 9007199254740992, 0)
+	SELECT count(*), coalesce(sum(d.digest) % 9007199254740992, 0)
 	INTO row_count, digest
-	FROM reengage.lineage l WHERE l.recorded_at >= since AND l.recorded_at < measured_to;
+	FROM (
+		SELECT reengage.lineage_digest(l) AS digest FROM reengage.lineage l
+		WHERE l.lineage_id >= reengage.first_id(since - interval '0.2 s') AND l.lineage_id < reengage.first_id(measured_to + interval '0.2 s')
+		  AND l.recorded_at >= since AND l.recorded_at < measured_to AND reengage_internal.id_tells(l.lineage_id, l.recorded_at)
+		UNION ALL
+		SELECT reengage.lineage_digest(l) FROM reengage.lineage l
+		WHERE l.recorded_at >= since AND l.recorded_at < measured_to AND NOT reengage_internal.id_tells(l.lineage_id, l.recorded_at)) d;
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.measure_lineage(timestamptz, timestamptz, bigint) IS
@@ -93,16 +129,13 @@ COMMENT ON FUNCTION reengage_internal.day_held_open_by(date) IS
 GRANT EXECUTE ON FUNCTION reengage_internal.day_held_open_by(date) TO reengage_worker;
 
 CREATE FUNCTION reengage_internal.day_without_manifest() RETURNS date
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
--- from day to day along the index of recorded_at, whatever the planner knows of the table
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
+	-- from day to day that has rows
 	WITH RECURSIVE recorded (day) AS (
-		SELECT (SELECT (l.recorded_at AT TIME ZONE 'UTC')::date FROM reengage.lineage l
-				WHERE l.recorded_at >= '0001-01-01 00:00+00' ORDER BY l.recorded_at LIMIT 1)
+		SELECT (reengage_internal.recorded_after('0001-01-01 00:00+00', 'infinity') AT TIME ZONE 'UTC')::date
 		UNION ALL
-		SELECT (SELECT (l.recorded_at AT TIME ZONE 'UTC')::date FROM reengage.lineage l
-				WHERE l.recorded_at >= reengage_internal.start_of_day(r.day + 1) ORDER BY l.recorded_at LIMIT 1)
+		SELECT (reengage_internal.recorded_after(reengage_internal.start_of_day(r.day + 1), 'infinity') AT TIME ZONE 'UTC')::date
 		FROM recorded r WHERE reengage_internal.start_of_day(r.day + 1) <= now()
 	)
 	SELECT min(r.day) FROM recorded r

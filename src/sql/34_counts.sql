@@ -121,8 +121,9 @@ FROM (
 			ELSE greatest(extract(epoch FROM pg_catalog.statement_timestamp() - pg_catalog.min(l.recorded_at) OVER ()), 1) / 60 END AS minutes
 	FROM (
 		SELECT l.* FROM reengage.lineage l
-		WHERE l.recorded_at > pg_catalog.statement_timestamp() - interval '5 minutes'
-		ORDER BY l.recorded_at DESC LIMIT 1000) l) r
+		WHERE l.lineage_id >= reengage.first_id(pg_catalog.statement_timestamp() - interval '5 minutes')
+		  AND l.recorded_at > pg_catalog.statement_timestamp() - interval '5 minutes'
+		ORDER BY l.lineage_id DESC LIMIT 1000) l) r
 WHERE r.outcome <> 'imported' AND ((SELECT pg_catalog.pg_has_role('reengage_operator', 'USAGE'))
    OR (SELECT pg_catalog.pg_has_role('reengage_reader', 'USAGE'))
    OR (SELECT n.requested_by FROM reengage.nudges n WHERE n.nudge_id = r.nudge_id) = current_user)

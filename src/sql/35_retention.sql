@@ -84,6 +84,21 @@ COMMENT ON FUNCTION reengage_internal.require_keep(interval, bigint) IS
 	'the arguments of prune(): how much is to be kept; null: as reengage.retention says; an error if that is less than a day, or than what policies look back for';
 GRANT EXECUTE ON FUNCTION reengage_internal.require_keep(interval, bigint) TO reengage_operator;
 
+-- Some rows at a time: they are kept until all are read.
+CREATE FUNCTION reengage_internal.recorded(since timestamptz, upto timestamptz) RETURNS SETOF reengage.lineage
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+AS $$
+	SELECT l.* FROM reengage.lineage l
+	WHERE l.lineage_id >= reengage.first_id(since - interval '0.2 s') AND l.lineage_id < reengage.first_id(upto + interval '0.2 s')
+	  AND l.recorded_at >= since AND l.recorded_at < upto AND reengage_internal.id_tells(l.lineage_id, l.recorded_at)
+	UNION ALL
+	SELECT l.* FROM reengage.lineage l
+	WHERE l.recorded_at >= since AND l.recorded_at < upto AND NOT reengage_internal.id_tells(l.lineage_id, l.recorded_at)
+$$;
+COMMENT ON FUNCTION reengage_internal.recorded(timestamptz, timestamptz) IS
+	'the rows of lineage that were recorded in a period: those whose ids tell so, and the others';
+
 -- Of nudges whose outcomes were recorded in a period, those that nothing needs any more.
 CREATE FUNCTION reengage_internal.prunable(since timestamptz, upto timestamptz, before timestamptz) RETURNS uuid[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -91,8 +106,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 	SELECT array_agg(c.nudge_id ORDER BY c.nudge_id)
 	FROM (SELECT DISTINCT l.nudge_id
-		  -- by itself, or an index by nudge looks good, as it needs no sort
-		  FROM (SELECT l.nudge_id FROM reengage.lineage l WHERE l.recorded_at >= since AND l.recorded_at < upto OFFSET 0) l
+		  FROM reengage_internal.recorded(since, upto) l
 		  WHERE l.nudge_id IS NOT NULL) c
 	WHERE NOT EXISTS (
 			SELECT FROM reengage.lineage l
@@ -121,8 +135,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 	SELECT array_agg(l.lineage_id ORDER BY l.lineage_id)
-	FROM (SELECT l.lineage_id, l.nudge_id, l.conversation_id, l.server FROM reengage.lineage l
-		  WHERE l.recorded_at >= since AND l.recorded_at < upto OFFSET 0) l
+	FROM reengage_internal.recorded(since, upto) l
 	WHERE l.nudge_id IS NULL AND NOT EXISTS (
 		SELECT FROM reengage.nudges n
 		WHERE n.conversation_id = l.conversation_id AND n.server = l.server
@@ -184,16 +197,15 @@ COMMENT ON FUNCTION reengage_internal.let_go(uuid[], uuid[]) IS
 CREATE FUNCTION reengage_internal.prune_part(keep interval, since timestamptz, at_most integer,
 	OUT nudges bigint, OUT lineage bigint, OUT pruned_to timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+SET enable_seqscan = off SET jit = off
 AS $$
 DECLARE
 	before timestamptz := reengage_internal.kept_since(keep);
 	of_day date;
 BEGIN
 	PERFORM reengage_internal.lock('retention', VARIADIC '{}');
-	SELECT (l.recorded_at AT TIME ZONE 'UTC')::date INTO of_day FROM reengage.lineage l
-	WHERE l.recorded_at >= since AND l.recorded_at < before ORDER BY l.recorded_at LIMIT 1;
-	IF NOT FOUND THEN
+	of_day := (reengage_internal.recorded_after(since, before) AT TIME ZONE 'UTC')::date;
+	IF of_day IS NULL THEN
 		RETURN;
 	END IF;
 	nudges := 0;
@@ -203,10 +215,7 @@ BEGIN
 		RETURN;
 	END IF;
 	-- the rows of one instant stay together, however many they are
-	pruned_to := coalesce((
-		SELECT l.recorded_at + interval '1 microsecond' FROM reengage.lineage l
-		WHERE l.recorded_at >= since AND l.recorded_at < pruned_to
-		ORDER BY l.recorded_at OFFSET at_most - 1 LIMIT 1), pruned_to);
+	pruned_to := coalesce(reengage_internal.recorded_after(since, pruned_to, at_most - 1) + interval '1 microsecond', pruned_to);
 	SELECT g.nudges, g.lineage INTO nudges, lineage
 	FROM reengage_internal.let_go(reengage_internal.prunable(since, pruned_to, before),
 								  reengage_internal.prunable_imports(since, pruned_to)) g;

@@ -63,7 +63,7 @@ SELECT 'reengage_oldest_due_seconds', s.server, NULL, NULL,
 FROM servers s CROSS JOIN LATERAL reengage_internal.backlog(0, s.server) b
 UNION ALL
 SELECT 'reengage_retention_lag_seconds', NULL, NULL, NULL,
-	greatest(extract(epoch FROM reengage_internal.kept_since(r.kept) - (SELECT pg_catalog.min(l.recorded_at) FROM reengage.lineage l)), 0)
+	greatest(extract(epoch FROM reengage_internal.kept_since(r.kept) - reengage_internal.recorded_after('-infinity', 'infinity')), 0)
 FROM (SELECT reengage_internal.retention()) r (kept) WHERE r.kept > interval '0'
 UNION ALL
 SELECT 'reengage_retention_pass_seconds', NULL, NULL, NULL, extract(epoch FROM pg_catalog.clock_timestamp() - w.pruned_at) FROM worker w WHERE w.pruned_at IS NOT NULL

@@ -98,6 +98,7 @@ BEGIN
 			  -- found by the campaign's nudges or by the time: a planner knows which are fewer
 			  FROM reengage.nudges n JOIN reengage.lineage l ON l.nudge_id = n.nudge_id
 			  WHERE n.campaign = report_ended.campaign AND l.campaign = report_ended.campaign AND l.recorded_at >= bounds[1]
+				AND (l.lineage_id >= reengage.first_id(bounds[1] - interval '0.2 s') OR NOT reengage_internal.id_tells(l.lineage_id, l.recorded_at))
 				-- of a doubt that was resolved, the verdict counts
 				AND NOT EXISTS (SELECT FROM reengage.lineage r WHERE l.outcome = 'in_doubt' AND r.resolves = l.lineage_id)
 			  GROUP BY l.server, l.outcome, 3) e

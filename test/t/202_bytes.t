@@ -42,7 +42,7 @@ my ($bytes, $ticks) = split /\|/, deliver('measured');
 # which are those of its intent and its commits.
 my $each = ($bytes - 800 * $ticks) / $nudges;
 note sprintf '%.0f bytes a nudge in all, %d ticks', $bytes / $nudges, $ticks;
-cmp_ok($each, '<', 2000, 'a nudge with ids of 43 characters writes less than 2,000 bytes');
+cmp_ok($each, '<', 1900, 'a nudge with ids of 43 characters writes less than 1,900 bytes');
 
 # One by one: each has a row of its own to be counted by.
 my $single = $node->safe_psql('postgres', $position);

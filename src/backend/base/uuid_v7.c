@@ -6,11 +6,24 @@
 #include <time.h>
 
 #include "fmgr.h"
+#include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 #include "base/uuid_v7.h"
 
 PG_FUNCTION_INFO_V1(reengage_uuid_v7);
+PG_FUNCTION_INFO_V1(reengage_first_id);
+PG_FUNCTION_INFO_V1(reengage_id_tells);
+
+/*
+ * An id and a time that are made one after the other differ by microseconds, and
+ * by more only where the process had to wait in between.  What is written later
+ * depends on this number: lineage_recorded is an index of what differs by more.
+ */
+#define TOLD_WITHIN (100 * INT64CONST(1000))
+
+/* As a TimestampTz. */
+#define UNIX_EPOCH (-(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 /*
  * Nanoseconds since 1970 that never repeat or go back within a session.  The
@@ -76,7 +89,7 @@ uuid_v7_is_of(const pg_uuid_t *uuid, TimestampTz time, int64 tolerance)
 		return false;
 	for (int i = 0; i < 6; i++)
 		milliseconds = milliseconds << 8 | uuid->data[i];
-	made_at = milliseconds * 1000 - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	made_at = milliseconds * 1000 + UNIX_EPOCH;
 	return made_at >= time - tolerance && made_at <= time + tolerance;
 }
 
@@ -87,4 +100,31 @@ reengage_uuid_v7(PG_FUNCTION_ARGS)
 
 	uuid_v7_generate(uuid);
 	PG_RETURN_UUID_P(uuid);
+}
+
+/* The milliseconds of a time, and nothing behind them; at the ends of what an id can tell, its ends. */
+Datum
+reengage_first_id(PG_FUNCTION_ARGS)
+{
+	TimestampTz at = PG_GETARG_TIMESTAMPTZ(0);
+	pg_uuid_t  *uuid = palloc0(sizeof(pg_uuid_t));
+	int64		milliseconds;
+
+	if (TIMESTAMP_IS_NOEND(at) || at / 1000 - UNIX_EPOCH / 1000 >= INT64CONST(1) << 48)
+		memset(uuid->data, 0xff, sizeof(uuid->data));
+	else if (at > UNIX_EPOCH)
+	{
+		milliseconds = (at - UNIX_EPOCH) / 1000;
+		for (int i = 0; i < 6; i++)
+			uuid->data[i] = (unsigned char) (milliseconds >> (40 - 8 * i));
+	}
+	PG_RETURN_UUID_P(uuid);
+}
+
+Datum
+reengage_id_tells(PG_FUNCTION_ARGS)
+{
+	TimestampTz at = PG_GETARG_TIMESTAMPTZ(1);
+
+	PG_RETURN_BOOL(!TIMESTAMP_NOT_FINITE(at) && uuid_v7_is_of(PG_GETARG_UUID_P(0), at, TOLD_WITHIN));
 }

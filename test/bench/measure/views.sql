@@ -51,7 +51,7 @@ SELECT * FROM reengage.lineage ORDER BY lineage_id DESC LIMIT 20;
 -- lineage: outcomes of a campaign, which reads all rows
 SELECT outcome, count(*) FROM reengage.lineage WHERE campaign = 'campaign 7' GROUP BY outcome;
 -- lineage: outcomes of the last minute
-SELECT outcome, count(*) FROM reengage.lineage WHERE recorded_at > (SELECT max(recorded_at) FROM reengage.lineage) - interval '1 minute' GROUP BY outcome;
+SELECT outcome, count(*) FROM reengage.lineage WHERE lineage_id >= reengage.first_id(now() - interval '1 minute') GROUP BY outcome;
 -- lineage_settled: the next 1000 for a reader
 SELECT * FROM reengage.lineage_settled WHERE (xact_id, lineage_id) > (1000, '00000000-0000-0000-0000-000000000000') ORDER BY xact_id, lineage_id LIMIT 1000;
 -- lineage_settled: what is new for a reader
@@ -70,3 +70,5 @@ SELECT * FROM reengage.cancel_thread('conversation-1002');
 SELECT * FROM reengage.cancel_customer('+13175550142', channel => 'sms');
 -- suppress() one customer
 SELECT reengage.suppress(address => '+13175550142', channel => 'sms');
+-- manifest: the next 5000 rows
+SELECT * FROM reengage_internal.measure_lineage(now() - interval '2 minutes', now(), 5000);

@@ -21,10 +21,11 @@ FROM generate_series(1, :n) n CROSS JOIN LATERAL (SELECT :'until'::timestamptz -
 INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message, campaign, due_at, requested_at)
 SELECT y.nudge_id, 'api', y.conversation_id, 'Are you still there?', y.campaign, y.at, y.at FROM year y;
 
-INSERT INTO reengage.lineage (nudge_id, server, outcome, step, requested_conversation_id, conversation_id, previous_conversation_id,
+INSERT INTO reengage.lineage (lineage_id, nudge_id, server, outcome, step, requested_conversation_id, conversation_id, previous_conversation_id,
 	root_conversation_id, generation, status_seen, channel, address_hash, campaign, attempts, api_calls, api_calls_saved, http_status,
 	requested_at, due_at, checked_at, called_at, occurred_at, recorded_at, xact_id)
-SELECT CASE WHEN part = 2 THEN y.nudge_id END, 'api', CASE part WHEN 1 THEN 'imported' ELSE y.outcome END,
+SELECT overlay(reengage.uuid_v7()::text PLACING left(reengage.first_id(y.at)::text, 13) FROM 1)::uuid,
+	CASE WHEN part = 2 THEN y.nudge_id END, 'api', CASE part WHEN 1 THEN 'imported' ELSE y.outcome END,
 	CASE WHEN part = 2 THEN CASE y.outcome WHEN 'notified' THEN 'notify' ELSE 'create' END END,
 	y.conversation_id, CASE WHEN part = 2 AND y.outcome = 'session_created' THEN 'next-' || y.n ELSE y.conversation_id END,
 	CASE WHEN part = 2 AND y.outcome = 'session_created' THEN y.conversation_id END,
