@@ -70,7 +70,7 @@ SELECT substring(reengage.report('Cart', now() - interval '1 hour') FROM '<title
 SELECT reengage.pause('genesys', 'wrong <template>');
 SELECT reengage.disarm();
 INSERT INTO reengage.server_state (server, state, reason) VALUES ('other', 'blocked', 'nobody who is here may know');
-SELECT t ->> 'server' AS server, regexp_replace(t ->> 'said', 'since [A-Z][^,]*, [0-9]+:[0-9]+', 'since ...') AS said
+SELECT t ->> 'server' AS server, regexp_replace(replace(t ->> 'said', 'by ' || current_user, 'by me'), 'since [A-Z][^,]*, [0-9]+:[0-9]+', 'since ...') AS said
 FROM jsonb_array_elements(reengage_internal.report_facts('Cart', now() - interval '7 days') -> 'troubles') t;
 
 -- who asks for what is not there
