@@ -53,7 +53,7 @@
 #define WELL_AFTER_MS (60 * 1000)
 
 /* How soon a database is found that did not exist. */
-#define LOOK_FOR_MS (10 * 1000)
+#define LOOK_FOR_SECONDS 10
 
 /* A launched worker attaches within milliseconds, on a busy machine seconds. */
 #define START_TIMEOUT_MS (60 * 1000)
@@ -212,9 +212,10 @@ database_exists(int place, const char *database)
 		ereport(WARNING,
 				(errcode(ERRCODE_UNDEFINED_DATABASE),
 				 errmsg("database \"%s\" of reengage.databases does not exist", database),
-				 errdetail("It has no reengage worker. It is looked for every %d seconds.", LOOK_FOR_MS / 1000),
+				 errdetail("It has no reengage worker. It is looked for every %d seconds.", LOOK_FOR_SECONDS),
 				 errhint("Create it, or take it out of reengage.databases; there, names with capital letters are in double quotes.")));
-		shmem_report_problem(place, "the database does not exist");
+		/* who reads it is connected to that database, which has been made since */
+		shmem_report_problem(place, "the database did not exist when it was last looked for; its worker comes within " CppAsString2(LOOK_FOR_SECONDS) " seconds");
 	}
 	launches[place].missing = !exists;
 	return exists;
@@ -296,8 +297,8 @@ tend_slot(int place, Monotonic now)
 		return (long) monotonic_ms_until(mine->not_before, now);
 	if (!database_exists(place, slot.database))
 	{
-		mine->not_before = monotonic_after(now, LOOK_FOR_MS);
-		return LOOK_FOR_MS;
+		mine->not_before = monotonic_after(now, LOOK_FOR_SECONDS * 1000);
+		return LOOK_FOR_SECONDS * 1000;
 	}
 	launch_worker(place, slot.database);
 	if (!mine->launched)
