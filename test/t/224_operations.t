@@ -355,7 +355,7 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_roles WHERE rolname LI
 run_section($removal, 'The library');
 $node->restart;
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'reengage%'}), 0, 'and nothing of reengage runs');
-ok(!-e $credentials, 'nor are there credentials');
+ok(!-e "$folder/etc", 'nor are there credentials, nor their folder');
 
 $node->stop;
 done_testing();
