@@ -5,6 +5,7 @@
 
 #include <time.h>
 
+#include "access/xact.h"
 #include "fmgr.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
@@ -24,6 +25,10 @@ PG_FUNCTION_INFO_V1(reengage_id_tells);
 
 /* As a TimestampTz. */
 #define UNIX_EPOCH (-(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/* The last one that SQL was given, and when the statement began; 0: somebody has asked for it. */
+static pg_uuid_t last_made;
+static TimestampTz made_for;
 
 /*
  * Nanoseconds since 1970 that never repeat or go back within a session.  The
@@ -80,17 +85,12 @@ uuid_v7_generate(pg_uuid_t *uuid)
 }
 
 bool
-uuid_v7_is_of(const pg_uuid_t *uuid, TimestampTz time, int64 tolerance)
+uuid_v7_take_made(const pg_uuid_t *uuid)
 {
-	int64		milliseconds = 0;
-	int64		made_at;
-
-	if (uuid->data[6] >> 4 != 7)
+	if (made_for != GetCurrentStatementStartTimestamp() || memcmp(uuid, &last_made, sizeof(last_made)) != 0)
 		return false;
-	for (int i = 0; i < 6; i++)
-		milliseconds = milliseconds << 8 | uuid->data[i];
-	made_at = milliseconds * 1000 + UNIX_EPOCH;
-	return made_at >= time - tolerance && made_at <= time + tolerance;
+	made_for = 0;
+	return true;
 }
 
 Datum
@@ -99,6 +99,8 @@ reengage_uuid_v7(PG_FUNCTION_ARGS)
 	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
 
 	uuid_v7_generate(uuid);
+	last_made = *uuid;
+	made_for = GetCurrentStatementStartTimestamp();
 	PG_RETURN_UUID_P(uuid);
 }
 
@@ -121,10 +123,25 @@ reengage_first_id(PG_FUNCTION_ARGS)
 	PG_RETURN_UUID_P(uuid);
 }
 
+/* Was it made about this time, give or take so many microseconds?  Ids of other kinds say nothing of that. */
+static bool
+made_about(const pg_uuid_t *uuid, TimestampTz time, int64 tolerance)
+{
+	int64		milliseconds = 0;
+	int64		made_at;
+
+	if (uuid->data[6] >> 4 != 7)
+		return false;
+	for (int i = 0; i < 6; i++)
+		milliseconds = milliseconds << 8 | uuid->data[i];
+	made_at = milliseconds * 1000 + UNIX_EPOCH;
+	return made_at >= time - tolerance && made_at <= time + tolerance;
+}
+
 Datum
 reengage_id_tells(PG_FUNCTION_ARGS)
 {
 	TimestampTz at = PG_GETARG_TIMESTAMPTZ(1);
 
-	PG_RETURN_BOOL(!TIMESTAMP_NOT_FINITE(at) && uuid_v7_is_of(PG_GETARG_UUID_P(0), at, TOLD_WITHIN));
+	PG_RETURN_BOOL(!TIMESTAMP_NOT_FINITE(at) && made_about(PG_GETARG_UUID_P(0), at, TOLD_WITHIN));
 }

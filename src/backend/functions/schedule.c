@@ -353,7 +353,7 @@ is_to_be_due(Scheduling *scheduling, TupleTableSlot *row)
 			tallies_add(scheduling->tallies, row, "due", NULL, 1);
 		return false;
 	}
-	if (nudge_id_is_new(nudge_id))
+	if (nudge_ids_are_new())
 		return true;
 	/* it was let go since the row was looked at, and its place in the index was free */
 	if (nudge_was_pruned(nudge_id))

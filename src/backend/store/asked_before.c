@@ -7,23 +7,31 @@
 #include "access/xact.h"
 #include "storage/bufmgr.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "base/uuid_v7.h"
 #include "store/asked_before.h"
 #include "store/lookup.h"
 
 /*
- * A nudge is let go a day after its outcome at the earliest, but its row may be
- * deleted by hand at once.  The minute is for clocks of applications that are wrong.
+ * When the transaction began that has last asked by an id of its own.  To look for
+ * each id costs a plain INSERT a tenth more.
  */
-#define NEW_FOR USECS_PER_MINUTE
+static TimestampTz asked_by_own_id;
 
 bool
 nudge_id_is_new(const pg_uuid_t *nudge_id)
 {
-	/* a transaction may have begun days ago */
-	return uuid_v7_is_of(nudge_id, GetCurrentStatementStartTimestamp(), NEW_FOR);
+	/* what the id says of its time is what somebody's clock said */
+	if (uuid_v7_take_made(nudge_id))
+		return true;
+	asked_by_own_id = GetCurrentTransactionStartTimestamp();
+	return false;
+}
+
+bool
+nudge_ids_are_new(void)
+{
+	return asked_by_own_id != GetCurrentTransactionStartTimestamp();
 }
 
 static bool
