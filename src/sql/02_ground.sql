@@ -77,6 +77,19 @@ $$;
 COMMENT ON FUNCTION reengage_internal.require_writable(text) IS
 	'an error, that this cannot be done, where the transaction may not write';
 
+CREATE FUNCTION reengage_internal.require_own_transaction(procedure text) RETURNS void
+LANGUAGE C VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'reengage_require_own_transaction';
+COMMENT ON FUNCTION reengage_internal.require_own_transaction(text) IS
+	'an error where the PL/pgSQL procedure that asks may not commit: in a transaction block, a function, or a block with EXCEPTION';
+GRANT EXECUTE ON FUNCTION reengage_internal.require_own_transaction(text) TO reengage_operator;
+
+CREATE FUNCTION reengage_internal.plural(number bigint, one text, many text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT CASE WHEN number = 1 THEN one ELSE many END $$;
+COMMENT ON FUNCTION reengage_internal.plural(bigint, text, text) IS 'what stands behind a number in a message';
+GRANT EXECUTE ON FUNCTION reengage_internal.plural(bigint, text, text) TO reengage_operator, reengage_reader;
+
 CREATE FUNCTION reengage_internal.refuse_change() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

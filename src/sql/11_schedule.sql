@@ -81,7 +81,7 @@ DECLARE
 		LIMIT most + 1) d);
 BEGIN
 	IF due > most THEN
-		RAISE EXCEPTION 'role "%" would have more than % nudges due at server "%"', asker, most, server
+		RAISE EXCEPTION 'role "%" would have more than % % due at server "%"', asker, most, reengage_internal.plural(most, 'nudge', 'nudges'), server
 			USING ERRCODE = 'configuration_limit_exceeded',
 				  DETAIL = format('A policy (max_due) allows each role %s there, scheduled ones included.', most),
 				  HINT = 'Ask for fewer, or again when some have ended; an operator can raise max_due in reengage.policies.';

@@ -150,7 +150,7 @@ DECLARE
 		ORDER BY 1);
 BEGIN
 	IF length(address) > 256 OR address ~ '[[:cntrl:]]' THEN
-		RAISE EXCEPTION 'invalid address of % characters', length(address)
+		RAISE EXCEPTION 'invalid address of % %', length(address), reengage_internal.plural(length(address), 'character', 'characters')
 			USING ERRCODE = 'invalid_parameter_value',
 				  DETAIL = 'It must have at most 256 characters, and no control characters.';
 	END IF;

@@ -96,9 +96,9 @@ BEGIN
 		WHERE NOT EXISTS (SELECT FROM reengage.nudges e WHERE e.nudge_id = n.nudge_id AND e.message = reengage_internal.erased())
 		ON CONFLICT DO NOTHING;
 		GET DIAGNOSTICS made_due = ROW_COUNT;
-		RAISE NOTICE 'made % nudges without an outcome due again', made_due;
+		RAISE NOTICE 'made % % without an outcome due again', made_due, reengage_internal.plural(made_due, 'nudge', 'nudges');
 		IF made_due < lost.nudges THEN
-			RAISE NOTICE '% more are of customers who were forgotten, and stay as they are', lost.nudges - made_due
+			RAISE NOTICE 'of customers who were forgotten, and left as they are: %', lost.nudges - made_due
 				USING HINT = 'SELECT reengage.arm(missing => ''gone'') deletes them and remembers their ids.';
 		END IF;
 	ELSIF missing = 'gone' THEN
@@ -110,7 +110,8 @@ BEGIN
 		LOOP
 			PERFORM reengage_internal.let_go(part, NULL);
 		END LOOP;
-		RAISE NOTICE 'deleted % nudges without an outcome; their ids stay known', lost.nudges;
+		RAISE NOTICE 'deleted % % without an outcome; % known', lost.nudges, reengage_internal.plural(lost.nudges, 'nudge', 'nudges'),
+			reengage_internal.plural(lost.nudges, 'its id stays', 'their ids stay');
 	ELSE
 		SELECT sum(m.row_count - c.here) AS rows, min(m.day) AS since INTO counted
 		FROM (SELECT DISTINCT ON (n.day) n.day, n.row_count FROM reengage.lineage_manifest n ORDER BY n.day, n.as_of DESC, n.manifest_id DESC) m
@@ -119,11 +120,12 @@ BEGIN
 			LEFT JOIN reengage.pruned_days p ON p.day = m.day
 			CROSS JOIN LATERAL (SELECT coalesce(h.rows, 0) + coalesce(p.row_count, 0) AS here) c
 		WHERE m.row_count > c.here;
-		RAISE WARNING '% nudges have neither an outcome nor a place in the schedule, and stay so', lost.nudges
+		RAISE WARNING '% % neither an outcome nor a place in the schedule, and % so', lost.nudges, reengage_internal.plural(lost.nudges, 'nudge has', 'nudges have'),
+			reengage_internal.plural(lost.nudges, 'stays', 'stay')
 			USING DETAIL = format('They were asked for from %s to %s UTC. They came in while triggers were off, or somebody has deleted rows of lineage or due: then they may have been sent.%s',
 					to_char(lost.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), to_char(lost.upto AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
-					concat(' By the counters, ' || miscounted.outcomes || ' outcomes are missing.',
-						   ' By the manifest, ' || counted.rows || ' rows of lineage are missing since ' || counted.since || '.')),
+					concat(' By the counters, ' || miscounted.outcomes || reengage_internal.plural(miscounted.outcomes::bigint, ' outcome is missing.', ' outcomes are missing.'),
+						   ' By the manifest, ' || counted.rows || reengage_internal.plural(counted.rows::bigint, ' row of lineage is', ' rows of lineage are') || ' missing since ' || counted.since || '.')),
 				HINT = 'Decide: if none of them was sent, SELECT reengage.arm(missing => ''due''); if they were, or shall not be, SELECT reengage.arm(missing => ''gone'') deletes them and remembers their ids.';
 	END IF;
 END
@@ -176,7 +178,8 @@ BEGIN
 	DELETE FROM reengage.due d WHERE NOT EXISTS (SELECT FROM reengage.nudges n WHERE n.nudge_id = d.nudge_id);
 	GET DIAGNOSTICS gone = ROW_COUNT;
 	IF armed_before AND ended + gone > 0 THEN
-		RAISE NOTICE 'took % nudges out of the schedule that had an outcome, and % that were deleted', ended, gone;
+		RAISE NOTICE 'took % % out of the schedule that had an outcome, and % that % deleted', ended, reengage_internal.plural(ended, 'nudge', 'nudges'),
+			gone, reengage_internal.plural(gone, 'was', 'were');
 	END IF;
 	PERFORM reengage_internal.settle_missing(missing, armed_before);
 	DELETE FROM reengage.unresolved u WHERE NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = u.nudge_id);

@@ -196,8 +196,8 @@ BEGIN
 	FROM reengage_internal.cancel_due(ARRAY(SELECT d.nudge_id FROM reengage.due d WHERE d.nudge_id = ANY (nudge_ids)),
 									  NULL, 'customer_cancelled', session_user, true) c;
 	IF late > 0 THEN
-		RAISE EXCEPTION '% calls to them may be on the wire', late
-			USING ERRCODE = 'object_in_use', HINT = 'Call it again when they have ended: reengage.open_nudges shows them.';
+		RAISE EXCEPTION '% to them may be on the wire', late || reengage_internal.plural(late, ' call', ' calls')
+			USING ERRCODE = 'object_in_use', HINT = 'Call it again when nothing is on the wire any more: reengage.open_nudges shows them.';
 	END IF;
 	lineage_ids := lineage_ids || ARRAY(SELECT l.lineage_id FROM reengage.lineage l WHERE l.nudge_id = ANY (nudge_ids));
 	SELECT e.nudges, e.lineage INTO nudges, lineage FROM reengage_internal.erase(nudge_ids, lineage_ids) e;

@@ -73,9 +73,8 @@ DECLARE
 	header pg_catalog.text[];
 	options pg_catalog.jsonb;
 BEGIN
-	-- where it may not commit, it says so before anything is read
 	IF NOT dry_run THEN
-		COMMIT;
+		PERFORM reengage_internal.require_own_transaction('reengage.import_history()');
 	END IF;
 	options := pg_catalog.jsonb_build_object('file', file, 'server', coalesce(server, reengage.default_server()), 'campaign', campaign,
 		'message', message, 'when_closed', when_closed, 'priority', priority, 'due_at', due_at, 'expires_at', expires_at, 'max_age', max_age,
@@ -108,7 +107,7 @@ BEGIN
 			COMMIT;
 		END IF;
 		IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) next_notice THEN
-			RAISE NOTICE '% of % records', least(next_no OPERATOR(pg_catalog.-) 1::pg_catalog.int8, records_read), records_read;
+			RAISE NOTICE 'records: % of %', least(next_no OPERATOR(pg_catalog.-) 1::pg_catalog.int8, records_read), records_read;
 			next_notice := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '5 s';
 		END IF;
 	END LOOP;

@@ -156,7 +156,7 @@ promise(lasts(sub {
 	nudge($node, 'live-other', server => "'other'");
 	wait_until_ended($node, where => "n.server = 'other'");
 }), 1, 'nor another server');
-like(health($node, 'outcomes'), qr/^waiting: 1 outcomes wait to be written, the oldest since .*: 1 for a transaction that has not ended/, 'health says it');
+like(health($node, 'outcomes'), qr/^waiting: 1 outcome waits to be written, the oldest since .*: 1 for a transaction that has not ended/, 'health says it');
 is_deeply([ log_lines($node, $log, qr/lock timeout/) ], [], 'no tick fails');
 $shop->query_safe('COMMIT');
 promise(lasts(sub { wait_until_ended($node) }), 2, 'its outcome is written as soon as it can be');
@@ -188,7 +188,7 @@ for my $table (qw(intents unresolved server_state releases))
 }
 $simulator->clear_faults;
 $log = log_size($node);
-poll_until($node, 'postgres', q{SELECT detail LIKE '1 outcomes wait%' FROM reengage.health WHERE subject = 'outcomes'});
+poll_until($node, 'postgres', q{SELECT detail LIKE '1 outcome waits%' FROM reengage.health WHERE subject = 'outcomes'});
 is(outcome($node, 'live-hangs'), 'in_doubt connection_lost notify', 'an outcome does not wait for its intent');
 like($simulator->verbs('id=live-repeated'), qr/notify notify notify$/, 'a call is repeated');
 others_go_out('engines', 'locks on what the engine keeps are in nobody else\'s way');

@@ -78,7 +78,7 @@ breaker_note_failure(Breaker *breaker, int most, const char *reason, Monotonic n
 
 	if (circuit_note_failure(&breaker->circuit, most, now))
 		keep_reason(breaker, before,
-					psprintf("%d calls in a row failed (%s)", most, reason ? reason : "no reason given"), NULL);
+					psprintf("%d %s in a row failed (%s)", most, most == 1 ? "call" : "calls", reason ? reason : "no reason given"), NULL);
 }
 
 void

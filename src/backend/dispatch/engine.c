@@ -195,7 +195,7 @@ forget_everything(Engine *engine)
 
 	calls_close(&engine->calls);
 	if (in_flight > 0)
-		ereport(LOG, (errmsg("the extension was dropped with %d nudges under way; their replies are discarded", in_flight)));
+		ereport(LOG, (errmsg("the extension was dropped; replies that are discarded: %d", in_flight)));
 	metrics_forget_engine();
 	MemoryContextReset(engine->deliveries.context);
 	servers_init(&engine->servers);

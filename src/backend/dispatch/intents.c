@@ -339,6 +339,7 @@ intents_recover(Deliveries *deliveries, dlist_head *servers)
 	TEST_POINT("recovered");
 	if (in_doubt > 0)
 		ereport(LOG,
-				(errmsg("%d nudges are in doubt: their calls may have been on the wire when the engine before this one ended",
-						in_doubt)));
+				(errmsg_plural("%d nudge is in doubt: its call may have been on the wire when the engine before this one ended",
+							   "%d nudges are in doubt: their calls may have been on the wire when the engine before this one ended",
+							   in_doubt, in_doubt)));
 }

@@ -21,6 +21,7 @@
 #include "base/shmem.h"
 #include "base/versions.h"
 #include "dispatch/engine.h"
+#include "functions/own_transaction.h"
 
 PG_FUNCTION_INFO_V1(reengage_run);
 
@@ -96,11 +97,7 @@ check_surroundings(FunctionCallInfo fcinfo)
 				 errmsg("reengage.run() cannot be called during recovery"),
 				 errhint("Call it on the primary.")));
 	if (context == NULL || !IsA(context, CallContext) || context->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-				 errmsg("reengage.run() must be called outside of a transaction block"),
-				 errdetail("It commits as it goes."),
-				 errhint("CALL it by itself, not inside BEGIN ... COMMIT or a function.")));
+		refuse_transaction_block("reengage.run()");
 	if (XactReadOnly)
 		ereport(ERROR,
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
