@@ -59,7 +59,7 @@ COMMENT ON COLUMN reengage.server_state.server IS 'the foreign server';
 COMMENT ON COLUMN reengage.server_state.state IS
 	'blocked: the worker cannot or may not call it, and tries again from time to time; resting: the API asked not to be called; attention: it is called, but refused a nudge what it has granted nobody since';
 COMMENT ON COLUMN reengage.server_state.reason IS 'what is wrong, in words that say nothing of anybody''s call';
-COMMENT ON COLUMN reengage.server_state.detail IS 'for operators: the nudges and conversations that met it, and the API''s own words, which may quote a message; null: there is no more to say';
+COMMENT ON COLUMN reengage.server_state.detail IS 'the nudges and conversations that met it, and the API''s own words, as lineage.api_error_message has them; null: there is no more to say';
 COMMENT ON COLUMN reengage.server_state.step IS 'the kind of call that was refused, or too many: check, notify or create; null: any';
 COMMENT ON COLUMN reengage.server_state.since IS 'since when';
 COMMENT ON COLUMN reengage.server_state.until IS 'not to be called before; null: tried again from time to time';

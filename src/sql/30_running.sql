@@ -30,7 +30,7 @@ CREATE FUNCTION reengage_internal.worker_state(
 	OUT since timestamptz, OUT in_flight integer, OUT ended bigint,
 	OUT restarts integer, OUT message text,
 	OUT outcomes_locked integer, OUT outcomes_refused integer, OUT outcomes_since timestamptz,
-	OUT courier_pid integer, OUT pruned_at timestamptz)
+	OUT courier_pid integer, OUT pruned_at timestamptz, OUT prunes_from timestamptz)
 LANGUAGE C STRICT VOLATILE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reengage_worker_state';
 COMMENT ON FUNCTION reengage_internal.worker_state() IS

@@ -47,6 +47,19 @@ COMMENT ON FUNCTION reengage_internal.day_to_close(interval) IS
 	'the first day of which something may go, as soon as the manifest has counted it; null: there is none';
 GRANT EXECUTE ON FUNCTION reengage_internal.day_to_close(interval) TO reengage_operator;
 
+-- Of a clock that was wrong when the worker started nothing else tells.  What was
+-- recorded within a day may have been recorded by it.  Where truly nothing was, what is
+-- old waits for another day.
+CREATE FUNCTION reengage_internal.clock_is_doubtful() RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	SELECT reengage_internal.recorded_after('-infinity', now() - interval '8 days') IS NOT NULL
+		AND reengage_internal.recorded_after(now() - interval '8 days', now() - interval '1 day') IS NULL
+$$;
+COMMENT ON FUNCTION reengage_internal.clock_is_doubtful() IS
+	'whether lineage ends more than a week ago, but for the last day: the clock may have been set forward while nobody watched it';
+GRANT EXECUTE ON FUNCTION reengage_internal.clock_is_doubtful() TO reengage_worker;
+
 CREATE FUNCTION reengage_internal.require_keep(keep interval, max_nudges bigint) RETURNS interval
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -226,6 +239,18 @@ COMMENT ON FUNCTION reengage_internal.prune_part(interval, timestamptz, integer)
 GRANT EXECUTE ON FUNCTION reengage_internal.prune_part(interval, timestamptz, integer) TO reengage_operator, reengage_worker;
 
 -- What is beside them: who changed what, imports, and ids that nobody will ask for again.
+-- Of many that are due it is not looked up: then answers wait.
+CREATE FUNCTION reengage_internal.due_since() RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+	SELECT CASE WHEN count(*) > 10000 THEN '-infinity' ELSE coalesce(min(d.since), 'infinity') END
+	FROM (SELECT (SELECT coalesce(n.answered_since, n.requested_at) FROM reengage.nudges n WHERE n.nudge_id = d.nudge_id) AS since
+		  FROM reengage.due d LIMIT 10001) d
+$$;
+COMMENT ON FUNCTION reengage_internal.due_since() IS
+	'since when an answer counts for any nudge that is due; -infinity: more than 10000 are, infinity: none is';
+
 CREATE FUNCTION reengage_internal.prune_rest(keep interval, at_most integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- the tables are small, but for the last, which has an index of days
@@ -234,6 +259,7 @@ AS $$
 DECLARE
 	before timestamptz := reengage_internal.kept_since(keep);
 	ids_before date := ((now() - nullif(reengage_internal.tombstone_retention(), interval '0')) AT TIME ZONE 'UTC')::date;
+	before_due timestamptz;
 	deleted bigint;
 	gone bigint := 0;
 BEGIN
@@ -242,6 +268,14 @@ BEGIN
 		SELECT o.ctid FROM reengage.changes o WHERE o.changed_at < before LIMIT at_most));
 	GET DIAGNOSTICS deleted = ROW_COUNT;
 	gone := gone + deleted;
+	-- an answer says something of who was asked before it
+	IF EXISTS (SELECT FROM reengage.answers a WHERE a.answered_at < before) THEN
+		before_due := least(before, reengage_internal.due_since());
+		DELETE FROM reengage.answers a WHERE a.ctid = ANY (ARRAY(
+			SELECT o.ctid FROM reengage.answers o WHERE o.answered_at < before_due LIMIT at_most));
+		GET DIAGNOSTICS deleted = ROW_COUNT;
+		gone := gone + deleted;
+	END IF;
 	DELETE FROM reengage.import_rejects r WHERE r.ctid = ANY (ARRAY(
 		SELECT o.ctid FROM reengage.import_runs i CROSS JOIN LATERAL (
 			SELECT o.ctid FROM reengage.import_rejects o WHERE o.import_id = i.import_id OFFSET 0) o
@@ -259,7 +293,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.prune_rest(interval, integer) IS
-	'deletes old rows of changes, import_runs and import_rejects, and ids of pruned nudges that have been kept long enough, at most so many of each; returns how many';
+	'deletes old rows of changes, answers, import_runs and import_rejects, and ids of pruned nudges that have been kept long enough, at most so many of each; returns how many';
 GRANT EXECUTE ON FUNCTION reengage_internal.prune_rest(interval, integer) TO reengage_operator, reengage_worker;
 
 CREATE PROCEDURE reengage.prune(keep interval DEFAULT NULL, max_nudges bigint DEFAULT NULL,
@@ -278,9 +312,8 @@ DECLARE
 	since pg_catalog.timestamptz := '-infinity';
 	rest pg_catalog.int8;
 BEGIN
+	PERFORM reengage_internal.require_own_transaction('reengage.prune()');
 	kept := reengage_internal.require_keep(keep, max_nudges);
-	-- where it may not commit, it says so before anything is deleted
-	COMMIT;
 	nudges := 0;
 	lineage := 0;
 	others := 0;
@@ -298,7 +331,8 @@ BEGIN
 		nudges := nudges OPERATOR(pg_catalog.+) part_nudges;
 		lineage := lineage OPERATOR(pg_catalog.+) part_lineage;
 		IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) next_notice THEN
-			RAISE NOTICE 'pruned % nudges and % rows of lineage so far, up to %', nudges, lineage, since;
+			RAISE NOTICE 'pruned % % and % % of lineage so far, up to %', nudges, reengage_internal.plural(nudges, 'nudge', 'nudges'),
+				lineage, reengage_internal.plural(lineage, 'row', 'rows'), since;
 			next_notice := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '5 s';
 		END IF;
 		EXIT WHEN nudges OPERATOR(pg_catalog.>=) max_nudges;
@@ -312,5 +346,5 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE reengage.prune(interval, bigint, bigint, bigint, bigint) IS
-	'lets go of nudges that ended longer ago than keep (null: reengage.retention), with their lineage, by whole days, the oldest first, at most so many; what is due, in doubt, or counted by a policy stays, and so do the ids of nudges and how threads went on; also of old rows of changes and imports; commits as it goes and may be cancelled';
+	'lets go of nudges that ended longer ago than keep (null: reengage.retention), with their lineage, by whole days, the oldest first, at most so many; what is due, in doubt, or counted by a policy stays, and so do the ids of nudges and how threads went on; also of old rows of changes, answers and imports; commits as it goes and may be cancelled';
 GRANT EXECUTE ON PROCEDURE reengage.prune(interval, bigint, bigint, bigint, bigint) TO reengage_operator;

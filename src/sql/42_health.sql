@@ -184,8 +184,8 @@ SELECT 'worker',
 		WHEN pg_catalog.pg_is_in_recovery() THEN 'this is a standby: nothing is sent before its promotion'
 		WHEN NOT w.listed THEN pg_catalog.format('database "%s" is not in reengage.databases', pg_catalog.current_database())
 		WHEN w.message IS NOT NULL THEN w.message
-		ELSE pg_catalog.format('%s since %s, %s in flight, %s nudges ended, %s restarts',
-							   w.state, w.since, w.in_flight, w.ended, w.restarts)
+		ELSE pg_catalog.format('%s since %s, %s in flight, %s %s ended, %s %s', w.state, w.since, w.in_flight,
+				w.ended, reengage_internal.plural(w.ended, 'nudge', 'nudges'), w.restarts, reengage_internal.plural(w.restarts, 'restart', 'restarts'))
 			|| coalesce(pg_catalog.format(', process %s', w.pid), '') || coalesce(pg_catalog.format(', courier %s', w.courier_pid), '')
 	END,
 	CASE
@@ -197,10 +197,11 @@ SELECT 'worker',
 FROM worker w
 UNION ALL
 SELECT 'outcomes', 'waiting', 'warning', w.outcomes_locked + w.outcomes_refused, 'outcomes', 0,
-	pg_catalog.format('%s outcomes wait to be written, the oldest since %s: %s', w.outcomes_locked + w.outcomes_refused, w.outcomes_since,
+	pg_catalog.format('%s %s to be written, the oldest since %s: %s', w.outcomes_locked + w.outcomes_refused,
+		reengage_internal.plural(w.outcomes_locked + w.outcomes_refused, 'outcome waits', 'outcomes wait'), w.outcomes_since,
 		pg_catalog.concat_ws('; ',
 			CASE WHEN w.outcomes_locked > 0 THEN pg_catalog.format('%s for a transaction that has not ended and locks their rows', w.outcomes_locked) END,
-			CASE WHEN w.outcomes_refused > 0 THEN pg_catalog.format('%s are refused by a trigger or constraint on reengage.lineage', w.outcomes_refused) END)),
+			CASE WHEN w.outcomes_refused > 0 THEN pg_catalog.format('%s %s refused by a trigger or constraint on reengage.lineage', w.outcomes_refused, reengage_internal.plural(w.outcomes_refused, 'is', 'are')) END)),
 	CASE WHEN w.outcomes_locked > 0
 		THEN 'End the transaction: pg_stat_activity has it, by its xact_start. '
 		ELSE '' END || 'After a crash their calls would be in doubt.'
@@ -250,7 +251,8 @@ FROM reengage_internal.backlog(10000) b
 	CROSS JOIN LATERAL (SELECT t.seconds, t.threshold, t.threshold > 0 AND coalesce(t.seconds > t.threshold, false) AS is_late) a
 UNION ALL
 SELECT 'backlog of server ' || d.server, 'stopped', 'problem', b.due + b.scheduled, 'nudges', 0,
-	pg_catalog.format('%s nudges are due for a server that does not exist', reengage_internal.counted(b.due + b.scheduled, 10000)),
+	pg_catalog.format('%s %s due for a server that does not exist', reengage_internal.counted(b.due + b.scheduled, 10000),
+		reengage_internal.plural(b.due + b.scheduled, 'nudge is', 'nudges are')),
 	'CREATE SERVER it again.'
 FROM reengage_internal.due_servers() d (server)
 	CROSS JOIN LATERAL reengage_internal.backlog(10000, d.server) b
@@ -260,23 +262,26 @@ WHERE NOT EXISTS (
 	WHERE s.srvname = d.server)
 UNION ALL
 SELECT 'retention',
-	CASE WHEN m.lasts > r.kept THEN 'attention' WHEN b.is_behind THEN 'behind' ELSE 'ok' END,
-	CASE WHEN m.lasts > r.kept OR b.is_behind THEN 'warning' ELSE 'ok' END,
+	CASE WHEN m.lasts > r.kept THEN 'attention' WHEN b.waits THEN 'waiting' WHEN b.is_behind THEN 'behind' ELSE 'ok' END,
+	CASE WHEN m.lasts > r.kept OR b.waits OR b.is_behind THEN 'warning' ELSE 'ok' END,
 	b.seconds, 'seconds', 172800,
 	pg_catalog.concat_ws('; ',
 		pg_catalog.format('what was recorded before %s goes', reengage_internal.kept_since(r.kept)),
-		(SELECT pg_catalog.format('so far %s nudges, up to %s', pg_catalog.sum(p.nudges), pg_catalog.max(p.day)) FROM reengage.pruned_days p HAVING pg_catalog.count(*) > 0),
+		(SELECT pg_catalog.format('so far %s %s, up to %s', pg_catalog.sum(p.nudges), reengage_internal.plural(pg_catalog.sum(p.nudges)::bigint, 'nudge', 'nudges'), pg_catalog.max(p.day)) FROM reengage.pruned_days p HAVING pg_catalog.count(*) > 0),
 		CASE WHEN m.lasts > r.kept
-			THEN pg_catalog.format('as much stays as a policy of server "%s" looks back for (%s %s), which is more than reengage.retention', m.server, m.of_column, m.lasts) END),
+			THEN pg_catalog.format('as much stays as a policy of server "%s" looks back for (%s %s), which is more than reengage.retention', m.server, m.of_column, m.lasts) END,
+		CASE WHEN b.waits THEN pg_catalog.format('the worker lets go of nothing before %s, as the clock may have been set forward: the server log says why', b.prunes_from) END),
 	CASE
 		WHEN m.lasts > r.kept THEN 'Shorten the policy, or raise reengage.retention.'
+		WHEN b.waits THEN 'If the clock is right there is nothing to do, or CALL reengage.prune(); does it at once. If not, set it before that time.'
 		WHEN b.is_behind THEN 'The worker has not come to the end of what may go for so long: the server log says if it fails. CALL reengage.prune(); does it at once.'
 	END
 FROM (SELECT reengage_internal.retention()) r (kept)
 	LEFT JOIN reengage_internal.longest_memory() m ON true
 	-- without a worker, whoever calls prune() knows when
-	CROSS JOIN (SELECT extract(epoch FROM pg_catalog.now() - CASE WHEN w.state = 'running' THEN w.pruned_at END)::bigint FROM worker w) l (seconds)
-	CROSS JOIN LATERAL (SELECT l.seconds, coalesce(l.seconds > 172800, false)) b (seconds, is_behind)
+	CROSS JOIN (SELECT extract(epoch FROM pg_catalog.now() - w.pruned_at)::bigint, w.prunes_from
+		FROM worker o LEFT JOIN worker w ON w.state = 'running') l (seconds, prunes_from)
+	CROSS JOIN LATERAL (SELECT l.seconds, coalesce(l.seconds > 172800, false), coalesce(l.prunes_from > pg_catalog.now(), false), l.prunes_from) b (seconds, is_behind, waits, prunes_from)
 WHERE r.kept > interval '0'
 UNION ALL
 SELECT 'databases',
@@ -315,7 +320,8 @@ SELECT h.subject, 'attention', 'warning', NULL, NULL, NULL, h.detail, h.remedy F
 UNION ALL
 -- not EXISTS, which a planner may turn into a join with all of lineage
 SELECT 'schedule', 'attention', 'warning', pg_catalog.count(*), 'nudges', 0,
-	pg_catalog.format('%s of the newest 1000 nudges are neither due nor ended: they were inserted while triggers were off, as by session_replication_role = replica, or somebody has deleted rows of lineage or due', pg_catalog.count(*)),
+	pg_catalog.format('%s of the newest 1000 nudges %s neither due nor ended: inserted while triggers were off, as by session_replication_role = replica, or somebody has deleted rows of lineage or due',
+		pg_catalog.count(*), reengage_internal.plural(pg_catalog.count(*), 'is', 'are')),
 	'SELECT reengage.arm(); counts them all. If none was sent: SELECT reengage.arm(missing => ''due''); if they were: SELECT reengage.arm(missing => ''gone'');'
 FROM (SELECT n.nudge_id FROM reengage.nudges n ORDER BY n.nudge_id DESC LIMIT 1000) n
 WHERE (SELECT true FROM reengage.due d WHERE d.nudge_id = n.nudge_id LIMIT 1) IS NULL
@@ -323,7 +329,8 @@ WHERE (SELECT true FROM reengage.due d WHERE d.nudge_id = n.nudge_id LIMIT 1) IS
 HAVING pg_catalog.count(*) > 0
 UNION ALL
 SELECT 'doubt', 'attention', 'warning', d.doubts, 'nudges', 0,
-	pg_catalog.format('%s nudges ended in doubt: their call may or may not have taken effect', reengage_internal.counted(d.doubts, 10000)),
+	pg_catalog.format('%s %s call may or may not have taken effect', reengage_internal.counted(d.doubts, 10000),
+		reengage_internal.plural(d.doubts, 'nudge ended in doubt: its', 'nudges ended in doubt: their')),
 	'SELECT * FROM reengage.in_doubt; then settle each with reengage.resolve().'
 FROM (SELECT pg_catalog.count(*) AS doubts FROM (SELECT FROM reengage.in_doubt LIMIT 10001) d) d
 WHERE d.doubts > 0;

@@ -140,7 +140,7 @@ like($said, qr/Bad text: \*\*\*/, 'the words of the API are there');
 like($said, qr/cannot deliver: \*\*\*/, 'of a gateway, too');
 shown('in_doubt', 'TABLE reengage.in_doubt');
 shown('server_state', 'TABLE reengage.server_state');
-shown('health', 'TABLE reengage.health');
+like(shown('health', 'SET ROLE reengage_reader; TABLE reengage.health'), qr/the API said: .*\*\*\*/, 'a reader sees the words of the API: what lineage shows, and no more');
 my $status = shown('nudge_status', 'SET ROLE shop_b; SELECT * FROM reengage.nudge_status');
 like($status, qr/live-b-/, 'an application sees that its nudge waits');
 unlike($status, qr/Bad text|cannot deliver|live-(html|json|plain)-/, 'but no words about those of others');

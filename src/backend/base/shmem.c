@@ -229,12 +229,13 @@ shmem_report_unwritten(int place, int waiting_lock, int store_failed, TimestampT
 }
 
 void
-shmem_report_retention(int place, TimestampTz pruned_at)
+shmem_report_retention(int place, TimestampTz pruned_at, TimestampTz prunes_from)
 {
 	WorkerSlot *slot = &shared->slots[place];
 
 	SpinLockAcquire(&shared->mutex);
 	slot->pruned_at = pruned_at;
+	slot->prunes_from = prunes_from;
 	SpinLockRelease(&shared->mutex);
 }
 
@@ -395,8 +396,8 @@ Datum
 reengage_worker_state(PG_FUNCTION_ARGS)
 {
 	TupleDesc	descriptor;
-	Datum		values[14];
-	bool		nulls[14] = {false};
+	Datum		values[15];
+	bool		nulls[15] = {false};
 	WorkerSlot	slot = slot_of_database(get_database_name(MyDatabaseId));
 	bool		listed = slot.database[0] != '\0';
 
@@ -422,6 +423,8 @@ reengage_worker_state(PG_FUNCTION_ARGS)
 	nulls[12] = metrics_courier_pid() == 0;
 	values[13] = TimestampTzGetDatum(slot.pruned_at);
 	nulls[13] = slot.pruned_at == 0;
+	values[14] = TimestampTzGetDatum(slot.prunes_from);
+	nulls[14] = slot.prunes_from == 0;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
 }
 

@@ -42,6 +42,7 @@ typedef struct WorkerSlot
 	int			store_failed;		/* outcomes that the database refuses */
 	TimestampTz unwritten_since;	/* the oldest of both */
 	TimestampTz pruned_at;		/* all that might go went, or it was first wanted; 0: it is not */
+	TimestampTz prunes_from;	/* until then the clock may be wrong; 0: it is believed */
 	int			restarts;
 	char		message[WORKER_MESSAGE_SIZE];	/* what is wrong; empty: nothing */
 	Clocks		followed;		/* by these the pauses in its tables are right */
@@ -65,7 +66,7 @@ extern void shmem_note_ended(int place);
 extern void shmem_attach_worker(int place);
 extern void shmem_report(int place, WorkerPhase phase, int in_flight, int64 ended, Clocks followed);
 
-extern void shmem_report_retention(int place, TimestampTz pruned_at);
+extern void shmem_report_retention(int place, TimestampTz pruned_at, TimestampTz prunes_from);
 extern void shmem_report_unwritten(int place, int waiting_lock, int store_failed, TimestampTz since);
 
 /* NULL or empty: all is well again. */

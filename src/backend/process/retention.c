@@ -20,8 +20,9 @@
 #define BUSY_PAUSE_MS 1000
 
 /*
- * By a clock that was set forward all may look old.  Whoever set it by mistake has a
- * day to see it: nothing that was let go comes back.
+ * By a clock that was set forward, or was wrong when the worker started, all may look
+ * old.  Whoever set it by mistake has a day to see it: nothing that was let go comes
+ * back.
  */
 #define SET_FORWARD_US USECS_PER_HOUR
 #define DISTRUST_MS (24 * 60 * 60 * 1000)
@@ -56,12 +57,32 @@ retention_init(Retention *retention)
 }
 
 static void
+distrust_clock(Retention *retention, const char *why)
+{
+	retention->distrusts_until = monotonic_after(monotonic_now(), DISTRUST_MS);
+	/* who keeps everything need not know */
+	if (reengage_retention > 0)
+		ereport(LOG,
+				(errmsg("nothing is pruned for a day: %s", why),
+				 errhint("If the clock is right: CALL reengage.prune();")));
+}
+
+static bool
+distrusts_clock(const Retention *retention)
+{
+	return monotonic_ms_until(retention->distrusts_until, monotonic_now()) > 0;
+}
+
+static void
 prune_something(void *argument)
 {
 	Retention  *retention = argument;
 
+	if (!retention->has_asked && store_clock_is_doubtful())
+		distrust_clock(retention, "nothing was recorded in the week before yesterday, and the clock may be ahead");
+	retention->has_asked = true;
 	retention->waits = store_retention_is_busy();
-	if (retention->waits)
+	if (retention->waits || distrusts_clock(retention))
 		return;
 	if (!retention->at_rest)
 		retention->at_rest = !store_prune_part(&retention->since, PART_ROWS);
@@ -114,7 +135,8 @@ static long
 next_part(const Retention *retention)
 {
 	Clocks		clocks = clocks_read();
-	long		pause = (long) monotonic_ms_until(retention->not_before, clocks.now);
+	long		pause = (long) Max(monotonic_ms_until(retention->not_before, clocks.now),
+								   monotonic_ms_until(retention->distrusts_until, clocks.now));
 
 	return Max(pause, clocks_ms_until_midnight(&clocks, retention->next_midnight));
 }
@@ -126,15 +148,9 @@ watch_clock(Retention *retention)
 	int64		forward = clocks_set_forward(&retention->followed, &clocks);
 
 	retention->followed = clocks;
-	if (forward < SET_FORWARD_US)
-		return;
-	retention->not_before = monotonic_after(clocks.now, DISTRUST_MS);
-	/* who keeps everything need not know */
-	if (reengage_retention == 0)
-		return;
-	ereport(LOG,
-			(errmsg("nothing is pruned for a day, as the clock was set forward by %lld minutes", (long long) ((forward + USECS_PER_MINUTE / 2) / USECS_PER_MINUTE)),
-			 errhint("If it is right now: CALL reengage.prune();")));
+	if (forward >= SET_FORWARD_US)
+		distrust_clock(retention, psprintf("the clock was set forward by %lld minutes",
+										   (long long) ((forward + USECS_PER_MINUTE / 2) / USECS_PER_MINUTE)));
 }
 
 /* Another setting, and another day that may go, begin it anew. */
@@ -166,4 +182,12 @@ retention_turn(Retention *retention, const Manifest *manifest, EngineState state
 		make_step(retention, state.in_flight > 0);
 	pause = next_part(retention);
 	return timeout < 0 ? pause : Min(timeout, pause);
+}
+
+TimestampTz
+retention_waits_until(const Retention *retention)
+{
+	Clocks		clocks = clocks_read();
+
+	return distrusts_clock(retention) ? clocks_show(&clocks, retention->distrusts_until) : 0;
 }

@@ -22,6 +22,8 @@ typedef struct Retention
 	TimestampTz next_midnight;	/* before it there is nothing to do */
 	TimestampTz completed_at;	/* all that might go went, or it was first wanted; 0: it is not */
 	Monotonic	not_before;		/* of the next part */
+	Monotonic	distrusts_until;	/* the clock: nothing goes before */
+	bool		has_asked;		/* whether what was recorded fits the clock */
 	Clocks		followed;		/* as of the last turn */
 	TimestampTz since;			/* what was recorded before this was looked at */
 	bool		at_rest;		/* nudges and lineage are done; what is beside them is not */
@@ -37,5 +39,8 @@ extern void retention_init(Retention *retention);
  * until the next turn, of the others ("timeout") or of this; -1: any.
  */
 extern long retention_turn(Retention *retention, const Manifest *manifest, EngineState state, long timeout);
+
+/* Until when nothing goes, as the clock may be wrong; 0: it is believed. */
+extern TimestampTz retention_waits_until(const Retention *retention);
 
 #endif

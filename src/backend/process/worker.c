@@ -166,7 +166,7 @@ reengage_worker_main(Datum arg)
 		report_totals(place, engine, &reported);
 		timeout = manifest_turn(&manifest, engine_state(engine).condition, timeout);
 		timeout = retention_turn(&retention, &manifest, engine_state(engine), timeout);
-		shmem_report_retention(place, retention.completed_at);
+		shmem_report_retention(place, retention.completed_at, retention_waits_until(&retention));
 		engine_wait(engine, timeout);
 		CHECK_FOR_INTERRUPTS();
 		reload_settings(engine);

@@ -30,6 +30,15 @@ store_retention_is_busy(void)
 }
 
 bool
+store_clock_is_doubtful(void)
+{
+	static Statement statement = {"SELECT reengage_internal.clock_is_doubtful()"};
+
+	execute(&statement, NULL, SPI_OK_SELECT);
+	return result_bool(0);
+}
+
+bool
 store_prune_part(TimestampTz *since, int rows)
 {
 	static const Column columns[] = {COLUMN(TIME, PrunedPart, pruned_to)};

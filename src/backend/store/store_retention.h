@@ -11,6 +11,9 @@
 /* Does somebody else prune, or erase? */
 extern bool store_retention_is_busy(void);
 
+/* May the clock be ahead, by when lineage was recorded? */
+extern bool store_clock_is_doubtful(void);
+
 /*
  * Lets go of about so many rows that were recorded since *since, which moves on.
  * False: there are no more of them.
