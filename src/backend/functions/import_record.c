@@ -12,6 +12,7 @@
 #include "address_form.h"
 #include "base/address_hash.h"
 #include "base/rows.h"
+#include "functions/import_record.h"
 #include "written_time.h"
 
 PG_FUNCTION_INFO_V1(reengage_import_read_record);
@@ -46,8 +47,8 @@ text_argument(FunctionCallInfo fcinfo, int place)
 	return PG_ARGISNULL(place) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(place));
 }
 
-static DateOrder
-date_order_of(const char *name)
+int
+date_order_named(const char *name)
 {
 	DateOrder	order = DATE_ORDER_UNKNOWN;
 
@@ -68,32 +69,41 @@ has_control_bytes(const char *text)
 	return false;
 }
 
-/* The address as it is sent to, and as it is compared. */
-static void
-read_address(const char *given, const char *channel, const char *country_code, Datum *values, bool *nulls)
+ReadAddress
+record_address(const char *said, const char *channel, const char *country_code)
 {
-	const char *address = given == NULL ? NULL : to_utf8(given);
+	const char *address = said == NULL ? NULL : to_utf8(said);
 	char	   *spelling;
 	char	   *form;
+	ReadAddress read;
 
 	if (address == NULL)
-		return;
+		return (ReadAddress) {NULL};
 	spelling = palloc(strlen(address) + ADDRESS_FORM_ROOM);
 	form = palloc(strlen(address) + ADDRESS_FORM_ROOM);
 	if (address_spelling(spelling, address, channel, country_code) != ADDRESS_FAULTLESS ||
 		address_form(form, address, channel, country_code) != ADDRESS_FAULTLESS)
-		return;
-	values[RESULT_ADDRESS] = CStringGetTextDatum(from_utf8(spelling));
-	values[RESULT_CUSTOMER] = CStringGetTextDatum(from_utf8(form));
-	nulls[RESULT_ADDRESS] = nulls[RESULT_CUSTOMER] = false;
-	values[RESULT_FIT_ADDRESS] = BoolGetDatum(!has_control_bytes(spelling));
+		return (ReadAddress) {NULL};
+	read = (ReadAddress) {from_utf8(spelling), from_utf8(form), !has_control_bytes(spelling)};
+	/* in another encoding there may be no word for it */
+	return read.spelling != NULL && read.form != NULL ? read : (ReadAddress) {NULL};
 }
 
-/* What a nudge takes for one. */
-static bool
-is_channel(const char *word)
+bool
+record_channel_fits(const char *word)
 {
-	return word[0] != '\0' && word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == '\0';
+	return word == NULL || (word[0] != '\0' && word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == '\0');
+}
+
+bool
+record_time(const char *said, int date_order, TimestampTz *time)
+{
+	int64		since_1970;
+
+	if (said == NULL || !written_time_read(said, (DateOrder) date_order, &since_1970))
+		return false;
+	*time = since_1970 - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	return true;
 }
 
 /* Looked up once for a query: that takes longer than reading a record. */
@@ -120,23 +130,27 @@ reengage_import_read_record(PG_FUNCTION_ARGS)
 	Datum		values[RESULT_COLUMNS];
 	bool		nulls[RESULT_COLUMNS];
 	const char *channel = text_argument(fcinfo, CHANNEL);
-	DateOrder	order = date_order_of(text_argument(fcinfo, DATE_ORDER));
+	int			order = date_order_named(text_argument(fcinfo, DATE_ORDER));
+	ReadAddress address = record_address(text_argument(fcinfo, ADDRESS), channel, text_argument(fcinfo, COUNTRY_CODE));
 
 	memset(nulls, true, sizeof(nulls));
 	for (int i = 0; i < TIMES; i++)
 	{
-		const char *said = text_argument(fcinfo, i);
-		int64		time;
+		TimestampTz time;
 
-		if (said == NULL || !written_time_read(said, order, &time))
-			continue;
-		values[i] = TimestampTzGetDatum(time - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
-		nulls[i] = false;
+		nulls[i] = !record_time(text_argument(fcinfo, i), order, &time);
+		if (!nulls[i])
+			values[i] = TimestampTzGetDatum(time);
 	}
-	values[RESULT_FIT_ADDRESS] = BoolGetDatum(false);
-	values[RESULT_FIT_CHANNEL] = BoolGetDatum(channel == NULL || is_channel(channel));
+	values[RESULT_FIT_ADDRESS] = BoolGetDatum(address.fits);
+	values[RESULT_FIT_CHANNEL] = BoolGetDatum(record_channel_fits(channel));
 	nulls[RESULT_FIT_ADDRESS] = nulls[RESULT_FIT_CHANNEL] = false;
-	read_address(text_argument(fcinfo, ADDRESS), channel, text_argument(fcinfo, COUNTRY_CODE), values, nulls);
+	if (address.spelling != NULL)
+	{
+		values[RESULT_ADDRESS] = CStringGetTextDatum(address.spelling);
+		values[RESULT_CUSTOMER] = CStringGetTextDatum(address.form);
+		nulls[RESULT_ADDRESS] = nulls[RESULT_CUSTOMER] = false;
+	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result_descriptor(fcinfo), values, nulls)));
 }
 
