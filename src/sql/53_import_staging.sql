@@ -144,6 +144,26 @@ COMMENT ON FUNCTION reengage_internal.import_kept_expression(text[], jsonb) IS
 	'an SQL expression for the columns of a record that are kept in the detail of its nudge';
 GRANT EXECUTE ON FUNCTION reengage_internal.import_kept_expression(text[], jsonb) TO reengage_operator;
 
+-- What else the detail of a nudge has: the template of the record, or that of its language.
+CREATE FUNCTION reengage_internal.import_detail_expression(header text[], options jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+AS $$
+	SELECT CASE WHEN said.template IS NULL AND jsonb_typeof(options -> 'template') IS DISTINCT FROM 'object' THEN kept.expression
+		ELSE format('CASE WHEN coalesce(lower(%s COLLATE "C"), ''whatsapp'') <> ''whatsapp'' THEN %s'
+					' ELSE %2$s || jsonb_strip_nulls(jsonb_build_object(''template'','
+					' coalesce(reengage_internal.import_template_in(%s), reengage_internal.import_template_for(%L, %s)))) END',
+					coalesce(said.channel, 'NULL::text'), kept.expression, coalesce(said.template, 'NULL::text'),
+					options -> 'template', coalesce(said.language, 'NULL::text')) END
+	FROM (SELECT reengage_internal.import_kept_expression(header, options) AS expression) kept,
+		(SELECT max(reengage_internal.import_expression(c.field, ARRAY[c.place])) FILTER (WHERE c.field = 'channel') AS channel,
+			max(reengage_internal.import_expression(c.field, ARRAY[c.place])) FILTER (WHERE c.field = 'template') AS template,
+			max(reengage_internal.import_expression(c.field, ARRAY[c.place])) FILTER (WHERE c.field = 'language') AS language
+		 FROM reengage_internal.import_columns(header, options -> 'columns') c WHERE c.place IS NOT NULL) said
+$$;
+COMMENT ON FUNCTION reengage_internal.import_detail_expression(text[], jsonb) IS
+	'an SQL expression for the detail of a record''s nudge';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_detail_expression(text[], jsonb) TO reengage_operator;
+
 -- A view gives the columns of a source their meaning.
 CREATE FUNCTION reengage_internal.import_describe_staging(header text[], options jsonb) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
@@ -161,16 +181,14 @@ BEGIN
 	FROM (SELECT f.field, array_agg(c.place) FILTER (WHERE c.place IS NOT NULL) AS places
 		  FROM unnest(words) f(field) LEFT JOIN reengage_internal.import_columns(header, options -> 'columns') c ON c.field = f.field
 		  GROUP BY f.field) w;
-	EXECUTE format('CREATE TEMP VIEW reengage_import_record AS SELECT record_no, line_no, field_count, complaint, %s,'
+	EXECUTE format('CREATE TEMP VIEW reengage_import_record AS SELECT ctid AS stored_at, record_no, line_no, field_count, complaint, %s,'
 				   ' complaint IS NULL AND %s AS withdrawn, complaint IS NULL AND %s AS opted_out, complaint IS NULL AND (%s OR %s) AS deleted,'
-				   ' %s AS kept, CASE WHEN complaint IS NULL THEN jsonb_object(ARRAY[%s], ARRAY[%s]) ELSE jsonb_build_object(''fields'', fields) END AS record'
+				   ' nullif(%s, ''{}'') AS detail, CASE WHEN complaint IS NULL THEN jsonb_object(ARRAY[%s], ARRAY[%s]) ELSE jsonb_build_object(''fields'', fields) END AS record'
 				   ' FROM pg_temp.reengage_import_staging',
 				   meanings, found_places ->> 'consent', found_places ->> 'opted_out', found_places ->> 'deleted', found_places ->> 'operation',
-				   reengage_internal.import_kept_expression(header, options),
+				   reengage_internal.import_detail_expression(header, options),
 				   (SELECT string_agg(quote_literal(h.name), ', ' ORDER BY h.place) FROM unnest(header) WITH ORDINALITY h(name, place)),
 				   (SELECT string_agg('c' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(header)) n));
-	CREATE UNIQUE INDEX ON pg_temp.reengage_import_staging (record_no);
-	ANALYZE pg_temp.reengage_import_staging;
 	SELECT count(*) INTO records FROM pg_temp.reengage_import_staging;
 	RETURN records;
 END

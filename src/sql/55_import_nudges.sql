@@ -89,7 +89,9 @@ BEGIN
 			SELECT array_agg(s.nudge_id) FROM asked s',
 			CASE WHEN cardinality(nudges) = 1 THEN 'ON CONFLICT (nudge_id) DO NOTHING' END)
 		INTO asked_ids USING nudges, options;
-		RETURN QUERY SELECT u.record_no, u.reason FROM unnest(nudges) u JOIN unnest(asked_ids) s(nudge_id) ON s.nudge_id = u.nudge_id;
+		-- mostly all of them
+		RETURN QUERY SELECT u.record_no, u.reason FROM unnest(nudges) u
+		WHERE cardinality(asked_ids) = cardinality(nudges) OR u.nudge_id IN (SELECT s.nudge_id FROM unnest(asked_ids) s(nudge_id));
 		RETURN;
 	EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
 		message := SQLERRM;
@@ -117,15 +119,16 @@ COMMENT ON FUNCTION reengage_internal.import_nudge_ids(text, text, text[]) IS
 	'the ids of the nudges that a campaign has for these customers: the first 16 bytes of a SHA-256 of all three, as UUID version 8';
 GRANT EXECUTE ON FUNCTION reengage_internal.import_nudge_ids(text, text, text[]) TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.import_unasked(server text, campaign text, nudges reengage_internal.import_nudge[]) RETURNS reengage_internal.import_nudge[]
-LANGUAGE C STRICT VOLATILE
+CREATE FUNCTION reengage_internal.import_unasked(server text, campaign text, nudges reengage_internal.import_nudge[], address_hashes text[])
+RETURNS reengage_internal.import_nudge[]
+LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_import_unasked';
-COMMENT ON FUNCTION reengage_internal.import_unasked(text, text, reengage_internal.import_nudge[]) IS
-	'of nudges those whose customer, conversation and thread have none of the campaign, in the order of their ids';
-GRANT EXECUTE ON FUNCTION reengage_internal.import_unasked(text, text, reengage_internal.import_nudge[]) TO reengage_operator;
+COMMENT ON FUNCTION reengage_internal.import_unasked(text, text, reengage_internal.import_nudge[], text[]) IS
+	'of nudges with a reason those whose customer, conversation and thread have none of the campaign, with their ids and in the order of these; without hashes of their customers none has an id';
+GRANT EXECUTE ON FUNCTION reengage_internal.import_unasked(text, text, reengage_internal.import_nudge[], text[]) TO reengage_operator;
 
 -- One chunk of an import: one transaction.  What each record became is counted.
-CREATE FUNCTION reengage_internal.import_chunk(import_id uuid, first_no bigint, last_no bigint, options jsonb) RETURNS jsonb
+CREATE FUNCTION reengage_internal.import_chunk(import_id uuid, first_place bigint, last_place bigint, options jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = on
 SET enable_seqscan = off SET jit = off
 AS $$
@@ -133,10 +136,7 @@ AS $$
 DECLARE
 	accepted CONSTANT text[] := ARRAY['accepted', 'unknown_status', 'unknown_time_zone'];
 	dry_run boolean := options -> 'dry_run';
-	has_template boolean := jsonb_typeof(options -> 'template') = 'object';
-	zone_column text := coalesce(reengage_internal.import_lower(options ->> 'zone_column'), 'time_zone');
 	counts jsonb;
-	became jsonb := '{}';
 	valid record;
 	hashes text[];
 	fresh reengage_internal.import_nudge[];
@@ -148,33 +148,24 @@ BEGIN
 	END IF;
 	SELECT jsonb_object_agg(r.reason, r.records) INTO counts
 	FROM (SELECT p.reason, count(*) AS records FROM pg_temp.reengage_import_plan p
-		  WHERE p.record_no BETWEEN first_no AND last_no GROUP BY p.reason) r;
-	SELECT array_agg(p.customer) AS customers, array_agg(ROW(p.record_no, p.reason, NULL, p.conversation_id, p.channel, p.address, p.time_zone, p.answered_since,
-			nullif(h.kept
-				|| CASE WHEN p.said_zone IS NULL THEN '{}' ELSE jsonb_build_object(zone_column, p.said_zone) END
-				|| CASE WHEN coalesce(p.channel, 'whatsapp') <> 'whatsapp' OR (h.template IS NULL AND NOT has_template) THEN '{}'
-					ELSE jsonb_strip_nulls(jsonb_build_object('template',
-						coalesce(reengage_internal.import_template_in(h.template), reengage_internal.import_template_for(options -> 'template', h.language)))) END, '{}')
-			)::reengage_internal.import_nudge) AS nudges,
+		  WHERE p.place BETWEEN first_place AND last_place GROUP BY p.reason) r;
+	-- those without a reason begin a thread, and no more
+	SELECT array_agg(p.customer) AS customers,
+		array_agg(ROW(p.record_no, CASE WHEN p.reason = ANY (accepted) THEN p.reason END, NULL, p.conversation_id, p.channel, p.address,
+					  p.time_zone, p.answered_since, p.detail)::reengage_internal.import_nudge) AS nudges,
 		array_agg(p.occurred_at) AS times
 	INTO valid
-	FROM pg_temp.reengage_import_plan p JOIN pg_temp.reengage_import_record h ON h.record_no = p.record_no
-	WHERE p.record_no BETWEEN first_no AND last_no AND h.record_no BETWEEN first_no AND last_no
-	  AND (p.reason = ANY (accepted) OR p.reason IN ('older_conversation', 'too_old'));
+	FROM pg_temp.reengage_import_plan p
+	WHERE p.place BETWEEN first_place AND last_place AND (p.reason = ANY (accepted) OR p.reason IN ('older_conversation', 'too_old'));
 	hashes := reengage_internal.import_address_hashes(valid.customers, NOT dry_run);
-
-	fresh := reengage_internal.import_unasked(options ->> 'server', options ->> 'campaign', ARRAY(
-		SELECT ROW(n.record_no, n.reason, n.nudge_id, n.conversation_id, n.channel, n.address, n.time_zone, n.answered_since, n.detail)::reengage_internal.import_nudge
-		FROM unnest(valid.nudges, reengage_internal.import_nudge_ids(options ->> 'server', options ->> 'campaign', hashes))
-			AS n(record_no, reason, no_id, conversation_id, channel, address, time_zone, answered_since, detail, nudge_id)
-		WHERE n.reason = ANY (accepted)));
+	fresh := coalesce(reengage_internal.import_unasked(options ->> 'server', options ->> 'campaign', valid.nudges, hashes), '{}');
 	IF dry_run THEN
 		SELECT array_agg(f.record_no) AS nos, array_agg(f.reason) AS reasons INTO asked FROM unnest(fresh) f;
 	ELSE
 		PERFORM reengage_internal.import_keep_rejects(import_chunk.import_id, ARRAY(
 			SELECT ROW(import_chunk.import_id, h.record_no, h.line_no, h.field_count, p.reason, NULL, h.conversation_id, h.record)::reengage.import_rejects
-			FROM pg_temp.reengage_import_plan p JOIN pg_temp.reengage_import_record h ON h.record_no = p.record_no
-			WHERE p.record_no BETWEEN first_no AND last_no AND h.record_no BETWEEN first_no AND last_no
+			FROM pg_temp.reengage_import_plan p JOIN pg_temp.reengage_import_record h ON h.stored_at = p.stored_at
+			WHERE p.place BETWEEN first_place AND last_place
 			  AND p.reason = ANY (ARRAY(SELECT r.reason FROM jsonb_object_keys(counts) r(reason) WHERE reengage.import_outcome(r.reason) = 'rejected'))));
 		SELECT array_agg(q.record_no) AS nos, array_agg(q.reason) AS reasons INTO asked
 		FROM reengage_internal.import_ask(import_chunk.import_id, options, fresh) q;

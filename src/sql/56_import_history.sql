@@ -68,7 +68,7 @@ AS $$
 -- that do, and names its types and operators in full.
 DECLARE
 	chunk CONSTANT pg_catalog.int8 := 10000;
-	next_no pg_catalog.int8 := 1;
+	next_place pg_catalog.int8 := 1;
 	next_notice pg_catalog.timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '5 s';
 	header pg_catalog.text[];
 	options pg_catalog.jsonb;
@@ -98,16 +98,16 @@ BEGIN
 	END IF;
 	PERFORM reengage_internal.import_lock(import_id);
 	PERFORM reengage_internal.import_plan(options);
-	WHILE next_no OPERATOR(pg_catalog.<=) records_read LOOP
-		reasons := reengage_internal.import_add_reasons(reasons, reengage_internal.import_chunk(import_id, next_no,
-			next_no OPERATOR(pg_catalog.+) chunk OPERATOR(pg_catalog.-) 1::pg_catalog.int8, options));
-		next_no := next_no OPERATOR(pg_catalog.+) chunk;
+	WHILE next_place OPERATOR(pg_catalog.<=) records_read LOOP
+		reasons := reengage_internal.import_add_reasons(reasons, reengage_internal.import_chunk(import_id, next_place,
+			next_place OPERATOR(pg_catalog.+) chunk OPERATOR(pg_catalog.-) 1::pg_catalog.int8, options));
+		next_place := next_place OPERATOR(pg_catalog.+) chunk;
 		IF NOT dry_run THEN
 			PERFORM reengage_internal.import_note_progress(import_id, reasons, false);
 			COMMIT;
 		END IF;
 		IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) next_notice THEN
-			RAISE NOTICE 'records: % of %', least(next_no OPERATOR(pg_catalog.-) 1::pg_catalog.int8, records_read), records_read;
+			RAISE NOTICE 'records: % of %', least(next_place OPERATOR(pg_catalog.-) 1::pg_catalog.int8, records_read), records_read;
 			next_notice := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '5 s';
 		END IF;
 	END LOOP;

@@ -208,7 +208,7 @@ ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree');
 write_file($header, map { sprintf "big-%d,+1500%07d,sms,2026-03-01\n", $_, $_ } 1 .. 30_000);
 $node->safe_psql('postgres', q{
 	CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NEW; END $$;
-	CREATE TRIGGER wait BEFORE INSERT ON reengage.nudges FOR EACH ROW WHEN (NEW.conversation_id = 'big-25000') EXECUTE FUNCTION wait();
+	CREATE TRIGGER wait BEFORE INSERT ON reengage.nudges FOR EACH ROW WHEN (NEW.conversation_id = 'big-3000') EXECUTE FUNCTION wait();
 });
 my $holder = $node->background_psql('postgres');
 $holder->query_safe('SELECT pg_advisory_lock(42)');
