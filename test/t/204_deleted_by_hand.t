@@ -158,6 +158,24 @@ $session->quit;
 settled();
 is($simulator->verbs('id=live-kept') =~ s/check //gr, 'notify', 'nor again by the session that has made it');
 
+# which costs nothing where the id is made for the row: most INSERTs look for none
+sub looks
+{
+	my ($statement) = @_;
+	my $scans = q{SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'pruned_nudges_pkey'};
+	my $before = sql($scans);
+	sql("$statement; SELECT pg_stat_force_next_flush()");
+	return sql($scans) - $before;
+}
+sql(q{SELECT reengage.pause('genesys')});
+is(looks($_), 0, "no look: $_")
+  for q{INSERT INTO reengage.nudges (conversation_id, message) VALUES ('live-made-1', 'x'), ('live-made-2', 'x')},
+  q{INSERT INTO reengage.nudges (conversation_id, message) SELECT 'live-made-' || n, 'x' FROM generate_series(1, 100) n},
+  q{SELECT reengage.nudge('live-made-' || n, 'x') FROM generate_series(1, 10) n},
+  qq{COPY reengage.nudges (conversation_id, message) FROM stdin;\nlive-made-1\tx\nlive-made-2\tx\n\\.\n};
+cmp_ok(looks(q{INSERT INTO reengage.nudges (nudge_id, conversation_id, message) SELECT gen_random_uuid(), 'live-given', 'x' FROM generate_series(1, 10)}), '>=', 10, 'others are looked for');
+sql(q{SELECT reengage.cancel(nudge_id) FROM reengage.nudges WHERE conversation_id ~ 'live-(made|given)'; SELECT reengage.resume('genesys')});
+
 # ---- a dump of it, restored ---------------------------------------------------------------------
 
 arm('gone');
