@@ -63,7 +63,7 @@ table_is_empty(const char *name)
 static Lookup
 begin_lookup_in(Relation table, const char *index, int nkeys, RegProcedure equal, Snapshot snapshot)
 {
-	Lookup		lookup = {.table = table};
+	Lookup		lookup = {.table = table, .context = CurrentMemoryContext};
 
 	Assert(nkeys <= LOOKUP_KEYS_MAX);
 	lookup.index = open_index(index, AccessShareLock);
@@ -105,11 +105,22 @@ lookup_begin_number(const char *table, const char *index, Snapshot snapshot)
 	return begin_lookup(table, index, 1, F_INT8EQ, snapshot);
 }
 
+/* The caller's context may be reset before the scan ends. */
+TupleTableSlot *
+lookup_next(Lookup *lookup)
+{
+	MemoryContext before = MemoryContextSwitchTo(lookup->context);
+	bool		found = index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot);
+
+	MemoryContextSwitchTo(before);
+	return found ? lookup->slot : NULL;
+}
+
 static TupleTableSlot *
 find_row(Lookup *lookup)
 {
 	index_rescan(lookup->scan, lookup->keys, lookup->scan->numberOfKeys, NULL, 0);
-	return index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot) ? lookup->slot : NULL;
+	return lookup_next(lookup);
 }
 
 TupleTableSlot *
@@ -117,12 +128,6 @@ lookup_find(Lookup *lookup, const pg_uuid_t *id)
 {
 	lookup->keys[0].sk_argument = UUIDPGetDatum(id);
 	return find_row(lookup);
-}
-
-TupleTableSlot *
-lookup_next(Lookup *lookup)
-{
-	return index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot) ? lookup->slot : NULL;
 }
 
 /* Our lock on the table keeps its end from being cut off. */

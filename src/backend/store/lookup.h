@@ -23,6 +23,7 @@ typedef struct Lookup
 	Relation	index;
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
+	MemoryContext context;		/* where it was begun: a scan allocates as it goes on, too */
 	BlockNumber blocks;			/* that the table has, at least; 0: not known */
 	ScanKeyData keys[LOOKUP_KEYS_MAX];
 } Lookup;
