@@ -4,7 +4,9 @@
 #ifndef REENGAGE_OWN_TRANSACTION_H
 #define REENGAGE_OWN_TRANSACTION_H
 
+#include "base/compat.h"
+
 /* An error: this procedure commits, and may not do so where it was called. */
-extern void refuse_transaction_block(const char *procedure) pg_attribute_noreturn();
+pg_noreturn extern void refuse_transaction_block(const char *procedure);
 
 #endif
