@@ -167,6 +167,8 @@ regress() { # program, its folder in PostgreSQL's tests, input folder, names...
     echo "FAILED   $program$in_clock: $*, $((SECONDS - started)) s"
     grep -vE '^ok |\.\.\. ok' "$place/output" || true
     cat "$place/regression.diffs" 2>/dev/null || tail -20 "$place/log/postmaster.log" 2>/dev/null || true
+    # why a server that went down in the middle did so is only there
+    grep -E 'PANIC: |terminated by|exited with exit code|DETAIL:  Failed process' "$place/log/postmaster.log" 2>/dev/null | head -20 || true
   fi
 }
 
