@@ -103,7 +103,8 @@ AS $$
 	WITH here AS (
 		SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS lsn
 	), slots AS (
-		SELECT s.*, to_jsonb(s) ->> 'failover' AS carried_over,
+		-- what a standby has for the primary's readers can be neither read nor dropped there
+		SELECT s.*, to_jsonb(s) ->> 'failover' AS carried_over, pg_is_in_recovery() AND to_jsonb(s) ->> 'synced' = 'true' AS is_copy,
 			pg_wal_lsn_diff(here.lsn, s.confirmed_flush_lsn) AS lag,
 			pg_wal_lsn_diff(here.lsn, s.restart_lsn) AS retained
 		FROM pg_replication_slots s, here
@@ -113,36 +114,49 @@ AS $$
 	WHERE NOT EXISTS (SELECT FROM slots s WHERE s.database = current_database())
 	UNION ALL
 	SELECT format('slot %I', s.slot_name),
-		CASE WHEN s.wal_status = 'lost' THEN 'failed' WHEN s.wal_status = 'unreserved' OR NOT s.active THEN 'attention' ELSE 'ok' END,
-		format('%s, plugin %s, behind by %s, retains %s of WAL (%s)', CASE WHEN s.active THEN 'active' ELSE 'nobody reads it' END,
-			s.plugin, coalesce(pg_size_pretty(s.lag), 'an unknown amount'),
+		CASE WHEN s.wal_status = 'lost' THEN 'failed' WHEN s.wal_status = 'unreserved' THEN 'attention'
+			WHEN s.is_copy THEN CASE WHEN s.temporary THEN 'attention' ELSE 'ok' END WHEN s.active THEN 'ok' ELSE 'attention' END,
+		format('%s, plugin %s, behind by %s, retains %s of WAL (%s)',
+			CASE WHEN NOT s.is_copy THEN CASE WHEN s.active THEN 'active' ELSE 'nobody reads it' END
+				WHEN s.temporary THEN 'not yet what its reader could go on with here' ELSE 'kept for a promotion' END, s.plugin, coalesce(pg_size_pretty(s.lag), 'an unknown amount'),
 			coalesce(pg_size_pretty(s.retained), 'nothing'), coalesce(s.wal_status, 'unknown')),
 		CASE
 			WHEN s.wal_status = 'lost' THEN format('Its WAL is gone: SELECT pg_drop_replication_slot(%L); and let its reader take a new snapshot.', s.slot_name)
 			WHEN s.wal_status = 'unreserved' THEN 'Its WAL may be removed at any checkpoint: let its reader catch up, or raise max_slot_wal_keep_size.'
+			WHEN s.is_copy THEN CASE WHEN s.temporary THEN 'Wait until something is written on the primary, and its reader has read it.' END
 			WHEN NOT s.active THEN format('Start its reader; or, if it will not come back: SELECT pg_drop_replication_slot(%L);', s.slot_name)
 		END
 	FROM slots s WHERE s.database = current_database()
 	UNION ALL
 	SELECT 'failover',
-		CASE WHEN NOT standbys.expected THEN 'ok' WHEN current_setting('synchronized_standby_slots', true) <> ''
-				AND NOT EXISTS (SELECT FROM slots s WHERE s.database = current_database() AND s.carried_over = 'false') THEN 'ok'
-			ELSE 'attention' END,
+		CASE WHEN NOT standbys.expected THEN 'ok'
+			WHEN standbys.waited_for <> '' AND standbys.away IS NULL AND readers.left_behind IS NULL THEN 'ok' ELSE 'attention' END,
 		CASE
 			WHEN NOT standbys.expected THEN 'no standby is known here'
-			WHEN current_setting('server_version_num')::integer < 170000
+			WHEN standbys.waited_for IS NULL
 				THEN 'a logical slot does not follow to a promoted standby, and a reader may have seen an outcome that the standby has not: it records the nudge as in_doubt'
-			ELSE format('synchronized_standby_slots is "%s", and slots without failover: %s', current_setting('synchronized_standby_slots', true),
-				(SELECT coalesce(string_agg(s.slot_name, ', '), 'none') FROM slots s WHERE s.database = current_database() AND s.carried_over = 'false'))
+			ELSE format('synchronized_standby_slots is "%s", away: %s, and slots without failover: %s',
+				standbys.waited_for, coalesce(standbys.away, 'none'), coalesce(readers.left_behind, 'none'))
 		END,
 		CASE
 			WHEN NOT standbys.expected THEN NULL
-			WHEN current_setting('server_version_num')::integer < 170000
+			WHEN standbys.waited_for IS NULL
 				THEN 'After a promotion let the readers take a new snapshot into the same place; where a nudge has two outcomes, the one that the primary has now counts.'
-			ELSE 'Name the standbys'' slots in synchronized_standby_slots, and make the logical slots with failover.'
+			WHEN standbys.away IS NOT NULL
+				THEN 'Readers wait: start the standbys that are away, or take their slots out of synchronized_standby_slots.'
+			WHEN standbys.waited_for = '' OR readers.left_behind IS NOT NULL
+				THEN 'Name the standbys'' slots in synchronized_standby_slots, and make the logical slots with failover.'
 		END
-	FROM (SELECT current_setting('synchronous_standby_names') <> ''
-			OR EXISTS (SELECT FROM slots s WHERE s.slot_type = 'physical' AND NOT s.temporary) AS expected) standbys
+	FROM (
+		SELECT n.waited_for, coalesce(n.waited_for <> '', false) OR current_setting('synchronous_standby_names') <> ''
+				OR EXISTS (SELECT FROM slots s WHERE s.slot_type = 'physical' AND NOT s.temporary) AS expected,
+			(SELECT string_agg(w.slot, ', ' ORDER BY w.slot) FROM (SELECT btrim(l, ' "') FROM string_to_table(n.waited_for, ',') l) w (slot)
+			 WHERE w.slot <> '' AND NOT pg_is_in_recovery()
+			   AND NOT EXISTS (SELECT FROM slots s WHERE s.slot_name = w.slot AND s.slot_type = 'physical' AND s.active)) AS away
+		FROM (SELECT current_setting('synchronized_standby_slots', true)) n (waited_for)) standbys
+	CROSS JOIN (
+		SELECT string_agg(s.slot_name, ', ' ORDER BY s.slot_name) FROM slots s
+		WHERE s.database = current_database() AND s.carried_over = 'false') readers (left_behind)
 $$;
 COMMENT ON FUNCTION reengage_internal.check_slots() IS 'the part of replication_check() about slots';
 GRANT EXECUTE ON FUNCTION reengage_internal.check_slots() TO reengage_operator, reengage_reader;

@@ -125,15 +125,15 @@ GRANT EXECUTE ON FUNCTION reengage_internal.slot_lag_limit() TO reengage_operato
 
 CREATE VIEW reengage_internal.slots AS
 SELECT s.slot_name::text AS slot, s.active, s.wal_status,
-	CASE WHEN NOT pg_catalog.pg_is_in_recovery()
-		THEN pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), s.confirmed_flush_lsn)::bigint END AS lag
+	pg_catalog.pg_wal_lsn_diff(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+		ELSE pg_catalog.pg_current_wal_lsn() END, s.confirmed_flush_lsn)::bigint AS lag
 FROM pg_catalog.pg_replication_slots s
 WHERE s.slot_type = 'logical' AND s.database = pg_catalog.current_database() AND NOT s.temporary;
 COMMENT ON VIEW reengage_internal.slots IS 'who reads this database by logical replication, and how far behind they are; a part of the views health and metrics';
 COMMENT ON COLUMN reengage_internal.slots.slot IS 'its name';
 COMMENT ON COLUMN reengage_internal.slots.active IS 'somebody reads it now';
 COMMENT ON COLUMN reengage_internal.slots.wal_status IS 'as in pg_replication_slots';
-COMMENT ON COLUMN reengage_internal.slots.lag IS 'bytes of WAL that were not confirmed; null: this is a standby, or none ever was';
+COMMENT ON COLUMN reengage_internal.slots.lag IS 'bytes of WAL that were not confirmed, on a standby of what it has; null: none ever was';
 
 -- Beyond twice what has autovacuum come by itself, something keeps it from its work.
 CREATE VIEW reengage_internal.wraparound AS
