@@ -1,8 +1,11 @@
 --
 -- What was asked.
 --
+-- What begins at a multiple of 8 comes first, where it does: nothing is lost before it.
 CREATE TABLE reengage.nudges (
 	nudge_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
+	due_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	requested_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	server text NOT NULL DEFAULT reengage.default_server(),
 	conversation_id text NOT NULL,
 	message text NOT NULL,
@@ -12,7 +15,6 @@ CREATE TABLE reengage.nudges (
 	when_answered text NOT NULL DEFAULT 'skip',
 	answered_since timestamptz,
 	priority smallint NOT NULL DEFAULT 5,
-	due_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	expires_at timestamptz,
 	time_zone text,
 	campaign text,
@@ -20,7 +22,6 @@ CREATE TABLE reengage.nudges (
 	repeats uuid,
 	supersedes boolean NOT NULL DEFAULT false,
 	requested_by text NOT NULL DEFAULT current_user,
-	requested_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	CONSTRAINT nudges_pkey PRIMARY KEY (nudge_id)
 );
 COMMENT ON TABLE reengage.nudges IS

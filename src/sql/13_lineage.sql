@@ -76,9 +76,9 @@ CREATE TABLE reengage.lineage (
 	called_at timestamptz,
 	occurred_at timestamptz NOT NULL,
 	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	xact_id bigint NOT NULL DEFAULT reengage_internal.lineage_position(),
 	resolves uuid,
 	schema_version integer NOT NULL DEFAULT 1,
-	xact_id bigint NOT NULL DEFAULT reengage_internal.lineage_position(),
 	detail jsonb,
 	CONSTRAINT lineage_pkey PRIMARY KEY (lineage_id),
 	CONSTRAINT lineage_outcome_check CHECK (outcome IN (
