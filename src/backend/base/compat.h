@@ -15,7 +15,9 @@
 #define table_begin(table, snapshot) table_beginscan(table, snapshot, 0, NULL, 0)
 #define delete_row(table, tid, snapshot, failure) \
 	table_tuple_delete(table, tid, GetCurrentCommandId(true), 0, snapshot, InvalidSnapshot, false, failure)
+#define descriptor_is_complete(descriptor) TupleDescFinalize(descriptor)
 #else
+#define descriptor_is_complete(descriptor) ((void) (descriptor))
 #define pg_fallthrough __attribute__((fallthrough))
 #define table_begin(table, snapshot) table_beginscan(table, snapshot, 0, NULL)
 #define delete_row(table, tid, snapshot, failure) \

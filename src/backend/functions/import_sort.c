@@ -11,6 +11,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "base/compat.h"
 #include "functions/import_sort.h"
 
 static const Oid sorted_types[SORTED_COLUMNS] = {
@@ -54,6 +55,7 @@ sorted_descriptor(void)
 
 	for (int i = 0; i < SORTED_COLUMNS; i++)
 		TupleDescInitEntry(descriptor, i + 1, NULL, sorted_types[i], -1, 0);
+	descriptor_is_complete(descriptor);
 	return descriptor;
 }
 
