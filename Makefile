@@ -129,8 +129,9 @@ clean: clean-simulator
 clean-simulator:
 	$(MAKE) -C $(here)test/simulator clean
 uninstall: uninstall-courier
+# PGXS looks for a script where its source is, below bin
 uninstall-courier:
-	rm -f '$(DESTDIR)$(pkglibdir)/$(INSTALLED_COURIER)'
+	rm -f '$(DESTDIR)$(pkglibdir)/$(INSTALLED_COURIER)' $(addprefix '$(DESTDIR)$(bindir)'/, $(notdir $(SCRIPTS)))
 
 deps:
 	$(here)test/deps
