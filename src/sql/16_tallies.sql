@@ -8,6 +8,9 @@
 -- of its rows says, whatever their order: one of "nudges" makes it due, one of
 -- "lineage" ends that, and one of "due" with a hold says what it waits for.
 --
+-- They are summed up twice: by campaign and role, of which there may be as many as
+-- there are customers, and without them, for who watches the whole.
+--
 CREATE TABLE reengage.tallies (
 	nudges bigint NOT NULL,
 	server text COLLATE "C" NOT NULL,
@@ -30,6 +33,23 @@ COMMENT ON COLUMN reengage.tallies.requested_by IS 'the role that asked';
 COMMENT ON COLUMN reengage.tallies.state IS 'due, or the outcome';
 COMMENT ON COLUMN reengage.tallies.reason IS 'of those that are due, what holds them (due.hold); of the others, lineage.reason';
 
+CREATE TABLE reengage.tally_totals (
+	nudges bigint NOT NULL,
+	server text COLLATE "C" NOT NULL,
+	state text COLLATE "C" NOT NULL,
+	reason text COLLATE "C",
+	CONSTRAINT tally_totals_key UNIQUE NULLS NOT DISTINCT (server, state, reason)
+) WITH (
+	fillfactor = 50,
+	autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, vacuum_truncate = off
+);
+COMMENT ON TABLE reengage.tally_totals IS
+	'the same as tallies, of all campaigns and roles together: what is graphed costs the same however many there are; derived, and not dumped';
+COMMENT ON COLUMN reengage.tally_totals.nudges IS 'their number; it may be 0';
+COMMENT ON COLUMN reengage.tally_totals.server IS 'as in tallies';
+COMMENT ON COLUMN reengage.tally_totals.state IS 'as in tallies';
+COMMENT ON COLUMN reengage.tally_totals.reason IS 'as in tallies';
+
 CREATE TABLE reengage.tally_changes (
 	nudges bigint NOT NULL,
 	server text COLLATE "C" NOT NULL,
@@ -43,7 +63,7 @@ CREATE TABLE reengage.tally_changes (
 	autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off
 );
 COMMENT ON TABLE reengage.tally_changes IS
-	'what is to be added to tallies, from which the worker, or run(), takes it; kept by whoever changes the state of nudges';
+	'what is to be added to tallies and tally_totals, from which the worker, or run(), takes it; kept by whoever changes the state of nudges';
 COMMENT ON COLUMN reengage.tally_changes.nudges IS 'so many more; negative: fewer';
 COMMENT ON COLUMN reengage.tally_changes.server IS 'as in tallies';
 COMMENT ON COLUMN reengage.tally_changes.campaign IS 'as in tallies';
@@ -52,8 +72,11 @@ COMMENT ON COLUMN reengage.tally_changes.state IS 'as in tallies';
 COMMENT ON COLUMN reengage.tally_changes.reason IS 'as in tallies';
 -- a publication of all tables must not keep the worker from changing them
 ALTER TABLE reengage.tallies REPLICA IDENTITY FULL;
+ALTER TABLE reengage.tally_totals REPLICA IDENTITY FULL;
 ALTER TABLE reengage.tally_changes REPLICA IDENTITY FULL;
-GRANT SELECT, INSERT, UPDATE ON reengage.tallies TO reengage_worker;
+-- a number that is 0 is no row: campaigns come and go
+GRANT SELECT, INSERT, UPDATE, DELETE ON reengage.tallies TO reengage_worker;
+GRANT SELECT, INSERT, UPDATE ON reengage.tally_totals TO reengage_worker;
 GRANT SELECT, INSERT, DELETE ON reengage.tally_changes TO reengage_worker;
 
 CREATE FUNCTION reengage_internal.due_tally() RETURNS trigger
@@ -101,11 +124,27 @@ COMMENT ON COLUMN reengage_internal.miscounted.requested_by IS 'as in tallies';
 COMMENT ON COLUMN reengage_internal.miscounted.state IS 'as in tallies';
 COMMENT ON COLUMN reengage_internal.miscounted.reason IS 'as in tallies';
 
+CREATE VIEW reengage_internal.missummed AS
+SELECT pg_catalog.sum(t.nudges)::bigint AS nudges, t.server, t.state, t.reason
+FROM (
+	SELECT t.nudges, t.server, t.state, t.reason FROM reengage.tallies t
+	UNION ALL
+	SELECT - t.nudges, t.server, t.state, t.reason FROM reengage.tally_totals t) t
+GROUP BY t.server, t.state, t.reason
+HAVING pg_catalog.sum(t.nudges) <> 0;
+COMMENT ON VIEW reengage_internal.missummed IS
+	'what tally_totals lacks of tallies, found by adding these up; it has no rows where they are right';
+COMMENT ON COLUMN reengage_internal.missummed.nudges IS 'so many more there are; negative: fewer';
+COMMENT ON COLUMN reengage_internal.missummed.server IS 'as in tallies';
+COMMENT ON COLUMN reengage_internal.missummed.state IS 'as in tallies';
+COMMENT ON COLUMN reengage_internal.missummed.reason IS 'as in tallies';
+
 CREATE FUNCTION reengage.recount() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	corrected bigint;
+	summed bigint;
 BEGIN
 	PERFORM reengage_internal.require_writable('cannot recount on');
 	PERFORM reengage_internal.require_read_committed('nudges cannot be counted');
@@ -114,7 +153,12 @@ BEGIN
 	INSERT INTO reengage.tally_changes (nudges, server, campaign, requested_by, state, reason)
 	SELECT m.nudges, m.server, m.campaign, m.requested_by, m.state, m.reason FROM reengage_internal.miscounted m;
 	GET DIAGNOSTICS corrected = ROW_COUNT;
-	RETURN corrected;
+	-- added, as the worker may be adding, too
+	INSERT INTO reengage.tally_totals AS t (nudges, server, state, reason)
+	SELECT m.nudges, m.server, m.state, m.reason FROM reengage_internal.missummed m
+	ON CONFLICT ON CONSTRAINT tally_totals_key DO UPDATE SET nudges = t.nudges + EXCLUDED.nudges;
+	GET DIAGNOSTICS summed = ROW_COUNT;
+	RETURN corrected + summed;
 END
 $$;
 COMMENT ON FUNCTION reengage.recount() IS

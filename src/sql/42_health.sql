@@ -53,39 +53,10 @@ COMMENT ON FUNCTION reengage_internal.foreign_hands() IS
 	'what others have put on reengage''s tables, or may: triggers, rules, row-level security, foreign keys, privileges; a part of the view health';
 GRANT EXECUTE ON FUNCTION reengage_internal.foreign_hands() TO reengage_operator, reengage_reader;
 
--- From lane to lane along due_order, so that it costs the same however much is due.
 CREATE FUNCTION reengage_internal.backlog(at_most integer, of_server text DEFAULT NULL,
 	OUT due bigint, OUT scheduled bigint, OUT oldest timestamptz)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-AS $$
-	WITH RECURSIVE lanes AS (
-		(SELECT d.server, d.priority, d.requested_by FROM reengage.due d
-		 WHERE d.server >= coalesce(of_server, '') AND d.server = coalesce(of_server, d.server)
-		 ORDER BY d.server, d.priority, d.requested_by LIMIT 1)
-		UNION ALL
-		SELECT n.* FROM lanes l CROSS JOIN LATERAL (
-			SELECT d.server, d.priority, d.requested_by FROM reengage.due d
-			WHERE d.server >= l.server AND (d.server, d.priority, d.requested_by) > (l.server, l.priority, l.requested_by)
-			ORDER BY d.server, d.priority, d.requested_by LIMIT 1) n
-		WHERE n.server = coalesce(of_server, n.server)
-	)
-	SELECT
-		(SELECT count(*) FROM (
-			SELECT FROM lanes l CROSS JOIN LATERAL (
-				SELECT FROM reengage.due d
-				WHERE d.server = l.server AND d.priority = l.priority AND d.requested_by = l.requested_by AND d.due_at <= now()
-				LIMIT at_most + 1) d LIMIT at_most + 1) d),
-		(SELECT count(*) FROM (
-			SELECT FROM lanes l CROSS JOIN LATERAL (
-				SELECT FROM reengage.due d
-				WHERE d.server = l.server AND d.priority = l.priority AND d.requested_by = l.requested_by AND d.due_at > now()
-				LIMIT at_most + 1) d LIMIT at_most + 1) d),
-		(SELECT min(d.due_at) FROM lanes l CROSS JOIN LATERAL (
-			SELECT d.due_at FROM reengage.due d
-			WHERE d.server = l.server AND d.priority = l.priority AND d.requested_by = l.requested_by
-			ORDER BY d.due_at LIMIT 1) d)
-$$;
+LANGUAGE C STABLE
+AS 'MODULE_PATHNAME', 'reengage_backlog';
 COMMENT ON FUNCTION reengage_internal.backlog(integer, text) IS
 	'how many nudges are due, of all servers or of one, how many are scheduled for later, and the earliest time of any; counted up to one more than at_most';
 GRANT EXECUTE ON FUNCTION reengage_internal.backlog(integer, text) TO reengage_operator, reengage_reader;

@@ -19,29 +19,22 @@ COMMENT ON FUNCTION reengage.reset_metrics() IS
 	'has the counters of this database in the view metrics begin at 0 again; nothing else depends on them';
 GRANT EXECUTE ON FUNCTION reengage.reset_metrics() TO reengage_operator;
 
-CREATE FUNCTION reengage_internal.due_by_priority(at_most integer, OUT server text, OUT priority smallint, OUT due bigint) RETURNS SETOF record
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-AS $$
-	WITH lanes AS MATERIALIZED (SELECT * FROM reengage_internal.lanes)
-	SELECT p.server, p.priority, (
-		SELECT count(*) FROM (
-			SELECT FROM lanes l CROSS JOIN LATERAL (
-				SELECT FROM reengage.due d
-				WHERE d.server = l.server AND d.priority = l.priority AND d.requested_by = l.requested_by AND d.due_at <= now()
-				LIMIT at_most) d
-			WHERE l.server = p.server AND l.priority = p.priority LIMIT at_most) d)
-	FROM (SELECT DISTINCT l.server, l.priority FROM lanes l) p
-$$;
-COMMENT ON FUNCTION reengage_internal.due_by_priority(integer) IS
-	'how many nudges have come to their time, by server and priority, each counted up to at_most; a part of the view metrics';
-GRANT EXECUTE ON FUNCTION reengage_internal.due_by_priority(integer) TO reengage_operator, reengage_reader;
+CREATE FUNCTION reengage_internal.due_by_priority(at_most integer, in_all integer,
+	OUT server text, OUT priority smallint, OUT due bigint, OUT oldest timestamptz)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT
+AS 'MODULE_PATHNAME', 'reengage_due_by_priority';
+COMMENT ON FUNCTION reengage_internal.due_by_priority(integer, integer) IS
+	'how many nudges have come to their time, by server and priority, each counted up to at_most, and all up to in_all or 100 each, and the earliest time of any; a part of the view metrics';
+GRANT EXECUTE ON FUNCTION reengage_internal.due_by_priority(integer, integer) TO reengage_operator, reengage_reader;
 
 CREATE VIEW reengage_internal.gauges AS
 WITH servers AS (
 	SELECT s.srvname::text AS server
 	FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
-), worker AS (SELECT * FROM reengage_internal.worker_state())
+), worker AS (SELECT * FROM reengage_internal.worker_state()
+), counted AS MATERIALIZED (SELECT * FROM reengage_internal.counted_by_server
+), waiting AS MATERIALIZED (SELECT * FROM reengage_internal.due_by_priority(10000, 100000))
 SELECT 'reengage_up' AS name, NULL::text AS server, NULL::text AS label, NULL::text AS word, (w.state = 'running' AND w.message IS NULL)::integer::double precision AS value FROM worker w
 UNION ALL
 SELECT 'reengage_armed', NULL, NULL, NULL, (reengage_internal.fence_complaint() IS NULL)::integer
@@ -51,16 +44,16 @@ UNION ALL
 SELECT 'reengage_outcomes_unwritten', NULL, NULL, NULL, w.outcomes_locked + w.outcomes_refused FROM worker w
 UNION ALL
 SELECT 'reengage_in_doubt', NULL, NULL, NULL, coalesce(pg_catalog.sum(c.nudges), 0)
-FROM reengage_internal.counted_nudges c WHERE c.state = 'in_doubt'
+FROM counted c WHERE c.state = 'in_doubt'
 UNION ALL
-SELECT 'reengage_due', c.server, 'hold', coalesce(c.reason, 'none'), pg_catalog.sum(c.nudges)
-FROM reengage_internal.counted_nudges c WHERE c.state = 'due' GROUP BY c.server, c.reason
+SELECT 'reengage_due', c.server, 'hold', coalesce(c.reason, 'none'), c.nudges
+FROM counted c WHERE c.state = 'due'
 UNION ALL
-SELECT 'reengage_due_now', p.server, 'priority', p.priority::text, p.due FROM reengage_internal.due_by_priority(10000) p
+SELECT 'reengage_due_now', w.server, 'priority', w.priority::text, w.due FROM waiting w
 UNION ALL
 SELECT 'reengage_oldest_due_seconds', s.server, NULL, NULL,
-	greatest(extract(epoch FROM pg_catalog.clock_timestamp() - b.oldest), 0)
-FROM servers s CROSS JOIN LATERAL reengage_internal.backlog(0, s.server) b
+	greatest(extract(epoch FROM pg_catalog.clock_timestamp() - w.oldest), 0)
+FROM servers s LEFT JOIN (SELECT w.server, pg_catalog.min(w.oldest) AS oldest FROM waiting w GROUP BY w.server) w ON w.server = s.server
 UNION ALL
 SELECT 'reengage_retention_lag_seconds', NULL, NULL, NULL,
 	greatest(extract(epoch FROM reengage_internal.kept_since(r.kept) - reengage_internal.recorded_after('-infinity', 'infinity')), 0)
@@ -119,7 +112,7 @@ AS $$
 		('reengage_outcomes_unwritten', 'gauge', 'outcomes that wait for a lock or are refused by the database'),
 		('reengage_in_doubt', 'gauge', 'nudges in doubt that nobody has resolved'),
 		('reengage_due', 'gauge', 'nudges that are due or scheduled, by what holds them'),
-		('reengage_due_now', 'gauge', 'nudges whose time has come, by priority; 10000 are that many or more'),
+		('reengage_due_now', 'gauge', 'nudges whose time has come, by server and priority; 10000 are that many or more, and of more than ten of these an equal part of 100000'),
 		('reengage_oldest_due_seconds', 'gauge', 'for how long the oldest nudge has been due; 0: none is'),
 		('reengage_retention_lag_seconds', 'gauge', 'how much older than reengage.retention the oldest row of lineage is; what must stay is one, too'),
 		('reengage_retention_pass_seconds', 'gauge', 'how long ago the worker had let go of all that may go, or was first told to'),

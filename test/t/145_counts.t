@@ -20,6 +20,15 @@ sub sql { return $node->safe_psql('postgres', @_); }
 my $wrong = q{
 	SELECT 'miscounted', m::text FROM reengage_internal.miscounted m
 	UNION ALL
+	SELECT 'missummed', m::text FROM reengage_internal.missummed m
+	UNION ALL
+	SELECT 'differs from all campaigns', d::text FROM (
+		SELECT c.server, c.state, c.reason, sum(c.nudges) AS nudges FROM (
+			SELECT server, state, reason, nudges FROM reengage.nudge_counts
+			UNION ALL
+			SELECT server, state, reason, - nudges FROM reengage_internal.counted_by_server) c
+		GROUP BY 1, 2, 3 HAVING sum(c.nudges) <> 0) d
+	UNION ALL
 	SELECT 'differs', d::text FROM (
 		SELECT c.server, c.campaign, c.requested_by, c.state, sum(c.nudges) AS nudges FROM (
 			SELECT server, campaign, requested_by, state, nudges FROM reengage.nudge_counts
@@ -201,6 +210,9 @@ sql(q{SET session_replication_role = replica; DELETE FROM reengage.nudges WHERE 
 is(sql('SELECT reengage.recount()'), 1, 'recount() says how many numbers were wrong');
 is(counts('replica'), '', 'and corrects them');
 is(sql('SELECT reengage.recount()'), 0, 'once');
+wait_until_summed();
+sql('UPDATE reengage.tally_totals SET nudges = nudges + 1');
+is(sql('SELECT reengage.recount() = count(*) FROM reengage.tally_totals'), 't', 'it corrects what is summed up of all campaigns, too');
 like(psql_stderr($node, 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT reengage.recount()'), qr/^.*nudges cannot be counted in a transaction of isolation level/m,
 	'it sees what others have done');
 like(psql_stderr($node, 'SET ROLE reader; SELECT reengage.recount()'), qr/permission denied/, 'a reader may not');
@@ -233,6 +245,22 @@ $locking->query_safe('COMMIT');
 $locking->quit;
 wait_until_summed();
 is_right('added up');
+
+# Campaigns come and go, and what is over is no row of 0.
+is(sql('SELECT count(*) FROM reengage.tallies WHERE nudges = 0'), 0, 'what has come to 0 is not kept');
+my $summed = sub {
+	my ($expected, $name) = @_;
+	my $sums = q{SELECT string_agg(concat_ws(' ', state, nudges), ', ' ORDER BY state) FROM reengage.tallies WHERE campaign = 'later'};
+	wait_for(sub { nudge($node, 'live-tick'); sql($sums) eq $expected }, $name);
+	return is(sql($sums), $expected, $name);
+};
+my $again = nudge($node, 'live-later', campaign => "'later'", due_at => $later);
+$summed->('due 1', 'one that comes is added up');
+sql("SELECT reengage.cancel('$again')");
+$summed->('cancelled 1', 'a number that was there goes');
+nudge($node, 'live-later', campaign => "'later'", due_at => $later);
+$summed->('cancelled 1, due 1', 'and comes again');
+is_right('gone and come again');
 
 # --- a restored dump ---------------------------------------------------------------------------------------
 
@@ -267,6 +295,12 @@ sub costs
 	sql('VACUUM reengage.tallies, reengage.tally_changes, reengage.intents');
 	return map { buffers($_) } 'TABLE reengage.nudge_counts', q{SELECT * FROM reengage.campaign_status WHERE campaign = 'writers'};
 }
+
+# of so many campaigns at once the worker adds up all, though nothing wakes it
+is(sql(qq{INSERT INTO reengage.nudges (conversation_id, message, campaign, due_at) SELECT 'live-' || n, 'x', 'one of many ' || n, $later FROM generate_series(1, 20000) n;
+	SELECT count(*) > 10000 FROM reengage.tally_changes}), 't', 'many campaigns at once are many changes');
+ok(wait_for(sub { sql('SELECT count(*) < 100 FROM reengage.tally_changes') eq 't' }), 'which are added up without any other nudge');
+is_right('many campaigns');
 
 sql(q{SELECT reengage.recount()});
 my @few = costs();

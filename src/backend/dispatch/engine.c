@@ -88,6 +88,7 @@ struct Engine
 	Monotonic	asked_at;		/* before anything was asked that allows a call */
 	List	   *paused;			/* names of servers */
 	int			started;
+	bool		summing;		/* there is more to add up than was to be done at once */
 	List	   *released;		/* servers of which something was decided */
 	Clocks		clocks;
 };
@@ -145,7 +146,7 @@ tick_body(void *argument)
 		begin_calls(engine);
 	intents_close(&engine->intents, &engine->deliveries, engine->ending, engine->nending);
 	servers_write_states(&engine->servers);
-	store_sum_tallies(engine->clocks.now);
+	engine->summing = store_sum_tallies(engine->clocks.now);
 }
 
 /* What somebody has locked of what is to be written, but for ends. */
@@ -263,6 +264,7 @@ run_tick(Engine *engine)
 	engine->nending = Min(engine->nending, tick_most());
 	engine->intents = intents_begin(&engine->deliveries, engine->nending);
 	engine->started = 0;
+	engine->summing = false;
 	engine->released = NIL;
 	installed = tick_run(engine->host, tick_body, engine, &error);
 	/* whoever set the latch while the tick waited for something is not lost */
@@ -273,8 +275,7 @@ run_tick(Engine *engine)
 		return;
 	}
 	engine->one_by_one = false;
-	engine->failures = 0;
-	engine->pause_ms = 0;
+	engine->failures = engine->pause_ms = 0;
 	keep_text(engine->context, &engine->problem, NULL);
 	engine->woken = false;
 	if (!installed)
@@ -296,7 +297,7 @@ next_tick(Engine *engine, const Clocks *clocks)
 {
 	Monotonic	next = MONOTONIC_NEVER;
 
-	if (engine->woken || engine->deliveries.counts[DELIVERY_ENDING] > 0 ||
+	if (engine->woken || engine->summing || engine->deliveries.counts[DELIVERY_ENDING] > 0 ||
 		engine->deliveries.counts[DELIVERY_POST_WANTED] > 0 || engine->deliveries.counts[DELIVERY_CHECK_WANTED] > 0 ||
 		engine->condition == ENGINE_NOT_ALONE)
 		next = clocks->now;
@@ -375,7 +376,6 @@ engine_turn(Engine *engine)
 	clocks = clocks_read();
 	if (engine->condition == ENGINE_DISPATCHING && engine->recovered && !engine->closing)
 		calls_keep_courier(&engine->calls, clocks.now);
-
 	server_gauges_report(&engine->servers);
 	next = next_turn(engine, &clocks);
 	MemoryContextSwitchTo(old);

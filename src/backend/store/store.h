@@ -305,9 +305,10 @@ extern void store_record_day(const DayCount *day);
 
 /*
  * Adds up what was written about how many nudges there are in each state, if that
- * was not done a moment ago: see store_tallies.h.  What keeps it from that, a lock of
- * somebody's, does no harm; it is tried again.
+ * was not done a moment ago: see store_tallies.h.  Returns whether there is more of it
+ * than was to be done at once.  What keeps it from that, a lock of somebody's, does no
+ * harm; it is tried again.
  */
-extern void store_sum_tallies(Monotonic now);
+extern bool store_sum_tallies(Monotonic now);
 
 #endif

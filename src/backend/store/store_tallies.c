@@ -235,6 +235,18 @@ tallies_end(Tallies *tallies)
 /* Somebody locks the sums, and is not to hold up ticks by that. */
 #define SUM_LATER_MS 10000
 
+/* A number that has come to 0 is taken out: campaigns come and go, and nobody sees it. */
+static void
+forget_zeros(Datum places)
+{
+	static Statement statement = {
+		"DELETE FROM reengage.tallies t WHERE t.ctid = ANY ($1) AND t.nudges = 0",
+		1, {TIDARRAYOID}
+	};
+
+	execute(&statement, &places, SPI_OK_DELETE);
+}
+
 static void
 sum_up(void *argument)
 {
@@ -247,28 +259,45 @@ sum_up(void *argument)
 		"  SELECT pg_catalog.sum(c.nudges)::pg_catalog.int8, c.server, c.campaign, c.requested_by, c.state, c.reason"
 		"  FROM taken c GROUP BY c.server, c.campaign, c.requested_by, c.state, c.reason"
 		"  HAVING pg_catalog.sum(c.nudges) <> 0"
-		"  ON CONFLICT ON CONSTRAINT tallies_key DO UPDATE SET nudges = t.nudges + EXCLUDED.nudges)"
-		" SELECT pg_catalog.count(*) >= $1 FROM taken",
+		"  ON CONFLICT ON CONSTRAINT tallies_key DO UPDATE SET nudges = t.nudges + EXCLUDED.nudges"
+		"  RETURNING t.ctid, t.nudges),"
+		" totals AS ("
+		"  INSERT INTO reengage.tally_totals AS t (nudges, server, state, reason)"
+		"  SELECT pg_catalog.sum(c.nudges)::pg_catalog.int8, c.server, c.state, c.reason"
+		"  FROM taken c GROUP BY c.server, c.state, c.reason"
+		"  HAVING pg_catalog.sum(c.nudges) <> 0"
+		"  ON CONFLICT ON CONSTRAINT tally_totals_key DO UPDATE SET nudges = t.nudges + EXCLUDED.nudges)"
+		" SELECT (SELECT pg_catalog.count(*) >= $1 FROM taken),"
+		"  (SELECT pg_catalog.array_agg(s.ctid) FROM summed s WHERE s.nudges = 0)",
 		1, {INT4OID}
 	};
 	Datum		most = Int32GetDatum(SUM_MOST);
+	Datum		zeros;
+	bool		none;
 
 	tick_wait_less();
 	execute(&statement, &most, SPI_OK_SELECT);
 	*(bool *) argument = result_bool(0);
+	zeros = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &none);
+	if (!none)
+		forget_zeros(zeros);
 }
 
-void
+bool
 store_sum_tallies(Monotonic now)
 {
 	static Monotonic next;
 	bool		more = false;
 
 	if (!monotonic_is_reached(next, now) || table_is_empty("tally_changes"))
-		return;
+		return false;
 	next = monotonic_after(now, SUM_EVERY_MS);
 	if (tick_try(sum_up, &more) != 0)
+	{
 		next = monotonic_after(now, SUM_LATER_MS);
-	else if (more)
+		return false;
+	}
+	if (more)
 		next = now;
+	return more;
 }
