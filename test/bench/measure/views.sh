@@ -3,19 +3,34 @@
 # off, as only the owner of a cluster can.
 #
 #   N=1000000  VIEW_SECONDS=60 (what takes longer is ended)
+#   CAMPAIGNS=50 (such as 200000: one for each customer)
+#   SERVERS=1  ROLES=2 (beyond these, each role asks at one server after another)
 
 measure_views() {
-  local n
+  local n campaigns=${CAMPAIGNS:-50} servers=${SERVERS:-1} roles=${ROLES:-2}
   start_api
   start_server "maintenance_work_mem = 512MB" "max_wal_size = 2GB"
   # a nudge, its two rows of lineage and all their indexes take 2 kB, sorting and WAL as much again
   n=$(as_many_as_fit "${N:-1000000}" 4000 "nudges")
   sql -c "SELECT reengage.disarm()" >/dev/null
-  say "making $n nudges"
-  sql -v n="$n" -f "$bench/measure/views_data.sql" >/dev/null
-  note database nudges="$n" lineage="$(sql -c "SELECT count(*) FROM reengage.lineage")" due="$(sql -c "SELECT count(*) FROM reengage.due")" \
+  say "making $n nudges of $campaigns campaigns and $roles roles at $servers servers"
+  for ((server = 1; server < servers; server++)); do echo "CREATE SERVER \"api $server\" FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$api_url', auth 'none');"; done | sql -f -
+  sql -v n="$n" -v campaigns="$campaigns" -v servers="$servers" -v roles="$roles" -f "$bench/measure/views_data.sql" >/dev/null
+  add_up
+  note database nudges="$n" campaigns="$campaigns" servers="$servers" roles="$roles" lineage="$(sql -c "SELECT count(*) FROM reengage.lineage")" due="$(sql -c "SELECT count(*) FROM reengage.due")" \
     mb="$(sql -c "SELECT pg_database_size('bench') / 1048576")"
   look_at_each
+}
+
+# As the worker does when it is woken, fenced or not: what was counted is many numbers.
+add_up() {
+  local until=$((SECONDS + 300))
+  while [ "$(sql -c "SELECT count(*) FROM reengage.tally_changes")" != 0 ]; do
+    [ "$SECONDS" -lt $until ] || fail "the worker does not add up what is counted"
+    sql -c "SELECT reengage.nudge('conversation-0', 'x', campaign => 'campaign 0', due_at => now() + interval '1 day')" >/dev/null
+    sleep 1
+  done
+  sql -c "VACUUM (ANALYZE) reengage.tallies" -c "VACUUM (ANALYZE) reengage.tally_changes"
 }
 
 # Each look of views.sql: twice, of which the second counts; the first found its pages on disk.

@@ -1,5 +1,6 @@
--- N nudges of two roles and 50 campaigns: a third is due, of which every tenth later;
--- two thirds have an outcome.  The other rows of lineage, 4 N / 3, are conversations
+-- N nudges of some campaigns, at some servers, of some roles, each of which asks at as
+-- many servers as come to it: a third is due, of which every tenth later; two thirds
+-- have an outcome.  The other rows of lineage, 4 N / 3, are conversations
 -- that an import told of.
 SET session_replication_role = replica;
 
@@ -11,9 +12,11 @@ FROM pg_index i WHERE i.indrelid IN ('reengage.nudges'::regclass, 'reengage.due'
 SELECT format('DROP INDEX %s', name) FROM indexes \gexec
 
 INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message, campaign, due_at, requested_by, requested_at)
-SELECT reengage.uuid_v7(), 'api', 'conversation-' || n, 'Are you still there?', 'campaign ' || n % 50,
+SELECT reengage.uuid_v7(), CASE n % :servers WHEN 0 THEN 'api' ELSE 'api ' || n % :servers END, 'conversation-' || n,
+	'Are you still there?', 'campaign ' || n % :campaigns,
 	now() + CASE WHEN n % 3 > 0 THEN -interval '1 hour' WHEN n % 30 = 0 THEN interval '1 day' ELSE -interval '1 s' END,
-	CASE n % 10 WHEN 0 THEN 'reengage_operator' ELSE current_user END, now() - (:n - n) * interval '10 ms'
+	CASE WHEN n % 10 > 0 THEN current_user WHEN :roles = 2 THEN 'reengage_operator' ELSE 'role ' || (n + n / :servers) % (:roles - 1) END,
+	now() - (:n - n) * interval '10 ms'
 FROM generate_series(1, :n) n;
 
 INSERT INTO reengage.due (nudge_id, due_at, priority, server, requested_by)
