@@ -21,7 +21,7 @@ my %kept = (
 	retention => [qw(nudges lineage changes import_runs import_rejects answers pruned_nudges)],
 	'its end' => [qw(due intents unresolved releases tally_changes)],
 	operators => [qw(policies pauses suppressions)],
-	bounded => [qw(server_state identity address_key lineage_epochs tallies)],
+	bounded => [qw(server_state identity address_key lineage_epochs tallies tally_totals)],
 	'a day' => [qw(lineage_manifest pruned_days)],
 	'on purpose' => [qw(erasures past_sessions)],
 );
