@@ -253,7 +253,7 @@ COMMENT ON FUNCTION reengage_internal.due_since() IS
 
 CREATE FUNCTION reengage_internal.prune_rest(keep interval, at_most integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
--- the tables are small, but for the last, which has an index of days
+-- imports are few; of the others what is old is found by its id or day
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
@@ -265,14 +265,16 @@ DECLARE
 BEGIN
 	PERFORM reengage_internal.lock('retention', VARIADIC '{}');
 	DELETE FROM reengage.changes c WHERE c.ctid = ANY (ARRAY(
-		SELECT o.ctid FROM reengage.changes o WHERE o.changed_at < before LIMIT at_most));
+		SELECT o.ctid FROM reengage.changes o
+		WHERE o.change_id < reengage.first_id(before) AND o.changed_at < before LIMIT at_most));
 	GET DIAGNOSTICS deleted = ROW_COUNT;
 	gone := gone + deleted;
 	-- an answer says something of who was asked before it
-	IF EXISTS (SELECT FROM reengage.answers a WHERE a.answered_at < before) THEN
+	IF EXISTS (SELECT FROM reengage.answers a WHERE a.answer_id < reengage.first_id(before) AND a.answered_at < before) THEN
 		before_due := least(before, reengage_internal.due_since());
 		DELETE FROM reengage.answers a WHERE a.ctid = ANY (ARRAY(
-			SELECT o.ctid FROM reengage.answers o WHERE o.answered_at < before_due LIMIT at_most));
+			SELECT o.ctid FROM reengage.answers o
+			WHERE o.answer_id < reengage.first_id(before_due) AND o.answered_at < before_due LIMIT at_most));
 		GET DIAGNOSTICS deleted = ROW_COUNT;
 		gone := gone + deleted;
 	END IF;

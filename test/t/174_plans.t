@@ -207,6 +207,7 @@ sub grow
 		INSERT INTO reengage.pruned_nudges (nudge_id, day) SELECT md5(n::text)::uuid, now() FROM generate_series(1, $many) n;
 		INSERT INTO reengage.suppressions (server, channel, address_hash, label) SELECT 'genesys', 'sms', md5(n::text), 'x' FROM generate_series(1, $many) n;
 		INSERT INTO reengage.suppressions (server, channel, root_conversation_id, label) SELECT 'genesys', NULL, 'old-' || n, 'x' FROM generate_series(1, $many) n;
+		INSERT INTO reengage.changes (table_name, new) SELECT 'suppressions', '{}' FROM generate_series(1, $many) n;
 		INSERT INTO reengage.answers (address_hash, answered_at) SELECT md5(n::text), now() FROM generate_series(1, $many) n;
 		INSERT INTO reengage.answers (root_conversation_id, server, answered_at) SELECT 'old-' || n, 'genesys', now() FROM generate_series(1, $many) n;
 		INSERT INTO reengage.unresolved (nudge_id, server, step, conversation_id, address_hash, since)

@@ -166,7 +166,8 @@ age(80);
 nudge($node, 'live-lately');
 wait_until_ended($node, where => q(n.conversation_id = 'live-lately'));
 age(2);
-sql(q{INSERT INTO reengage.changes (table_name, changed_at, old) VALUES ('policies', now() - interval '80 days', '{}')});
+sql(q{INSERT INTO reengage.changes (change_id, table_name, changed_at, old)
+	VALUES (reengage.first_id(now() - interval '80 days'), 'policies', now() - interval '80 days', '{}')});
 my $kept = known('live-new');
 sql(q{ALTER SYSTEM SET reengage.retention = '40d'});
 $node->reload;

@@ -38,7 +38,8 @@ like($section, qr/`$_`/, "the documents say who does of $_") for @tables;
 sub answered
 {
 	my ($conversation, $days) = @_;
-	return sql(qq{SELECT reengage.record_answer(conversation_id => '$conversation', at => now() - interval '$days days')});
+	return sql(qq{SELECT reengage.record_answer(conversation_id => '$conversation', at => now() - interval '$days days');
+		UPDATE reengage.answers SET answer_id = reengage.first_id(answered_at) WHERE root_conversation_id = '$conversation'});
 }
 sub answers { return sql(q{SELECT string_agg(root_conversation_id, ' ' ORDER BY 1) FROM reengage.answers}); }
 sub prune { return sql(q{CALL reengage.prune('30 days')}); }
