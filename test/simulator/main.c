@@ -271,12 +271,13 @@ main(int argc, char *argv[])
 	port = server_start(settings.port);
 	if (port == 0)
 		return EXIT_FAILURE;
+	/* who waits for the file finds what is said here */
+	printf("listening on http://127.0.0.1:%u\n", port);
+	fflush(stdout);
 	if (settings.tls_port_file != NULL)
 		write_port_file(settings.tls_port_file, server_tls_port());
 	if (settings.port_file != NULL)
 		write_port_file(settings.port_file, port);
-	printf("listening on http://127.0.0.1:%u\n", port);
-	fflush(stdout);
 
 	server_run(stop_descriptor);
 	server_stop();
