@@ -53,7 +53,8 @@ look() { # statement
       die "one of two\n" unless @plans == 2;
       my ($first, $again) = map { $_->[0] } @plans;
       printf "ms=%.2f\tfirst_ms=%.1f\tbuffers=%d", $again->{"Execution Time"}, $first->{"Execution Time"},
-        $again->{Plan}{"Shared Hit Blocks"} + $again->{Plan}{"Shared Read Blocks"}' 2>/dev/null ||
+        $again->{Plan}{"Shared Hit Blocks"} + $again->{Plan}{"Shared Read Blocks"};
+      printf "\tof_it_jit_ms=%.0f", $again->{JIT}{Timing}{Total} if $again->{JIT}' 2>/dev/null ||
     if grep -q 'statement timeout' "$stage/complaint"; then
       echo "ms=> $((1000 * ${VIEW_SECONDS:-60}))"
     else

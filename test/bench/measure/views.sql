@@ -55,7 +55,7 @@ SELECT outcome, count(*) FROM reengage.lineage WHERE lineage_id >= reengage.firs
 -- lineage_settled: the next 1000 for a reader
 SELECT * FROM reengage.lineage_settled WHERE (xact_id, lineage_id) > (1000, '00000000-0000-0000-0000-000000000000') ORDER BY xact_id, lineage_id LIMIT 1000;
 -- lineage_settled: what is new for a reader
-SELECT * FROM reengage.lineage_settled WHERE xact_id > (SELECT max(xact_id) - 10 FROM reengage.lineage) ORDER BY xact_id, lineage_id;
+SELECT * FROM reengage.lineage_settled WHERE xact_id > :n / 100 - 8 ORDER BY xact_id, lineage_id;
 -- in_doubt
 SELECT * FROM reengage.in_doubt;
 -- preview()
