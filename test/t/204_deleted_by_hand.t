@@ -158,6 +158,33 @@ $session->quit;
 settled();
 is($simulator->verbs('id=live-kept') =~ s/check //gr, 'notify', 'nor again by the session that has made it');
 
+# an id of an earlier transaction of the same statement, which others have asked for
+$node->safe_psql('postgres', q{CREATE TABLE told (id uuid)});
+my $holding = $node->background_psql('postgres');
+$holding->query_safe('SELECT pg_advisory_lock(204)');
+my $telling = $node->background_psql('postgres', on_error_stop => 0);
+$telling->query_until(qr/begun/, q{\echo begun
+DO $$
+DECLARE
+	id uuid := reengage.uuid_v7();
+BEGIN
+	INSERT INTO told VALUES (id);
+	COMMIT;
+	PERFORM pg_advisory_xact_lock(204);
+	INSERT INTO reengage.nudges (nudge_id, conversation_id, message) VALUES (id, 'live-told', 'again');
+END $$;
+}) or die 'no session began';
+push @sent, 'live-told';
+wait_for(sub { sql('SELECT count(*) FROM told') }, 'an id is told');
+sql(q{INSERT INTO reengage.nudges (nudge_id, conversation_id, message) SELECT id, 'live-told', 'x' FROM told});
+wait_until_ended($node, where => q(n.conversation_id = 'live-told'));
+my $told = effects();
+sql("$replica DELETE FROM reengage.nudges WHERE conversation_id = 'live-told'");
+$holding->quit;
+$telling->quit;
+wait_until_ended($node);
+is(effects(), $told, 'an id that was made before a COMMIT of the statement is looked for');
+
 # which costs nothing where the id is made for the row: most INSERTs look for none
 sub looks
 {

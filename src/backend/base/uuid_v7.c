@@ -26,9 +26,11 @@ PG_FUNCTION_INFO_V1(reengage_id_tells);
 /* As a TimestampTz. */
 #define UNIX_EPOCH (-(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
-/* The last one that SQL was given, and when the statement began; 0: somebody has asked for it. */
+/* The last one that SQL was given, for which statement and transaction, of which a procedure has several. */
 static pg_uuid_t last_made;
-static TimestampTz made_for;
+static bool is_untaken;
+static TimestampTz made_in_statement;
+static TimestampTz made_in_transaction;
 
 /*
  * Nanoseconds since 1970 that never repeat or go back within a session.  The
@@ -87,10 +89,11 @@ uuid_v7_generate(pg_uuid_t *uuid)
 bool
 uuid_v7_take_made(const pg_uuid_t *uuid)
 {
-	if (made_for != GetCurrentStatementStartTimestamp() || memcmp(uuid, &last_made, sizeof(last_made)) != 0)
-		return false;
-	made_for = 0;
-	return true;
+	bool		is_last = is_untaken && made_in_statement == GetCurrentStatementStartTimestamp() &&
+		made_in_transaction == GetCurrentTransactionStartTimestamp() && memcmp(uuid, &last_made, sizeof(last_made)) == 0;
+
+	is_untaken = is_untaken && !is_last;
+	return is_last;
 }
 
 Datum
@@ -100,7 +103,9 @@ reengage_uuid_v7(PG_FUNCTION_ARGS)
 
 	uuid_v7_generate(uuid);
 	last_made = *uuid;
-	made_for = GetCurrentStatementStartTimestamp();
+	is_untaken = true;
+	made_in_statement = GetCurrentStatementStartTimestamp();
+	made_in_transaction = GetCurrentTransactionStartTimestamp();
 	PG_RETURN_UUID_P(uuid);
 }
 
