@@ -153,5 +153,19 @@ for my $publication (qw(everything schema one))
 		qr/^failed: carries reengage.address_key/, "replication_check() fails the publication $publication");
 }
 
+# ---- nulls where nobody expects them --------------------------------------------------------
+
+# Readers may call some of what views are made of: an error may come, but no crash of everybody's.
+my @calls = split /\n/, $node->safe_psql('postgres', q{
+	SELECT format('SELECT %s(%s)', p.oid::regproc, (SELECT string_agg('NULL::' || format_type(t, NULL), ', ' ORDER BY n) FROM unnest(p.proargtypes) WITH ORDINALITY a (t, n)))
+	FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+	WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace) AND l.lanname = 'c'
+	  AND NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype AND p.pronargs > 0});
+cmp_ok(scalar @calls, '>', 3, 'functions that take a null: ' . @calls);
+for my $role (qw(reengage_reader reengage_operator reengage_application reengage_worker))
+{
+	isnt($node->psql('postgres', "SET ROLE $role; $_"), 2, "$role: $_") for @calls;
+}
+
 $node->stop('fast');
 done_testing();

@@ -43,6 +43,7 @@ typedef struct Known
 	MemoryContext context;
 	HTAB	   *servers;
 	int64		looks_left;
+	text	   *asker;			/* NULL: whoever looks may see those of all */
 	pg_uuid_t  *calling;		/* nudges that are on the wire, sorted */
 	int			ncalling;
 } Known;
@@ -77,7 +78,7 @@ note_calling(Known *known, ArrayType *calling)
 }
 
 static Known *
-begin_knowing(MemoryContext context, ArrayType *calling)
+begin_knowing(MemoryContext context, const text *asker, ArrayType *calling)
 {
 	HASHCTL		control = {.keysize = NAMEDATALEN, .entrysize = sizeof(KnownServer), .hcxt = context};
 	MemoryContext before = MemoryContextSwitchTo(context);
@@ -85,9 +86,19 @@ begin_knowing(MemoryContext context, ArrayType *calling)
 
 	*known = (Known) {.context = context, .looks_left = LOOKS_MOST};
 	known->servers = hash_create("reengage servers", 16, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	if (asker != NULL)
+		known->asker = DatumGetTextPCopy(PointerGetDatum(asker));
 	note_calling(known, calling);
 	MemoryContextSwitchTo(before);
 	return known;
+}
+
+static bool
+is_of_asker(const Known *known, text *asker)
+{
+	if (known->asker == NULL || asker == NULL)
+		return known->asker == asker;
+	return compare_texts(&known->asker, &asker) == 0;
 }
 
 /* Those of a server that are the asker's, or all (NULL). */
@@ -207,9 +218,8 @@ count_of_campaign(const KnownServer *server, text *campaign)
 Datum
 reengage_due_now(PG_FUNCTION_ARGS)
 {
-	text	   *name = PG_GETARG_TEXT_PP(0);
+	text	   *name;
 	text	   *campaign = PG_ARGISNULL(1) ? cstring_to_text("") : PG_GETARG_TEXT_PP(1);
-	int64		due = PG_GETARG_INT64(2);
 	text	   *asker = PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3);
 	Known	   *known = fcinfo->flinfo->fn_extra;
 	KnownServer *server;
@@ -217,8 +227,11 @@ reengage_due_now(PG_FUNCTION_ARGS)
 	bool		found;
 	int64		nudges;
 
-	if (known == NULL)
-		fcinfo->flinfo->fn_extra = known = begin_knowing(fcinfo->flinfo->fn_mcxt, PG_GETARG_ARRAYTYPE_P(4));
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(2) || PG_ARGISNULL(4))
+		PG_RETURN_NULL();
+	name = PG_GETARG_TEXT_PP(0);
+	if (known == NULL || !is_of_asker(known, asker))
+		fcinfo->flinfo->fn_extra = known = begin_knowing(fcinfo->flinfo->fn_mcxt, asker, PG_GETARG_ARRAYTYPE_P(4));
 	text_to_cstring_buffer(name, key, sizeof(key));
 	server = hash_search(known->servers, key, HASH_ENTER, &found);
 	if (!found)
@@ -226,5 +239,5 @@ reengage_due_now(PG_FUNCTION_ARGS)
 	if (!server->is_known)
 		PG_RETURN_NULL();
 	nudges = count_of_campaign(server, campaign);
-	PG_RETURN_INT64(server->has_come ? nudges : due - nudges);
+	PG_RETURN_INT64(server->has_come ? nudges : PG_GETARG_INT64(2) - nudges);
 }

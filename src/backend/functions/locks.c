@@ -186,10 +186,12 @@ is_being_recorded(FunctionCallInfo fcinfo, int root, int customer)
 Datum
 reengage_locked_by(PG_FUNCTION_ARGS)
 {
-	TransactionId locker = DatumGetTransactionId(PG_GETARG_DATUM(0));
+	TransactionId locker = PG_ARGISNULL(0) ? InvalidTransactionId : DatumGetTransactionId(PG_GETARG_DATUM(0));
 	const char *server = text_argument(fcinfo, 2);
 	const char *campaign = text_argument(fcinfo, 4);
 
+	if (PG_ARGISNULL(1))
+		PG_RETURN_NULL();
 	if (is_held(LOCK_NUDGE, lock_of_nudge(PG_GETARG_UUID_P(1)), ExclusiveLock) ||
 		is_held(LOCK_CAMPAIGN, lock_of_campaign(server, campaign), ShareLock) ||
 		is_held(LOCK_PART, lock_of_part(server, text_argument(fcinfo, 3), campaign), ShareLock))
