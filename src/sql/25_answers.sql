@@ -14,10 +14,13 @@ CREATE TABLE reengage.answers (
 	CONSTRAINT answers_subject_check CHECK (CASE
 		WHEN address_hash IS NULL THEN root_conversation_id IS NOT NULL AND server IS NOT NULL
 		ELSE root_conversation_id IS NULL AND server IS NULL END)
+) WITH (
+	-- a customer's row is written again with each answer
+	fillfactor = 80
 );
 COMMENT ON TABLE reengage.answers IS
 	'who has answered, as far as applications said so: one row for each customer or thread, with the newest answer; kept by record_answer()';
-COMMENT ON COLUMN reengage.answers.answer_id IS 'identity of the newest answer, ordered by when it was recorded';
+COMMENT ON COLUMN reengage.answers.answer_id IS 'identity of the row';
 COMMENT ON COLUMN reengage.answers.server IS 'the foreign server of the thread; null: a customer, at any server';
 COMMENT ON COLUMN reengage.answers.address_hash IS 'the customer, as in lineage.address_hash';
 COMMENT ON COLUMN reengage.answers.root_conversation_id IS 'or the first conversation of a thread';
@@ -56,7 +59,7 @@ BEGIN
 		INSERT INTO reengage.answers AS a (address_hash, root_conversation_id, server, answered_at)
 		VALUES (subject.address_hash, subject.root_conversation_id, of_server, wrote_at)
 		ON CONFLICT ON CONSTRAINT answers_subject DO UPDATE
-		SET answer_id = EXCLUDED.answer_id, answered_at = EXCLUDED.answered_at, recorded_by = EXCLUDED.recorded_by, recorded_at = EXCLUDED.recorded_at
+		SET answered_at = EXCLUDED.answered_at, recorded_by = EXCLUDED.recorded_by, recorded_at = EXCLUDED.recorded_at
 		WHERE EXCLUDED.answered_at > a.answered_at;
 		PERFORM reengage_internal.unlock('thread', subject.of_server, subject.root_conversation_id);
 		PERFORM reengage_internal.unlock('customer', subject.address_hash);

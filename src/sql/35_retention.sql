@@ -217,6 +217,8 @@ DECLARE
 	of_day date;
 BEGIN
 	PERFORM reengage_internal.lock('retention', VARIADIC '{}');
+	-- -infinity is of no day
+	since := greatest(since, '0001-01-01 00:00+00');
 	of_day := (reengage_internal.recorded_after(since, before) AT TIME ZONE 'UTC')::date;
 	IF of_day IS NULL THEN
 		RETURN;
@@ -239,18 +241,6 @@ COMMENT ON FUNCTION reengage_internal.prune_part(interval, timestamptz, integer)
 GRANT EXECUTE ON FUNCTION reengage_internal.prune_part(interval, timestamptz, integer) TO reengage_operator, reengage_worker;
 
 -- What is beside them: who changed what, imports, and ids that nobody will ask for again.
--- Of many that are due it is not looked up: then answers wait.
-CREATE FUNCTION reengage_internal.due_since() RETURNS timestamptz
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-AS $$
-	SELECT CASE WHEN count(*) > 10000 THEN '-infinity' ELSE coalesce(min(d.since), 'infinity') END
-	FROM (SELECT (SELECT coalesce(n.answered_since, n.requested_at) FROM reengage.nudges n WHERE n.nudge_id = d.nudge_id) AS since
-		  FROM reengage.due d LIMIT 10001) d
-$$;
-COMMENT ON FUNCTION reengage_internal.due_since() IS
-	'since when an answer counts for any nudge that is due; -infinity: more than 10000 are, infinity: none is';
-
 CREATE FUNCTION reengage_internal.prune_rest(keep interval, at_most integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- imports are few; of the others what is old is found by its id or day
@@ -259,7 +249,6 @@ AS $$
 DECLARE
 	before timestamptz := reengage_internal.kept_since(keep);
 	ids_before date := ((now() - nullif(reengage_internal.tombstone_retention(), interval '0')) AT TIME ZONE 'UTC')::date;
-	before_due timestamptz;
 	deleted bigint;
 	gone bigint := 0;
 BEGIN
@@ -269,15 +258,6 @@ BEGIN
 		WHERE o.change_id < reengage.first_id(before) AND o.changed_at < before LIMIT at_most));
 	GET DIAGNOSTICS deleted = ROW_COUNT;
 	gone := gone + deleted;
-	-- an answer says something of who was asked before it
-	IF EXISTS (SELECT FROM reengage.answers a WHERE a.answer_id < reengage.first_id(before) AND a.answered_at < before) THEN
-		before_due := least(before, reengage_internal.due_since());
-		DELETE FROM reengage.answers a WHERE a.ctid = ANY (ARRAY(
-			SELECT o.ctid FROM reengage.answers o
-			WHERE o.answer_id < reengage.first_id(before_due) AND o.answered_at < before_due LIMIT at_most));
-		GET DIAGNOSTICS deleted = ROW_COUNT;
-		gone := gone + deleted;
-	END IF;
 	DELETE FROM reengage.import_rejects r WHERE r.ctid = ANY (ARRAY(
 		SELECT o.ctid FROM reengage.import_runs i CROSS JOIN LATERAL (
 			SELECT o.ctid FROM reengage.import_rejects o WHERE o.import_id = i.import_id OFFSET 0) o
@@ -295,7 +275,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.prune_rest(interval, integer) IS
-	'deletes old rows of changes, answers, import_runs and import_rejects, and ids of pruned nudges that have been kept long enough, at most so many of each; returns how many';
+	'deletes old rows of changes, import_runs and import_rejects, and ids of pruned nudges that have been kept long enough, at most so many of each; returns how many';
 GRANT EXECUTE ON FUNCTION reengage_internal.prune_rest(interval, integer) TO reengage_operator, reengage_worker;
 
 CREATE PROCEDURE reengage.prune(keep interval DEFAULT NULL, max_nudges bigint DEFAULT NULL,
@@ -348,5 +328,5 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE reengage.prune(interval, bigint, bigint, bigint, bigint) IS
-	'lets go of nudges that ended longer ago than keep (null: reengage.retention), with their lineage, by whole days, the oldest first, at most so many; what is due, in doubt, or counted by a policy stays, and so do the ids of nudges and how threads went on; also of old rows of changes, answers and imports; commits as it goes and may be cancelled';
+	'lets go of nudges that ended longer ago than keep (null: reengage.retention), with their lineage, by whole days, the oldest first, at most so many; what is due, in doubt, or counted by a policy stays, and so do the ids of nudges and how threads went on; also of old rows of changes and imports; commits as it goes and may be cancelled';
 GRANT EXECUTE ON PROCEDURE reengage.prune(interval, bigint, bigint, bigint, bigint) TO reengage_operator;
