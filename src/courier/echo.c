@@ -258,8 +258,8 @@ note_windows_told(const Unescaped *reading, void *argument)
 /* --- what was told ---------------------------------------------------------------------- */
 
 /*
- * Ids are full of digits that are the same by chance as those of an error's code,
- * so only runs are compared.  What has a letter that was never said is no run of
+ * Ids and tokens are full of digits that are the same by chance as those of an
+ * error's code, so only runs are compared.  What has a letter that was never said is no run of
  * what was: most of what was told is passed over without a look into the table.
  */
 typedef struct Runs
@@ -346,6 +346,13 @@ note_all_told(const Told *told, Table *table)
 		}
 		if (id != NULL && id[0] != '\0')
 			note_runs_told(id, table);
+	}
+	for (int i = 0; i < TOLD_SECRETS_MAX; i++)
+	{
+		if (told->secrets[i] == NULL || told->secrets[i][0] == '\0')
+			continue;
+		note_runs_told(told->secrets[i], table);
+		note_base64_told(told->secrets[i], table);
 	}
 }
 

@@ -17,12 +17,14 @@
 #define SAID_MAX 1200
 
 #define TOLD_MAX 12
+#define TOLD_SECRETS_MAX 3
 
 /* What an API was told by a call; NULL and empty entries are ignored. */
 typedef struct Told
 {
 	const char *texts[TOLD_MAX];
 	const char *ids[TOLD_MAX];	/* of which only runs of six are looked for */
+	const char *secrets[TOLD_SECRETS_MAX];	/* likewise, also in base64 */
 	bool		only_runs;		/* of the texts, too */
 } Told;
 

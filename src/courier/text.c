@@ -50,9 +50,7 @@ mark_told(const char *from, size_t length, const Secrets *secrets, bool is_id, b
 	Told		told = secrets->told;
 
 	told.only_runs = is_id;
-	/* they have no place of their own there, as only some calls carry them */
-	for (int i = 0; i < SECRET_COUNT; i++)
-		told.texts[TOLD_MAX - SECRET_COUNT + i] = secrets->words[i];
+	memcpy(told.secrets, secrets->words, sizeof(told.secrets));
 	echo_mark(from, length, &told, marks);
 }
 

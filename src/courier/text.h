@@ -14,13 +14,13 @@
 
 #include "echo.h"
 
-#define SECRET_COUNT 3
+#define SECRET_COUNT TOLD_SECRETS_MAX
 
 /* What must not be repeated: NULL and empty entries are ignored. */
 typedef struct Secrets
 {
 	const char *words[SECRET_COUNT];
-	Told		told;			/* its last SECRET_COUNT texts stay free */
+	Told		told;			/* without them */
 } Secrets;
 
 /*

@@ -12,7 +12,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const Secrets request = {
-	.words = {"kT9-secret/Zz01", "aWQ6a1Q5LXNlY3JldC9aejAx", "eyJhbGciOi.J9-x_7Q"},
+	.words = {"kT9-secret/Zz01", "aWQ6a1Q5LXNlY3JldC9aejAx", "eyJhbGciOi.J9-x_7Q.1009"},
 	.told = {
 		.texts = {
 			"Hi Ann, the conversation about your order 4711 was closed.\nM\xc3\xbcller & Sons <b>50%</b>",
