@@ -1,0 +1,3 @@
+--
+-- Manifest and digest: the proof that all of lineage has arrived elsewhere.
+--
