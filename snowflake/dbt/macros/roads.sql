@@ -1,0 +1,81 @@
+{#- The roads: what each names its own columns, and how it spells ours.  loaded_at is
+    when a row came (models/staging/sources.yml says the same for its freshness), is_deleted
+    whether it is marked as deleted in the source.
+
+    plain    each column by its name
+    cast     as types of PostgreSQL
+    quoted   by its name in lower case
+    parsed   jsonb is text
+    typed    jsonb and times are text
+    member   a member of RECORD_CONTENT -#}
+{% macro roads() %}
+{%- set millis = reengage.json_member('RECORD_CONTENT', '__source_ts_ms', 'bigint') -%}
+{%- set deleted = reengage.json_member('RECORD_CONTENT', '__deleted', 'text') -%}
+{%- set openflow = {'loaded_at': '_SNOWFLAKE_UPDATED_AT', 'is_deleted': 'COALESCE(_SNOWFLAKE_DELETED, FALSE)'} -%}
+{{ return({
+  'openflow': dict(openflow, spelled='plain'),
+  'openflow_case_sensitive': dict(openflow, spelled='quoted'),
+  'airbyte': {'loaded_at': '_AIRBYTE_EXTRACTED_AT', 'is_deleted': '_AB_CDC_DELETED_AT IS NOT NULL', 'spelled': 'parsed'},
+  'fivetran': {'loaded_at': '_FIVETRAN_SYNCED', 'is_deleted': 'COALESCE(_FIVETRAN_DELETED, FALSE)', 'spelled': 'plain'},
+  'peerdb': {'loaded_at': '_PEERDB_SYNCED_AT', 'is_deleted': 'COALESCE(_PEERDB_IS_DELETED, FALSE)', 'spelled': 'plain'},
+  'kafka': {'loaded_at': reengage.time_of_milliseconds(millis), 'is_deleted': 'COALESCE(' ~ deleted ~ " = 'true', FALSE)",
+            'spelled': 'member'},
+  'kafka_columns': {'loaded_at': reengage.time_of_milliseconds('__SOURCE_TS_MS'),
+                    'is_deleted': "COALESCE(__DELETED = 'true', FALSE)", 'spelled': 'typed'},
+  'copy': {'loaded_at': 'LOADED_AT', 'is_deleted': 'FALSE', 'spelled': 'plain'},
+  'postgres': {'loaded_at': {'lineage': 'RECORDED_AT', 'lineage_manifest': 'AS_OF'}, 'is_deleted': 'FALSE', 'spelled': 'cast'}
+}) }}
+{% endmacro %}
+
+{% macro road_named(name) %}
+{%- set roads = reengage.roads() -%}
+{%- if name not in roads -%}
+  {%- do exceptions.raise_compiler_error('reengage_road: ' ~ name ~ ' is none of ' ~ (roads | join(', '))) -%}
+{%- endif -%}
+{{ return(roads[name]) }}
+{% endmacro %}
+
+{#- A column as a road spells it. -#}
+{% macro spelled(name, type, how) %}
+{%- set NAME = name | upper -%}
+{%- if how == 'quoted' -%}
+  {{ return('"' ~ name ~ '" AS ' ~ NAME) }}
+{%- elif how == 'member' -%}
+  {%- set text = reengage.json_member('RECORD_CONTENT', name, 'text') -%}
+  {%- set value = reengage.json_of(text) if type == 'jsonb' else reengage.json_member('RECORD_CONTENT', name, type) -%}
+  {{ return(value ~ ' AS ' ~ NAME) }}
+{%- elif type == 'jsonb' and how in ('parsed', 'typed') -%}
+  {{ return(reengage.json_of(NAME) ~ ' AS ' ~ NAME) }}
+{%- elif how == 'cast' or type == 'timestamptz' and how == 'typed' -%}
+  {{ return(NAME ~ '::' ~ reengage.sql_type(type) ~ ' AS ' ~ NAME) }}
+{%- endif -%}
+{{ return(NAME) }}
+{% endmacro %}
+
+{#- The table that a road fills; of a node that has a schema of its own, there. -#}
+{% macro landed_table(table, how, schema) %}
+{%- set relation = source('reengage', table) -%}
+{%- if schema -%}{%- set relation = relation.incorporate(path={'schema': schema}) -%}{%- endif -%}
+{%- if how == 'quoted' -%}{%- set relation = relation.quote(schema=true, identifier=true) -%}{%- endif -%}
+{{ return(relation) }}
+{% endmacro %}
+
+{#- The rows of a table as a road delivers them, of all nodes. -#}
+{% macro landed(table, road_name) %}
+{%- set road = reengage.road_named(road_name) -%}
+{%- set how = road['spelled'] -%}
+{%- set loaded_at = road['loaded_at'] if road['loaded_at'] is string else road['loaded_at'][table] -%}
+{%- set items = [] -%}
+{%- for name, type in reengage.columns_of(table) -%}{%- do items.append(reengage.spelled(name, type, how)) -%}{%- endfor -%}
+{%- set listed = reengage.one_a_line(items) if how in ('quoted', 'member') else reengage.lines_of(items) -%}
+{%- for node, schema in var('reengage_nodes').items() -%}
+SELECT '{{ node }}' AS NODE,
+       {{ loaded_at }} AS LOADED_AT,
+       {{ road['is_deleted'] }} AS IS_DELETED,
+       {{ listed }}
+FROM {{ reengage.landed_table(table, how, schema) }}
+{%- if not loop.last %}
+UNION ALL
+{% endif -%}
+{%- endfor -%}
+{% endmacro %}

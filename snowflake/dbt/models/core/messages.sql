@@ -1,0 +1,8 @@
+{%- if var('reengage_messages') %}
+SELECT SERVER, MESSAGE_ID, CONVERSATION_ID, DIRECTION, SENT_AT, BODY
+FROM {{ ref(var('reengage_messages')) }}
+{%- else %}
+SELECT SERVER, LINEAGE_ID AS MESSAGE_ID, CONVERSATION_ID, OUTCOME AS DIRECTION, OCCURRED_AT AS SENT_AT, REASON AS BODY
+FROM {{ ref('lineage') }}
+WHERE FALSE
+{%- endif %}

@@ -1,0 +1,21 @@
+{{ config(materialized=var('reengage_threads_as'), target_lag=var('reengage_threads_lag'),
+          snowflake_warehouse=target.get('warehouse'), refresh_mode='INCREMENTAL') }}
+-- One row for each customer story, which Snowflake can keep up to date
+-- incrementally: root and generation are stored in each row of lineage, so this needs
+-- no recursion.
+--
+-- The newest of a group is the greatest text: generation with leading zeros, then
+-- lineage_id, which is ordered by time (UUID version 7).  No id contains a "|".
+SELECT SERVER, ROOT_CONVERSATION_ID,
+       SPLIT_PART(MAX(LPAD(GENERATION::VARCHAR, 10, '0') || '|' || LINEAGE_ID || '|' || CONVERSATION_ID), '|', 3)
+         AS TIP_CONVERSATION_ID,
+       MAX(GENERATION) AS GENERATIONS,
+       COUNT_IF(NUDGE_ID IS NOT NULL AND RESOLVES IS NULL) AS NUDGES,
+       COUNT_IF(OUTCOME IN ({{ reengage.sent_outcomes() }})) AS NUDGES_SENT,
+       SPLIT_PART(MAX(LINEAGE_ID || '|' || OUTCOME), '|', 2) AS LAST_OUTCOME,
+       SUM(API_CALLS) AS API_CALLS,
+       SUM(API_CALLS_SAVED) AS API_CALLS_SAVED,
+       MIN(OCCURRED_AT) AS FIRST_AT,
+       MAX(OCCURRED_AT) AS LAST_AT
+FROM {{ ref('lineage') }}
+GROUP BY SERVER, ROOT_CONVERSATION_ID

@@ -1,0 +1,9 @@
+SELECT {{ reengage.day_of('N.ENDED_AT') }} AS DAY, N.SERVER, N.CAMPAIGN,
+       COUNT(*) AS ASKED,
+       COUNT(N.CHECKED_AT) AS LOOKED_AT,
+       COUNT_IF(N.IS_SENT) AS SENT,
+       COUNT_IF(N.IS_SENT AND N.STEP = 'create') AS SENT_AS_NEW_SESSION,
+       COUNT_IF(N.IS_SENT AND A.ANSWERED_AT IS NOT NULL) AS ANSWERED
+FROM {{ ref('nudges') }} N
+LEFT JOIN {{ ref('answers') }} A ON A.NUDGE_ID = N.NUDGE_ID
+GROUP BY {{ reengage.day_of('N.ENDED_AT') }}, N.SERVER, N.CAMPAIGN

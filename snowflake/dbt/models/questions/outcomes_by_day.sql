@@ -1,0 +1,5 @@
+SELECT {{ reengage.day_of('ENDED_AT') }} AS DAY, SERVER, CAMPAIGN, OUTCOME,
+       COUNT(*) AS NUDGES,
+       COUNT(DISTINCT ADDRESS_HASH) AS CUSTOMERS
+FROM {{ ref('nudges') }}
+GROUP BY {{ reengage.day_of('ENDED_AT') }}, SERVER, CAMPAIGN, OUTCOME

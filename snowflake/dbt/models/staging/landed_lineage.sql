@@ -1,0 +1,1 @@
+{{ reengage.landed('lineage', var('reengage_road')) }}

@@ -1,0 +1,1 @@
+{{ reengage.landed('lineage_manifest', var('reengage_road')) }}
