@@ -21,9 +21,9 @@ WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnames
 
 -- functions are not led astray by a search path; a procedure that commits
 -- cannot carry one, so it pins its own in each transaction, and a function in C
--- that runs no SQL needs none
+-- that runs no SQL needs none, nor one whose body was parsed when it was made
 SELECT p.oid::regprocedure FROM pg_proc p
-WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace)
+WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_internal'::regnamespace) AND p.prosqlbody IS NULL
   AND NOT coalesce(p.proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp']
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 
