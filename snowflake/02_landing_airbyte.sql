@@ -1,3 +1,5 @@
+-- Made from dbt/analyses/02_landing_airbyte.sql and the models that it names, by test/snowflake/generate.
+--
 -- The road: Airbyte, from its source Postgres to its destination Snowflake.  In the
 -- source, add the schema reengage: only public is offered by itself.  The column
 -- _AB_CDC_DELETED_AT comes with CDC; in the modes xmin and cursor put FALSE in

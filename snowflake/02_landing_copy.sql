@@ -1,3 +1,5 @@
+-- Made from dbt/analyses/02_landing_copy.sql and the models that it names, by test/snowflake/generate.
+--
 -- The road: files that psql unloads and PUT uploads, as README.md says.  Run the two
 -- COPY again whenever there are new files: Snowflake remembers for 64 days which
 -- files it has loaded, and what is loaded twice does no harm.

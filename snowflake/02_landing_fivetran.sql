@@ -1,3 +1,5 @@
+-- Made from dbt/analyses/02_landing_fivetran.sql and the models that it names, by test/snowflake/generate.
+--
 -- The road: Fivetran.  Its schema has the connector's name as a prefix: put it into
 -- both FROMs.
 

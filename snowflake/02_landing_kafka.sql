@@ -1,3 +1,5 @@
+-- Made from dbt/analyses/02_landing_kafka.sql and the models that it names, by test/snowflake/generate.
+--
 -- The road: Debezium, Kafka, and the Snowflake sink without schematization: two
 -- columns of type VARIANT.  In the connector, flatten the events:
 --

@@ -1,3 +1,5 @@
+-- Made from dbt/analyses/02_landing_kafka_columns.sql and the models that it names, by test/snowflake/generate.
+--
 -- The road: Debezium, Kafka, and the Snowflake sink with schematization: each
 -- field is a column.  Flatten the events as 02_landing_kafka.sql says.
 

@@ -1,3 +1,5 @@
+-- Made from dbt/analyses/02_landing_openflow.sql and the models that it names, by test/snowflake/generate.
+--
 -- The road: Openflow Connector for PostgreSQL, with the option that writes
 -- identifiers in upper case.  (Its default keeps their case:
 -- 02_landing_openflow_case_sensitive.sql.)

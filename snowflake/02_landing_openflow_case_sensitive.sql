@@ -1,3 +1,5 @@
+-- Made from dbt/analyses/02_landing_openflow_case_sensitive.sql and the models that it names, by test/snowflake/generate.
+--
 -- The road: Openflow Connector for PostgreSQL with its default, which keeps the
 -- case of PostgreSQL's names: what comes from there is quoted here, and nowhere
 -- else.  The connector's own columns are in upper case.

@@ -1,3 +1,5 @@
+-- Made from dbt/analyses/02_landing_peerdb.sql and the models that it names, by test/snowflake/generate.
+--
 -- The road: PeerDB, with soft deletes and the default names of its two columns.
 
 USE SCHEMA REENGAGE_BI.MODEL;

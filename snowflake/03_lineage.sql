@@ -1,3 +1,9 @@
+-- Made from dbt/analyses/03_lineage.sql and the models that it names, by test/snowflake/generate.
+--
+-- What happened, each row once, and the last word on each nudge.
+
+USE SCHEMA REENGAGE_BI.MODEL;
+
 -- What happened, once.  The roads deliver at least once and Snowflake enforces no
 -- primary key, so this QUALIFY is what removes duplicates.  Rows never change, so
 -- it does not matter which one of them stays.
@@ -7,9 +13,6 @@
 --
 -- Times are in UTC and without a zone, so that no day depends on the TIMEZONE of
 -- a session.
-
-USE SCHEMA REENGAGE_BI.MODEL;
-
 CREATE OR REPLACE VIEW LINEAGE
   COMMENT = 'what happened: the outcome of each nudge and the thread it belongs to; times in UTC'
 AS
@@ -21,7 +24,8 @@ SELECT LINEAGE_ID, NUDGE_ID, SERVER, OUTCOME, REASON, STEP, REQUESTED_CONVERSATI
        CONVERT_TIMEZONE('UTC', CHECKED_AT)::TIMESTAMP_NTZ AS CHECKED_AT,
        CONVERT_TIMEZONE('UTC', CALLED_AT)::TIMESTAMP_NTZ AS CALLED_AT,
        CONVERT_TIMEZONE('UTC', OCCURRED_AT)::TIMESTAMP_NTZ AS OCCURRED_AT,
-       CONVERT_TIMEZONE('UTC', RECORDED_AT)::TIMESTAMP_NTZ AS RECORDED_AT, RESOLVES, SCHEMA_VERSION, DETAIL, NODE
+       CONVERT_TIMEZONE('UTC', RECORDED_AT)::TIMESTAMP_NTZ AS RECORDED_AT, RESOLVES, SCHEMA_VERSION, DETAIL,
+       NODE, LOADED_AT
 FROM LANDED_LINEAGE
 QUALIFY ROW_NUMBER() OVER (PARTITION BY LINEAGE_ID ORDER BY LOADED_AT, NODE) = 1;
 

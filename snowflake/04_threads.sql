@@ -1,13 +1,17 @@
--- One row for each customer story, kept up to date incrementally: root and
--- generation are stored in each row of lineage, so this needs no recursion.
--- REFRESH_MODE = INCREMENTAL makes the creation fail rather than refresh
--- everything each time, should Snowflake not be able to.
+-- Made from dbt/analyses/04_threads.sql and the models that it names, by test/snowflake/generate.
 --
--- The newest of a group is the greatest text: generation with leading zeros, then
--- lineage_id, which is ordered by time (UUID version 7).  No id contains a "|".
+-- One row for each customer story, kept up to date incrementally.  REFRESH_MODE =
+-- INCREMENTAL makes the creation fail rather than refresh everything each time,
+-- should Snowflake not be able to.
 
 USE SCHEMA REENGAGE_BI.MODEL;
 
+-- One row for each customer story, which Snowflake can keep up to date
+-- incrementally: root and generation are stored in each row of lineage, so this needs
+-- no recursion.
+--
+-- The newest of a group is the greatest text: generation with leading zeros, then
+-- lineage_id, which is ordered by time (UUID version 7).  No id contains a "|".
 CREATE OR REPLACE DYNAMIC TABLE THREADS
   TARGET_LAG = '5 minutes'
   WAREHOUSE = REENGAGE_WH

@@ -1,3 +1,5 @@
+-- Made from dbt/analyses/05_story.sql and the models that it names, by test/snowflake/generate.
+--
 -- The customer's whole story: what was said, and what was done to go on.  MESSAGES
 -- is yours: load it from where you keep what was said, or drop it and make a view of
 -- the same name and columns.  Where two threads have joined, what follows

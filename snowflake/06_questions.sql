@@ -1,3 +1,5 @@
+-- Made from dbt/analyses/06_questions.sql and the models that it names, by test/snowflake/generate.
+--
 -- What the BI team asks.  Days are days in UTC.
 
 USE SCHEMA REENGAGE_BI.MODEL;
@@ -19,7 +21,7 @@ CREATE OR REPLACE VIEW ANSWERS
 AS
 WITH TOUCHES AS (
   SELECT NUDGE_ID, SERVER, CAMPAIGN, ROOT_CONVERSATION_ID, CONVERSATION_ID, GENERATION,
-         IFF(IS_SENT, 'sent', 'held_out') AS TREATMENT, ENDED_AT AS TOUCHED_AT,
+         CASE WHEN IS_SENT THEN 'sent' ELSE 'held_out' END AS TREATMENT, ENDED_AT AS TOUCHED_AT,
          LEAD(ENDED_AT) OVER (PARTITION BY SERVER, CONVERSATION_ID, IS_SENT ORDER BY ENDED_AT, NUDGE_ID)
            AS NEXT_TOUCH_AT
   FROM NUDGES

@@ -1,12 +1,15 @@
--- The nightly audit: do root and generation, as stored in each row, agree with the
--- links from previous to new conversation?  It walks every thread from its root, so
--- it is a full scan: run it by night, not in a dashboard.  No row is good news.
+-- Made from dbt/analyses/07_audit.sql and the models that it names, by test/snowflake/generate.
 --
--- The walk stops at depth 90: a cycle would never end, and Snowflake limits the steps
--- of a recursion.  Threads that are longer are named as such.
+-- The nightly audit of the threads.
 
 USE SCHEMA REENGAGE_BI.MODEL;
 
+-- Do root and generation, as stored in each row, agree with the links from previous
+-- to new conversation?  It walks every thread from its root, so it is a full scan: run
+-- it by night, not in a dashboard.  No row is good news.
+--
+-- The walk stops at depth 90: a cycle would never end, and Snowflake limits the steps
+-- of a recursion.  Threads that are longer are named as such.
 CREATE OR REPLACE VIEW AUDIT
   COMMENT = 'what is wrong with the threads; empty: nothing'
 AS
@@ -66,7 +69,7 @@ LEFT JOIN PLACES P
 LEFT JOIN DEPTHS D
   ON D.SERVER = L.SERVER AND D.ROOT_CONVERSATION_ID = L.ROOT_CONVERSATION_ID AND D.DEPTH = L.GENERATION
 WHERE L.GENERATION <= 90
-  AND IFF(L.OUTCOME = 'session_continued', D.DEPTH, P.DEPTH) IS NULL;
+  AND CASE WHEN L.OUTCOME = 'session_continued' THEN D.DEPTH ELSE P.DEPTH END IS NULL;
 
 CREATE TABLE IF NOT EXISTS AUDIT_FINDINGS (
   FOUND_AT TIMESTAMP_LTZ NOT NULL,

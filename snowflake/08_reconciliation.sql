@@ -1,8 +1,6 @@
--- Has everything arrived, and as it was?  For each closed day PostgreSQL has
--- written down how many rows it had and the sum of their digests; the same is
--- computed here.  Rows and manifest travel on the same road in the order of their
--- commits, but a connector may merge table after table: look again after its next
--- merge before you sound an alarm.
+-- Made from dbt/analyses/08_reconciliation.sql and the models that it names, by test/snowflake/generate.
+--
+-- The proof that all of lineage is here.
 
 USE SCHEMA REENGAGE_BI.MODEL;
 
@@ -23,6 +21,11 @@ FROM (
   QUALIFY ROW_NUMBER() OVER (PARTITION BY NODE, LINEAGE_ID ORDER BY LOADED_AT) = 1
 );
 
+-- Has everything arrived, and as it was?  For each closed day PostgreSQL has
+-- written down how many rows it had and the sum of their digests; the same is
+-- computed here.  Rows and manifest travel on the same road in the order of their
+-- commits, but a connector may merge table after table: look again after its next
+-- merge before you sound an alarm.
 CREATE OR REPLACE VIEW RECONCILIATION
   COMMENT = 'for each node and day: what PostgreSQL counted, what is here, and whether they are equal'
 AS

@@ -189,8 +189,10 @@ run_snowflake() {
   as_server_user mkdir "$stage/work/proof"
   tap_of_server "snowflake: rows for the proof" "$stage/tree/test/snowflake/source.t"
   if "$top/test/snowflake/available"; then
+    export SNOWFLAKE_PYTHON=${SNOWFLAKE_PYTHON:-$(mktemp -d)/python}
+    tap "snowflake: the files are what dbt compiles the package to" "$top/test/snowflake/run" generated
     tap "snowflake: parsed, run on a local emulation, answers compared with PostgreSQL's" \
-      "$top/test/snowflake/run" "$stage/work/proof"
+      "$top/test/snowflake/run" proof "$stage/work/proof"
   else
     skip snowflake "Python with venv, or an index with the packages of the emulation, is not here"
   fi

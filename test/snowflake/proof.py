@@ -6,19 +6,17 @@ Parses every statement as Snowflake's, runs what a local emulation can run, on
 rows that came through logical replication, and compares each answer with that of
 PostgreSQL.  Then plants faults, which audit and reconciliation must name."""
 
-import csv
-import datetime
-import decimal
-import json
 import pathlib
 import re
 import sys
 import warnings
 from collections import Counter
 
+import answers
 import emulation
 import pgoutput
 import statements
+from tap import Tap
 
 SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "snowflake"
 SHARED = ["03_lineage.sql", "04_threads.sql", "05_story.sql", "06_questions.sql", "07_audit.sql", "08_reconciliation.sql"]
@@ -58,24 +56,6 @@ def what_runs(statement):
                 f"COPY INTO {table}_FILE{statement.text[wide.end():]}",
                 f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}_FILE"], "run without its list of columns"
     return [statement.text], "run as it is"
-
-
-class Tap:
-    """Counts and prints."""
-
-    def __init__(self):
-        self.count = self.failed = 0
-
-    def ok(self, passed, title, *notes):
-        self.count += 1
-        self.failed += not passed
-        print(f"{'ok' if passed else 'not ok'} {self.count} - {title}", flush=True)
-        for note in notes if not passed else []:
-            print("#   " + str(note).replace("\n", "\n#   "))
-        return passed
-
-    def proof(self, text):
-        print(f"# proof: {text}")
 
 
 class Proof:
@@ -149,19 +129,12 @@ class Proof:
     # ---- answers -----------------------------------------------------------------
 
     def answer_is_equal(self, here, name, title=None):
-        with open(self.folder / f"{name}.csv", newline="") as file:
-            header, *wanted = list(csv.reader(file))
+        header, wanted = answers.wanted(self.folder / f"{name}.csv")
         try:
             found = here.rows(f"SELECT {', '.join(header)} FROM REENGAGE_BI.MODEL.{name}")
         except Exception as error:
             return self.tap.ok(False, f"answered: {name}", error)
-        numeric = [any(isinstance(row[i], (int, float, decimal.Decimal)) and not isinstance(row[i], bool) for row in found)
-                   for i in range(len(header))]
-        here_rows = Counter(tuple(map(canonical, header, row, numeric)) for row in found)
-        there_rows = Counter(tuple(map(canonical, header, (None if v == "\\N" else v for v in row), numeric)) for row in wanted)
-        only_here, only_there = here_rows - there_rows, there_rows - here_rows
-        return self.tap.ok(not only_here and not only_there, title or f"equal: {name}, {len(wanted)} rows",
-                           header, "only in Snowflake's:", *list(only_here)[:3], "only in PostgreSQL's:", *list(only_there)[:3])
+        return self.tap.ok(*answers.compared(header, wanted, found, title or f"equal: {name}, {len(wanted)} rows"))
 
     def ask_everything(self, here):
         for name in self.questions:
@@ -169,22 +142,6 @@ class Proof:
             self.equal += self.answer_is_equal(here, name)
         self.tap.proof(f"equal answers {self.equal} of {self.asked}: {len(self.transactions)} transactions"
                        f" with {sum(map(len, self.transactions))} rows by pgoutput")
-
-
-def canonical(column, value, is_number):
-    """One form for a value, whichever of the two databases it came from."""
-    if value is None:
-        return None
-    if column == "detail" and value.startswith("{"):
-        return json.dumps(json.loads(value), sort_keys=True)
-    if is_number:
-        return format(decimal.Decimal(str(value)).normalize(), "f")
-    if isinstance(value, bool):
-        return "t" if value else "f"
-    if isinstance(value, datetime.datetime):
-        text = value.strftime("%Y-%m-%d %H:%M:%S.%f")
-        return text.rstrip("0").rstrip(".")
-    return str(value)
 
 
 # ---- planted faults -----------------------------------------------------------------
@@ -311,8 +268,7 @@ def main():
             two_nodes(proof, tap, here, road)
             plant_faults(tap, here)
     proof.report_runs()
-    print(f"1..{tap.count}")
-    sys.exit(tap.failed > 0)
+    tap.end()
 
 
 main()

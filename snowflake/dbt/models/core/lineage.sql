@@ -9,8 +9,8 @@
 -- Times are in UTC and without a zone, so that no day depends on the TIMEZONE of
 -- a session.
 SELECT {{ reengage.lineage_in_utc() }}
-FROM {{ ref('landed_lineage') }} LANDED
-{%- if reengage.is_stored() %}
+FROM {{ ref('landed_lineage') }}
+{%- if reengage.is_stored() %} LANDED
 -- whatever is not here yet, however late it came
 WHERE NOT EXISTS (SELECT 1 FROM {{ this }} STORED WHERE STORED.LINEAGE_ID = LANDED.LINEAGE_ID)
 {%- if var('reengage_lookback_days') %}
