@@ -98,10 +98,11 @@ COMMENT ON FUNCTION reengage.canonical_hash(text) IS
 GRANT EXECUTE ON FUNCTION reengage.canonical_hash(text) TO reengage_operator, reengage_reader, reengage_worker;
 
 -- All columns but xact_id, which means nothing elsewhere, in the order of the table.
+-- A table whose row type is in a body that was parsed gets no column with a default any more.
 CREATE FUNCTION reengage.lineage_values(l reengage.lineage)
 RETURNS TABLE (place integer, column_name text, canonical text)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 32
-BEGIN ATOMIC
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 32 SET search_path = pg_catalog, pg_temp
+AS $$
 	VALUES
 		(1, 'lineage_id', reengage.canonical(l.lineage_id)),
 		(2, 'nudge_id', reengage.canonical(l.nudge_id)),
@@ -134,8 +135,8 @@ BEGIN ATOMIC
 		(29, 'recorded_at', reengage.canonical(l.recorded_at)),
 		(30, 'resolves', reengage.canonical(l.resolves)),
 		(31, 'schema_version', reengage.canonical(l.schema_version)),
-		(32, 'detail', reengage.canonical(l.detail));
-END;
+		(32, 'detail', reengage.canonical(l.detail))
+$$;
 COMMENT ON FUNCTION reengage.lineage_values(reengage.lineage) IS
 	'the canonical texts of a row of lineage, one for each column that travels';
 GRANT EXECUTE ON FUNCTION reengage.lineage_values(reengage.lineage) TO reengage_operator, reengage_reader, reengage_worker;
