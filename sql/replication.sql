@@ -33,13 +33,14 @@ RESET ROLE;
 SET client_min_messages = error;
 CREATE PUBLICATION everything FOR TABLE reengage.lineage;
 CREATE PUBLICATION part FOR TABLE reengage.lineage (lineage_id, outcome) WHERE (outcome = 'notified') WITH (publish = 'update');
+CREATE PUBLICATION all_columns FOR TABLE reengage.lineage_manifest (manifest_id, day, as_of, row_count, digest);
 CREATE PUBLICATION nothing;
 RESET client_min_messages;
 ALTER TABLE reengage.lineage REPLICA IDENTITY FULL;
 CREATE TABLE archive () INHERITS (reengage.lineage);
 SELECT check_name, state, detail, remedy FROM reengage.replication_check()
 WHERE check_name LIKE '%publication%' OR check_name LIKE '% reengage.lineage' ORDER BY check_name COLLATE "C";
-DROP PUBLICATION everything, part, nothing;
+DROP PUBLICATION everything, part, all_columns, nothing;
 ALTER TABLE reengage.lineage REPLICA IDENTITY DEFAULT;
 DROP TABLE archive;
 
@@ -64,6 +65,24 @@ SELECT check_name, state, remedy FROM reengage.replication_check()
 WHERE check_name IN ('publication whole_schema', 'publication "By name"') ORDER BY check_name COLLATE "C";
 DROP PUBLICATION all_tables, whole_schema, "By name", hashes, internal, right_one, no_concern;
 DROP TABLE regress_orders;
+
+-- a table that was made a part of another arrives under its name
+SET client_min_messages = error;
+CREATE TABLE whole (LIKE reengage.lineage) PARTITION BY RANGE (recorded_at);
+ALTER TABLE whole ATTACH PARTITION reengage.lineage DEFAULT;
+CREATE PUBLICATION rooted FOR TABLE whole, reengage.lineage, reengage.lineage_manifest WITH (publish = 'insert', publish_via_partition_root = true);
+CREATE PUBLICATION not_rooted FOR TABLE reengage.lineage, reengage.lineage_manifest WITH (publish = 'insert');
+COMMENT ON PUBLICATION not_rooted IS 'made by reengage.publish()';
+RESET client_min_messages;
+SELECT check_name, state, detail, remedy FROM reengage.replication_check()
+WHERE check_name LIKE '%publication%' OR check_name LIKE '% reengage.lineage' ORDER BY check_name COLLATE "C";
+-- the remedies are ones
+ALTER TABLE whole DETACH PARTITION reengage.lineage;
+ALTER PUBLICATION not_rooted SET (publish_via_partition_root = true);
+SELECT check_name, state, remedy FROM reengage.replication_check()
+WHERE check_name LIKE '%publication%' OR check_name LIKE '% reengage.lineage' ORDER BY check_name COLLATE "C";
+DROP PUBLICATION rooted, not_rooted;
+DROP TABLE whole;
 
 -- the order of lineage: a row of this transaction is not settled
 CREATE SERVER none FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'http://127.0.0.1:1');
@@ -112,6 +131,21 @@ FROM reengage_internal.published_tables() t JOIN pg_attribute a ON a.attrelid = 
 WHERE a.atttypid NOT IN ('bigint'::regtype, 'integer'::regtype, 'text'::regtype, 'uuid'::regtype,
 						 'timestamptz'::regtype, 'boolean'::regtype, 'jsonb'::regtype)
    OR a.attgenerated <> '' OR a.attidentity <> '';
+
+-- a later version can add a column to each, whatever its default, and all goes on
+BEGIN;
+ALTER TABLE reengage.lineage ADD COLUMN later text DEFAULT 'x';
+ALTER TABLE reengage.lineage_manifest ADD COLUMN later text DEFAULT 'x';
+SELECT count(*) FROM reengage.reconciliation;
+ROLLBACK;
+
+-- columns of somebody's own
+SELECT check_name FROM reengage.replication_check() WHERE check_name LIKE 'columns of %';
+ALTER TABLE reengage.lineage ADD COLUMN mine text;
+ALTER TABLE reengage.lineage_manifest ADD COLUMN mine text;
+SELECT check_name, state, detail, remedy FROM reengage.replication_check() WHERE check_name LIKE 'columns of %' ORDER BY check_name COLLATE "C";
+ALTER TABLE reengage.lineage DROP COLUMN mine;
+ALTER TABLE reengage.lineage_manifest DROP COLUMN mine;
 
 DROP SERVER none;
 DROP EXTENSION reengage;

@@ -348,6 +348,8 @@ $first->set_standby_mode;
 $first->start;
 like(psql_stderr($first, q{SELECT reengage.publish('reengage_bi')}), qr/ERROR:  cannot publish on a standby/, 'a standby does not publish');
 like(check($first, 'wal_level'), qr/^ok: logical/, 'but can be checked');
+like(check($first, 'slots of this standby'), $first->pg_version >= 17 ? qr/^attention: sync_replication_slots: off/ : qr/^attention: before version 17/,
+	'check: no reader can go on here after a promotion');
 is(digest($first, 'postgres', 'SELECT * FROM reengage.lineage_settled'), digest($first, 'postgres'), 'and read with a cursor');
 
 $_->stop for $first, $second, $warehouse;

@@ -83,6 +83,13 @@ wait_for(sub {
 }, 'the slot has followed');
 is(run_sql($standby, $look), 'warehouse', 'the slot has followed to the standby');
 like(check($standby, 'slot warehouse'), qr/^ok: kept for a promotion/, 'check: there it waits for a promotion');
+is(check($standby, 'slots of this standby'), 'ok: sync_replication_slots: on, hot_standby_feedback: on, primary_slot_name: set', 'check: as slots follow to it');
+$standby->safe_psql('postgres', 'ALTER SYSTEM SET sync_replication_slots = off; SELECT pg_reload_conf()');
+ok($standby->poll_query_until('postgres', q{SELECT state = 'attention' AND remedy LIKE 'No reader can go on here%'
+	FROM reengage.replication_check() WHERE check_name = 'slots of this standby'}), 'check: a standby to which none follows');
+$standby->safe_psql('postgres', 'ALTER SYSTEM RESET sync_replication_slots; SELECT pg_reload_conf()');
+ok($standby->poll_query_until('postgres', q{SELECT state = 'ok' FROM reengage.replication_check() WHERE check_name = 'slots of this standby'}),
+	'check: and one to which they do');
 like(health($standby, 'slot warehouse'), qr/^ok: \d+ \w+ behind, /, 'and health says how far it is');
 
 # --- a reader waits for the standby -----------------------------------------------------------------
