@@ -191,6 +191,8 @@ run_snowflake() {
   if "$top/test/snowflake/available"; then
     export SNOWFLAKE_PYTHON=${SNOWFLAKE_PYTHON:-$(mktemp -d)/python}
     tap "snowflake: the files are what dbt compiles the package to" "$top/test/snowflake/run" generated
+    tap "snowflake: the package, run by dbt on DuckDB, answers compared with PostgreSQL's" \
+      "$top/test/snowflake/run" package "$stage/work/proof"
     tap "snowflake: parsed, run on a local emulation, answers compared with PostgreSQL's" \
       "$top/test/snowflake/run" proof "$stage/work/proof"
   else

@@ -30,7 +30,7 @@ def compiled(folder):
     """What dbt makes of models and templates: their nodes by name."""
     profile = {"type": "snowflake", "account": "none", "user": "none", "password": "none", "role": "none",
                "database": "REENGAGE_BI", "schema": "MODEL", "warehouse": "REENGAGE_WH", "threads": 1}
-    dbt_here.run(folder, profile, ["compile", "--no-populate-cache", "--no-introspect", "--quiet"], PACKAGE, VARS)
+    dbt_here.run(folder, profile, ["compile", "--no-populate-cache", "--no-introspect"], PACKAGE, VARS)
     nodes = json.loads((folder / "target" / "manifest.json").read_text())["nodes"].values()
     return ({node["name"]: node for node in nodes if node["resource_type"] == kind} for kind in ("model", "analysis"))
 
@@ -91,4 +91,5 @@ def main():
     sys.exit(len(wrong) > 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

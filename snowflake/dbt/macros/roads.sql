@@ -1,6 +1,6 @@
 {#- The roads: what each names its own columns, and how it spells ours.  loaded_at is
-    when a row came (models/staging/sources.yml says the same for its freshness), is_deleted
-    whether it is marked as deleted in the source.
+    when a row came (kafka: when it was committed in PostgreSQL), is_deleted whether it is
+    marked as deleted in the source.
 
     plain    each column by its name
     cast     as types of PostgreSQL
@@ -60,22 +60,35 @@
 {{ return(relation) }}
 {% endmacro %}
 
-{#- The rows of a table as a road delivers them, of all nodes. -#}
+{#- The rows of a table as the roads deliver them, of all nodes: each node may have a
+    schema, and a road, of its own. -#}
 {% macro landed(table, road_name) %}
+{%- for node, place in var('reengage_nodes').items() -%}
+{%- set place = place if place is mapping else {'schema': place} -%}
+{{ reengage.landed_of_node(node, table, place.get('road') or road_name, place.get('schema')) }}
+{%- if not loop.last %}
+UNION ALL
+{% endif -%}
+{%- endfor -%}
+{% endmacro %}
+
+{% macro landed_of_node(node, table, road_name, schema) %}
 {%- set road = reengage.road_named(road_name) -%}
 {%- set how = road['spelled'] -%}
 {%- set loaded_at = road['loaded_at'] if road['loaded_at'] is string else road['loaded_at'][table] -%}
 {%- set items = [] -%}
 {%- for name, type in reengage.columns_of(table) -%}{%- do items.append(reengage.spelled(name, type, how)) -%}{%- endfor -%}
 {%- set listed = reengage.one_a_line(items) if how in ('quoted', 'member') else reengage.lines_of(items) -%}
-{%- for node, schema in var('reengage_nodes').items() -%}
 SELECT '{{ node }}' AS NODE,
        {{ loaded_at }} AS LOADED_AT,
        {{ road['is_deleted'] }} AS IS_DELETED,
        {{ listed }}
 FROM {{ reengage.landed_table(table, how, schema) }}
-{%- if not loop.last %}
-UNION ALL
-{% endif -%}
-{%- endfor -%}
-{% endmacro %}
+{%- endmacro %}
+
+{#- For the freshness of a source: when the newest row came of the node that is furthest
+    behind. -#}
+{% macro newest_of(table) -%}
+SELECT MIN(NEWEST)
+FROM (SELECT NODE, MAX(LOADED_AT) AS NEWEST FROM ({{ reengage.landed(table, var('reengage_road')) }}) LANDED GROUP BY NODE) NODES
+{%- endmacro %}

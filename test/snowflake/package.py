@@ -1,0 +1,203 @@
+"""Runs the package of dbt on DuckDB; prints TAP.
+
+    package.py FOLDER WORK     FOLDER: what source.t left there; WORK: an empty folder
+
+The rows that came by logical replication are landed as each road lands them; dbt
+builds the package with its tests, in a project that uses it as README.md says; each
+answer is compared with PostgreSQL's.  Then faults are planted, which the package's
+own tests must name."""
+
+import contextlib
+import datetime
+import pathlib
+import sys
+
+import duckdb
+
+import answers
+import dbt_here
+import landings
+import pgoutput
+from tap import Tap
+
+PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "snowflake" / "dbt"
+PROJECT = """
+name: shop
+version: 1.0.0
+profile: reengage
+flags:
+  require_generic_test_arguments_property: true
+"""
+MESSAGES = """
+SELECT server, message_id, conversation_id, direction, TIMEZONE('UTC', sent_at::TIMESTAMPTZ) AS sent_at, body
+FROM chat.messages
+"""
+# no day may depend on it
+ELSEWHERE = "Pacific/Kiritimati"
+LONG_AGO = datetime.timedelta(days=40)
+
+
+class Shop:
+    """A project that uses the package, and its database."""
+
+    def __init__(self, place):
+        self.place, self.file = place, place / "shop.duckdb"
+        (place / "models").mkdir()
+        (place / "dbt_project.yml").write_text(PROJECT)
+        (place / "packages.yml").write_text(f"packages:\n  - local: {PACKAGE}\n")
+        (place / "models" / "chat_messages.sql").write_text(MESSAGES)
+        self.variables = {"reengage_source_schema": "landing", "reengage_messages": "chat_messages"}
+        self.dbt("deps")
+
+    @contextlib.contextmanager
+    def opened(self):
+        with duckdb.connect(str(self.file)) as connection:
+            connection.execute(f"SET TimeZone = '{ELSEWHERE}'")
+            yield connection
+
+    def dbt(self, *arguments, schema="bi", accept=(0,), **variables):
+        profile = {"type": "duckdb", "path": str(self.file), "schema": schema, "threads": 2, "settings": {"TimeZone": ELSEWHERE}}
+        return dbt_here.run(self.place, profile, arguments, self.place, {**self.variables, **variables}, accept)
+
+    def make_landing(self, landing, relations, schema="landing"):
+        with self.opened() as connection:
+            landing.make_tables(connection, schema, relations)
+
+    def land(self, landing, relations, changes, at=landings.NOW, schema="landing"):
+        with self.opened() as connection:
+            landing.land(connection, schema, relations, changes, at)
+
+    def rows(self, query):
+        with self.opened() as connection:
+            return connection.execute(query).fetchall()
+
+    def run(self, *statements):
+        with self.opened() as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+
+class Proof:
+    """The stream, and the answers of PostgreSQL."""
+
+    def __init__(self, folder, tap):
+        self.folder, self.tap = folder, tap
+        transactions, relations = pgoutput.decode((folder / "changes").read_text().split())
+        self.changes = [change for transaction in transactions for change in transaction]
+        self.messages = {"messages": relations.pop("messages")}
+        self.relations = relations
+        self.questions = sorted(path.stem for path in folder.glob("[A-Z]*.csv"))
+
+    def built(self, title, results):
+        bad = [f"{name}: {result['message']}" for name, result in results.items() if result["status"] not in ("success", "pass")]
+        tests = sum(result["unique_id"].startswith("test.") for result in results.values())
+        return self.tap.ok(tests and not bad, f"{title}: {len(results) - tests} models, {tests} tests", *bad)
+
+    def equal(self, name, title, ask):
+        header, wanted = answers.wanted(self.folder / f"{name}.csv")
+        try:
+            found = ask(", ".join(header))
+        except duckdb.Error as error:
+            return self.tap.ok(False, title, error)
+        return self.tap.ok(*answers.compared(header, wanted, found, f"{title}, {len(wanted)} rows"))
+
+
+def in_two_batches(proof, shop, landing):
+    """What comes late by days comes in, and nothing twice; then each answer is PostgreSQL's."""
+    tap, half = proof.tap, len(proof.changes) // 2
+    lineage = [change for change in proof.changes if change[0] == "lineage"]
+    late = min(lineage, key=lambda change: change[1]["recorded_at"])
+    chat = landings.Landing("chat", {}, {})
+    shop.make_landing(chat, proof.messages, "chat")
+    shop.land(chat, proof.messages, proof.changes, schema="chat")
+    shop.make_landing(landing, proof.relations)
+    shop.land(landing, proof.relations, [change for change in proof.changes[:half] if change is not late], landings.NOW - LONG_AGO)
+    shop.dbt("run")
+    stale = shop.dbt("source", "freshness", accept=(0, 1))
+    before, newest = shop.rows("SELECT COUNT(*), MAX(recorded_at) FROM bi.lineage")[0]
+    shop.land(landing, proof.relations, [*proof.changes[half:], *proof.changes[: half // 2], late])
+    proof.built("built on two batches, with a late row and many twice", shop.dbt("build", accept=(0, 1)))
+    fresh = shop.dbt("source", "freshness", accept=(0, 1))
+    states = [{name: result["status"] for name, result in sources.items()} for sources in (stale, fresh)]
+    tap.ok(states == [{"lineage": state, "lineage_manifest": state} for state in ("error", "pass")],
+           "the sources are stale when nothing has come for days, and fresh when something has", *states)
+    came = shop.rows(f"SELECT COUNT(*) FROM bi.lineage WHERE lineage_id = '{late[1]['lineage_id']}' AND recorded_at < '{newest}'")
+    tap.ok(came == [(1,)], "a row that was recorded long before those of the first batch has come in", came)
+    count = shop.rows("SELECT COUNT(*) FROM bi.lineage")[0][0]
+    tap.ok(0 < before < count == len(lineage), "each row is there once", before, count)
+    equal = [proof.equal(name, f"equal: {name}", lambda header, name=name: shop.rows(f"SELECT {header} FROM bi.{name}"))
+             for name in proof.questions]
+    tap.proof(f"equal answers {sum(equal)} of {len(equal)}")
+    # only what has come lately is looked at, and the rows that are lost here have
+    lost = f"FROM bi.lineage WHERE loaded_at > '{landings.NOW - LONG_AGO / 2}'"
+    shop.run(f"DELETE {lost}")
+    shop.dbt("run", "--select", "lineage", reengage_lookback_days=3)
+    tap.ok(shop.rows("SELECT COUNT(*) FROM bi.lineage") == [(count,)], "a run that looks back three days finds what came in them")
+
+
+def every_road(proof, shop, roads):
+    """A node for each road, all in one build: each reconciles, and brought what PostgreSQL has."""
+    again = [change for change in proof.changes[-len(proof.changes) // 3:]]
+    nodes = {}
+    for road in roads:
+        schema = f"landing_{road.name}"
+        nodes[road.name] = {"schema": schema, "road": road.name}
+        shop.make_landing(road, proof.relations, schema)
+        shop.land(road, proof.relations, proof.changes + again, schema=schema)
+    results = shop.dbt("build", schema="roads", accept=(0, 1), reengage_nodes=nodes, reengage_lineage_as="view")
+    proof.built(f"built of {len(roads)} nodes, one by each road, the last third twice", results)
+    for road in roads:
+        proof.equal("LINEAGE", f"equal by {road.name}: LINEAGE", lambda header, road=road: shop.rows(
+            f"SELECT DISTINCT {header} FROM (SELECT * REPLACE (" + ", ".join(
+                f"TIMEZONE('UTC', {column}) AS {column}" for column in header.split(", ") if column.endswith("_at"))
+            + f", detail::VARCHAR AS detail) FROM roads.landed_lineage WHERE node = '{road.name}')"))
+        proof.equal("RECONCILIATION", f"equal by {road.name}: RECONCILIATION", lambda header, road=road: shop.rows(
+            f"SELECT {header} FROM roads.reconciliation WHERE node = '{road.name}'"))
+
+
+# ---- planted faults -----------------------------------------------------------------
+
+def plant_faults(proof, shop):
+    """Faults in threads of their own, all at once; the package's own tests name each."""
+    threads = shop.rows("SELECT root_conversation_id FROM bi.threads WHERE generations >= 3 ORDER BY 1 LIMIT 3")
+    doubled, moved, orphan = (
+        dict(shop.rows(f"SELECT generation, lineage_id FROM bi.lineage WHERE root_conversation_id = '{root}' AND outcome = 'session_created'"))
+        for (root,) in threads)
+    strange, = shop.rows("SELECT lineage_id FROM bi.lineage WHERE outcome = 'capped' ORDER BY 1 LIMIT 1")[0]
+    settled, = shop.rows("SELECT lineage_id FROM bi.lineage WHERE resolves IS NOT NULL ORDER BY 1 LIMIT 1")[0]
+    shop.run(
+        f"INSERT INTO landing.lineage SELECT * REPLACE ('elsewhere' AS campaign) FROM landing.lineage WHERE lineage_id = '{doubled[2]}' LIMIT 1",
+        f"UPDATE landing.lineage SET generation = 2 WHERE lineage_id = '{moved[3]}'",
+        f"DELETE FROM landing.lineage WHERE lineage_id = '{orphan[2]}'",
+        f"UPDATE landing.lineage SET outcome = 'vanished' WHERE lineage_id = '{strange}'",
+        f"UPDATE landing.lineage SET resolves = '00000000-0000-7000-8000-000000000000' WHERE lineage_id = '{settled}'")
+    shop.dbt("run", "--full-refresh")
+    results = shop.dbt("test", "--store-failures", accept=(1,))
+    failed = {name: result for name, result in results.items() if result["status"] == "fail"}
+    faults = [
+        ("a row that came twice, and differs", "same_row_each_time_landed_lineage", f"{doubled[2]}', 'campaign "),
+        ("a wrong generation", "audit_is_empty", f"'{moved[3]}: is not at generation 2"),
+        ("a row whose parent is lost", "parent_is_here_lineage", orphan[3]),
+        ("an outcome that nobody knows", "accepted_values_lineage_outcome", "'vanished'"),
+        ("a row that resolves nobody's doubt", "relationships_lineage_resolves", "00000000-0000-7000-8000-000000000000"),
+    ]
+    for fault, test, said in faults:
+        rows = [str(shop.rows(f"SELECT * FROM {result['relation_name']}")) for name, result in failed.items() if name.startswith(test)]
+        proof.tap.ok(any(said in row for row in rows), f"dbt's tests name {fault}", sorted(failed), *rows)
+    others = [name for name in failed if not name.startswith((*(test for _, test, _ in faults), "reconciliation"))]
+    proof.tap.ok(not others, "and no other test fails", *others)
+
+
+def main():
+    tap = Tap()
+    proof = Proof(pathlib.Path(sys.argv[1]), tap)
+    shop = Shop(pathlib.Path(sys.argv[2]))
+    roads = landings.landings(proof.folder)
+    in_two_batches(proof, shop, roads[0])
+    every_road(proof, shop, roads)
+    plant_faults(proof, shop)
+    tap.end()
+
+
+if __name__ == "__main__":
+    main()
