@@ -13,7 +13,7 @@
  *
  * A macro and no file to be included, as statements are made of it, too.  The
  * constraint lineage_outcome_check, the view campaign_status, README.md,
- * docs/outcomes.md and NUDGES.IS_SENT in snowflake/ say the same;
+ * docs/outcomes.md and snowflake/dbt say the same;
  * test/house_rules compares them.
  */
 #ifndef REENGAGE_OUTCOME_LIST_H
