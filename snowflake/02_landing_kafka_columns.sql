@@ -1,9 +1,67 @@
 -- Made from dbt/analyses/02_landing_kafka_columns.sql and the models that it names, by test/snowflake/generate.
 --
--- The road: Debezium, Kafka, and the Snowflake sink with schematization: each
--- field is a column.  Flatten the events as 02_landing_kafka.sql says.
+-- The road: Debezium, Kafka, and Snowflake's connector for Kafka, version 4, with
+-- kafka/snowflake-sink.properties: each field of an event is a column, in upper case.
+-- Run this file before the connector starts: a table that the connector makes by itself
+-- lacks a column until a row has a value for it.
+--
+-- Times and JSON land as text: what does not fit a type would send the whole row to
+-- the table's error table.
 
 USE SCHEMA REENGAGE_BI.MODEL;
+
+CREATE TABLE IF NOT EXISTS REENGAGE_RAW.REENGAGE.LINEAGE (
+  LINEAGE_ID VARCHAR NOT NULL,
+  NUDGE_ID VARCHAR,
+  SERVER VARCHAR,
+  OUTCOME VARCHAR,
+  REASON VARCHAR,
+  STEP VARCHAR,
+  REQUESTED_CONVERSATION_ID VARCHAR,
+  CONVERSATION_ID VARCHAR,
+  PREVIOUS_CONVERSATION_ID VARCHAR,
+  ROOT_CONVERSATION_ID VARCHAR,
+  GENERATION NUMBER(38, 0),
+  STATUS_SEEN VARCHAR,
+  CHANNEL VARCHAR,
+  ADDRESS_HASH VARCHAR,
+  CAMPAIGN VARCHAR,
+  ATTEMPTS NUMBER(38, 0),
+  API_CALLS NUMBER(38, 0),
+  API_CALLS_SAVED NUMBER(38, 0),
+  HTTP_STATUS NUMBER(38, 0),
+  API_ERROR_CODE VARCHAR,
+  API_ERROR_MESSAGE VARCHAR,
+  CORRELATION_ID VARCHAR,
+  MESSAGE_ID VARCHAR,
+  REQUESTED_AT VARCHAR,
+  DUE_AT VARCHAR,
+  CHECKED_AT VARCHAR,
+  CALLED_AT VARCHAR,
+  OCCURRED_AT VARCHAR,
+  RECORDED_AT VARCHAR,
+  RESOLVES VARCHAR,
+  SCHEMA_VERSION NUMBER(38, 0),
+  DETAIL VARCHAR,
+  __OP VARCHAR,
+  __SOURCE_TS_MS NUMBER(38, 0),
+  __DELETED VARCHAR,
+  RECORD_METADATA VARIANT
+) ENABLE_SCHEMA_EVOLUTION = TRUE ERROR_LOGGING = TRUE
+  COMMENT = 'reengage.lineage of PostgreSQL';
+
+CREATE TABLE IF NOT EXISTS REENGAGE_RAW.REENGAGE.LINEAGE_MANIFEST (
+  MANIFEST_ID VARCHAR NOT NULL,
+  DAY VARCHAR,
+  AS_OF VARCHAR,
+  ROW_COUNT NUMBER(38, 0),
+  DIGEST NUMBER(38, 0),
+  __OP VARCHAR,
+  __SOURCE_TS_MS NUMBER(38, 0),
+  __DELETED VARCHAR,
+  RECORD_METADATA VARIANT
+) ENABLE_SCHEMA_EVOLUTION = TRUE ERROR_LOGGING = TRUE
+  COMMENT = 'reengage.lineage_manifest of PostgreSQL';
 
 CREATE OR REPLACE VIEW LANDED_LINEAGE
   COMMENT = 'rows of lineage as the road delivered them, perhaps more than once'

@@ -22,13 +22,13 @@ COPY (
 	  AND (lineage_id >= reengage.first_id(timestamptz :'since' - interval '0.2 s')
 		   OR NOT reengage_internal.id_tells(lineage_id, recorded_at))
 	ORDER BY lineage_id
-) TO STDOUT WITH (FORMAT csv, HEADER true, NULL '\N');
+) TO STDOUT WITH (FORMAT csv, HEADER true);
 \o lineage_manifest.csv
 COPY (
 	SELECT manifest_id, day, as_of, row_count, digest
 	FROM reengage.lineage_manifest
 	WHERE as_of >= :'since'
 	ORDER BY manifest_id
-) TO STDOUT WITH (FORMAT csv, HEADER true, NULL '\N');
+) TO STDOUT WITH (FORMAT csv, HEADER true);
 \o
 COMMIT;

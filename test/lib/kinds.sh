@@ -65,7 +65,7 @@ tap_of_server() { # title, file
     TESTDATADIR="$place/data" TESTLOGDIR="$place/log" \
     MADE_BY_INITDB="$stage/work/made_by_initdb" MADE_WITH="${initdb_options[*]}" \
     SIMULATOR="$stage/reengage-simulator" STAGE_SETTINGS="$settings" TEST_POINT_SETTINGS="$point_settings" \
-    PROOF_DIR="$stage/work/proof" FILES_OF_ROOT="$stage/of_root" MORE_PROGRAMS="$stage/programs" perl "$2"
+    PROOF_DIR="$stage/work/proof" DEBEZIUM="${debezium:-}" FILES_OF_ROOT="$stage/of_root" MORE_PROGRAMS="$stage/programs" perl "$2"
 }
 
 run_house() {
@@ -186,7 +186,9 @@ needs_test_points() { # name
 }
 
 run_snowflake() {
+  local debezium=
   as_server_user mkdir "$stage/work/proof"
+  fetch_debezium
   tap_of_server "snowflake: rows for the proof" "$stage/tree/test/snowflake/source.t"
   if "$top/test/snowflake/available"; then
     export SNOWFLAKE_PYTHON=${SNOWFLAKE_PYTHON:-$(mktemp -d)/python}
@@ -195,9 +197,30 @@ run_snowflake() {
       "$top/test/snowflake/run" package "$stage/work/proof"
     tap "snowflake: parsed, run on a local emulation, answers compared with PostgreSQL's" \
       "$top/test/snowflake/run" proof "$stage/work/proof"
+    tap "snowflake: any text by files, and by Debezium where it is, into the emulation" \
+      "$top/test/snowflake/run" roads "$stage/work/proof"
   else
     skip snowflake "Python with venv, or an index with the packages of the emulation, is not here"
   fi
+}
+
+# Debezium reads along where it can be had.
+fetch_debezium() {
+  local status=0 why
+  why=$("$top/test/snowflake/debezium/fetch" "$stage/jobs/debezium" 2>&1) || status=$?
+  case $status in
+    0)
+      as_server_user mkdir "$stage/work/debezium"
+      tar -C "$stage/jobs/debezium" -cf - . | as_server_user tar -C "$stage/work/debezium" -xf -
+      debezium=$stage/work/debezium
+      ;;
+    3) skip "snowflake: Debezium" "$(tail -n 1 <<<"$why")" ;;
+    *)
+      failed=$((failed + 1))
+      echo "FAILED   snowflake: what runs Debezium does not compile"
+      echo "$why"
+      ;;
+  esac
 }
 
 # ---- other clocks --------------------------------------------------------------------

@@ -119,11 +119,21 @@ class Kafka(Road):
 
 
 class KafkaColumns(Road):
-    """The same with schematization."""
+    """A column for each field, but not the order of rows on one cluster; the file of the
+    road makes the tables."""
+
+    def make_tables(self, emulation, relations):
+        pass
 
     def land(self, emulation, table, columns, rows):
-        times = [column for column, type_ in columns.items() if type_ == "timestamptz"]
-        super().land(emulation, table, columns, [{**row, **{column: iso_8601(row[column]) for column in times}} for row in rows])
+        names = [column for column in columns if column != "xact_id"]
+        into = ", ".join([self.name(column) for column in names] + list(self.own))
+        picked = [self.cast(f"COLUMN{place}", columns[column]) for place, column in enumerate(names, 1)]
+        picked += [f"{value}::{type_}" for type_, value in self.own.values()]
+        rows = [[iso_8601(row[column]) if columns[column] == "timestamptz" else row[column] for column in names] for row in rows]
+        for start in range(0, len(rows), 200):
+            values = ", ".join("(" + ", ".join(map(literal, row)) + ")" for row in rows[start : start + 200])
+            emulation.run(f"INSERT INTO {self.schema}.{table.upper()} ({into}) SELECT {', '.join(picked)} FROM VALUES {values}")
 
 
 class Files(Road):
@@ -172,5 +182,10 @@ def roads(folder):
         Kafka("02_landing_kafka.sql"),
         KafkaColumns("02_landing_kafka_columns.sql", {}, {
             "__OP": ("VARCHAR", "'c'"), "__SOURCE_TS_MS": ("NUMBER(38, 0)", "1767225600000"), "__DELETED": ("VARCHAR", "'false'")}),
+        KafkaColumns("02_landing_kafka_columns_case_sensitive.sql", {}, {
+            '"__op"': ("VARCHAR", "'c'"), '"__source_ts_ms"': ("NUMBER(38, 0)", "1767225600000"), '"__deleted"': ("VARCHAR", "'false'")},
+            name='"{}"'.format),
+        Road("02_landing_estuary.sql", {**tz, "jsonb": "VARIANT"}, {
+            "FLOW_PUBLISHED_AT": ("TIMESTAMP_TZ", NOW), '"_meta/op"': ("VARCHAR", "'c'"), "FLOW_DOCUMENT": ("VARIANT", "PARSE_JSON('{}')")}),
         Files("02_landing_copy.sql", folder),
     ]

@@ -90,7 +90,7 @@ class Files(Landing):
     """Files that psql unloaded."""
 
     def __init__(self, folder):
-        super().__init__("copy", {**TIMES, **JSON}, {"LOADED_AT": ("TIMESTAMPTZ", None)}, "LOADED_AT")
+        super().__init__("copy", TIMES, {"LOADED_AT": ("TIMESTAMPTZ", None)}, "LOADED_AT")
         self.folder = folder
 
     def insert(self, duckdb, table, columns, rows, at):
@@ -101,7 +101,7 @@ class Files(Landing):
         with open(file, encoding="utf-8") as opened:
             names = opened.readline().strip()
         duckdb.execute(f"CREATE TEMPORARY TABLE file AS SELECT {names} FROM {table} WHERE FALSE")
-        duckdb.execute(f"COPY file FROM '{file}' (FORMAT csv, HEADER true, NULL '\\N', QUOTE '\"', ESCAPE '\"')")
+        duckdb.execute(f"COPY file FROM '{file}' (FORMAT csv, HEADER true, NULL '', ALLOW_QUOTED_NULLS false, QUOTE '\"', ESCAPE '\"')")
         duckdb.execute(f"INSERT INTO {table} ({names}, LOADED_AT) SELECT *, {quoted(at.isoformat())}::TIMESTAMPTZ FROM file")
         duckdb.execute("DROP TABLE file")
 
@@ -124,6 +124,10 @@ def landings(folder):
         Kafka("kafka", {}, {}),
         KafkaColumns("kafka_columns", {}, {
             "__OP": ("VARCHAR", "c"), "__SOURCE_TS_MS": ("BIGINT", None), "__DELETED": ("VARCHAR", "false")}, "__SOURCE_TS_MS"),
+        KafkaColumns("kafka_columns_case_sensitive", {}, {
+            "__OP": ("VARCHAR", "c"), "__SOURCE_TS_MS": ("BIGINT", None), "__DELETED": ("VARCHAR", "false")}, "__SOURCE_TS_MS"),
+        Landing("estuary", {**TIMES, **JSON}, {
+            "FLOW_PUBLISHED_AT": ("TIMESTAMPTZ", None), '"_meta/op"': ("VARCHAR", "c")}, "FLOW_PUBLISHED_AT"),
         Files(folder),
         Landing("postgres", {**TIMES, **JSON, "uuid": "UUID"}, {}),
     ]

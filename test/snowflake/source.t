@@ -5,6 +5,8 @@ use strict;
 use warnings FATAL => 'all';
 
 use FindBin;
+use lib "$FindBin::RealBin/debezium";
+use Debezium;
 use PostgreSQL::Test::Utils;
 use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended lineage ledger_matches_lineage);
 use Test::More;
@@ -26,7 +28,9 @@ sub leave
 # what was created is closed when it is looked at
 my $simulator = start_simulator('--close-after-looks', 0);
 my $node = new_node('source', preload => 1, servers => [ 'genesys', 'cloud' ],
-	init => { allows_streaming => 'logical' });
+	init => { allows_streaming => 'logical' },
+	# JDBC speaks TCP
+	conf => $ENV{DEBEZIUM} ? "listen_addresses = '127.0.0.1'" : '');
 create_extension($node, $simulator, server_options => q(max_attempts '2'));
 $node->safe_psql('postgres', qq{
 	CREATE SERVER cloud FOREIGN DATA WRAPPER reengage
@@ -40,6 +44,11 @@ $node->safe_psql('postgres', q{
 	CREATE PUBLICATION proof FOR TABLE reengage.lineage, reengage.lineage_manifest, messages
 		WITH (publish = 'insert')});
 $node->safe_psql('postgres', q{SELECT pg_create_logical_replication_slot('proof', 'pgoutput')});
+
+is($node->safe_psql('postgres', q{
+	CREATE ROLE reengage_kafka LOGIN REPLICATION;
+	GRANT reengage_reader TO reengage_kafka;
+	SELECT reengage.publish('reengage_bi')}), 'created', 'publish() makes the publication that connectors read');
 
 # ---- nudges, with an API that fails -------------------------------------------------
 
@@ -64,6 +73,12 @@ $node->safe_psql('postgres', q{
 		   CASE WHEN n % 7 = 0 THEN jsonb_build_object('cart', n, 'note', 'a "quote" and ' || chr(228)) END
 	FROM generate_series(1, 150) n});
 wait_until_ended($node);
+
+# Where it is, Debezium reads along from here on: what is there first, then what comes.
+my $shipped = "$FindBin::RealBin/../../snowflake";
+my $debezium = $ENV{DEBEZIUM} && Debezium->start($node, built => $ENV{DEBEZIUM}, user => 'reengage_kafka',
+	properties => "$shipped/kafka/debezium-source.properties", events => "$folder/events");
+$debezium->wait_for_rows($node, 'its snapshot') if $debezium;
 
 # threads grow: asked for by the id that the application still has
 for my $round (1 .. 4)
@@ -113,7 +128,7 @@ my $changes = $node->safe_psql('postgres', q{
 leave('changes', "$changes\n");
 cmp_ok(scalar(split /\n/, $changes), '>', 500, 'the slot has sent changes');
 
-command_ok([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', "$FindBin::RealBin/../../snowflake/unload.sql" ],
+command_ok([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', "$shipped/unload.sql" ],
 	'unload.sql unloads');
 
 # The file of questions: "-- NAME" and the query, which names every column.
@@ -122,6 +137,24 @@ while (my ($name, $query) = splice @questions, 0, 2)
 {
 	leave("$name.csv", $node->safe_psql('postgres', "SET timezone = 'UTC'; SET search_path = public; "
 		  . "COPY ($query) TO STDOUT WITH (FORMAT csv, HEADER true, NULL '\\N', FORCE_QUOTE *)") . "\n");
+}
+
+# ---- text that a road may spoil ---------------------------------------------------------
+
+$node->safe_psql('postgres', file($_)) for qw(hostile.sql close_days.sql);
+leave('rows', $node->safe_psql('postgres', file('rows.sql')) . "\n");
+mkdir "$folder/hostile" or die "could not make $folder/hostile: $!";
+chdir "$folder/hostile" or die "could not change to $folder/hostile: $!";
+command_ok([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', "$shipped/unload.sql" ], 'unload.sql unloads any text');
+is($node->safe_psql('postgres', file('load_back.sql') =~ s/FOLDER/$folder\/hostile/gr), '',
+	'what it unloads is what PostgreSQL loads: each row of both tables');
+
+if ($debezium)
+{
+	$debezium->wait_for_rows($node, 'all rows');
+	$debezium->wait_until('a heartbeat', sub { grep { $_->[0] =~ /^__debezium-heartbeat/ } @_ });
+	ok($debezium->stop, 'Debezium stops');
+	$debezium->compare($node);
 }
 
 done_testing();

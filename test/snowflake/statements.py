@@ -85,16 +85,27 @@ def complaint_about(text):
     return f"unknown functions: {sorted(unknown)}" if unknown else None
 
 
+# Of what a case-sensitive road brings, what is in upper case all the same.
+UPPER_CASE = {"openflow": re.compile("_SNOWFLAKE.*|LANDED_.*|MODEL"),
+              "kafka": re.compile("LINEAGE(_MANIFEST)?|RECORD_METADATA|LANDED_.*|MODEL")}
+# What a road has that is no simple name.
+NOT_SIMPLE = {"_meta/op"}
+
+
 def wrongly_quoted(statement):
     """Names that fit only one of Snowflake's two ways with case.
 
     What a case-sensitive road brings is quoted, in lower case; all else is not."""
     wrong = []
+    case_sensitive = "case_sensitive" in statement.file
+    upper = next((names for road, names in UPPER_CASE.items() if road in statement.file and case_sensitive), None)
     for tree in sqlglot.parse(statement.text if not statement.kind else "SELECT 1", read="snowflake"):
-        for column in tree.find_all(exp.Column, exp.Table):
+        for column in tree.find_all(exp.Column, exp.Table, exp.ColumnDef):
             name = column.this
-            from_there = "case_sensitive" in statement.file and not name.name.startswith(("_SNOWFLAKE", "LANDED", "MODEL"))
-            if isinstance(name, exp.Identifier) and (name.quoted != from_there or name.quoted and not name.name.islower()):
+            if not isinstance(name, exp.Identifier):
+                continue
+            from_there = upper and not upper.fullmatch(name.name) or name.name in NOT_SIMPLE
+            if name.quoted != bool(from_there) or name.quoted and not name.name.islower():
                 wrong.append(name.sql("snowflake"))
     return wrong
 

@@ -7,7 +7,10 @@
     quoted   by its name in lower case
     parsed   jsonb is text
     typed    jsonb and times are text
-    member   a member of RECORD_CONTENT -#}
+    quoted_typed   the same, by its name in lower case
+    member   a member of RECORD_CONTENT
+
+    Of what is quoted, openflow quotes the table and its schema, too. -#}
 {% macro roads() %}
 {%- set millis = reengage.json_member('RECORD_CONTENT', '__source_ts_ms', 'bigint') -%}
 {%- set deleted = reengage.json_member('RECORD_CONTENT', '__deleted', 'text') -%}
@@ -22,7 +25,10 @@
             'spelled': 'member'},
   'kafka_columns': {'loaded_at': reengage.time_of_milliseconds('__SOURCE_TS_MS'),
                     'is_deleted': "COALESCE(__DELETED = 'true', FALSE)", 'spelled': 'typed'},
-  'copy': {'loaded_at': 'LOADED_AT', 'is_deleted': 'FALSE', 'spelled': 'plain'},
+  'kafka_columns_case_sensitive': {'loaded_at': reengage.time_of_milliseconds('"__source_ts_ms"'),
+                                   'is_deleted': 'COALESCE("__deleted" = \'true\', FALSE)', 'spelled': 'quoted_typed'},
+  'estuary': {'loaded_at': 'FLOW_PUBLISHED_AT', 'is_deleted': 'COALESCE("_meta/op" = \'d\', FALSE)', 'spelled': 'plain'},
+  'copy': {'loaded_at': 'LOADED_AT', 'is_deleted': 'FALSE', 'spelled': 'parsed'},
   'postgres': {'loaded_at': {'lineage': 'RECORDED_AT', 'lineage_manifest': 'AS_OF'}, 'is_deleted': 'FALSE', 'spelled': 'cast'}
 }) }}
 {% endmacro %}
@@ -38,18 +44,17 @@
 {#- A column as a road spells it. -#}
 {% macro spelled(name, type, how) %}
 {%- set NAME = name | upper -%}
-{%- if how == 'quoted' -%}
-  {{ return('"' ~ name ~ '" AS ' ~ NAME) }}
-{%- elif how == 'member' -%}
+{%- set here = '"' ~ name ~ '"' if how in ('quoted', 'quoted_typed') else NAME -%}
+{%- if how == 'member' -%}
   {%- set text = reengage.json_member('RECORD_CONTENT', name, 'text') -%}
   {%- set value = reengage.json_of(text) if type == 'jsonb' else reengage.json_member('RECORD_CONTENT', name, type) -%}
   {{ return(value ~ ' AS ' ~ NAME) }}
-{%- elif type == 'jsonb' and how in ('parsed', 'typed') -%}
-  {{ return(reengage.json_of(NAME) ~ ' AS ' ~ NAME) }}
-{%- elif how == 'cast' or type == 'timestamptz' and how == 'typed' -%}
-  {{ return(NAME ~ '::' ~ reengage.sql_type(type) ~ ' AS ' ~ NAME) }}
+{%- elif type == 'jsonb' and how in ('parsed', 'typed', 'quoted_typed') -%}
+  {{ return(reengage.json_of(here) ~ ' AS ' ~ NAME) }}
+{%- elif how == 'cast' or type == 'timestamptz' and how in ('typed', 'quoted_typed') -%}
+  {{ return(here ~ '::' ~ reengage.sql_type(type) ~ ' AS ' ~ NAME) }}
 {%- endif -%}
-{{ return(NAME) }}
+{{ return(NAME if here == NAME else here ~ ' AS ' ~ NAME) }}
 {% endmacro %}
 
 {#- The table that a road fills; of a node that has a schema of its own, there. -#}
@@ -78,7 +83,7 @@ UNION ALL
 {%- set loaded_at = road['loaded_at'] if road['loaded_at'] is string else road['loaded_at'][table] -%}
 {%- set items = [] -%}
 {%- for name, type in reengage.columns_of(table) -%}{%- do items.append(reengage.spelled(name, type, how)) -%}{%- endfor -%}
-{%- set listed = reengage.one_a_line(items) if how in ('quoted', 'member') else reengage.lines_of(items) -%}
+{%- set listed = reengage.one_a_line(items) if how in ('quoted', 'quoted_typed', 'member') else reengage.lines_of(items) -%}
 SELECT '{{ node }}' AS NODE,
        {{ loaded_at }} AS LOADED_AT,
        {{ road['is_deleted'] }} AS IS_DELETED,

@@ -1,0 +1,203 @@
+"""Brings any text along the roads that can be tried without an account; prints TAP.
+
+    roads.py FOLDER     what source.t left there
+
+Files: read by the documented rules of their format, and compared with PostgreSQL's rows.
+Kafka: what Debezium has sent, where source.t had it.  Both are landed in the emulation,
+by the files that are shipped for it, compared with PostgreSQL's rows, and reconciled."""
+
+import datetime
+import gzip
+import json
+import pathlib
+import re
+import sys
+import warnings
+
+import csv_rules
+import emulation
+import statements
+from tap import Tap
+
+SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "snowflake"
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+TIMES = ("requested_at", "due_at", "checked_at", "called_at", "occurred_at", "recorded_at")
+
+
+def microseconds(value):
+    """Of a time, or of its text in UTC; since 1970."""
+    if isinstance(value, str):
+        value = datetime.datetime.fromisoformat(value.replace("Z", "+00:00").replace(" ", "T"))
+    value = value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
+    return str((value - EPOCH) // datetime.timedelta(microseconds=1))
+
+
+def json_lines(path):
+    # splitlines() knows more line ends
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def canonical(column, value):
+    if value is None:
+        return None
+    if column in TIMES:
+        return value if isinstance(value, str) and re.fullmatch(r"-?\d+", value) else microseconds(value)
+    if column == "detail":
+        return json.dumps(json.loads(value), sort_keys=True)
+    return str(value)
+
+
+def differing(columns, here, there):
+    """The columns that are not the same, with an example; both: rows by lineage_id."""
+    found = {}
+    for key in here.keys() | there.keys():
+        if key not in here or key not in there:
+            found.setdefault("a row", key)
+            continue
+        for column, one, other in zip(columns, here[key], there[key]):
+            if one != other:
+                found.setdefault(column, (one, other))
+    return found
+
+
+def by_id(columns, rows):
+    return {row[0]: [canonical(column, value) for column, value in zip(columns, row)] for row in rows}
+
+
+# ---- files ----------------------------------------------------------------------------
+
+
+def try_files(tap, folder, columns, wanted):
+    """Returns the rows of both files, as they are loaded."""
+    copies = {s.text.split()[2].split(".")[-1].lower(): s.text for s in statements.split(SHIPPED / "02_landing_copy.sql")
+              if s.text.startswith("COPY INTO")}
+    loaded = {}
+    for table, statement in copies.items():
+        file = folder / "hostile" / f"{table}.csv"
+        # PUT compresses, and COPY INTO sees it
+        packed = gzip.compress(file.read_bytes())
+        text = gzip.decompress(packed).decode("utf-8")
+        names = [name.strip().lower() for name in re.search(r"\(([^)]*)\)", statement)[1].split(",")]
+        tap.ok(text.split("\n")[0].split(",") == names, f"{table}.csv has the columns that COPY INTO lists", names)
+        loaded[table] = (names, csv_rules.read(text, csv_rules.options(statement)))
+        if table != "lineage":
+            continue
+        found = differing(columns, by_id(columns, loaded[table][1]), wanted)
+        tap.ok(not found, f"{len(wanted)} rows of a file are what PostgreSQL has, by the rules of the format", found)
+        campaigns = {row[columns.index("campaign")] for row in loaded[table][1]}
+        tap.ok({"", "\\N", None} <= campaigns, "a null, an empty text and \\N are three", campaigns)
+        for option, said in (("ESCAPE_UNENCLOSED_FIELD", r" ESCAPE_UNENCLOSED_FIELD = NONE"), ("NULL_IF", r" NULL_IF = \(\)")):
+            without = csv_rules.options(re.sub(said, "", statement))
+            spoiled = differing(columns, by_id(columns, csv_rules.read(text, without)), wanted)
+            tap.ok("campaign" in spoiled, f"without {option} text would be spoiled: {len(spoiled)} columns", spoiled)
+    return loaded
+
+
+class FilesByRules(emulation.Files):
+    """The emulation reads no file here: the rows are those of the reader above."""
+
+    def __init__(self, loaded, folder):
+        super().__init__("02_landing_copy.sql", folder)
+        self.loaded = loaded
+
+    def make_tables(self, here, relations):
+        here.run("CREATE STAGE IF NOT EXISTS REENGAGE_RAW.REENGAGE.FILES")
+
+    def land_all(self, here):
+        for table, (names, rows) in self.loaded.items():
+            insert(here, table, [name.upper() for name in names], rows)
+
+
+# ---- Kafka ----------------------------------------------------------------------------
+
+
+class Events:
+    """What Debezium has sent, and again the end of it, as after a restart."""
+
+    def __init__(self, path, lands):
+        self.lands = lands
+        self.by_table = {}
+        for topic, _key, value in json_lines(path):
+            if topic.startswith("pg.reengage."):
+                self.by_table.setdefault(topic.split(".")[2], []).append(value)
+        for rows in self.by_table.values():
+            rows.extend(rows[-len(rows) // 3 :])
+
+    def land_all(self, here):
+        for table, events in self.by_table.items():
+            self.lands(here, table, events)
+
+
+def as_content(here, table, events):
+    insert(here, table, ["RECORD_CONTENT"], [[json.dumps(event)] for event in events], "PARSE_JSON({})")
+
+
+def as_columns(name):
+    def lands(here, table, events):
+        names = list(events[0])
+        insert(here, table, [name(column) for column in names],
+               [[None if event[column] is None else str(event[column]) for column in names] for event in events])
+
+    return lands
+
+
+def make_content_tables(here):
+    for table in ("LINEAGE", "LINEAGE_MANIFEST"):
+        here.run(f"CREATE TABLE REENGAGE_RAW.REENGAGE.{table} (RECORD_CONTENT VARIANT, RECORD_METADATA VARIANT)")
+
+
+# ---- the emulation ----------------------------------------------------------------------
+
+
+def insert(here, table, names, rows, spell="{}"):
+    picked = ", ".join(spell.format(f"COLUMN{n}") for n in range(1, len(names) + 1))
+    for start in range(0, len(rows), 200):
+        values = ", ".join("(" + ", ".join(map(emulation.literal, row)) + ")" for row in rows[start : start + 200])
+        here.run(f"INSERT INTO REENGAGE_RAW.REENGAGE.{table.upper()} ({', '.join(names)}) SELECT {picked} FROM VALUES {values}")
+
+
+def run_file(here, name):
+    for statement in statements.split(SHIPPED / name):
+        if not statement.kind and not statement.text.startswith(("CREATE WAREHOUSE", "COPY INTO")):
+            here.run(statement.text)
+
+
+def try_landing(tap, file, road, columns, wanted, prepare=None):
+    with emulation.Emulation() as here:
+        run_file(here, "01_schemas.sql")
+        here.run("CREATE SCHEMA IF NOT EXISTS REENGAGE_RAW.REENGAGE")
+        if prepare:
+            prepare(here)
+        run_file(here, file)
+        road.land_all(here)
+        here.run("USE SCHEMA REENGAGE_BI.MODEL")
+        here.add_missing_function()
+        run_file(here, "03_lineage.sql")
+        run_file(here, "08_reconciliation.sql")
+        rows = here.rows(f"SELECT {', '.join(columns)} FROM REENGAGE_BI.MODEL.LINEAGE")
+        found = differing(columns, by_id(columns, rows), wanted)
+        tap.ok(len(rows) == len(wanted) and not found, f"{file}: {len(columns)} columns of {len(wanted)} rows are equal", found)
+        states = here.rows("SELECT STATE, COUNT(*) FROM REENGAGE_BI.MODEL.RECONCILIATION GROUP BY STATE")
+        tap.ok([state for state, _ in states] == ["equal"], f"{file}: reconciled, {states[0][1]} days equal", states)
+
+
+def main():
+    warnings.simplefilter("ignore")
+    tap, folder = Tap(), pathlib.Path(sys.argv[1])
+    columns = (folder / "hostile" / "lineage.csv").read_text(encoding="utf-8").split("\n")[0].split(",")
+    wanted = by_id(columns, json_lines(folder / "rows"))
+    loaded = try_files(tap, folder, columns, wanted)
+    try_landing(tap, "02_landing_copy.sql", FilesByRules(loaded, folder), columns, wanted)
+    landings = 1
+    if (folder / "events").exists():
+        for file, lands, prepare in (
+                ("02_landing_kafka.sql", as_content, make_content_tables),
+                ("02_landing_kafka_columns.sql", as_columns(str.upper), None),
+                ("02_landing_kafka_columns_case_sensitive.sql", as_columns('"{}"'.format), None)):
+            try_landing(tap, file, Events(folder / "events", lands), columns, wanted, prepare)
+            landings += 1
+    tap.proof(f"{len(wanted)} rows with any text, {landings} landings of files and of Debezium's events")
+    tap.end()
+
+
+main()
