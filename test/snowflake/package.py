@@ -18,16 +18,9 @@ import answers
 import dbt_here
 import landings
 import pgoutput
+import shop
 from tap import Tap
 
-PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "snowflake" / "dbt"
-PROJECT = """
-name: shop
-version: 1.0.0
-profile: reengage
-flags:
-  require_generic_test_arguments_property: true
-"""
 MESSAGES = """
 SELECT server, message_id, conversation_id, direction, TIMEZONE('UTC', sent_at::TIMESTAMPTZ) AS sent_at, body
 FROM chat.messages
@@ -42,10 +35,7 @@ class Shop:
 
     def __init__(self, place):
         self.place, self.file = place, place / "shop.duckdb"
-        (place / "models").mkdir()
-        (place / "dbt_project.yml").write_text(PROJECT)
-        (place / "packages.yml").write_text(f"packages:\n  - local: {PACKAGE}\n")
-        (place / "models" / "chat_messages.sql").write_text(MESSAGES)
+        shop.make_project(place, MESSAGES)
         self.variables = {"reengage_source_schema": "landing", "reengage_messages": "chat_messages"}
         self.dbt("deps")
 
@@ -102,77 +92,78 @@ class Proof:
         return self.tap.ok(*answers.compared(header, wanted, found, f"{title}, {len(wanted)} rows"))
 
 
-def in_two_batches(proof, shop, landing):
+def in_two_batches(proof, bi, landing):
     """What comes late by days comes in, and nothing twice; then each answer is PostgreSQL's."""
-    tap, half = proof.tap, len(proof.changes) // 2
-    lineage = [change for change in proof.changes if change[0] == "lineage"]
+    tap, changes = proof.tap, [change for change in proof.changes if change[0] != "messages"]
+    half = len(changes) // 2
+    lineage = [change for change in changes if change[0] == "lineage"]
     late = min(lineage, key=lambda change: change[1]["recorded_at"])
     chat = landings.Landing("chat", {}, {})
-    shop.make_landing(chat, proof.messages, "chat")
-    shop.land(chat, proof.messages, proof.changes, schema="chat")
-    shop.make_landing(landing, proof.relations)
-    shop.land(landing, proof.relations, [change for change in proof.changes[:half] if change is not late], landings.NOW - LONG_AGO)
-    shop.dbt("run")
-    stale = shop.dbt("source", "freshness", accept=(0, 1))
-    before, newest = shop.rows("SELECT COUNT(*), MAX(recorded_at) FROM bi.lineage")[0]
-    shop.land(landing, proof.relations, [*proof.changes[half:], *proof.changes[: half // 2], late])
-    proof.built("built on two batches, with a late row and many twice", shop.dbt("build", accept=(0, 1)))
-    fresh = shop.dbt("source", "freshness", accept=(0, 1))
+    bi.make_landing(chat, proof.messages, "chat")
+    bi.land(chat, proof.messages, proof.changes, schema="chat")
+    bi.make_landing(landing, proof.relations)
+    bi.land(landing, proof.relations, [change for change in changes[:half] if change is not late], landings.NOW - LONG_AGO)
+    bi.dbt("run")
+    stale = bi.dbt("source", "freshness", accept=(0, 1))
+    before, newest = bi.rows("SELECT COUNT(*), MAX(recorded_at) FROM bi.lineage")[0]
+    bi.land(landing, proof.relations, [*changes[half:], *changes[: half // 2], late])
+    proof.built("built on two batches, with a late row and many twice", bi.dbt("build", accept=(0, 1)))
+    fresh = bi.dbt("source", "freshness", accept=(0, 1))
     states = [{name: result["status"] for name, result in sources.items()} for sources in (stale, fresh)]
     tap.ok(states == [{"lineage": state, "lineage_manifest": state} for state in ("error", "pass")],
            "the sources are stale when nothing has come for days, and fresh when something has", *states)
-    came = shop.rows(f"SELECT COUNT(*) FROM bi.lineage WHERE lineage_id = '{late[1]['lineage_id']}' AND recorded_at < '{newest}'")
+    came = bi.rows(f"SELECT COUNT(*) FROM bi.lineage WHERE lineage_id = '{late[1]['lineage_id']}' AND recorded_at < '{newest}'")
     tap.ok(came == [(1,)], "a row that was recorded long before those of the first batch has come in", came)
-    count = shop.rows("SELECT COUNT(*) FROM bi.lineage")[0][0]
-    tap.ok(0 < before < count == len(lineage), "each row is there once", before, count)
-    equal = [proof.equal(name, f"equal: {name}", lambda header, name=name: shop.rows(f"SELECT {header} FROM bi.{name}"))
+    count = bi.rows("SELECT COUNT(*) FROM bi.lineage")[0][0]
+    tap.ok(0 < before <= half and count == len(lineage), "each row is there once", before, count)
+    equal = [proof.equal(name, f"equal: {name}", lambda header, name=name: bi.rows(f"SELECT {header} FROM bi.{name}"))
              for name in proof.questions]
     tap.proof(f"equal answers {sum(equal)} of {len(equal)}")
     # only what has come lately is looked at, and the rows that are lost here have
     lost = f"FROM bi.lineage WHERE loaded_at > '{landings.NOW - LONG_AGO / 2}'"
-    shop.run(f"DELETE {lost}")
-    shop.dbt("run", "--select", "lineage", reengage_lookback_days=3)
-    tap.ok(shop.rows("SELECT COUNT(*) FROM bi.lineage") == [(count,)], "a run that looks back three days finds what came in them")
+    bi.run(f"DELETE {lost}")
+    bi.dbt("run", "--select", "lineage", reengage_lookback_days=3)
+    tap.ok(bi.rows("SELECT COUNT(*) FROM bi.lineage") == [(count,)], "a run that looks back three days finds what came in them")
 
 
-def every_road(proof, shop, roads):
+def every_road(proof, bi, roads):
     """A node for each road, all in one build: each reconciles, and brought what PostgreSQL has."""
     again = [change for change in proof.changes[-len(proof.changes) // 3:]]
     nodes = {}
     for road in roads:
         schema = f"landing_{road.name}"
         nodes[road.name] = {"schema": schema, "road": road.name}
-        shop.make_landing(road, proof.relations, schema)
-        shop.land(road, proof.relations, proof.changes + again, schema=schema)
-    results = shop.dbt("build", schema="roads", accept=(0, 1), reengage_nodes=nodes, reengage_lineage_as="view")
+        bi.make_landing(road, proof.relations, schema)
+        bi.land(road, proof.relations, proof.changes + again, schema=schema)
+    results = bi.dbt("build", schema="roads", accept=(0, 1), reengage_nodes=nodes, reengage_lineage_as="view")
     proof.built(f"built of {len(roads)} nodes, one by each road, the last third twice", results)
     for road in roads:
-        proof.equal("LINEAGE", f"equal by {road.name}: LINEAGE", lambda header, road=road: shop.rows(
+        proof.equal("LINEAGE", f"equal by {road.name}: LINEAGE", lambda header, road=road: bi.rows(
             f"SELECT DISTINCT {header} FROM (SELECT * REPLACE (" + ", ".join(
                 f"TIMEZONE('UTC', {column}) AS {column}" for column in header.split(", ") if column.endswith("_at"))
             + f", detail::VARCHAR AS detail) FROM roads.landed_lineage WHERE node = '{road.name}')"))
-        proof.equal("RECONCILIATION", f"equal by {road.name}: RECONCILIATION", lambda header, road=road: shop.rows(
+        proof.equal("RECONCILIATION", f"equal by {road.name}: RECONCILIATION", lambda header, road=road: bi.rows(
             f"SELECT {header} FROM roads.reconciliation WHERE node = '{road.name}'"))
 
 
 # ---- planted faults -----------------------------------------------------------------
 
-def plant_faults(proof, shop):
+def plant_faults(proof, bi):
     """Faults in threads of their own, all at once; the package's own tests name each."""
-    threads = shop.rows("SELECT root_conversation_id FROM bi.threads WHERE generations >= 3 ORDER BY 1 LIMIT 3")
+    threads = bi.rows("SELECT root_conversation_id FROM bi.threads WHERE generations >= 3 ORDER BY 1 LIMIT 3")
     doubled, moved, orphan = (
-        dict(shop.rows(f"SELECT generation, lineage_id FROM bi.lineage WHERE root_conversation_id = '{root}' AND outcome = 'session_created'"))
+        dict(bi.rows(f"SELECT generation, lineage_id FROM bi.lineage WHERE root_conversation_id = '{root}' AND outcome = 'session_created'"))
         for (root,) in threads)
-    strange, = shop.rows("SELECT lineage_id FROM bi.lineage WHERE outcome = 'capped' ORDER BY 1 LIMIT 1")[0]
-    settled, = shop.rows("SELECT lineage_id FROM bi.lineage WHERE resolves IS NOT NULL ORDER BY 1 LIMIT 1")[0]
-    shop.run(
+    strange, = bi.rows("SELECT lineage_id FROM bi.lineage WHERE outcome = 'capped' ORDER BY 1 LIMIT 1")[0]
+    settled, = bi.rows("SELECT lineage_id FROM bi.lineage WHERE resolves IS NOT NULL ORDER BY 1 LIMIT 1")[0]
+    bi.run(
         f"INSERT INTO landing.lineage SELECT * REPLACE ('elsewhere' AS campaign) FROM landing.lineage WHERE lineage_id = '{doubled[2]}' LIMIT 1",
         f"UPDATE landing.lineage SET generation = 2 WHERE lineage_id = '{moved[3]}'",
         f"DELETE FROM landing.lineage WHERE lineage_id = '{orphan[2]}'",
         f"UPDATE landing.lineage SET outcome = 'vanished' WHERE lineage_id = '{strange}'",
         f"UPDATE landing.lineage SET resolves = '00000000-0000-7000-8000-000000000000' WHERE lineage_id = '{settled}'")
-    shop.dbt("run", "--full-refresh")
-    results = shop.dbt("test", "--store-failures", accept=(1,))
+    bi.dbt("run", "--full-refresh")
+    results = bi.dbt("test", "--store-failures", accept=(1,))
     failed = {name: result for name, result in results.items() if result["status"] == "fail"}
     faults = [
         ("a row that came twice, and differs", "same_row_each_time_landed_lineage", f"{doubled[2]}', 'campaign "),
@@ -182,7 +173,7 @@ def plant_faults(proof, shop):
         ("a row that resolves nobody's doubt", "relationships_lineage_resolves", "00000000-0000-7000-8000-000000000000"),
     ]
     for fault, test, said in faults:
-        rows = [str(shop.rows(f"SELECT * FROM {result['relation_name']}")) for name, result in failed.items() if name.startswith(test)]
+        rows = [str(bi.rows(f"SELECT * FROM {result['relation_name']}")) for name, result in failed.items() if name.startswith(test)]
         proof.tap.ok(any(said in row for row in rows), f"dbt's tests name {fault}", sorted(failed), *rows)
     others = [name for name in failed if not name.startswith((*(test for _, test, _ in faults), "reconciliation"))]
     proof.tap.ok(not others, "and no other test fails", *others)
@@ -191,11 +182,11 @@ def plant_faults(proof, shop):
 def main():
     tap = Tap()
     proof = Proof(pathlib.Path(sys.argv[1]), tap)
-    shop = Shop(pathlib.Path(sys.argv[2]))
+    bi = Shop(pathlib.Path(sys.argv[2]))
     roads = landings.landings(proof.folder)
-    in_two_batches(proof, shop, roads[0])
-    every_road(proof, shop, roads)
-    plant_faults(proof, shop)
+    in_two_batches(proof, bi, roads[0])
+    every_road(proof, bi, roads)
+    plant_faults(proof, bi)
     tap.end()
 
 

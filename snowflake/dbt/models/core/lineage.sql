@@ -1,4 +1,4 @@
-{{ config(materialized=var('reengage_lineage_as'), unique_key='LINEAGE_ID', on_schema_change='append_new_columns') }}
+{{ config(materialized=var('reengage_lineage_as'), incremental_strategy='append', on_schema_change='append_new_columns') }}
 -- What happened, once.  The roads deliver at least once and Snowflake enforces no
 -- primary key, so this QUALIFY is what removes duplicates.  Rows never change, so
 -- it does not matter which one of them stays.
