@@ -50,7 +50,8 @@ def created(node):
         kind = "DYNAMIC TABLE"
         options = (f"\n  TARGET_LAG = '{config['target_lag']}'\n  WAREHOUSE = {config['snowflake_warehouse']}"
                    f"\n  REFRESH_MODE = {config['refresh_mode']}")
-    comment = node["description"].replace("'", "''")
+    # what follows the first line is for readers of the package
+    comment = node["description"].splitlines()[0].replace("'", "''")
     head = f"CREATE OR REPLACE {kind} {node['name'].upper()}{options}\n  COMMENT = '{comment}'\nAS\n"
     return "".join(line + "\n" for line in lines[:said]) + head + "\n".join(lines[said:]) + ";"
 

@@ -1,5 +1,5 @@
 -- An answer belongs to the last nudge before it in its conversation, if it came
--- within 72 hours.  A customer who was held out got no nudge: what such a customer
+-- within the window.  A customer who was held out got no nudge: what such a customer
 -- wrote in the same time is what others might have written without one, too.
 WITH TOUCHES AS (
   SELECT NUDGE_ID, SERVER, CAMPAIGN, ROOT_CONVERSATION_ID, CONVERSATION_ID, GENERATION,
@@ -20,7 +20,7 @@ LEFT JOIN {{ ref('messages') }} M
  AND M.CONVERSATION_ID = T.CONVERSATION_ID
  AND M.DIRECTION = 'inbound'
  AND M.SENT_AT > T.TOUCHED_AT
- AND M.SENT_AT <= {{ reengage.hours_after(72, 'T.TOUCHED_AT') }}
+ AND M.SENT_AT <= {{ reengage.hours_after(var('reengage_answer_hours'), 'T.TOUCHED_AT') }}
  AND (T.NEXT_TOUCH_AT IS NULL OR M.SENT_AT <= T.NEXT_TOUCH_AT)
 GROUP BY T.NUDGE_ID, T.SERVER, T.CAMPAIGN, T.TREATMENT, T.ROOT_CONVERSATION_ID, T.CONVERSATION_ID,
          T.GENERATION, T.TOUCHED_AT

@@ -1,0 +1,46 @@
+-- Two groups that were drawn by lot are compared, so both are measured alike: a
+-- customer counts once, by the first nudge since the campaign holds somebody out, and
+-- has answered if anything was written within the window, whatever else was sent
+-- meanwhile.  (An answer that belongs to the last nudge, as in ANSWERS, would be taken
+-- from those who get further nudges, and from nobody else.)
+WITH TOUCHES AS (
+  SELECT A.SERVER, A.CAMPAIGN, C.CUSTOMER, A.TREATMENT, A.TOUCHED_AT, A.NUDGE_ID,
+         MIN(CASE WHEN A.TREATMENT = 'held_out' THEN A.TOUCHED_AT END) OVER (PARTITION BY A.SERVER, A.CAMPAIGN)
+           AS BEGAN_AT
+  FROM {{ ref('answers') }} A
+  JOIN {{ ref('customers') }} C ON C.SERVER = A.SERVER AND C.CONVERSATION_ID = A.ROOT_CONVERSATION_ID
+),
+FIRST_TOUCHES AS (
+  SELECT SERVER, CAMPAIGN, CUSTOMER, TREATMENT, TOUCHED_AT,
+         {{ reengage.hours_after(var('reengage_answer_hours'), 'TOUCHED_AT') }} AS ENDS_AT
+  FROM TOUCHES
+  WHERE TOUCHED_AT >= BEGAN_AT
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY SERVER, CAMPAIGN, CUSTOMER ORDER BY TOUCHED_AT, NUDGE_ID) = 1
+),
+WRITTEN AS (
+  SELECT C.SERVER, C.CUSTOMER, M.SENT_AT
+  FROM {{ ref('messages') }} M
+  JOIN {{ ref('customers') }} C ON C.SERVER = M.SERVER AND C.CONVERSATION_ID = M.CONVERSATION_ID
+  WHERE M.DIRECTION = 'inbound'
+),
+HORIZON AS (
+  SELECT SERVER, MAX(SENT_AT) AS MESSAGES_UNTIL FROM {{ ref('messages') }} GROUP BY SERVER
+),
+MEASURED AS (
+  SELECT T.SERVER, T.CAMPAIGN, T.CUSTOMER, T.TREATMENT,
+         COALESCE(T.ENDS_AT <= MAX(H.MESSAGES_UNTIL), FALSE) AS IS_OVER,
+         COUNT(W.SENT_AT) > 0 AS HAS_ANSWERED
+  FROM FIRST_TOUCHES T
+  LEFT JOIN HORIZON H ON H.SERVER = T.SERVER
+  LEFT JOIN WRITTEN W
+    ON W.SERVER = T.SERVER AND W.CUSTOMER = T.CUSTOMER AND W.SENT_AT > T.TOUCHED_AT AND W.SENT_AT <= T.ENDS_AT
+  GROUP BY T.SERVER, T.CAMPAIGN, T.CUSTOMER, T.TREATMENT, T.TOUCHED_AT, T.ENDS_AT
+)
+SELECT SERVER, CAMPAIGN,
+       COUNT_IF(IS_OVER AND TREATMENT = 'sent') AS SENT,
+       COUNT_IF(IS_OVER AND TREATMENT = 'sent' AND HAS_ANSWERED) AS SENT_ANSWERED,
+       COUNT_IF(IS_OVER AND TREATMENT = 'held_out') AS HELD_OUT,
+       COUNT_IF(IS_OVER AND TREATMENT = 'held_out' AND HAS_ANSWERED) AS HELD_OUT_ANSWERED,
+       COUNT_IF(NOT IS_OVER) AS NOT_OVER_YET
+FROM MEASURED
+GROUP BY SERVER, CAMPAIGN

@@ -1,0 +1,24 @@
+-- A row of lineage has the calls of a nudge together.  Its first look and its first
+-- send are told by CHECKED_AT and CALLED_AT; what remains are retries, further looks,
+-- and the second send where a conversation was found closed.
+SELECT HOUR, SERVER, CAMPAIGN, STEP, OUTCOME,
+       COUNT(*) AS NUDGES,
+       SUM(CALLS) AS API_CALLS,
+       SUM(LOOK) AS FIRST_LOOKS,
+       SUM(SEND) AS FIRST_SENDS,
+       SUM(CALLS - SEND - LOOK) AS FURTHER_CALLS,
+       COUNT_IF(COALESCE(HTTP_STATUS, 0) = 429) AS ENDED_BY_429,
+       ROUND(100.0 * SUM(CALLS) / NULLIF(SUM(SUM(CALLS)) OVER (PARTITION BY HOUR, SERVER), 0), 2) AS PERCENT_OF_CALLS,
+       ROUND(100.0 * SUM(CALLS) / (60 * {{ var('reengage_requests_per_minute') }}), 2) AS PERCENT_OF_QUOTA
+FROM (
+  SELECT HOUR, SERVER, CAMPAIGN, STEP, OUTCOME, HTTP_STATUS, CALLS, SEND,
+         CASE WHEN CHECKED_AT IS NOT NULL AND CALLS > SEND THEN 1 ELSE 0 END AS LOOK
+  FROM (
+    SELECT DATE_TRUNC('HOUR', OCCURRED_AT) AS HOUR, SERVER, CAMPAIGN, COALESCE(STEP, 'none') AS STEP, OUTCOME,
+           HTTP_STATUS, API_CALLS AS CALLS, CHECKED_AT,
+           CASE WHEN CALLED_AT IS NOT NULL AND API_CALLS > 0 THEN 1 ELSE 0 END AS SEND
+    FROM {{ ref('lineage') }}
+    WHERE NUDGE_ID IS NOT NULL AND RESOLVES IS NULL
+  )
+)
+GROUP BY HOUR, SERVER, CAMPAIGN, STEP, OUTCOME
