@@ -56,5 +56,7 @@ SELECT 'ONE' AS NODE,
        "day" AS DAY,
        "as_of" AS AS_OF,
        "row_count" AS ROW_COUNT,
-       "digest" AS DIGEST
+       "digest" AS DIGEST,
+       "column_sums" AS COLUMN_SUMS,
+       "up_to" AS UP_TO
 FROM REENGAGE_RAW."reengage"."lineage_manifest";

@@ -25,7 +25,7 @@ COPY (
 ) TO STDOUT WITH (FORMAT csv, HEADER true);
 \o lineage_manifest.csv
 COPY (
-	SELECT manifest_id, day, as_of, row_count, digest
+	SELECT manifest_id, day, as_of, row_count, digest, column_sums, up_to
 	FROM reengage.lineage_manifest
 	WHERE as_of >= :'since'
 	ORDER BY manifest_id

@@ -9,6 +9,7 @@ CREATE TABLE reengage.pruned_days (
 	nudges bigint NOT NULL,
 	last_xact_id bigint NOT NULL,
 	pruned_at timestamptz NOT NULL,
+	column_sums text,
 	CONSTRAINT pruned_days_pkey PRIMARY KEY (day),
 	CONSTRAINT pruned_days_day_check CHECK (day ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$')
 );
@@ -16,10 +17,11 @@ COMMENT ON TABLE reengage.pruned_days IS
 	'what prune(), or the worker by reengage.retention, has let go of each day of lineage; with what is still here it makes what lineage_manifest counted';
 COMMENT ON COLUMN reengage.pruned_days.day IS 'YYYY-MM-DD: the day, in UTC, of lineage.recorded_at';
 COMMENT ON COLUMN reengage.pruned_days.row_count IS 'rows of lineage that are gone';
-COMMENT ON COLUMN reengage.pruned_days.digest IS 'the sum of their lineage_digest(), modulo 2^53';
+COMMENT ON COLUMN reengage.pruned_days.digest IS 'the sum of their lineage_digest(), modulo 2^53; where column_sums is null, of the digest that version 1.0 had';
 COMMENT ON COLUMN reengage.pruned_days.nudges IS 'nudges that are gone with them';
 COMMENT ON COLUMN reengage.pruned_days.last_xact_id IS 'the greatest lineage.xact_id of them: the order of lineage goes on behind it';
 COMMENT ON COLUMN reengage.pruned_days.pruned_at IS 'when the last of them went';
+COMMENT ON COLUMN reengage.pruned_days.column_sums IS 'as in lineage_manifest; null: of a day that version 1.0 closed, or began to prune';
 SELECT pg_catalog.pg_extension_config_dump('reengage.pruned_days', '');
 GRANT SELECT ON reengage.pruned_days TO reengage_operator, reengage_reader, reengage_worker;
 

@@ -126,7 +126,7 @@ AS $$
 			WHERE l.nudge_id = c.nudge_id AND (l.recorded_at >= before
 				-- it is of another day, which the manifest does not know yet
 				OR (NOT (l.recorded_at >= since AND l.recorded_at < upto) AND NOT EXISTS (
-					SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(l.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') OFFSET 0))
+					SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(l.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AND m.up_to IS NULL OFFSET 0))
 				-- somebody is to say whether it was sent
 				OR (l.outcome = 'in_doubt' AND NOT EXISTS (SELECT FROM reengage.lineage r WHERE r.resolves = l.lineage_id OFFSET 0))
 				-- the thread lives
@@ -156,6 +156,17 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.prunable_imports(timestamptz, timestamptz) IS
 	'of the conversations that import_history() has brought in a period, as rows of lineage, those for which nothing is due';
+
+-- Digests of two kinds do not add up.
+CREATE FUNCTION reengage_internal.is_counted_by_1_0(of_day text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	SELECT coalesce((SELECT p.column_sums IS NULL FROM reengage.pruned_days p WHERE p.day = of_day),
+					(SELECT m.column_sums IS NULL FROM reengage.lineage_manifest m
+					 WHERE m.day = of_day AND m.up_to IS NULL ORDER BY m.as_of DESC, m.manifest_id DESC LIMIT 1), false)
+$$;
+COMMENT ON FUNCTION reengage_internal.is_counted_by_1_0(text) IS
+	'whether what is pruned of a day is summed up by the digest that version 1.0 had: something of it is, or the day was closed so';
 
 CREATE FUNCTION reengage_internal.let_go(nudge_ids uuid[], imports uuid[], OUT nudges bigint, OUT lineage bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -190,14 +201,21 @@ BEGIN
 									   THEN coalesce(a.requested_by, '') END AS named_by) c
 		WHERE (g.l).previous_conversation_id IS NOT NULL
 		ON CONFLICT (server, previous_conversation_id) WHERE previous_conversation_id IS NOT NULL DO NOTHING
+	), of_days AS MATERIALIZED (
+		SELECT g.day, reengage_internal.is_counted_by_1_0(g.day) AS by_1_0
+		FROM (SELECT DISTINCT to_char((g.l).recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day FROM gone g) g
 	), days AS (
-		INSERT INTO reengage.pruned_days AS d (day, row_count, digest, nudges, last_xact_id, pruned_at)
-		SELECT to_char((g.l).recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), count(*), sum(reengage.lineage_digest(g.l)) % 9007199254740992,
-			count(DISTINCT (g.l).nudge_id), max((g.l).xact_id), clock_timestamp()
-		FROM gone g GROUP BY 1
+		INSERT INTO reengage.pruned_days AS d (day, row_count, digest, nudges, last_xact_id, pruned_at, column_sums)
+		SELECT s.day, (s.sums).row_count, coalesce(s.digest_1_0, (s.sums).digest), s.nudges, s.last_xact_id, clock_timestamp(),
+			CASE WHEN s.digest_1_0 IS NULL THEN (s.sums).column_sums END
+		FROM (SELECT o.day, reengage_internal.lineage_sums(o.l) AS sums, count(DISTINCT (o.l).nudge_id) AS nudges, max((o.l).xact_id) AS last_xact_id,
+				sum(CASE WHEN o.by_1_0 THEN reengage_internal.lineage_digest_1_0(o.l) END) % 9007199254740992 AS digest_1_0
+			  FROM (SELECT t.day, t.by_1_0, g.l FROM gone g JOIN of_days t ON t.day = to_char((g.l).recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')) o
+			  GROUP BY o.day OFFSET 0) s
 		ON CONFLICT (day) DO UPDATE
 		SET row_count = d.row_count + EXCLUDED.row_count, digest = (d.digest + EXCLUDED.digest) % 9007199254740992,
-			nudges = d.nudges + EXCLUDED.nudges, last_xact_id = greatest(d.last_xact_id, EXCLUDED.last_xact_id), pruned_at = EXCLUDED.pruned_at
+			nudges = d.nudges + EXCLUDED.nudges, last_xact_id = greatest(d.last_xact_id, EXCLUDED.last_xact_id), pruned_at = EXCLUDED.pruned_at,
+			column_sums = reengage_internal.add_column_sums(d.column_sums, EXCLUDED.column_sums)
 	)
 	SELECT (SELECT count(*) FROM asked), (SELECT count(*) FROM gone) INTO nudges, lineage;
 END
@@ -226,7 +244,7 @@ BEGIN
 	nudges := 0;
 	lineage := 0;
 	pruned_to := reengage_internal.start_of_day(of_day + 1);
-	IF NOT EXISTS (SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(of_day, 'YYYY-MM-DD')) THEN
+	IF NOT EXISTS (SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(of_day, 'YYYY-MM-DD') AND m.up_to IS NULL) THEN
 		RETURN;
 	END IF;
 	-- the rows of one instant stay together, however many they are

@@ -23,7 +23,8 @@ COMMENT ON COLUMN reengage.erasures.nudges IS 'nudges whose message, address and
 COMMENT ON COLUMN reengage.erasures.lineage IS 'rows of lineage, and of past_sessions, that tell no customer any more';
 COMMENT ON COLUMN reengage.erasures.rejects IS 'rejected records of imports that were deleted';
 SELECT pg_catalog.pg_extension_config_dump('reengage.erasures', '');
-GRANT SELECT ON reengage.erasures TO reengage_operator;
+-- the worker that counts a day counts it again where somebody was forgotten meanwhile
+GRANT SELECT ON reengage.erasures TO reengage_operator, reengage_worker;
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reengage.erasures
 	FOR EACH STATEMENT EXECUTE FUNCTION reengage_internal.refuse_change();
@@ -77,7 +78,59 @@ $$;
 COMMENT ON FUNCTION reengage_internal.lineage_of(text[], text[], text[]) IS
 	'the rows of lineage of threads: those that a customer was in at these servers, or those that are named';
 
-CREATE FUNCTION reengage_internal.erase(nudge_ids uuid[], lineage_ids uuid[], OUT nudges bigint, OUT lineage bigint)
+-- Sums are of rows, so what was erased is taken out of them and what is there now is
+-- put in; what somebody else changed still shows.  The rows of the manifest from before
+-- would tell what is gone by the difference.  Digests of version 1.0 know nothing of it.
+CREATE FUNCTION reengage_internal.erase_lineage(lineage_ids uuid[], OUT lineage bigint, OUT superseded text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+BEGIN
+	-- whoever counts a day counts it before this, or after
+	LOCK TABLE reengage.lineage_manifest IN SHARE ROW EXCLUSIVE MODE;
+	WITH before AS MATERIALIZED (
+		SELECT to_char(l.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, l AS was
+		FROM reengage.lineage l
+		WHERE l.lineage_id = ANY (lineage_ids)
+		  AND num_nonnulls(l.address_hash, l.detail, l.api_error_message, l.correlation_id, l.message_id) > 0
+	), erased AS (
+		UPDATE reengage.lineage l
+		SET address_hash = NULL, detail = NULL, api_error_message = NULL, correlation_id = NULL, message_id = NULL
+		FROM before b WHERE l.lineage_id = (b.was).lineage_id
+		RETURNING b.day, l AS became
+	), newest AS MATERIALIZED (
+		SELECT m.*
+		FROM (SELECT DISTINCT b.day FROM before b) d CROSS JOIN LATERAL (
+			SELECT m.* FROM reengage.lineage_manifest m WHERE m.day = d.day ORDER BY m.as_of DESC, m.manifest_id DESC LIMIT 1) m
+		WHERE m.column_sums IS NOT NULL
+	), counted AS (
+		SELECT n.*, o.sums AS old, e.sums AS new
+		FROM newest n
+			CROSS JOIN LATERAL (SELECT reengage_internal.lineage_sums(b.was) AS sums FROM before b
+								WHERE b.day = n.day AND (b.was).recorded_at < coalesce(n.up_to, 'infinity')) o
+			CROSS JOIN LATERAL (SELECT reengage_internal.lineage_sums(e.became) AS sums FROM erased e
+								WHERE e.day = n.day AND (e.became).recorded_at < coalesce(n.up_to, 'infinity')) e
+		WHERE (o.sums).row_count > 0
+	), corrected AS (
+		INSERT INTO reengage.lineage_manifest (day, as_of, row_count, digest, column_sums, up_to)
+		SELECT c.day, greatest(clock_timestamp(), c.as_of + interval '1 microsecond'), c.row_count,
+			(c.digest + (c.new).digest - (c.old).digest + 9007199254740992) % 9007199254740992,
+			reengage_internal.add_column_sums(reengage_internal.add_column_sums(c.column_sums, (c.new).column_sums), (c.old).column_sums, -1), c.up_to
+		FROM counted c
+		RETURNING day, as_of
+	), deleted AS (
+		DELETE FROM reengage.lineage_manifest m USING corrected c WHERE m.day = c.day AND m.column_sums IS NOT NULL
+	)
+	SELECT (SELECT count(*) FROM erased),
+		(SELECT string_agg(format('(day = %L AND as_of < %L)', c.day, to_char(c.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US +00:00')),
+						   ' OR ' ORDER BY c.day) FROM corrected c)
+	INTO lineage, superseded;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.erase_lineage(uuid[]) IS
+	'takes out of lineage what tells of a person, and out of the manifest what it tells of that; which rows of the manifest are superseded: a condition for copies of it';
+
+CREATE FUNCTION reengage_internal.erase(nudge_ids uuid[], lineage_ids uuid[], OUT nudges bigint, OUT lineage bigint, OUT superseded text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
@@ -87,12 +140,7 @@ BEGIN
 	WHERE n.nudge_id = ANY (nudge_ids)
 	  AND (n.message <> reengage_internal.erased() OR num_nonnulls(n.address, n.detail, n.time_zone) > 0);
 	GET DIAGNOSTICS nudges = ROW_COUNT;
-	-- nothing of this is in lineage_digest()
-	UPDATE reengage.lineage l
-	SET address_hash = NULL, detail = NULL, api_error_message = NULL, correlation_id = NULL, message_id = NULL
-	WHERE l.lineage_id = ANY (lineage_ids)
-	  AND num_nonnulls(l.address_hash, l.detail, l.api_error_message, l.correlation_id, l.message_id) > 0;
-	GET DIAGNOSTICS lineage = ROW_COUNT;
+	SELECT e.lineage, e.superseded INTO lineage, superseded FROM reengage_internal.erase_lineage(lineage_ids) e;
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.erase(uuid[], uuid[]) IS
@@ -163,6 +211,7 @@ DECLARE
 	nudge_ids uuid[];
 	lineage_ids uuid[];
 	conversations text[];
+	superseded text;
 	further bigint;
 	words bigint;
 BEGIN
@@ -200,7 +249,7 @@ BEGIN
 			USING ERRCODE = 'object_in_use', HINT = 'Call it again when nothing is on the wire any more: reengage.open_nudges shows them.';
 	END IF;
 	lineage_ids := lineage_ids || ARRAY(SELECT l.lineage_id FROM reengage.lineage l WHERE l.nudge_id = ANY (nudge_ids));
-	SELECT e.nudges, e.lineage INTO nudges, lineage FROM reengage_internal.erase(nudge_ids, lineage_ids) e;
+	SELECT e.nudges, e.lineage, e.superseded INTO nudges, lineage, superseded FROM reengage_internal.erase(nudge_ids, lineage_ids) e;
 	UPDATE reengage.past_sessions p SET address_hash = NULL
 	WHERE (p.address_hash = ANY (hashes) AND p.server = coalesce(forget.server, p.server))
 	   OR (p.root_conversation_id = ANY (roots) AND p.server = ANY (servers) AND p.address_hash IS NOT NULL);
@@ -223,7 +272,8 @@ BEGIN
 		|| nullif(concat_ws(' OR ',
 			(SELECT '(server, root_conversation_id) IN (' || string_agg(format('(%L, %L)', t.server, t.root_conversation_id), ', ' ORDER BY t.server, t.root_conversation_id) || ')'
 			 FROM (SELECT DISTINCT l.server, l.root_conversation_id FROM reengage.lineage l WHERE l.lineage_id = ANY (lineage_ids)) t),
-			(SELECT 'address_hash IN (' || string_agg(quote_literal(h), ', ' ORDER BY h) || ')' FROM unnest(hashes) h)), '') || ';';
+			(SELECT 'address_hash IN (' || string_agg(quote_literal(h), ', ' ORDER BY h) || ')' FROM unnest(hashes) h)), '') || ';'
+		|| coalesce(E'\nDELETE FROM lineage_manifest WHERE ' || superseded || ';', '');
 END
 $$;
 COMMENT ON FUNCTION reengage.forget(text, text, text, text) IS

@@ -41,7 +41,9 @@
   ('day', 'text'),
   ('as_of', 'timestamptz'),
   ('row_count', 'bigint'),
-  ('digest', 'bigint')
+  ('digest', 'bigint'),
+  ('column_sums', 'text'),
+  ('up_to', 'timestamptz')
 ] -%}
 {{ return({'lineage': lineage, 'lineage_manifest': lineage_manifest}[table]) }}
 {% endmacro %}

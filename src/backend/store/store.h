@@ -212,6 +212,9 @@ typedef struct LeftIntent
 
 #define DAY_NAME_SIZE 11
 
+/* Of 32 columns, whose names have 12 bytes and whose sums 10 digits each: 1.2 kB. */
+#define COLUMN_SUMS_SIZE 4096
+
 /* A day of lineage that is being counted. */
 typedef struct DayCount
 {
@@ -220,6 +223,8 @@ typedef struct DayCount
 	TimestampTz before;			/* the end of the day */
 	int64		rows;
 	uint64		digest;			/* the sum of their digests */
+	char		column_sums[COLUMN_SUMS_SIZE];	/* empty: nothing is counted yet */
+	int64		erasures;		/* calls of forget() before anything was counted */
 } DayCount;
 
 /* NULL: sending is allowed here; else why it is not. */
@@ -301,6 +306,7 @@ extern bool store_find_day(DayCount *day, const char **holders);
 /* Counts about so many rows more; returns whether these were the last. */
 extern bool store_count_part(DayCount *day, int64 rows);
 
+/* Unless somebody was forgotten since it was found: then it is found again. */
 extern void store_record_day(const DayCount *day);
 
 /*

@@ -24,11 +24,12 @@ RETURN coalesce(value::text, '~n');
 COMMENT ON FUNCTION reengage.canonical(integer) IS 'a number in decimal';
 GRANT EXECUTE ON FUNCTION reengage.canonical(integer) TO reengage_operator, reengage_reader, reengage_worker;
 
+-- Since 2000, as extract(epoch) rounds in the last years that PostgreSQL has.
 CREATE FUNCTION reengage.canonical(value timestamptz) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE
 	WHEN value IS NULL THEN '~n'
-	WHEN isfinite(value) THEN trunc(extract(epoch FROM value) * 1000000)::text
+	WHEN isfinite(value) THEN trunc((extract(epoch FROM value - timestamptz '2000-01-01 00:00+00') + 946684800) * 1000000)::text
 	ELSE value::text
 END;
 COMMENT ON FUNCTION reengage.canonical(timestamptz) IS
@@ -98,48 +99,48 @@ COMMENT ON FUNCTION reengage.canonical_hash(text) IS
 GRANT EXECUTE ON FUNCTION reengage.canonical_hash(text) TO reengage_operator, reengage_reader, reengage_worker;
 
 -- All columns but xact_id, which means nothing elsewhere, in the order of the table.
--- A table whose row type is in a body that was parsed gets no column with a default any more.
+-- A table whose row type is in a body that was parsed gets no column with a default any
+-- more: so this body and the next are text.
 CREATE FUNCTION reengage.lineage_values(l reengage.lineage)
 RETURNS TABLE (place integer, column_name text, canonical text)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 32 SET search_path = pg_catalog, pg_temp
 AS $$
-	VALUES
-		(1, 'lineage_id', reengage.canonical(l.lineage_id)),
-		(2, 'nudge_id', reengage.canonical(l.nudge_id)),
-		(3, 'server', reengage.canonical(l.server)),
-		(4, 'outcome', reengage.canonical(l.outcome)),
-		(5, 'reason', reengage.canonical(l.reason)),
-		(6, 'step', reengage.canonical(l.step)),
-		(7, 'requested_conversation_id', reengage.canonical(l.requested_conversation_id)),
-		(8, 'conversation_id', reengage.canonical(l.conversation_id)),
-		(9, 'previous_conversation_id', reengage.canonical(l.previous_conversation_id)),
-		(10, 'root_conversation_id', reengage.canonical(l.root_conversation_id)),
-		(11, 'generation', reengage.canonical(l.generation)),
-		(12, 'status_seen', reengage.canonical(l.status_seen)),
-		(13, 'channel', reengage.canonical(l.channel)),
-		(14, 'address_hash', reengage.canonical(l.address_hash)),
-		(15, 'campaign', reengage.canonical(l.campaign)),
-		(16, 'attempts', reengage.canonical(l.attempts)),
-		(17, 'api_calls', reengage.canonical(l.api_calls)),
-		(18, 'api_calls_saved', reengage.canonical(l.api_calls_saved)),
-		(19, 'http_status', reengage.canonical(l.http_status)),
-		(20, 'api_error_code', reengage.canonical(l.api_error_code)),
-		(21, 'api_error_message', reengage.canonical(l.api_error_message)),
-		(22, 'correlation_id', reengage.canonical(l.correlation_id)),
-		(23, 'message_id', reengage.canonical(l.message_id)),
-		(24, 'requested_at', reengage.canonical(l.requested_at)),
-		(25, 'due_at', reengage.canonical(l.due_at)),
-		(26, 'checked_at', reengage.canonical(l.checked_at)),
-		(27, 'called_at', reengage.canonical(l.called_at)),
-		(28, 'occurred_at', reengage.canonical(l.occurred_at)),
-		(29, 'recorded_at', reengage.canonical(l.recorded_at)),
-		(30, 'resolves', reengage.canonical(l.resolves)),
-		(31, 'schema_version', reengage.canonical(l.schema_version)),
-		(32, 'detail', reengage.canonical(l.detail))
+	SELECT v.place::integer, v.column_name, v.canonical
+	FROM unnest(
+		ARRAY[
+			'lineage_id', 'nudge_id', 'server', 'outcome', 'reason', 'step', 'requested_conversation_id',
+			'conversation_id', 'previous_conversation_id', 'root_conversation_id', 'generation', 'status_seen',
+			'channel', 'address_hash', 'campaign', 'attempts', 'api_calls', 'api_calls_saved', 'http_status',
+			'api_error_code', 'api_error_message', 'correlation_id', 'message_id', 'requested_at', 'due_at',
+			'checked_at', 'called_at', 'occurred_at', 'recorded_at', 'resolves', 'schema_version', 'detail'],
+		ARRAY[
+			reengage.canonical(l.lineage_id), reengage.canonical(l.nudge_id), reengage.canonical(l.server),
+			reengage.canonical(l.outcome), reengage.canonical(l.reason), reengage.canonical(l.step),
+			reengage.canonical(l.requested_conversation_id), reengage.canonical(l.conversation_id),
+			reengage.canonical(l.previous_conversation_id), reengage.canonical(l.root_conversation_id),
+			reengage.canonical(l.generation), reengage.canonical(l.status_seen), reengage.canonical(l.channel),
+			reengage.canonical(l.address_hash), reengage.canonical(l.campaign), reengage.canonical(l.attempts),
+			reengage.canonical(l.api_calls), reengage.canonical(l.api_calls_saved),
+			reengage.canonical(l.http_status), reengage.canonical(l.api_error_code),
+			reengage.canonical(l.api_error_message), reengage.canonical(l.correlation_id),
+			reengage.canonical(l.message_id), reengage.canonical(l.requested_at), reengage.canonical(l.due_at),
+			reengage.canonical(l.checked_at), reengage.canonical(l.called_at),
+			reengage.canonical(l.occurred_at), reengage.canonical(l.recorded_at),
+			reengage.canonical(l.resolves), reengage.canonical(l.schema_version), reengage.canonical(l.detail)])
+		WITH ORDINALITY AS v (column_name, canonical, place)
 $$;
 COMMENT ON FUNCTION reengage.lineage_values(reengage.lineage) IS
 	'the canonical texts of a row of lineage, one for each column that travels';
 GRANT EXECUTE ON FUNCTION reengage.lineage_values(reengage.lineage) TO reengage_operator, reengage_reader, reengage_worker;
+
+CREATE OR REPLACE FUNCTION reengage.lineage_digest(l reengage.lineage) RETURNS bigint
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ('x' || substr(md5(reengage.canonical_bytes(string_agg(v.canonical, '|' ORDER BY v.place))), 21, 12))::bit(48)::bigint
+	FROM reengage.lineage_values(l) v
+$$;
+COMMENT ON FUNCTION reengage.lineage_digest(reengage.lineage) IS
+	'a number for a row of lineage that other systems can compute alike: the low 48 bits of the MD5 of the canonical texts of its columns, joined by |';
 
 CREATE FUNCTION reengage.column_sums(said text)
 RETURNS TABLE (place integer, column_name text, sum bigint, placed bigint)

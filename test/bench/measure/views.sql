@@ -71,4 +71,4 @@ SELECT * FROM reengage.cancel_customer('+13175550142', channel => 'sms');
 -- suppress() one customer
 SELECT reengage.suppress(address => '+13175550142', channel => 'sms');
 -- manifest: the next 5000 rows
-SELECT * FROM reengage_internal.measure_lineage(now() - interval '2 minutes', now(), 5000);
+SELECT * FROM reengage_internal.count_lineage(now() - interval '2 minutes', now(), 5000);
