@@ -33,7 +33,7 @@ RESET ROLE;
 SET client_min_messages = error;
 CREATE PUBLICATION everything FOR TABLE reengage.lineage;
 CREATE PUBLICATION part FOR TABLE reengage.lineage (lineage_id, outcome) WHERE (outcome = 'notified') WITH (publish = 'update');
-CREATE PUBLICATION all_columns FOR TABLE reengage.lineage_manifest (manifest_id, day, as_of, row_count, digest);
+CREATE PUBLICATION all_columns FOR TABLE reengage.lineage_manifest (manifest_id, day, as_of, row_count, digest, column_sums, up_to);
 CREATE PUBLICATION nothing;
 RESET client_min_messages;
 ALTER TABLE reengage.lineage REPLICA IDENTITY FULL;

@@ -125,6 +125,55 @@ restart_worker();
 wait_for_day('2020-02-08');
 is(rows_of_day('2020-02-08'), '2', 'then it counts what was held back');
 
+# ---- today, so far -------------------------------------------------------------------------------
+
+# What was counted of a day that is not over; of rows that were recorded until then all are.
+sub last_part
+{
+	return sql(q{
+		SELECT m.row_count - (SELECT count(*) FROM reengage.lineage l WHERE l.recorded_at >= m.day::timestamp AT TIME ZONE 'UTC' AND l.recorded_at < m.up_to)
+			|| ' ' || r.state || ' ' || r.rows_here
+		FROM reengage.lineage_manifest m JOIN reengage.reconciliation r ON r.day = m.day AND r.up_to = m.up_to ORDER BY m.as_of DESC LIMIT 1});
+}
+
+sql(rows_at('clock_timestamp()', 5));
+sql('CALL reengage.close_part()');
+like(last_part(), qr/^0 equal so far \d+$/, 'close_part() counts what the running day has');
+$session = $node->background_psql('postgres');
+$pid = $session->query_safe('SELECT pg_backend_pid()');
+$session->query_safe('BEGIN');
+my $began = $session->query_safe('SELECT now()');
+$session->query_safe(rows_at('clock_timestamp()', 2));
+sql(rows_at('clock_timestamp()', 3));
+my $said = psql_stderr($node, 'CALL reengage.close_part()');
+# while a day ends, of the next one nothing can be counted
+if (sql("SELECT ('$began'::timestamptz AT TIME ZONE 'UTC')::date = (now() AT TIME ZONE 'UTC')::date") eq 't')
+{
+	is($said, '', 'beside an open transaction');
+	is(sql("SELECT max(up_to) = '$began' FROM reengage.lineage_manifest"), 't', 'up to where that began');
+	like(last_part(), qr/^0 equal so far \d+$/, 'which is true');
+	like(psql_stderr($node, 'CALL reengage.close_part()'), qr/NOTICE:  day .* was counted up to this time before/, 'and not further');
+}
+$session->query_safe('COMMIT');
+like(last_part(), qr/^0 equal so far \d+$/, 'also when its rows are there');
+sql('CALL reengage.close_part()');
+is(sql("SELECT max(up_to) > '$began' FROM reengage.lineage_manifest"), 't', 'then it goes on');
+like(last_part(), qr/^0 equal so far \d+$/, 'with these');
+is(sql(q{SELECT count(*) FROM reengage_internal.day_without_manifest() d WHERE d IS NOT NULL AND d < '2021-01-01'}), 0, 'no day of the past waits');
+sql(rows_at(q{'2020-02-10 12:00+00'}));
+sql(q{INSERT INTO reengage.lineage_manifest (day, as_of, row_count, digest, column_sums, up_to) VALUES ('2020-02-10', '2020-02-10 11:00+00', 0, 0, 'lineage_id:0:0', '2020-02-10 11:00+00')});
+restart_worker();
+$node->poll_query_until('postgres', q{SELECT count(*) = 2 FROM reengage.lineage_manifest WHERE day = '2020-02-10'});
+is(sql(q{SELECT state FROM reengage.reconciliation WHERE day = '2020-02-10'}), 'equal', 'a day that was counted so far is closed when it has ended');
+$session->query_safe('BEGIN');
+$session->query_safe(rows_at('clock_timestamp()'));
+$session->query_safe(q{PREPARE TRANSACTION 'part'});
+$session->quit;
+like(psql_stderr($node, 'CALL reengage.close_part()'),
+	qr/ERROR:  nothing of day .* can be counted yet\nDETAIL:  Rows of all of it may be about to be committed by a prepared transaction\.\nHINT/,
+	'beside a prepared transaction nothing can be told');
+sql(q{ROLLBACK PREPARED 'part'});
+
 # ---- a failure costs nothing else -----------------------------------------------------------
 
 $session = $node->background_psql('postgres');
@@ -171,7 +220,7 @@ like(reconciliation('restored'), qr/^2020-02-03 12008 equal,/, 'and goes on from
 
 # ---- encodings ---------------------------------------------------------------------------------
 
-for my $encoding (qw(LATIN1 SQL_ASCII))
+for my $encoding (qw(UTF8 LATIN1 SQL_ASCII))
 {
 	my $database = lc "db_$encoding";
 	sql("CREATE DATABASE $database ENCODING '$encoding' TEMPLATE template0");
@@ -180,11 +229,13 @@ for my $encoding (qw(LATIN1 SQL_ASCII))
 		CREATE EXTENSION reengage;
 		INSERT INTO reengage.lineage (lineage_id, nudge_id, server, outcome, requested_conversation_id, conversation_id,
 			previous_conversation_id, root_conversation_id, generation, attempts, http_status, api_calls, api_calls_saved,
-			requested_at, due_at, occurred_at)
+			requested_at, due_at, occurred_at, recorded_at, detail)
 		VALUES ('01900000-0000-7000-8000-000000000002', '01900000-0000-7000-8000-00000000000a', 'Z\xc3\xbcrich', 'session_created',
-			'abc-123-def', 'n-1', 'abc-123-def', 'abc-123-def', 1, 1, 201, 2, 0, now(), now(), '2020-02-03 04:05:06.000001+00');
-		SELECT reengage.lineage_digest(l) FROM reengage.lineage l}), 19038357520389,
-		"the digest is of UTF-8 in a database with the encoding $encoding");
+			'abc-123-def', 'n-1', 'abc-123-def', 'abc-123-def', 1, 1, 201, 2, 0, '2020-02-03 04:05:06+00', '2020-02-03 04:05:06+00',
+			'2020-02-03 04:05:06.000001+00', '2020-02-03 04:05:07+00', '{"\xc3\xbc": ["\xc3\xa9~"], "z": 1.10}');
+		SELECT reengage.lineage_digest(l), (s.sums).digest, (SELECT c.sum FROM reengage.column_sums((s.sums).column_sums) c WHERE c.column_name = 'detail')
+		FROM reengage.lineage l, (SELECT reengage_internal.lineage_sums(l) AS sums FROM reengage.lineage l) s}), '166092616370654|166092616370654|317274065',
+		"digest and sums are of UTF-8 in a database with the encoding $encoding");
 }
 
 $node->stop;

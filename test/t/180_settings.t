@@ -19,7 +19,7 @@ SELECT reengage.thread_diagram('root'), reengage.thread_diagram('root', 'graphvi
 SELECT generation, outcome, conversation_id FROM reengage.thread('n-1');
 SELECT reengage_internal.diagram_text(chr(92) || '"<a>&' || chr(10), f) FROM unnest(ARRAY['mermaid', 'graphviz']) f;
 SELECT reengage.lineage_digest(l) FROM reengage.lineage l WHERE requested_conversation_id = 'root' ORDER BY lineage_id;
-SELECT row_count, digest FROM reengage_internal.measure_lineage('2026-01-01 00:00Z', '2026-02-01 00:00Z');
+SELECT row_count, digest FROM reengage_internal.count_lineage('2026-01-01 00:00Z', '2026-02-01 00:00Z');
 SELECT extract(epoch FROM reengage.permitted_at('2026-03-29 00:30Z', '{daily 21:00-08:00}', 'Europe/Berlin'));
 SELECT reengage_internal.import_column_meaning(n) FROM unnest(ARRAY['Opted Out', 'is_active', 'sms_consent', '__deleted']) n;
 SELECT reengage_internal.import_without_address(E'call\t+1 (317)\n5550142', '+13175550142'), reengage_internal.import_without_address('s', 't');

@@ -45,7 +45,7 @@ $simulator->fault(verb => 'notify', id => 'live-doubt', action => 'close_after')
 nudge($node, 'live-doubt', message => "'Dear Doubt'");
 wait_until_ended($node, where => q(n.conversation_id = 'live-doubt'));
 
-my $manifest = 'SELECT count(*), sum(reengage.lineage_digest(l)) FROM reengage.lineage l WHERE l.outcome <> \'cancelled\'';
+my $manifest = 'SELECT count(*), sum(reengage_internal.lineage_digest_1_0(l)) FROM reengage.lineage l WHERE l.outcome <> \'cancelled\'';
 my $counted = sql($manifest);
 my $effects = scalar $simulator->effects;
 
@@ -106,15 +106,40 @@ sql(q{SELECT reengage.resolve(lineage_id, 'not_sent') FROM reengage.in_doubt});
 # ---- the manifest agrees, and a dump restores --------------------------------------------------
 
 sql(q{SET session_replication_role = replica; UPDATE reengage.lineage SET recorded_at = '2020-02-03 12:00+00'});
+my $state = q{SELECT state || coalesce(': ' || columns_differ, '') FROM reengage.reconciliation WHERE day = '2020-02-03'};
+# more than one row of the manifest has what is gone
 sql(q{CALL reengage.close_day('2020-02-03')});
-sql(q{SELECT reengage.forget(conversation_id => 'live-bob')});
-is(sql(q{SELECT state FROM reengage.reconciliation WHERE day = '2020-02-03'}), 'equal', 'the digest of a day does not know whom it is about');
+sql(q{SET session_replication_role = replica; UPDATE reengage.lineage SET detail = '{"name": "Bob"}' WHERE requested_conversation_id = 'live-bob'});
+is(sql($state), 'a row differs: detail', 'a day knows whom it is about');
+sql(q{CALL reengage.close_day('2020-02-03')});
+is(sql($state), 'equal', 'and was counted so');
+sql(q{DROP TABLE public.lineage; CREATE TABLE public.lineage AS SELECT * FROM reengage.lineage; CREATE TABLE public.lineage_manifest AS SELECT * FROM reengage.lineage_manifest});
+my $superseded = sql('SELECT array_agg(manifest_id) FROM reengage.lineage_manifest');
+$for_copies = sql(q{SELECT for_copies FROM reengage.forget(conversation_id => 'live-bob')});
+is(sql($state), 'equal', 'it does so as if that had never been');
+is(sql("SELECT count(*) FILTER (WHERE manifest_id = ANY ('$superseded')) || ' of ' || count(*) FROM reengage.lineage_manifest"), '0 of 1', 'and no row of the manifest tells any more');
+sql(q{INSERT INTO public.lineage_manifest SELECT * FROM reengage.lineage_manifest});
+sql("SET search_path = public; $for_copies");
+is(sql("SELECT md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM public.$_ t"), sql("SELECT md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM reengage.$_ t"),
+	"a copy of $_ is made the same by what is for copies") for qw(lineage lineage_manifest);
+refuses(q{DELETE FROM reengage.lineage_manifest}, qr/ERROR:  DELETE of table "reengage.lineage_manifest" is not allowed/, 'nobody else deletes there');
+is(sql(q{SELECT reengage_internal.record_manifest('2020-02-03', 100, 1, 'lineage_id:1:1', erasures => (SELECT count(*) FROM reengage.erasures) - 1)}), 'f',
+	'a day that was being counted when somebody was forgotten is counted anew');
+is(sql(q{BEGIN; SELECT reengage_internal.record_manifest('2020-02-03', 100, 1, 'lineage_id:1:1', erasures => (SELECT count(*) FROM reengage.erasures)); ROLLBACK}), 't', 'else it is not');
+# of the running day what was counted so far; midnight may pass
+nudge($node, 'live-frida', detail => q('{"name": "Frida"}'));
+wait_until_ended($node);
+sql(q{CALL reengage.close_part()});
+nudge($node, 'live-frida');
+wait_until_ended($node);
+sql(q{SELECT reengage.forget(conversation_id => 'live-frida')});
+is(sql(q{SELECT string_agg(DISTINCT state, ' ') FROM reengage.reconciliation WHERE up_to IS NOT NULL}), 'equal so far', 'the running day agrees, too');
 my $dump = $node->basedir . '/dump.sql';
 $node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('postgres') ], 'pg_dump');
 sql('CREATE DATABASE restored');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('restored') ], 'and restore');
 is(sql('SELECT count(*) FROM reengage.nudges', 'restored'), sql('SELECT count(*) FROM reengage.nudges'), 'of erased nudges, too');
-is(scalar $simulator->effects, $effects + 1, 'nobody was written to for all that, but for the one on the wire');
+is(scalar $simulator->effects, $effects + 3, 'nobody was written to for all that, but for the one on the wire, and Frida twice');
 
 # ---- what is left of her is never sent ---------------------------------------------------------
 
@@ -151,7 +176,7 @@ is(sql(q{SELECT string_agg(new ->> 'reason', ', ' ORDER BY change_id) FROM reeng
 sql(q{INSERT INTO reengage.import_rejects (import_id, record_no, reason, record) SELECT import_id, 9, 'bad_timestamp', '{"phone": "+13175550143"}' FROM reengage.import_runs});
 $for_copies = sql(q{SELECT for_copies FROM reengage.forget('+13175550143', channel => 'sms')});
 is(psql_stderr($node, "SET search_path = public; $for_copies"), '', 'what is for copies is a statement also where there is no lineage');
-is(scalar $simulator->effects, $effects + 1, 'and nobody was written to');
+is(scalar $simulator->effects, $effects + 3, 'and nobody was written to');
 
 $node->stop;
 done_testing();
