@@ -56,6 +56,8 @@ CREATE TABLE IF NOT EXISTS REENGAGE_RAW.REENGAGE.LINEAGE_MANIFEST (
   "as_of" VARCHAR,
   "row_count" NUMBER(38, 0),
   "digest" NUMBER(38, 0),
+  "column_sums" VARCHAR,
+  "up_to" VARCHAR,
   "__op" VARCHAR,
   "__source_ts_ms" NUMBER(38, 0),
   "__deleted" VARCHAR,
@@ -113,5 +115,7 @@ SELECT 'ONE' AS NODE,
        "day" AS DAY,
        "as_of"::TIMESTAMP_TZ AS AS_OF,
        "row_count" AS ROW_COUNT,
-       "digest" AS DIGEST
+       "digest" AS DIGEST,
+       "column_sums" AS COLUMN_SUMS,
+       "up_to"::TIMESTAMP_TZ AS UP_TO
 FROM REENGAGE_RAW.REENGAGE.LINEAGE_MANIFEST;
