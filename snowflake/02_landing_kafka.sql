@@ -13,7 +13,7 @@ CREATE OR REPLACE VIEW LANDED_LINEAGE
   COMMENT = 'rows of lineage as the road delivered them, perhaps more than once'
 AS
 SELECT 'ONE' AS NODE,
-       TO_TIMESTAMP_LTZ(RECORD_CONTENT:__source_ts_ms::NUMBER(38, 0), 3) AS LOADED_AT,
+       TO_TIMESTAMP_LTZ(COALESCE(RECORD_METADATA:SnowflakeConnectorPushTime::NUMBER(38, 0), RECORD_CONTENT:__source_ts_ms::NUMBER(38, 0)), 3) AS LOADED_AT,
        COALESCE(RECORD_CONTENT:__deleted::VARCHAR = 'true', FALSE) AS IS_DELETED,
        RECORD_CONTENT:lineage_id::VARCHAR AS LINEAGE_ID,
        RECORD_CONTENT:nudge_id::VARCHAR AS NUDGE_ID,
@@ -53,7 +53,7 @@ CREATE OR REPLACE VIEW LANDED_MANIFEST
   COMMENT = 'rows of the manifest as the road delivered them, perhaps more than once'
 AS
 SELECT 'ONE' AS NODE,
-       TO_TIMESTAMP_LTZ(RECORD_CONTENT:__source_ts_ms::NUMBER(38, 0), 3) AS LOADED_AT,
+       TO_TIMESTAMP_LTZ(COALESCE(RECORD_METADATA:SnowflakeConnectorPushTime::NUMBER(38, 0), RECORD_CONTENT:__source_ts_ms::NUMBER(38, 0)), 3) AS LOADED_AT,
        COALESCE(RECORD_CONTENT:__deleted::VARCHAR = 'true', FALSE) AS IS_DELETED,
        RECORD_CONTENT:manifest_id::VARCHAR AS MANIFEST_ID,
        RECORD_CONTENT:day::VARCHAR AS DAY,

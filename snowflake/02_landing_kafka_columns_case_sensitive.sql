@@ -69,7 +69,7 @@ CREATE OR REPLACE VIEW LANDED_LINEAGE
   COMMENT = 'rows of lineage as the road delivered them, perhaps more than once'
 AS
 SELECT 'ONE' AS NODE,
-       TO_TIMESTAMP_LTZ("__source_ts_ms", 3) AS LOADED_AT,
+       TO_TIMESTAMP_LTZ(COALESCE(RECORD_METADATA:SnowflakeConnectorPushTime::NUMBER(38, 0), "__source_ts_ms"), 3) AS LOADED_AT,
        COALESCE("__deleted" = 'true', FALSE) AS IS_DELETED,
        "lineage_id" AS LINEAGE_ID,
        "nudge_id" AS NUDGE_ID,
@@ -109,7 +109,7 @@ CREATE OR REPLACE VIEW LANDED_MANIFEST
   COMMENT = 'rows of the manifest as the road delivered them, perhaps more than once'
 AS
 SELECT 'ONE' AS NODE,
-       TO_TIMESTAMP_LTZ("__source_ts_ms", 3) AS LOADED_AT,
+       TO_TIMESTAMP_LTZ(COALESCE(RECORD_METADATA:SnowflakeConnectorPushTime::NUMBER(38, 0), "__source_ts_ms"), 3) AS LOADED_AT,
        COALESCE("__deleted" = 'true', FALSE) AS IS_DELETED,
        "manifest_id" AS MANIFEST_ID,
        "day" AS DAY,

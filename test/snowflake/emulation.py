@@ -90,6 +90,10 @@ class Road:
         return f"PARSE_JSON({column})" if target == "VARIANT" else f"{column}::{target}"
 
 
+# what the sink knows of a record
+PUSHED = """PARSE_JSON('{"topic": "pg", "partition": 0, "offset": 1, "SnowflakeConnectorPushTime": 1767225601234}')"""
+
+
 class Kafka(Road):
     """Two columns of type VARIANT; a timestamptz is text in ISO 8601, in UTC."""
 
@@ -103,7 +107,7 @@ class Kafka(Road):
     def land(self, emulation, table, columns, rows):
         for start in range(0, len(rows), 200):
             values = ", ".join("(" + literal(json.dumps(self.event(columns, row))) + ")" for row in rows[start : start + 200])
-            emulation.run(f"INSERT INTO {self.schema}.{table.upper()} SELECT PARSE_JSON(COLUMN1), PARSE_JSON('{{}}') FROM VALUES {values}")
+            emulation.run(f"INSERT INTO {self.schema}.{table.upper()} SELECT PARSE_JSON(COLUMN1), {PUSHED} FROM VALUES {values}")
 
     @staticmethod
     def event(columns, row):
@@ -181,7 +185,8 @@ def roads(folder):
             "_PEERDB_SYNCED_AT": ("TIMESTAMP_NTZ", NOW), "_PEERDB_IS_DELETED": ("BOOLEAN", "FALSE")}),
         Kafka("02_landing_kafka.sql"),
         KafkaColumns("02_landing_kafka_columns.sql", {}, {
-            "__OP": ("VARCHAR", "'c'"), "__SOURCE_TS_MS": ("NUMBER(38, 0)", "1767225600000"), "__DELETED": ("VARCHAR", "'false'")}),
+            "__OP": ("VARCHAR", "'c'"), "__SOURCE_TS_MS": ("NUMBER(38, 0)", "1767225600000"), "__DELETED": ("VARCHAR", "'false'"),
+            "RECORD_METADATA": ("VARIANT", PUSHED)}),
         KafkaColumns("02_landing_kafka_columns_case_sensitive.sql", {}, {
             '"__op"': ("VARCHAR", "'c'"), '"__source_ts_ms"': ("NUMBER(38, 0)", "1767225600000"), '"__deleted"': ("VARCHAR", "'false'")},
             name='"{}"'.format),

@@ -123,9 +123,11 @@ def landings(folder):
             "_PEERDB_SYNCED_AT": ("TIMESTAMP", None), "_PEERDB_IS_DELETED": ("BOOLEAN", "false")}, "_PEERDB_SYNCED_AT"),
         Kafka("kafka", {}, {}),
         KafkaColumns("kafka_columns", {}, {
-            "__OP": ("VARCHAR", "c"), "__SOURCE_TS_MS": ("BIGINT", None), "__DELETED": ("VARCHAR", "false")}, "__SOURCE_TS_MS"),
+            "__OP": ("VARCHAR", "c"), "__SOURCE_TS_MS": ("BIGINT", None), "__DELETED": ("VARCHAR", "false"),
+            "RECORD_METADATA": ("JSON", None)}, "__SOURCE_TS_MS"),
         KafkaColumns("kafka_columns_case_sensitive", {}, {
-            "__OP": ("VARCHAR", "c"), "__SOURCE_TS_MS": ("BIGINT", None), "__DELETED": ("VARCHAR", "false")}, "__SOURCE_TS_MS"),
+            "__OP": ("VARCHAR", "c"), "__SOURCE_TS_MS": ("BIGINT", None), "__DELETED": ("VARCHAR", "false"),
+            "RECORD_METADATA": ("JSON", None)}, "__SOURCE_TS_MS"),
         Landing("estuary", {**TIMES, **JSON}, {
             "FLOW_PUBLISHED_AT": ("TIMESTAMPTZ", None), '"_meta/op"': ("VARCHAR", "c")}, "FLOW_PUBLISHED_AT"),
         Files(folder),

@@ -1,6 +1,6 @@
 {#- The roads: what each names its own columns, and how it spells ours.  loaded_at is
-    when a row came (kafka: when it was committed in PostgreSQL), is_deleted whether it is
-    marked as deleted in the source.
+    when a row came (kafka: when the sink had it, or else when it was committed),
+    is_deleted whether it is marked as deleted in the source.
 
     plain    each column by its name
     cast     as types of PostgreSQL
@@ -12,7 +12,8 @@
 
     Of what is quoted, openflow quotes the table and its schema, too. -#}
 {% macro roads() %}
-{%- set millis = reengage.json_member('RECORD_CONTENT', '__source_ts_ms', 'bigint') -%}
+{%- set pushed = reengage.json_member('RECORD_METADATA', 'SnowflakeConnectorPushTime', 'bigint') -%}
+{%- set committed = reengage.json_member('RECORD_CONTENT', '__source_ts_ms', 'bigint') -%}
 {%- set deleted = reengage.json_member('RECORD_CONTENT', '__deleted', 'text') -%}
 {%- set openflow = {'loaded_at': '_SNOWFLAKE_UPDATED_AT', 'is_deleted': 'COALESCE(_SNOWFLAKE_DELETED, FALSE)'} -%}
 {{ return({
@@ -21,11 +22,11 @@
   'airbyte': {'loaded_at': '_AIRBYTE_EXTRACTED_AT', 'is_deleted': '_AB_CDC_DELETED_AT IS NOT NULL', 'spelled': 'parsed'},
   'fivetran': {'loaded_at': '_FIVETRAN_SYNCED', 'is_deleted': 'COALESCE(_FIVETRAN_DELETED, FALSE)', 'spelled': 'plain'},
   'peerdb': {'loaded_at': '_PEERDB_SYNCED_AT', 'is_deleted': 'COALESCE(_PEERDB_IS_DELETED, FALSE)', 'spelled': 'plain'},
-  'kafka': {'loaded_at': reengage.time_of_milliseconds(millis), 'is_deleted': 'COALESCE(' ~ deleted ~ " = 'true', FALSE)",
-            'spelled': 'member'},
-  'kafka_columns': {'loaded_at': reengage.time_of_milliseconds('__SOURCE_TS_MS'),
+  'kafka': {'loaded_at': reengage.time_of_milliseconds('COALESCE(' ~ pushed ~ ', ' ~ committed ~ ')'),
+            'is_deleted': 'COALESCE(' ~ deleted ~ " = 'true', FALSE)", 'spelled': 'member'},
+  'kafka_columns': {'loaded_at': reengage.time_of_milliseconds('COALESCE(' ~ pushed ~ ', __SOURCE_TS_MS)'),
                     'is_deleted': "COALESCE(__DELETED = 'true', FALSE)", 'spelled': 'typed'},
-  'kafka_columns_case_sensitive': {'loaded_at': reengage.time_of_milliseconds('"__source_ts_ms"'),
+  'kafka_columns_case_sensitive': {'loaded_at': reengage.time_of_milliseconds('COALESCE(' ~ pushed ~ ', "__source_ts_ms")'),
                                    'is_deleted': 'COALESCE("__deleted" = \'true\', FALSE)', 'spelled': 'quoted_typed'},
   'estuary': {'loaded_at': 'FLOW_PUBLISHED_AT', 'is_deleted': 'COALESCE("_meta/op" = \'d\', FALSE)', 'spelled': 'plain'},
   'copy': {'loaded_at': 'LOADED_AT', 'is_deleted': 'FALSE', 'spelled': 'parsed'},
