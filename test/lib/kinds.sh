@@ -197,6 +197,8 @@ run_snowflake() {
       "$top/test/snowflake/run" package "$stage/work/proof"
     tap "snowflake: the package, run by dbt's adapter for Snowflake on the emulation" \
       "$top/test/snowflake/run" adapter "$stage/work/proof"
+    tap "snowflake: the questions' examples, and the package's unit tests" \
+      "$top/test/snowflake/run" examples "$stage/work/proof"
     tap "snowflake: parsed, run on a local emulation, answers compared with PostgreSQL's" \
       "$top/test/snowflake/run" proof "$stage/work/proof"
     tap "snowflake: any text by files, and by Debezium where it is, into the emulation" \

@@ -139,6 +139,19 @@ while (my ($name, $query) = splice @questions, 0, 2)
 		  . "COPY ($query) TO STDOUT WITH (FORMAT csv, HEADER true, NULL '\\N', FORCE_QUOTE *)") . "\n");
 }
 
+# ---- a week that is always the same, for the examples of QUESTIONS.md -----------------------
+
+$node->safe_psql('postgres', 'CREATE DATABASE example');
+$node->safe_psql('example', "CREATE EXTENSION reengage; CREATE SERVER genesys FOREIGN DATA WRAPPER reengage
+	OPTIONS (dialect 'messaging', api_url '$simulator->{url}');" . file('stand_in.sql'));
+$node->safe_psql('example', file('example.sql'));
+mkdir "$folder/example" or die "could not make $folder/example: $!";
+chdir "$folder/example" or die "could not change to $folder/example: $!";
+command_ok([ 'psql', '-XAtq', '-d', $node->connstr('example'), '-f', "$shipped/unload.sql" ], 'unload.sql unloads the example');
+leave('example/messages.csv', $node->safe_psql('example', "SET timezone = 'UTC'; COPY (
+	SELECT message_id, server, conversation_id, direction, sent_at, body FROM messages ORDER BY message_id
+	) TO STDOUT WITH (FORMAT csv, HEADER true, NULL '\\N')") . "\n");
+
 # ---- text that a road may spoil ---------------------------------------------------------
 
 $node->safe_psql('postgres', file($_)) for qw(hostile.sql close_days.sql);
