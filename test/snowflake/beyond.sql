@@ -56,3 +56,11 @@ INSERT INTO reengage.lineage
 SELECT n.nudge_id, n.server, 'expired', n.conversation_id, n.conversation_id, n.conversation_id, 0,
 	   1, 3, 0, 429, n.requested_at, n.due_at, now()
 FROM reengage.nudges n WHERE n.conversation_id = 'live-too-late';
+
+-- values that a careless format spoils; bad_input.py does
+INSERT INTO reengage.lineage
+	(server, outcome, requested_conversation_id, conversation_id, root_conversation_id, generation,
+	 status_seen, campaign, attempts, api_calls, api_calls_saved, occurred_at, detail)
+VALUES ('genesys', 'imported', 'hostile', 'hostile', 'hostile', 0,
+		NULL, E'hostile \\ back\\slash u\u0308 "quoted" ~n ~|\U0001f44d\n ', 0, 0, 0, '1969-12-31 23:59:59.999999+00',
+		'{"a": 12345678901234567890.1, "z": {"a": "\\ \n ~|", "b": [1.50, null, "x"]}}');

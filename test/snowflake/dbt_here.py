@@ -42,4 +42,4 @@ def run(folder, profile, arguments, project, variables=None, accept=(0,)):
     if not results.exists():
         return {}
     return {result["unique_id"].split(".")[-1 if arguments[0] == "source" else 2]: result
-            for result in json.loads(results.read_text())["results"]}
+            for result in json.loads(results.read_text())["results"] if not result["unique_id"].startswith("operation.")}

@@ -3,11 +3,13 @@ the ways in which the roads bring rows into it."""
 
 import json
 import logging
+import pathlib
 import re
 
 import fakesnow
 import snowflake.connector
 
+DBT = pathlib.Path(__file__).resolve().parents[2] / "snowflake" / "dbt"
 # What the emulation may say about a statement without doing something else
 # than Snowflake: comments, and the text of what is not run.
 HARMLESS = re.compile(r"Unsupported property|CommentColumnConstraint unsupported")
@@ -51,10 +53,22 @@ class Emulation:
     def rows(self, sql):
         return self.run(sql).fetchall()
 
-    def add_missing_function(self):
-        """The one function that Snowflake has and the emulation lacks, by its documentation."""
+    def set_time_zone(self, zone):
+        """Of the session: the emulation has no ALTER SESSION."""
+        self.connection._duck_conn.execute(f"SET TimeZone = '{zone}'")
+
+    def add_missing_functions(self):
+        """What Snowflake has and the emulation lacks: a function, by its documentation,
+        and JavaScript, in whose place the package's own function for DuckDB stands."""
         self.connection._duck_conn.execute(
             "CREATE OR REPLACE MACRO m_d5_number_lower64(s) AS ('0x' || substr(md5(s), 17, 16))::UBIGINT")
+        self.connection._duck_conn.execute(canonical_json_for_duckdb())
+
+
+def canonical_json_for_duckdb():
+    text = (DBT / "macros" / "canonical_json.sql").read_text()
+    made = re.search(r"\{% macro duckdb__create_canonical_json\(\) -%\}\n(.*?)\n\{%- endmacro %\}", text, re.S)[1]
+    return re.sub(r"\{\{.*?\}\}", "canonical_json", made)
 
 
 def literal(value):

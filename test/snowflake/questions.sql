@@ -306,13 +306,18 @@ SELECT server, campaign, sent, sent_answered, held_out, held_out_answered, not_o
 FROM holdouts, wilson(sent_answered, sent) a, wilson(held_out_answered, held_out) b;
 
 -- ROW_DIGESTS
-SELECT l.lineage_id, (l.recorded_at AT TIME ZONE 'UTC')::date AS day, reengage.lineage_digest(l) AS digest
+SELECT l.lineage_id, (l.recorded_at AT TIME ZONE 'UTC')::date AS day, reengage.lineage_digest(l) AS digest,
+	reengage.canonical_hash(reengage.canonical(l.lineage_id)) AS place, reengage.canonical_hash(reengage.canonical(l.campaign)) AS campaign_hash,
+	reengage.canonical_hash(reengage.canonical(l.due_at)) AS due_at_hash, reengage.canonical_hash(reengage.canonical(l.detail)) AS detail_hash
 FROM reengage.lineage l;
 
 -- RECONCILIATION
-SELECT to_char(l.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, 'equal' AS state, count(*) AS rows_counted,
-	count(*) AS rows_here, 0 AS marked_deleted, sum(reengage.lineage_digest(l)) % 9007199254740992 AS digest_counted, sum(reengage.lineage_digest(l)) % 9007199254740992 AS digest_here
-FROM reengage.lineage l GROUP BY 1;
+SELECT day, state, columns_differ, covers, up_to AT TIME ZONE 'UTC' AS up_to, rows_counted, rows_here, 0 AS marked_deleted,
+	digest_counted, digest_here
+FROM reengage.reconciliation;
+
+-- RECONCILIATION_ROWS
+SELECT day, column_name, lineage_id, finding, place FROM reengage.reconciliation_rows;
 
 -- AUDIT
 SELECT '' AS finding, '' AS server, '' AS conversation_id, '' AS detail WHERE false;

@@ -86,3 +86,11 @@ def column_sums(columns, rows):
 def manifest_of(columns, rows):
     """row_count, digest and column_sums of some rows."""
     return len(rows), sum(row_digest(columns, row) for row in rows) % 2**53, column_sums(columns, rows)
+
+
+def digest_of_1_0(rows):
+    """What version 1.0 summed up: 13 columns."""
+    names = ("lineage_id", "nudge_id", "server", "outcome", "requested_conversation_id", "conversation_id",
+             "previous_conversation_id", "root_conversation_id", "generation", "http_status", "api_calls", "api_calls_saved")
+    texts = ["|".join([*("~" if row[name] is None else row[name] for name in names), str(microseconds(row["occurred_at"]))]) for row in rows]
+    return sum(int.from_bytes(hashlib.md5(text.encode()).digest(), "big") % 2**48 for text in texts) % 2**53

@@ -34,7 +34,8 @@ HEADS = {
 # whatever else the parser makes of a text, it has not read it as a statement
 STATEMENTS = (exp.Query, exp.Create, exp.Insert, exp.Merge, exp.Use, exp.Copy, exp.Comment)
 # what sqlglot does not know by name, and Snowflake does
-KNOWN_FUNCTIONS = {"SYSTEM$STREAM_HAS_DATA"}
+KNOWN_FUNCTIONS = {"SYSTEM$STREAM_HAS_DATA", "CANONICAL_JSON"}
+END = ";\0"
 
 
 class Statement:
@@ -46,12 +47,18 @@ class Statement:
         self.head = HEADS[self.kind].fullmatch(text) if self.kind else None
 
     def __str__(self):
-        return f"{self.file}: {' '.join(re.split(r'[(=]', self.text)[0].split()[:8])}"
+        return f"{self.file}: {' '.join(re.split(r'[(]|[A-Z_]+ =', self.text)[0].split()[:8])}"
 
     @property
     def body(self):
         """What can be run of a dynamic table or a task."""
         return self.head["body"]
+
+    def read_by(self):
+        """Who has read all of it: a statement of which the parser keeps a part unread is opaque."""
+        if self.complaint():
+            return "nobody"
+        return "a grammar of ours" if self.kind else "the parser"
 
     def complaint(self):
         """Why this is not Snowflake's SQL; None if it is."""
@@ -81,6 +88,8 @@ def complaint_about(text):
         return f"{len(trees)} statements"
     if not isinstance(trees[0], STATEMENTS):
         return f"not a statement that the parser reads: {type(trees[0]).__name__}"
+    if trees[0].find(exp.Command):
+        return "opaque: the parser keeps a part of it unread"
     unknown = {call.name.upper() for call in trees[0].find_all(exp.Anonymous)} - KNOWN_FUNCTIONS
     return f"unknown functions: {sorted(unknown)}" if unknown else None
 
@@ -111,6 +120,10 @@ def wrongly_quoted(statement):
 
 
 def split(path):
-    """The statements of a file: they end with a semicolon at the end of a line."""
-    text = "\n".join(line for line in path.read_text().splitlines() if not line.startswith("--"))
-    return [Statement(path.name, part.strip()) for part in re.split(r";\n", text + "\n") if part.strip()]
+    """The statements of a file: they end with a semicolon at the end of a line, but
+    not within $$."""
+    pieces = path.read_text().split("$$")
+    for place in range(0, len(pieces), 2):
+        plain = "\n".join(line for line in pieces[place].split("\n") if not line.startswith("--"))
+        pieces[place] = re.sub(r";\n", END, plain + ("\n" if place == len(pieces) - 1 else ""))
+    return [Statement(path.name, part.strip()) for part in "$$".join(pieces).split(END) if part.strip()]

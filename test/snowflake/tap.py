@@ -17,6 +17,10 @@ class Tap:
             print("#   " + str(note).replace("\n", "\n#   "))
         return passed
 
+    def skip(self, title, reason):
+        self.count += 1
+        print(f"ok {self.count} - {title} # skip: {reason}", flush=True)
+
     def proof(self, text):
         print(f"# proof: {text}")
 
