@@ -272,7 +272,8 @@ BEGIN
 		|| nullif(concat_ws(' OR ',
 			(SELECT '(server, root_conversation_id) IN (' || string_agg(format('(%L, %L)', t.server, t.root_conversation_id), ', ' ORDER BY t.server, t.root_conversation_id) || ')'
 			 FROM (SELECT DISTINCT l.server, l.root_conversation_id FROM reengage.lineage l WHERE l.lineage_id = ANY (lineage_ids)) t),
-			(SELECT 'address_hash IN (' || string_agg(quote_literal(h), ', ' ORDER BY h) || ')' FROM unnest(hashes) h)), '') || ';'
+			(SELECT CASE WHEN forget.server IS NOT NULL THEN format('server = %L AND ', forget.server) ELSE '' END
+				|| 'address_hash IN (' || string_agg(quote_literal(h), ', ' ORDER BY h) || ')' FROM unnest(hashes) h)), '') || ';'
 		|| coalesce(E'\nDELETE FROM lineage_manifest WHERE ' || superseded || ';', '');
 END
 $$;

@@ -168,7 +168,15 @@ like(psql_stderr($node, q{SELECT reengage.arm(missing => 'due')}), qr/made 0 nud
 sql(q{CREATE SERVER other FOREIGN DATA WRAPPER reengage OPTIONS (api_url 'http://127.0.0.1:1')});
 sql(q{SELECT reengage.record_answer(address => '+13175550142', channel => 'sms')});
 sql("SELECT reengage.suppress(address => '+13175550142', channel => 'sms', server => '$_', reason => 'Dora asked $_')") for qw(genesys other);
-sql(q{SELECT reengage.forget('+13175550142', channel => 'sms', server => 'genesys')});
+sql(q{
+	INSERT INTO reengage.lineage (server, outcome, requested_conversation_id, conversation_id, root_conversation_id, generation, attempts, api_calls, api_calls_saved, occurred_at, address_hash, detail)
+	SELECT s, 'imported', s, s, s, 0, 0, 0, 0, now(), reengage_internal.address_hash('+13175550142', 'sms'), '{"name": "Dora"}' FROM unnest('{genesys,other}'::text[]) s;
+	DROP TABLE public.lineage;
+	CREATE TABLE public.lineage AS SELECT * FROM reengage.lineage});
+$for_copies = sql(q{SELECT for_copies FROM reengage.forget('+13175550142', channel => 'sms', server => 'genesys')});
+is(sql(q{SELECT string_agg(server, ', ') FROM reengage.lineage WHERE detail ->> 'name' = 'Dora'}), 'other', 'who is forgotten at one server is in the lineage of the others');
+sql("SET search_path = public; $for_copies");
+is(sql(q{SELECT count(*) FROM (TABLE public.lineage EXCEPT TABLE reengage.lineage) d}), 0, 'in a copy, too');
 is(sql('SELECT count(*) FROM reengage.answers'), 1, 'who is forgotten at one server has answered at the others');
 is(sql(q{SELECT string_agg(reason, ', ' ORDER BY server) FROM reengage.suppressions WHERE server IS NOT NULL}), '(erased), Dora asked other', 'an opt-out at another server keeps its words');
 is(sql(q{SELECT string_agg(new ->> 'reason', ', ' ORDER BY change_id) FROM reengage.changes WHERE new ->> 'server' = 'other'}), 'Dora asked other', 'in changes, too');
