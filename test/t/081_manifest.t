@@ -238,5 +238,16 @@ for my $encoding (qw(UTF8 LATIN1 SQL_ASCII))
 		"digest and sums are of UTF-8 in a database with the encoding $encoding");
 }
 
+# a byte that the encoding lets in, and UTF-8 has nothing for
+sql(q{CREATE DATABASE db_win1252 ENCODING 'WIN1252' LOCALE 'C' TEMPLATE template0});
+is($node->safe_psql('db_win1252', qq{
+	CREATE EXTENSION reengage;
+	SET client_encoding = 'WIN1252';
+	INSERT INTO reengage.lineage (server, outcome, requested_conversation_id, conversation_id, root_conversation_id, generation,
+		attempts, api_calls, api_calls_saved, occurred_at, recorded_at, campaign, detail)
+	VALUES ('genesys', 'imported', 'c-1', 'c-1', 'c-1', 0, 0, 0, 0, now(), '2020-02-03 12:00+00', '\x81', '{"a": "\x81"}');
+	CALL reengage.close_day('2020-02-03');
+	SELECT state FROM reengage.reconciliation WHERE day = '2020-02-03'}), 'equal', 'a text that has no UTF-8 keeps no day from being closed');
+
 $node->stop;
 done_testing();

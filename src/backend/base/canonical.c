@@ -10,6 +10,7 @@
 #include "utils/uuid.h"
 
 #include "base/canonical.h"
+#include "base/rows.h"
 
 const char *
 canonical_bytes(const char *text, int *length)
@@ -19,9 +20,11 @@ canonical_bytes(const char *text, int *length)
 	/* the bytes of a database without an encoding are taken as they are */
 	if (GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII)
 		return text;
-	converted = pg_server_to_any(text, *length, PG_UTF8);
-	if (converted != text)
-		*length = strlen(converted);
+	converted = to_utf8(pnstrdup(text, *length));
+	/* so are those that UTF-8 has nothing for: they are in lineage, and their day is to be closed */
+	if (converted == NULL)
+		return text;
+	*length = strlen(converted);
 	return converted;
 }
 

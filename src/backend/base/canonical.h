@@ -18,7 +18,7 @@ extern void append_canonical(StringInfo text, Oid type, Datum value, bool isnull
 /* Appends a line for each leaf, in the order of their bytes; canonical_json.c. */
 extern void append_canonical_json(StringInfo text, Jsonb *value);
 
-/* In UTF-8, if the database has an encoding; "length" becomes that of the result, which may be the text itself. */
+/* In UTF-8, if the database has an encoding and UTF-8 has it all; "length" becomes that of the result, which may be the text itself. */
 extern const char *canonical_bytes(const char *text, int *length);
 
 #endif
