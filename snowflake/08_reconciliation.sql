@@ -54,7 +54,7 @@ while (open.length) {
     var keys = Object.keys(value);
     if (!keys.length) lines.push(path + '=' + (Array.isArray(value) ? '[]' : '{}'));
     for (var n = 0; n < keys.length; n++) {
-      open.push([path + '/' + escaped(keys[n].replace(/~/g, '~0').replace(/\//g, '~1')), value[keys[n]]]);
+      open.push([path + '/' + escaped(keys[n].replace(/~/g, '~0').replace(/\//g, '~1').replace(/=/g, '~2')), value[keys[n]]]);
     }
   }
 }

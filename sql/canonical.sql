@@ -13,7 +13,7 @@ SELECT reengage.canonical(v) FROM unnest('{2020-02-03 04:05:06.789012+00,1970-01
 -- of a jsonb the leaves, a line each
 SELECT reengage.canonical_json(v) FROM unnest(ARRAY['1', '"a"', 'null', 'true', '{}', '[]', '[[], {}]', '{"b": 1, "a": [true, {"c": null}]}',
 	'{"a": "x"}', '{"a": "1"}', '{"a": 1}', '{"a": [1]}', '{"a": {"0": 1}}']::jsonb[]) v;
--- keys are those of a JSON pointer; the order is that of their bytes, not of a language
+-- keys are those of a JSON pointer, with ~2 for =; the order is that of their bytes, not of a language
 SELECT reengage.canonical_json('{"a/b": 1, "a~b": 2, "~1": 3, "": 4, "B": 5, "b": 6, "aa": 7, "a=": 8}');
 SELECT reengage.canonical_json(E'{"back\\\\slash": "x\\\\ny", "two\\nlines": "x\\ny"}'), reengage.canonical(E'{"p|q": "~"}'::jsonb);
 -- numbers are doubles

@@ -19,7 +19,7 @@ def leaves(document):
     while open_:
         path, value = open_.pop()
         if isinstance(value, dict) and value:
-            open_ += [(f"{path}/{escape(key.replace('~', '~0').replace('/', '~1'))}", inner) for key, inner in value.items()]
+            open_ += [(f"{path}/{escape(key.replace('~', '~0').replace('/', '~1').replace('=', '~2'))}", inner) for key, inner in value.items()]
         elif isinstance(value, list) and value:
             open_ += [(f"{path}/{place}", inner) for place, inner in enumerate(value)]
         else:

@@ -62,7 +62,7 @@ while (open.length) {
     var keys = Object.keys(value);
     if (!keys.length) lines.push(path + '=' + (Array.isArray(value) ? '[]' : '{}'));
     for (var n = 0; n < keys.length; n++) {
-      open.push([path + '/' + escaped(keys[n].replace(/~/g, '~0').replace(/\//g, '~1')), value[keys[n]]]);
+      open.push([path + '/' + escaped(keys[n].replace(/~/g, '~0').replace(/\//g, '~1').replace(/=/g, '~2')), value[keys[n]]]);
     }
   }
 }
@@ -76,7 +76,7 @@ CREATE OR REPLACE MACRO {{ reengage.canonical_json_here() }}(detail) AS (
   WITH RECURSIVE nodes(path, value) AS (
     SELECT '', detail::JSON
     UNION ALL
-    SELECT n.path || '/' || replace(replace(replace(replace(e.key::VARCHAR, '~', '~0'), '/', '~1'), '\', '\\'), chr(10), '\n'),
+    SELECT n.path || '/' || replace(replace(replace(replace(replace(e.key::VARCHAR, '~', '~0'), '/', '~1'), '=', '~2'), '\', '\\'), chr(10), '\n'),
            e.value
     FROM nodes n, json_each(n.value) e
     WHERE json_type(n.value) IN ('OBJECT', 'ARRAY')

@@ -64,6 +64,10 @@ append_masked(StringInfo text, const JsonbValue *string, bool is_key)
 			case '/':
 				appendStringInfoString(text, is_key ? "~1" : "/");
 				break;
+			case '=':
+				/* which no JSON pointer has to write so, but a line has to end it */
+				appendStringInfoString(text, is_key ? "~2" : "=");
+				break;
 			default:
 				appendStringInfoCharMacro(text, bytes[i]);
 		}

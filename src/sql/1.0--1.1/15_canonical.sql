@@ -64,7 +64,7 @@ RETURN (
 		UNION ALL
 		SELECT n.path || '/' || c.step, c.value
 		FROM node n CROSS JOIN LATERAL (
-			SELECT replace(replace(replace(replace(e.key, '~', '~0'), '/', '~1'), E'\\', E'\\\\'), E'\n', E'\\n'), e.value
+			SELECT replace(replace(replace(replace(replace(e.key, '~', '~0'), '/', '~1'), '=', '~2'), E'\\', E'\\\\'), E'\n', E'\\n'), e.value
 			FROM jsonb_each(CASE jsonb_typeof(n.value) WHEN 'object' THEN n.value END) AS e
 			UNION ALL
 			SELECT (e.place - 1)::text, e.value
@@ -81,7 +81,7 @@ RETURN (
 		WHERE jsonb_typeof(n.value) NOT IN ('object', 'array') OR n.value IN ('{}', '[]')) AS l
 );
 COMMENT ON FUNCTION reengage.canonical_json(jsonb) IS
-	'a jsonb as digests of lineage have it: a line for each leaf, its JSON pointer, = and its value, in the order of their bytes';
+	'a jsonb as digests of lineage have it: a line for each leaf, its JSON pointer with ~2 for each =, = and its value, in the order of their bytes';
 GRANT EXECUTE ON FUNCTION reengage.canonical_json(jsonb) TO reengage_operator, reengage_reader, reengage_worker;
 
 CREATE FUNCTION reengage.canonical(value jsonb) RETURNS text
