@@ -197,6 +197,7 @@ run_snowflake() {
       "$top/test/snowflake/run" package "$stage/work/proof"
     tap "snowflake: the package, run by dbt's adapter for Snowflake on the emulation" \
       "$top/test/snowflake/run" adapter "$stage/work/proof"
+    tap "snowflake: the first day, by its document" "$top/test/snowflake/first_day"
     tap "snowflake: the questions' examples, and the package's unit tests" \
       "$top/test/snowflake/run" examples "$stage/work/proof"
     tap "snowflake: parsed, run on a local emulation, answers compared with PostgreSQL's" \
