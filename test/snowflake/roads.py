@@ -14,6 +14,7 @@ import re
 import sys
 import warnings
 
+import bad_input
 import csv_rules
 import emulation
 import statements
@@ -208,14 +209,14 @@ def try_landing(tap, file, road, columns, wanted, prepare=None):
         run_file(here, file)
         road.land_all(here)
         here.run("USE SCHEMA REENGAGE_BI.MODEL")
-        getattr(here, "add_missing_functions", getattr(here, "add_missing_function", None))()
+        here.add_missing_functions()
         run_file(here, "03_lineage.sql")
         run_file(here, "08_reconciliation.sql")
         rows = here.rows(f"SELECT {', '.join(columns)} FROM REENGAGE_BI.MODEL.LINEAGE")
         found = differing(columns, by_id(columns, rows), wanted)
         tap.ok(len(rows) == len(wanted) and not found, f"{file}: {len(columns)} columns of {len(wanted)} rows are equal", found)
         states = here.rows("SELECT STATE, COUNT(*) FROM REENGAGE_BI.MODEL.RECONCILIATION GROUP BY STATE")
-        tap.ok([state for state, _ in states] == ["equal"], f"{file}: reconciled, {states[0][1]} days equal", states)
+        tap.ok({state for state, _ in states} <= set(bad_input.EQUAL), f"{file}: reconciled, {sum(days for _, days in states)} days equal", states)
 
 
 def main():
