@@ -64,7 +64,8 @@ FROM reengage.lineage WHERE requested_conversation_id LIKE 'ring-%' AND nudge_id
 -- previews: what would be sent, byte for byte, and nothing is
 SELECT reengage.nudge('closed-preview', 'Grüße "aus" Köln', address => '+13175550100', channel => 'sms',
 					  nudge_id => '01900000-0000-7000-8000-00000000000a');
-SELECT step, condition, method, replace(url, :'port', 'PORT') AS url, headers, body
+SELECT step, condition, method, replace(url, :'port', 'PORT') AS url,
+	regexp_replace(headers, '(User-Agent: reengage/)[0-9.]+', '\11.x') AS headers, body
 FROM reengage.preview('01900000-0000-7000-8000-00000000000a') \gx
 SELECT reengage.nudge('closed-preview-skip', 'hi', when_closed => 'skip',
 					  nudge_id => '01900000-0000-7000-8000-00000000000b');
