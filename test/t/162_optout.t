@@ -46,10 +46,12 @@ for my $row (split /\n/, $node->safe_psql('postgres', q{
 	my $sent = $spoken_to{$nudge_id} ? 1 : 0;
 	my $too_late = $in_flight > 0 || $ended eq 't';
 
-	$counts{ $too_late ? 'late' : 'early' }++;
-	push @wrong, "$row (sent: $sent)" if $sent != $too_late || ($outcome eq 'suppressed') == $sent;
+	$counts{ $sent ? 'late' : 'early' }++;
+	# what may have been on the wire need not have been: a courier that had no time
+	# for a second asks again, and is told no
+	push @wrong, "$row (sent: $sent)" if ($sent && !$too_late) || ($outcome eq 'suppressed') == $sent;
 }
-is(join("\n", @wrong), '', 'nobody was spoken to after an opt-out had committed, and each one knew what it was too late for');
+is(join("\n", @wrong), '', 'nobody was spoken to after an opt-out had committed, and each one knew what it may have been too late for');
 cmp_ok($counts{$_}, '>', 20, "$counts{$_} opt-outs came $_") for sort keys %counts;
 ledger_matches_lineage($node, $simulator, 'the ledger and the lineage agree, nudge by nudge');
 
