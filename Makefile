@@ -114,7 +114,7 @@ reengage-courier: $(COURIER_OBJS)
 assemble = to=$$PWD && cd $(or $(here),.) && LC_ALL=C awk -f src/sql/assemble.awk $(1) >"$$to/$@.new" && mv "$$to/$@.new" "$$to/$@"
 $(SCRIPT): src/sql/assemble.awk $(PARTS) reengage.control
 	$(call assemble,-v version=$(REENGAGE_VERSION) $(PARTS))
-$(UPDATES): reengage--%.sql: src/sql/assemble.awk $(call sources,src/sql/*--*/*.sql)
+$(UPDATES): reengage--%.sql: src/sql/assemble.awk $(PARTS) $(call sources,src/sql/*--*/*.sql)
 	$(call assemble,-v update=1 -v version=$(lastword $(subst --, ,$*)) $(call sources,src/sql/$*/*.sql))
 
 $(OBJS): $(ALL_HEADERS) | folders

@@ -152,15 +152,3 @@ END;
 COMMENT ON FUNCTION reengage.column_sums(text) IS
 	'what lineage_manifest.column_sums says, as a table: of each column the sum of the hashes of its values, and the sum of these, each multiplied by the place of its row, both modulo 2147483647';
 GRANT EXECUTE ON FUNCTION reengage.column_sums(text) TO reengage_operator, reengage_reader, reengage_worker;
-
-REVOKE ALL ON FUNCTION reengage.canonical(text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage.canonical(uuid) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage.canonical(integer) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage.canonical(timestamptz) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage.canonical_bytes(text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage.canonical_number(numeric) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage.canonical_json(jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage.canonical(jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage.canonical_hash(text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage.lineage_values(reengage.lineage) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage.column_sums(text) FROM PUBLIC;

@@ -318,16 +318,3 @@ $$;
 COMMENT ON PROCEDURE reengage.close_part() IS
 	'writes down what close_day() does, of the running day so far: up to the time before which no transaction can still record a row; to be called each hour, or when somebody wants to compare now';
 GRANT EXECUTE ON PROCEDURE reengage.close_part() TO reengage_operator;
-
-REVOKE ALL ON FUNCTION reengage_internal.lineage_digest_1_0(reengage.lineage) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.lineage_sums_add(internal, reengage.lineage) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.lineage_sums_end(internal, reengage.lineage) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.lineage_sums(reengage.lineage) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.add_column_sums(text, text, integer) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.count_lineage(timestamptz, timestamptz, bigint) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.count_lineage_1_0(timestamptz, timestamptz) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.writers_of_lineage() FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.recorded_up_to() FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.record_manifest(date, bigint, bigint, text, timestamptz, bigint) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.count_day(date) FROM PUBLIC;
-REVOKE ALL ON PROCEDURE reengage.close_part() FROM PUBLIC;

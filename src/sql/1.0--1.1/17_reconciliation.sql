@@ -172,10 +172,3 @@ GRANT SELECT ON reengage.reconciliation_rows TO reengage_operator, reengage_read
 
 -- nothing depends on it any more
 DROP FUNCTION reengage_internal.measure_lineage(timestamptz, timestamptz, bigint);
-
-REVOKE ALL ON FUNCTION reengage_internal.compare_sums(text, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.compare_day(reengage.lineage_manifest) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.places(timestamptz, timestamptz) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage.find_lineage(date, bigint) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.locate_rows(reengage.lineage_manifest, text, bigint) FROM PUBLIC;
-REVOKE ALL ON TABLE reengage.reconciliation_rows FROM PUBLIC;

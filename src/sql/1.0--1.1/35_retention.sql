@@ -125,5 +125,3 @@ BEGIN
 								  reengage_internal.prunable_imports(since, pruned_to)) g;
 END
 $$;
-
-REVOKE ALL ON FUNCTION reengage_internal.is_counted_by_1_0(text) FROM PUBLIC;

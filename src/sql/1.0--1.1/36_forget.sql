@@ -156,6 +156,3 @@ BEGIN
 		|| coalesce(E'\nDELETE FROM lineage_manifest WHERE ' || superseded || ';', '');
 END
 $$;
-
-REVOKE ALL ON FUNCTION reengage_internal.erase_lineage(uuid[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION reengage_internal.erase(uuid[], uuid[]) FROM PUBLIC;

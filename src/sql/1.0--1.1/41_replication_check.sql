@@ -10,7 +10,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.published_as(name, regclass) IS
 	'the table under whose name a publication sends the rows of a table: itself, or one that it was made a part of; null: it sends none';
-REVOKE ALL ON FUNCTION reengage_internal.published_as(name, regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reengage_internal.published_as(name, regclass) TO reengage_operator, reengage_reader;
 
 CREATE OR REPLACE FUNCTION reengage_internal.check_publications(
@@ -116,7 +115,6 @@ AS $$
 	GROUP BY p.pubname
 $$;
 COMMENT ON FUNCTION reengage_internal.check_published() IS 'the part of replication_check() about how a publication sends our tables';
-REVOKE ALL ON FUNCTION reengage_internal.check_published() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reengage_internal.check_published() TO reengage_operator, reengage_reader;
 
 CREATE OR REPLACE FUNCTION reengage_internal.check_tables(
@@ -168,7 +166,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.output_plugins() IS
 	'the plugins that a slot may have, where the server has output_plugin_libraries; null: any';
-REVOKE ALL ON FUNCTION reengage_internal.output_plugins() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reengage_internal.output_plugins() TO reengage_operator, reengage_reader;
 
 -- What a reader asked for stands in the command that it gave, and nowhere else.
@@ -181,7 +178,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.binary_readers() IS
 	'the slots of this database whose readers, there now, take values in binary, as far as track_activities lets it be seen';
-REVOKE ALL ON FUNCTION reengage_internal.binary_readers() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reengage_internal.binary_readers() TO reengage_operator, reengage_reader;
 
 CREATE FUNCTION reengage_internal.check_readers(
@@ -211,7 +207,6 @@ AS $$
 	WHERE pg_is_in_recovery()
 $$;
 COMMENT ON FUNCTION reengage_internal.check_readers() IS 'the part of replication_check() about what readers want';
-REVOKE ALL ON FUNCTION reengage_internal.check_readers() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reengage_internal.check_readers() TO reengage_operator, reengage_reader;
 
 CREATE FUNCTION reengage_internal.check_subscriptions(
@@ -248,7 +243,6 @@ AS $$
 			) said (trouble, what_to_do)
 $$;
 COMMENT ON FUNCTION reengage_internal.check_subscriptions() IS 'the part of replication_check() about what this database reads from others';
-REVOKE ALL ON FUNCTION reengage_internal.check_subscriptions() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reengage_internal.check_subscriptions() TO reengage_operator, reengage_reader;
 
 CREATE OR REPLACE FUNCTION reengage_internal.check_settings(

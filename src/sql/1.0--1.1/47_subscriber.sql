@@ -27,7 +27,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.subscriber_table(regclass) IS
 	'the statements that make one of our tables where the extension is not, or give it the columns that it lacks';
-REVOKE ALL ON FUNCTION reengage_internal.subscriber_table(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reengage_internal.subscriber_table(regclass) TO reengage_operator, reengage_reader;
 
 CREATE FUNCTION reengage_internal.subscriber_function(routine regprocedure) RETURNS text
@@ -38,7 +37,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.subscriber_function(regprocedure) IS
 	'the statements that make one of our functions in SQL where the extension is not';
-REVOKE ALL ON FUNCTION reengage_internal.subscriber_function(regprocedure) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reengage_internal.subscriber_function(regprocedure) TO reengage_operator, reengage_reader;
 
 -- Written anew for where neither our code in C nor our indexes are: rows are found by
@@ -92,7 +90,6 @@ $count$;$plain$,
 $$;
 COMMENT ON FUNCTION reengage_internal.subscriber_counting() IS
 	'count_lineage(), count_lineage_1_0() and places() as a database without the extension can have them';
-REVOKE ALL ON FUNCTION reengage_internal.subscriber_counting() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reengage_internal.subscriber_counting() TO reengage_operator, reengage_reader;
 
 CREATE FUNCTION reengage_internal.subscriber_view(relation regclass) RETURNS text
@@ -106,7 +103,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.subscriber_view(regclass) IS
 	'the statements that make one of our views where the extension is not';
-REVOKE ALL ON FUNCTION reengage_internal.subscriber_view(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reengage_internal.subscriber_view(regclass) TO reengage_operator, reengage_reader;
 
 -- Whatever is wrong, nothing is changed: it is one transaction, and the first that fails stops it.
@@ -143,7 +139,6 @@ $check$;$guard$,
 $$;
 COMMENT ON FUNCTION reengage_internal.subscriber_guard() IS
 	'the statement that refuses a database which is not one for subscriber_ddl()';
-REVOKE ALL ON FUNCTION reengage_internal.subscriber_guard() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reengage_internal.subscriber_guard() TO reengage_operator, reengage_reader;
 
 CREATE FUNCTION reengage.subscriber_ddl() RETURNS text
@@ -181,5 +176,4 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage.subscriber_ddl() IS
 	'what a database without the extension needs to subscribe to lineage and to prove that all has arrived, as plain SQL for PostgreSQL 14 or newer: tables, functions and the views reconciliation and reconciliation_rows; run again, it adds what a later version has';
-REVOKE ALL ON FUNCTION reengage.subscriber_ddl() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reengage.subscriber_ddl() TO reengage_operator, reengage_reader;
