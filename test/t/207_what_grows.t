@@ -21,7 +21,7 @@ my %kept = (
 	retention => [qw(nudges lineage changes import_runs import_rejects pruned_nudges)],
 	'its end' => [qw(due intents unresolved releases tally_changes)],
 	operators => [qw(policies pauses suppressions)],
-	bounded => [qw(server_state identity address_key lineage_epochs tallies tally_totals)],
+	bounded => [qw(server_state identity address_key node lineage_epochs tallies tally_totals)],
 	'a day' => [qw(lineage_manifest pruned_days)],
 	'on purpose' => [qw(answers erasures past_sessions)],
 );

@@ -1,0 +1,1 @@
+../69_node_info.sql
