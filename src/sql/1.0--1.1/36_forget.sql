@@ -43,13 +43,14 @@ BEGIN
 			(c.digest + (c.new).digest - (c.old).digest + 9007199254740992) % 9007199254740992,
 			reengage_internal.add_column_sums(reengage_internal.add_column_sums(c.column_sums, (c.new).column_sums), (c.old).column_sums, -1), c.up_to
 		FROM counted c
-		RETURNING day, as_of
+		RETURNING day
 	), deleted AS (
 		DELETE FROM reengage.lineage_manifest m USING corrected c WHERE m.day = c.day AND m.column_sums IS NOT NULL
+		RETURNING m.manifest_id
 	)
 	SELECT (SELECT count(*) FROM erased),
-		(SELECT string_agg(format('(day = %L AND as_of < %L)', c.day, to_char(c.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US +00:00')),
-						   ' OR ' ORDER BY c.day) FROM corrected c)
+		-- where rows of several nodes are collected, a day and a time would be those of all
+		(SELECT 'manifest_id IN (' || string_agg(quote_literal(d.manifest_id), ', ' ORDER BY d.manifest_id) || ')' FROM deleted d)
 	INTO lineage, superseded;
 END
 $$;
