@@ -18,26 +18,51 @@ COMMENT ON FUNCTION reengage_internal.compare_sums(text, text) IS
 	'the columns whose sums differ, and by how much, modulo 2147483647';
 GRANT EXECUTE ON FUNCTION reengage_internal.compare_sums(text, text) TO reengage_operator, reengage_reader;
 
-CREATE FUNCTION reengage_internal.compare_day(m reengage.lineage_manifest, OUT state text, OUT rows_here bigint, OUT rows_pruned bigint,
-	OUT digest_here bigint, OUT digest_pruned bigint, OUT columns_differ text, OUT covers text, OUT sums text)
+-- What is here of what a row of the manifest has counted: where rows of several nodes are
+-- collected (48_collector.sql), these three are other ones.
+CREATE FUNCTION reengage_internal.count_of(m reengage.lineage_manifest, OUT row_count bigint, OUT digest bigint, OUT column_sums text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	since timestamptz := reengage_internal.start_of_day(m.day::date);
 	before timestamptz := coalesce(m.up_to, reengage_internal.start_of_day(m.day::date + 1));
-	pruned reengage.pruned_days;
+BEGIN
+	IF m.column_sums IS NULL THEN
+		SELECT c.row_count, c.digest INTO row_count, digest FROM reengage_internal.count_lineage_1_0(since, before) c;
+	ELSE
+		SELECT c.row_count, c.digest, c.column_sums INTO row_count, digest, column_sums FROM reengage_internal.count_lineage(since, before) c;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.count_of(reengage.lineage_manifest) IS
+	'the rows that a row of the manifest has counted, as they are here: how many, and the sums of the same kind';
+GRANT EXECUTE ON FUNCTION reengage_internal.count_of(reengage.lineage_manifest) TO reengage_operator, reengage_reader;
+
+CREATE FUNCTION reengage_internal.pruned_of(m reengage.lineage_manifest) RETURNS reengage.pruned_days
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT p FROM reengage.pruned_days p WHERE p.day = m.day
+$$;
+COMMENT ON FUNCTION reengage_internal.pruned_of(reengage.lineage_manifest) IS
+	'of the rows that a row of the manifest has counted, those that prune() has let go here; null: none';
+GRANT EXECUTE ON FUNCTION reengage_internal.pruned_of(reengage.lineage_manifest) TO reengage_operator, reengage_reader;
+
+CREATE FUNCTION reengage_internal.compare_day(m reengage.lineage_manifest, OUT state text, OUT rows_here bigint, OUT rows_pruned bigint,
+	OUT digest_here bigint, OUT digest_pruned bigint, OUT columns_differ text, OUT covers text, OUT sums text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+DECLARE
+	pruned reengage.pruned_days := reengage_internal.pruned_of(m);
 	same_digest boolean;
 	comparable boolean;
 BEGIN
-	SELECT * INTO pruned FROM reengage.pruned_days p WHERE p.day = m.day;
 	rows_pruned := coalesce(pruned.row_count, 0);
 	digest_pruned := coalesce(pruned.digest, 0);
 	comparable := rows_pruned = 0 OR (pruned.column_sums IS NULL) = (m.column_sums IS NULL);
+	SELECT c.row_count, c.digest, c.column_sums INTO rows_here, digest_here, sums FROM reengage_internal.count_of(m) c;
 	IF m.column_sums IS NULL THEN
-		SELECT c.row_count, c.digest INTO rows_here, digest_here FROM reengage_internal.count_lineage_1_0(since, before) c;
 		covers := '13 columns';
 	ELSE
-		SELECT c.row_count, c.digest, c.column_sums INTO rows_here, digest_here, sums FROM reengage_internal.count_lineage(since, before) c;
 		covers := (SELECT count(*) FROM reengage.column_sums(m.column_sums)) || ' columns';
 		IF rows_pruned > 0 THEN
 			sums := reengage_internal.add_column_sums(sums, pruned.column_sums);
@@ -108,6 +133,16 @@ COMMENT ON FUNCTION reengage_internal.places(timestamptz, timestamptz) IS
 	'the rows of lineage that were recorded in a period, each with its place: the hash of its id';
 GRANT EXECUTE ON FUNCTION reengage_internal.places(timestamptz, timestamptz) TO reengage_operator, reengage_reader;
 
+CREATE FUNCTION reengage_internal.places_of(m reengage.lineage_manifest) RETURNS TABLE (lineage_id uuid, place bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	SELECT p.lineage_id, p.place
+	FROM reengage_internal.places(reengage_internal.start_of_day(m.day::date), coalesce(m.up_to, reengage_internal.start_of_day(m.day::date + 1))) p
+$$;
+COMMENT ON FUNCTION reengage_internal.places_of(reengage.lineage_manifest) IS
+	'the rows that a row of the manifest has counted, as they are here, each with its place';
+GRANT EXECUTE ON FUNCTION reengage_internal.places_of(reengage.lineage_manifest) TO reengage_operator, reengage_reader;
+
 CREATE FUNCTION reengage.find_lineage(day date, place bigint) RETURNS SETOF reengage.lineage
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -131,8 +166,7 @@ AS $$
 		SELECT s.*, bool_or(s.column_name = 'lineage_id' AND s.sum <> 0) OVER () AS ids_differ
 		FROM reengage_internal.compare_sums(m.column_sums, sums) s
 	), here AS MATERIALIZED (
-		SELECT p.lineage_id, p.place
-		FROM reengage_internal.places(reengage_internal.start_of_day(m.day::date), coalesce(m.up_to, reengage_internal.start_of_day(m.day::date + 1))) p
+		SELECT p.lineage_id, p.place FROM reengage_internal.places_of(m) p
 	), ids AS (
 		SELECT d.sum, d.placed, (2147483647 - d.sum) % 2147483647 AS missing FROM difference d WHERE d.column_name = 'lineage_id'
 	)

@@ -42,14 +42,14 @@ GRANT EXECUTE ON FUNCTION reengage_internal.subscriber_function(regprocedure) TO
 -- Written anew for where neither our code in C nor our indexes are: rows are found by
 -- when they were recorded.  The texts of lineage_values() stand here one by one, so that
 -- the server puts what makes them into its own plan: that takes half the time or less.
-CREATE FUNCTION reengage_internal.subscriber_counting() RETURNS text
+CREATE FUNCTION reengage_internal.subscriber_counting(several_nodes boolean) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
-	SELECT replace(replace($plain$
+	SELECT replace(replace(replace(replace($plain$
 CREATE INDEX IF NOT EXISTS lineage_recorded ON reengage.lineage (recorded_at);
 CREATE INDEX IF NOT EXISTS lineage_manifest_day ON reengage.lineage_manifest (day, as_of);
 
-CREATE OR REPLACE FUNCTION reengage_internal.count_lineage(since timestamptz, before timestamptz,
+CREATE OR REPLACE FUNCTION reengage_internal.count_lineage(since timestamptz, before timestamptz<of_node>,
 	OUT row_count bigint, OUT digest bigint, OUT column_sums text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $count$
@@ -57,7 +57,7 @@ AS $count$
 		SELECT ARRAY[
 			<texts>] AS texts
 		FROM reengage.lineage l
-		WHERE l.recorded_at >= since AND l.recorded_at < before
+		WHERE l.recorded_at >= since AND l.recorded_at < before<and_node>
 	), sums AS (
 		SELECT h.column_place, sum(h.hash) % 2147483647 AS sum, sum(h.row_place * h.hash % 2147483647) % 2147483647 AS placed
 		FROM (SELECT c.column_place, reengage.canonical_hash(c.canonical) AS hash, reengage.canonical_hash(r.texts[1]) AS row_place
@@ -71,11 +71,11 @@ AS $count$
 	FROM rows r
 $count$;
 
-CREATE OR REPLACE FUNCTION reengage_internal.count_lineage_1_0(since timestamptz, before timestamptz, OUT row_count bigint, OUT digest bigint)
+CREATE OR REPLACE FUNCTION reengage_internal.count_lineage_1_0(since timestamptz, before timestamptz<of_node>, OUT row_count bigint, OUT digest bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $count$
 	SELECT count(*), coalesce(sum(reengage_internal.lineage_digest_1_0(l)) % 9007199254740992, 0)::bigint
-	FROM reengage.lineage l WHERE l.recorded_at >= since AND l.recorded_at < before
+	FROM reengage.lineage l WHERE l.recorded_at >= since AND l.recorded_at < before<and_node>
 $count$;
 
 CREATE OR REPLACE FUNCTION reengage_internal.places(since timestamptz, before timestamptz) RETURNS TABLE (lineage_id uuid, place bigint)
@@ -85,28 +85,39 @@ AS $count$
 	FROM reengage.lineage l WHERE l.recorded_at >= since AND l.recorded_at < before
 $count$;$plain$,
 		'<texts>', string_agg(format('reengage.canonical(l.%I)', v.column_name), E',\n\t\t\t' ORDER BY v.place)),
-		'<names>', string_agg(v.column_name, ' ' ORDER BY v.place))
+		'<names>', string_agg(v.column_name, ' ' ORDER BY v.place)),
+		'<of_node>', CASE WHEN several_nodes THEN ', of_node text' ELSE '' END),
+		'<and_node>', CASE WHEN several_nodes THEN ' AND l.node = of_node' ELSE '' END)
 	FROM reengage.lineage_values(NULL) v
 $$;
-COMMENT ON FUNCTION reengage_internal.subscriber_counting() IS
-	'count_lineage(), count_lineage_1_0() and places() as a database without the extension can have them';
-GRANT EXECUTE ON FUNCTION reengage_internal.subscriber_counting() TO reengage_operator, reengage_reader;
+COMMENT ON FUNCTION reengage_internal.subscriber_counting(boolean) IS
+	'count_lineage(), count_lineage_1_0() and places() as a database without the extension can have them; of several nodes, the first two count one of them';
+GRANT EXECUTE ON FUNCTION reengage_internal.subscriber_counting(boolean) TO reengage_operator, reengage_reader;
+
+CREATE FUNCTION reengage_internal.subscriber_comments(relation regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT concat_ws(E'\n', format('COMMENT ON VIEW %s IS %L;', subscriber_comments.relation, obj_description(subscriber_comments.relation, 'pg_class')),
+		string_agg(format('COMMENT ON COLUMN %s.%I IS %L;', a.attrelid::regclass, a.attname, col_description(a.attrelid, a.attnum)), E'\n' ORDER BY a.attnum))
+	FROM pg_attribute a WHERE a.attrelid = subscriber_comments.relation AND a.attnum > 0
+$$;
+COMMENT ON FUNCTION reengage_internal.subscriber_comments(regclass) IS
+	'the statements that say of one of our views what it and its columns are';
+GRANT EXECUTE ON FUNCTION reengage_internal.subscriber_comments(regclass) TO reengage_operator, reengage_reader;
 
 CREATE FUNCTION reengage_internal.subscriber_view(relation regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT concat_ws(E'\n',
 		format(E'CREATE OR REPLACE VIEW %s AS\n%s', subscriber_view.relation, pg_get_viewdef(subscriber_view.relation)),
-		format('COMMENT ON VIEW %s IS %L;', subscriber_view.relation, obj_description(subscriber_view.relation, 'pg_class')),
-		(SELECT string_agg(format('COMMENT ON COLUMN %s.%I IS %L;', a.attrelid::regclass, a.attname, col_description(a.attrelid, a.attnum)), E'\n' ORDER BY a.attnum)
-		 FROM pg_attribute a WHERE a.attrelid = subscriber_view.relation AND a.attnum > 0))
+		reengage_internal.subscriber_comments(subscriber_view.relation))
 $$;
 COMMENT ON FUNCTION reengage_internal.subscriber_view(regclass) IS
 	'the statements that make one of our views where the extension is not';
 GRANT EXECUTE ON FUNCTION reengage_internal.subscriber_view(regclass) TO reengage_operator, reengage_reader;
 
 -- Whatever is wrong, nothing is changed: it is one transaction, and the first that fails stops it.
-CREATE FUNCTION reengage_internal.subscriber_guard() RETURNS text
+CREATE FUNCTION reengage_internal.subscriber_guard(several_nodes boolean) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	SELECT format($guard$
@@ -121,6 +132,10 @@ BEGIN
 		RAISE EXCEPTION 'this database has the extension reengage, and what is made here'
 			USING HINT = 'A subscription can be created at once.';
 	END IF;
+	IF EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'reengage_front') THEN
+		RAISE EXCEPTION 'this database has the extension reengage_front, whose tables have the same names'
+			USING HINT = 'Collect in a database of its own.';
+	END IF;%s
 	SELECT string_agg(format('%%s.%%I is %%s, not %%s', e.name, e.column_name, format_type(a.atttypid, a.atttypmod), e.type), ', ' ORDER BY e.name, e.place)
 	INTO others
 	FROM (VALUES
@@ -133,47 +148,15 @@ BEGIN
 	END IF;
 END
 $check$;$guard$,
+		CASE WHEN several_nodes THEN '' ELSE $one$
+	IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass('reengage.lineage') AND a.attname = 'node' AND NOT a.attisdropped) THEN
+		RAISE EXCEPTION 'this database has rows of several nodes'
+			USING HINT = 'SELECT reengage.subscriber_ddl(several_nodes => true) makes what such a database has.';
+	END IF;$one$ END,
 		(SELECT string_agg(format('(%L, %s, %L, %L)', a.attrelid::regclass, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)), E',\n\t\t' ORDER BY a.attrelid::regclass::text, a.attnum)
 		 FROM reengage_internal.published_tables() t JOIN pg_attribute a ON a.attrelid = t
 		 WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''))
 $$;
-COMMENT ON FUNCTION reengage_internal.subscriber_guard() IS
+COMMENT ON FUNCTION reengage_internal.subscriber_guard(boolean) IS
 	'the statement that refuses a database which is not one for subscriber_ddl()';
-GRANT EXECUTE ON FUNCTION reengage_internal.subscriber_guard() TO reengage_operator, reengage_reader;
-
-CREATE FUNCTION reengage.subscriber_ddl() RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
-AS $$
-	WITH functions AS (
-		SELECT string_agg(reengage_internal.subscriber_function(f.routine), E'\n\n' ORDER BY f.place) FILTER (WHERE f.place <= 15) AS of_values,
-			string_agg(reengage_internal.subscriber_function(f.routine), E'\n\n' ORDER BY f.place) FILTER (WHERE f.place > 15) AS of_comparison
-		FROM (
-			-- each after those that it calls
-			SELECT CASE WHEN n.name LIKE '%(%' THEN n.name::regprocedure ELSE n.name::regproc::regprocedure END, n.place
-			FROM unnest(ARRAY[
-				'reengage.canonical(text)', 'reengage.canonical(uuid)', 'reengage.canonical(integer)', 'reengage.canonical(timestamptz)',
-				'reengage.canonical_bytes', 'reengage.canonical_number', 'reengage.canonical_json', 'reengage.canonical(jsonb)',
-				'reengage.canonical_hash', 'reengage.lineage_values', 'reengage.lineage_digest', 'reengage.column_sums',
-				'reengage_internal.lineage_digest_1_0', 'reengage_internal.add_column_sums', 'reengage_internal.start_of_day',
-				'reengage_internal.compare_sums', 'reengage_internal.compare_day',
-				'reengage.find_lineage', 'reengage_internal.locate_rows']) WITH ORDINALITY n (name, place)) f (routine, place)
-	)
-	SELECT concat_ws(E'\n\n',
-		E'BEGIN;\nSET LOCAL search_path = pg_catalog, pg_temp;\nSET LOCAL client_min_messages = warning;',
-		reengage_internal.subscriber_guard(),
-		E'CREATE SCHEMA IF NOT EXISTS reengage;\nCREATE SCHEMA IF NOT EXISTS reengage_internal;',
-		reengage_internal.subscriber_table('reengage.lineage'),
-		reengage_internal.subscriber_table('reengage.lineage_manifest'),
-		-- whoever prunes there says so here
-		reengage_internal.subscriber_table('reengage.pruned_days'),
-		functions.of_values,
-		reengage_internal.subscriber_counting(),
-		functions.of_comparison,
-		reengage_internal.subscriber_view('reengage.reconciliation'),
-		reengage_internal.subscriber_view('reengage.reconciliation_rows'),
-		'COMMIT;')
-	FROM functions
-$$;
-COMMENT ON FUNCTION reengage.subscriber_ddl() IS
-	'what a database without the extension needs to subscribe to lineage and to prove that all has arrived, as plain SQL for PostgreSQL 14 or newer: tables, functions and the views reconciliation and reconciliation_rows; run again, it adds what a later version has';
-GRANT EXECUTE ON FUNCTION reengage.subscriber_ddl() TO reengage_operator, reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage_internal.subscriber_guard(boolean) TO reengage_operator, reengage_reader;

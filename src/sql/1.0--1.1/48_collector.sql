@@ -1,0 +1,1 @@
+../48_collector.sql

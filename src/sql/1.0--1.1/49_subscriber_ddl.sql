@@ -1,0 +1,1 @@
+../49_subscriber_ddl.sql
