@@ -6,7 +6,7 @@
 CREATE FUNCTION reengage_internal.collector_tables() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT $collector$
+	SELECT $plain$
 ALTER TABLE reengage.lineage ADD COLUMN IF NOT EXISTS node text;
 ALTER TABLE reengage.lineage_manifest ADD COLUMN IF NOT EXISTS node text;
 ALTER TABLE reengage.pruned_days ADD COLUMN IF NOT EXISTS node text;
@@ -69,7 +69,7 @@ COMMENT ON FUNCTION reengage_internal.receive() IS
 CREATE OR REPLACE TRIGGER receive BEFORE INSERT ON reengage.lineage FOR EACH ROW EXECUTE FUNCTION reengage_internal.receive();
 CREATE OR REPLACE TRIGGER receive BEFORE INSERT ON reengage.lineage_manifest FOR EACH ROW EXECUTE FUNCTION reengage_internal.receive();
 ALTER TABLE reengage.lineage ENABLE ALWAYS TRIGGER receive;
-ALTER TABLE reengage.lineage_manifest ENABLE ALWAYS TRIGGER receive;$collector$
+ALTER TABLE reengage.lineage_manifest ENABLE ALWAYS TRIGGER receive;$plain$
 $$;
 COMMENT ON FUNCTION reengage_internal.collector_tables() IS
 	'the statements that give the tables of a subscriber the column node, and what fills it';
@@ -78,7 +78,7 @@ GRANT EXECUTE ON FUNCTION reengage_internal.collector_tables() TO reengage_opera
 CREATE FUNCTION reengage_internal.collector_counting() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT $collector$
+	SELECT $plain$
 DROP FUNCTION IF EXISTS reengage_internal.count_lineage(timestamptz, timestamptz);
 DROP FUNCTION IF EXISTS reengage_internal.count_lineage_1_0(timestamptz, timestamptz);
 
@@ -109,7 +109,7 @@ AS $count$
 	SELECT l.lineage_id, reengage.canonical_hash(reengage.canonical(l.lineage_id)) FROM reengage.lineage l
 	WHERE l.node = m.node AND l.recorded_at >= reengage_internal.start_of_day(m.day::date)
 	  AND l.recorded_at < coalesce(m.up_to, reengage_internal.start_of_day(m.day::date + 1))
-$count$;$collector$
+$count$;$plain$
 $$;
 COMMENT ON FUNCTION reengage_internal.collector_counting() IS
 	'count_of(), pruned_of() and places_of() as a database with rows of several nodes has them';
@@ -119,14 +119,14 @@ GRANT EXECUTE ON FUNCTION reengage_internal.collector_counting() TO reengage_ope
 CREATE FUNCTION reengage_internal.collector_views() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
-	SELECT concat_ws(E'\n', $collector$CREATE OR REPLACE VIEW reengage.reconciliation AS
+	SELECT concat_ws(E'\n', $plain$CREATE OR REPLACE VIEW reengage.reconciliation AS
 SELECT m.day, c.state, (m.newest).row_count AS rows_counted, c.rows_here, c.rows_pruned,
 	(m.newest).digest AS digest_counted, c.digest_here, c.digest_pruned, (m.newest).as_of, c.columns_differ, (m.newest).up_to, c.covers, m.node
 FROM (SELECT DISTINCT ON (n.node, n.day) n.node, n.day, n AS newest FROM reengage.lineage_manifest n
 	  ORDER BY n.node, n.day, n.as_of DESC, n.manifest_id DESC) m
-	CROSS JOIN LATERAL reengage_internal.compare_day(m.newest) c;$collector$,
+	CROSS JOIN LATERAL reengage_internal.compare_day(m.newest) c;$plain$,
 		reengage_internal.subscriber_comments('reengage.reconciliation'),
-		$collector$COMMENT ON COLUMN reengage.reconciliation.node IS 'the node that counted, and whose rows are compared';
+		$plain$COMMENT ON COLUMN reengage.reconciliation.node IS 'the node that counted, and whose rows are compared';
 
 CREATE OR REPLACE VIEW reengage.reconciliation_rows AS
 SELECT m.day, l.column_name, l.lineage_id, coalesce(l.finding,
@@ -137,9 +137,9 @@ FROM (SELECT DISTINCT ON (n.node, n.day) n.node, n.day, n AS newest FROM reengag
 	CROSS JOIN LATERAL reengage_internal.compare_day(m.newest) c
 	CROSS JOIN LATERAL (SELECT c.rows_here + c.rows_pruned - (m.newest).row_count AS too_many) t
 	LEFT JOIN LATERAL reengage_internal.locate_rows(m.newest, c.sums, t.too_many) l ON true
-WHERE c.state NOT IN ('equal', 'equal so far', 'pruned');$collector$,
+WHERE c.state NOT IN ('equal', 'equal so far', 'pruned');$plain$,
 		reengage_internal.subscriber_comments('reengage.reconciliation_rows'),
-		$collector$COMMENT ON COLUMN reengage.reconciliation_rows.node IS 'the node that counted: reengage.find_lineage() there finds a row by its place';
+		$plain$COMMENT ON COLUMN reengage.reconciliation_rows.node IS 'the node that counted: reengage.find_lineage() there finds a row by its place';
 
 CREATE OR REPLACE VIEW reengage.collected AS
 SELECT n.node, s.subname IS NOT NULL AS is_subscribed,
@@ -156,7 +156,7 @@ COMMENT ON COLUMN reengage.collected.is_subscribed IS 'is there a subscription o
 COMMENT ON COLUMN reengage.collected.is_working IS 'is somebody at work for it? One that cannot reach its node, or has lost its slot, begins again and again: look into the log';
 COMMENT ON COLUMN reengage.collected.is_copied IS 'has it copied what was there before?';
 COMMENT ON COLUMN reengage.collected.newest_row IS 'when the newest row of lineage was recorded there';
-COMMENT ON COLUMN reengage.collected.newest_count IS 'when the newest row of the manifest was written there';$collector$)
+COMMENT ON COLUMN reengage.collected.newest_count IS 'when the newest row of the manifest was written there';$plain$)
 $$;
 COMMENT ON FUNCTION reengage_internal.collector_views() IS
 	'the views of a database with rows of several nodes';

@@ -18,7 +18,7 @@ AS $$
 				'reengage_internal.compare_sums', 'reengage_internal.count_of', 'reengage_internal.pruned_of', 'reengage_internal.places_of',
 				'reengage_internal.compare_day', 'reengage.find_lineage', 'reengage_internal.locate_rows']) WITH ORDINALITY n (name, place)
 			-- of several nodes, these are other ones
-			WHERE NOT (several_nodes AND n.name LIKE '%\_of')) f (routine, place)
+			WHERE NOT (several_nodes AND right(n.name, 3) = '_of')) f (routine, place)
 	)
 	SELECT concat_ws(E'\n\n',
 		E'BEGIN;\nSET LOCAL search_path = pg_catalog, pg_temp;\nSET LOCAL client_min_messages = warning;',
