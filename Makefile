@@ -28,12 +28,14 @@
 here := $(dir $(lastword $(MAKEFILE_LIST)))
 sources = $(patsubst $(here)%,%,$(sort $(wildcard $(addprefix $(here),$(1)))))
 
-EXTENSION = reengage
+EXTENSION = reengage reengage_front
 MODULE_big = reengage
 REENGAGE_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(here)reengage.control)
 SCRIPT = reengage--$(REENGAGE_VERSION).sql
 UPDATES = $(patsubst src/sql/%,reengage--%.sql,$(call sources,src/sql/*--*))
-DATA_built = $(SCRIPT) $(UPDATES)
+# What shows several such databases as one has the same version.
+FRONT_SCRIPT = reengage_front--$(REENGAGE_VERSION).sql
+DATA_built = $(SCRIPT) $(UPDATES) $(FRONT_SCRIPT)
 SCRIPTS = src/top/reengage-top
 
 COMMON = $(call sources,src/common/*.c)
@@ -43,6 +45,7 @@ OBJS = $(COMMON:.c=.o) $(BACKEND:.c=.o)
 COURIER_OBJS = $(COMMON:.c=.plain.o) $(COURIER:.c=.plain.o)
 ALL_HEADERS = $(call sources,src/*/*.h src/backend/*/*.h)
 PARTS = $(call sources,src/sql/*.sql)
+FRONT_PARTS = $(call sources,src/front/*.sql)
 EXTRA_CLEAN = reengage-courier $(COURIER_OBJS) .asserts
 
 # A package of the next version removes neither what a server runs that has not
@@ -114,6 +117,8 @@ reengage-courier: $(COURIER_OBJS)
 assemble = to=$$PWD && cd $(or $(here),.) && LC_ALL=C awk -f src/sql/assemble.awk $(1) >"$$to/$@.new" && mv "$$to/$@.new" "$$to/$@"
 $(SCRIPT): src/sql/assemble.awk $(PARTS) reengage.control
 	$(call assemble,-v version=$(REENGAGE_VERSION) $(PARTS))
+$(FRONT_SCRIPT): src/sql/assemble.awk $(FRONT_PARTS) reengage_front.control
+	$(call assemble,-v version=$(REENGAGE_VERSION) $(FRONT_PARTS))
 $(UPDATES): reengage--%.sql: src/sql/assemble.awk $(PARTS) $(call sources,src/sql/*--*/*.sql)
 	$(call assemble,-v update=1 -v version=$(lastword $(subst --, ,$*)) $(call sources,src/sql/$*/*.sql))
 

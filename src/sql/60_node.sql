@@ -73,13 +73,14 @@ GRANT EXECUTE ON FUNCTION reengage.leave_fleet() TO reengage_operator;
 -- rights of whoever is logged in here.
 --
 CREATE VIEW reengage.calls AS
-SELECT NULL::text AS function_name, NULL::jsonb AS arguments, NULL::jsonb AS result WHERE false;
+SELECT reengage_internal.node_name() AS node, NULL::text AS function_name, NULL::jsonb AS arguments, NULL::jsonb AS result WHERE false;
 COMMENT ON VIEW reengage.calls IS
 	'INSERT (function_name, arguments) ... RETURNING result calls a function of this schema, as whoever inserts: how a front calls it on a node within its own transaction; it has no rows';
+COMMENT ON COLUMN reengage.calls.node IS 'the node that is meant: any other refuses';
 COMMENT ON COLUMN reengage.calls.function_name IS 'the function, without its schema';
 COMMENT ON COLUMN reengage.calls.arguments IS 'an object: a member for each argument, by its name';
 COMMENT ON COLUMN reengage.calls.result IS 'what it returned: of one that returns rows a list of objects, of one that returns nothing null';
-GRANT SELECT, INSERT (function_name, arguments, result) ON reengage.calls
+GRANT SELECT, INSERT (node, function_name, arguments, result) ON reengage.calls
 	TO reengage_application, reengage_operator, reengage_reader;
 
 -- As whoever inserts, who may look up no name in reengage_internal.
@@ -95,6 +96,12 @@ DECLARE
 	unknown text;
 	arguments text;
 BEGIN
+	IF NEW.node <> coalesce((SELECT n.name FROM reengage.node n), '') THEN
+		RAISE EXCEPTION 'this node is not "%"', left(NEW.node, 60)
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = coalesce((SELECT format('It is "%s".', n.name) FROM reengage.node n), 'It is in no fleet.'),
+				  HINT = 'The front has it under another name, or its connection string leads elsewhere: see reengage_front.nodes there.';
+	END IF;
 	SELECT p.* INTO called FROM pg_proc p
 	WHERE p.pronamespace = 'reengage'::regnamespace AND p.proname = NEW.function_name AND NEW.function_name = ANY (callables);
 	IF NOT FOUND THEN

@@ -62,7 +62,7 @@ link_programs() {
 # What is written by hand, of this tree.
 copy_tree() { # to
   mkdir "$1"
-  tar -C "$top" --exclude=./.git --exclude=./.asserts --exclude=./.matrix --exclude=./.programs --exclude='*.o' --exclude='*.so' --exclude=./reengage-courier --exclude='./reengage--*' --exclude=./test/bench/results -cf - . |
+  tar -C "$top" --exclude=./.git --exclude=./.asserts --exclude=./.matrix --exclude=./.programs --exclude='*.o' --exclude='*.so' --exclude=./reengage-courier --exclude='./reengage--*' --exclude='./reengage_front--*' --exclude=./test/bench/results -cf - . |
     tar -C "$1" -xf -
 }
 
@@ -86,7 +86,7 @@ make_files_of_root() {
 # that no object with test points is ever taken for one without.
 stage_test_points() {
   mkdir "$stage/build" "$stage/points"
-  (cd "$top" && tar -cf - Makefile reengage.control src/*/*.[ch] src/*/*/*.[ch] src/sql src/top test/faults/test_point.c) |
+  (cd "$top" && tar -cf - Makefile reengage.control reengage_front.control src/*/*.[ch] src/*/*/*.[ch] src/sql src/front src/top test/faults/test_point.c) |
     tar -xf - -C "$stage/build"
   make -s -j2 -C "$stage/build" TEST_POINTS=1 "$@" >&2
   make -s -C "$stage/build" TEST_POINTS=1 install DESTDIR="$stage/points" >/dev/null

@@ -1,0 +1,1 @@
+../68_front_views.sql
