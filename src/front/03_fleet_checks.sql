@@ -145,7 +145,7 @@ DECLARE
 BEGIN
 	EXECUTE format('DROP USER MAPPING IF EXISTS FOR %I SERVER %I', role_name, server);
 	EXECUTE format('CREATE USER MAPPING FOR %I SERVER %I', role_name, server)
-		|| coalesce(format(' OPTIONS (%s)', reengage_front.option_list(keywords, told, NULL)), '');
+		|| coalesce(' OPTIONS (' || reengage_front.option_list(keywords, told, NULL) || ')', '');
 END
 $$;
 COMMENT ON FUNCTION reengage_front.map(text, text, text[]) IS 'as whom a role logs in by way of a foreign server';
