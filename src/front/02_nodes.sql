@@ -111,6 +111,14 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_front.as_connection_string(text[], text[]) IS 'a connection string of these options';
 
+CREATE FUNCTION reengage_front.full_connection(node text, connection text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT reengage_front.as_connection_string(array_agg(o.keyword), array_agg(o.value))
+	FROM reengage_front.full_options(full_connection.node, full_connection.connection) o
+$$;
+COMMENT ON FUNCTION reengage_front.full_connection(text, text) IS 'the same as a connection string';
+
 -- In a transaction of its own on the other side.  Its body is parsed here, so that it
 -- knows dblink wherever that was installed.
 CREATE FUNCTION reengage_front.remote(connection text, statement text) RETURNS SETOF jsonb
@@ -124,8 +132,7 @@ CREATE FUNCTION reengage_front.look_at(node text, connection text) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	dsn text := (SELECT reengage_front.as_connection_string(array_agg(o.keyword), array_agg(o.value))
-				 FROM reengage_front.full_options(look_at.node, look_at.connection) o);
+	dsn text := reengage_front.full_connection(node, connection);
 	base jsonb;
 	info jsonb;
 	said text;
