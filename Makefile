@@ -36,7 +36,7 @@ UPDATES = $(patsubst src/sql/%,reengage--%.sql,$(call sources,src/sql/*--*))
 # What shows several such databases as one has the same version.
 FRONT_SCRIPT = reengage_front--$(REENGAGE_VERSION).sql
 DATA_built = $(SCRIPT) $(UPDATES) $(FRONT_SCRIPT)
-SCRIPTS = src/top/reengage-top
+SCRIPTS = src/top/reengage-top src/rehearsal/reengage-rehearse
 
 COMMON = $(call sources,src/common/*.c)
 BACKEND = $(call sources,src/backend/*/*.c)

@@ -86,7 +86,7 @@ make_files_of_root() {
 # that no object with test points is ever taken for one without.
 stage_test_points() {
   mkdir "$stage/build" "$stage/points"
-  (cd "$top" && tar -cf - Makefile reengage.control reengage_front.control src/*/*.[ch] src/*/*/*.[ch] src/sql src/front src/top test/faults/test_point.c) |
+  (cd "$top" && tar -cf - Makefile reengage.control reengage_front.control src/*/*.[ch] src/*/*/*.[ch] src/sql src/front src/top src/rehearsal test/faults/test_point.c) |
     tar -xf - -C "$stage/build"
   make -s -j2 -C "$stage/build" TEST_POINTS=1 "$@" >&2
   make -s -C "$stage/build" TEST_POINTS=1 install DESTDIR="$stage/points" >/dev/null

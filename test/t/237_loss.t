@@ -1,0 +1,184 @@
+# A node of a fleet is lost, and its synchronous standby takes over: first rehearsed on a
+# copy, which changes nothing; then the node dies, and nothing is twice, nothing lost, and
+# whoever collects goes on, as docs/high_availability.md and docs/replication.md say.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Documents qw(blocks_of run_shell);
+use IPC::Run ();
+use Reengage qw(start_simulator new_node create_extension nudge wait_until_ended wait_for poll_until lineage
+  outcome health worker_pid courier_pid process_is_alive psql_stderr ledger_matches_lineage);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+chomp(my $libraries = `pg_config --pkglibdir`);
+chomp(my $programs = `pg_config --bindir`);
+my ($version) = `pg_config --version` =~ /(\d+)/;
+my ($root) = $ENV{STAGE_SETTINGS} =~ /(?:dynamic_library_path = ')([^']*)\Q$libraries\E:/;
+my $rehearse = ($root // '') . "$programs/reengage-rehearse";
+
+my $simulator = start_simulator();
+my $conf = "wal_retrieve_retry_interval = '100ms'\nautovacuum = off\nmax_worker_processes = 20\nmax_logical_replication_workers = 12\n";
+my $primary = new_node('primary', preload => 1, init => { allows_streaming => 'logical' }, conf => "$conf\nreengage.instance_key = 'node a'");
+create_extension($primary, $simulator);
+$primary->safe_psql('postgres', q{SELECT reengage.publish('reengage_bi')});
+$primary->backup('for_standby');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'for_standby', has_streaming => 1);
+$standby->start;
+$primary->append_conf('postgresql.conf', "synchronous_standby_names = 'standby'");
+$primary->reload;
+$primary->poll_query_until('postgres', q{SELECT sync_state = 'sync' FROM pg_stat_replication});
+
+# As a front has it, and a subscription: both of them, and the one that can be written to.
+my $both = sprintf "host='%s,%s' port='%s,%s' dbname=postgres", $primary->host, $standby->host, $primary->port, $standby->port;
+
+my $warehouse = PostgreSQL::Test::Cluster->new('warehouse');
+$warehouse->init(allows_streaming => 'logical', extra => [ '--locale=C', '--encoding=UTF8' ]);
+$warehouse->append_conf('postgresql.conf', $conf);
+$warehouse->start;
+$warehouse->safe_psql('postgres', $primary->safe_psql('postgres', 'SELECT reengage.subscriber_ddl(several_nodes => true)'));
+my $subscribe = "CREATE SUBSCRIPTION a CONNECTION '" . $both =~ s/'/''/gr . " target_session_attrs=read-write' PUBLICATION reengage_bi";
+$warehouse->safe_psql('postgres', $subscribe);
+sub wait_for_copies
+{
+	return $warehouse->poll_query_until('postgres', q{SELECT count(*) > 0 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel});
+}
+ok(wait_for_copies(), 'a subscription finds the node among two hosts');
+
+nudge($primary, $_) for qw(live-first closed-first);
+wait_until_ended($primary);
+
+# ---- a rehearsal ------------------------------------------------------------------------------------
+
+# What it prints, with a line for how it ended.
+sub rehearse
+{
+	my (@arguments) = @_;
+	my $out = '';
+
+	IPC::Run::run([ $rehearse, @arguments ], '<', \'', '>', \$out, '2>&1');
+	return $out . 'ended with ' . ($? >> 8) . "\n";
+}
+
+# What must be as it was.
+sub state_of_all
+{
+	return join '; ', map {
+		my $node = $_;
+		$node->safe_psql('postgres', q{SELECT concat_ws(' ', pg_is_in_recovery(), (SELECT timeline_id FROM pg_control_checkpoint()),
+			(SELECT md5(string_agg(name || setting, ' ' ORDER BY name)) FROM pg_settings WHERE name NOT IN ('application_name')),
+			(SELECT count(*) FROM pg_replication_slots), (SELECT count(*) FROM reengage.nudges), (SELECT count(*) FROM reengage.lineage))})
+	} $primary, $standby;
+}
+
+my $folder = PostgreSQL::Test::Utils::tempdir() . '/rehearsal';
+my $before = state_of_all();
+my $requests = scalar $simulator->requests;
+nudge($primary, 'live-later', due_at => "now() + '1 day'");
+$before = state_of_all();
+my $said = rehearse('-D', $folder, $both);
+my $gone = $version < 17 ? qr/^ATTENTION  the slot "a" would be gone: its reader has to begin anew\n +A subscription: ALTER SUBSCRIPTION a DISABLE/m : qr/^ATTENTION  the slot "a" would be gone/m;
+like($said, $gone, 'a rehearsal: a reader whose slot would be gone is named, with what to do');
+like($said, qr/^ok +\Q$_\E/m, "a rehearsal: $_")
+  for 'the node is armed', 'synchronous: standby; nothing that was acknowledged is lost', 'synchronous_commit is on',
+  q(the standby's fence would be open), 'its worker would start by itself', 'promoted, and found by a string with two hosts',
+  '1 due there as before', 'nothing was on the wire', 'a nudge can be asked for there', 'the copy itself sends nothing: armed at another site';
+like($said, qr/^The copy is deleted.*\nended with 1\n\z/m, 'a rehearsal ends with what needs attention') or diag($said);
+ok(!-e $folder, 'and leaves nothing');
+is(state_of_all(), $before, 'nor has it changed anything');
+is(scalar $simulator->requests, $requests, 'nor sent');
+is(health($standby, 'worker') =~ s/:.*//r, 'standby', 'and the standby is one');
+
+like(rehearse('-D', $folder, $primary->connstr('postgres')), qr/^FAILED +NODE leads to no standby: name both hosts in it$/m, 'of a node without a standby it says so');
+mkdir $folder;
+like(rehearse('-D', $folder, $both), qr/^FAILED .* is there already, or cannot be made/m, 'a folder that is there is not touched');
+ok(-d $folder, 'and stays');
+rmdir $folder;
+$standby->append_conf('postgresql.conf', q{reengage.instance_key = 'another'});
+$standby->restart;
+$primary->poll_query_until('postgres', q{SELECT sync_state = 'sync' FROM pg_stat_replication WHERE application_name = 'standby'});
+like(rehearse('-D', $folder, $both), qr/^ATTENTION +the standby would be fenced: armed at another site .*\n +Give node and standby the same reengage.instance_key/m,
+	'a standby that would be fenced is found out beforehand');
+$standby->append_conf('postgresql.conf', q{reengage.instance_key = 'node a'});
+$standby->restart;
+$primary->append_conf('postgresql.conf', q{synchronous_standby_names = ''});
+$primary->reload;
+$primary->poll_query_until('postgres', q{SELECT sync_state = 'async' FROM pg_stat_replication WHERE application_name = 'standby'});
+like(rehearse('-D', $folder, $both), qr/^ATTENTION +no standby is synchronous/m, 'and one that may know less');
+$primary->append_conf('postgresql.conf', "synchronous_standby_names = 'standby'");
+$primary->reload;
+ok($primary->poll_query_until('postgres', q{SELECT sync_state = 'sync' FROM pg_stat_replication WHERE application_name = 'standby'}), 'it is as it was');
+
+# ---- the node dies ------------------------------------------------------------------------------------
+
+# Kills it and, as a process that is cut off cannot go by itself, its senders.
+sub kill_primary
+{
+	my $worker = worker_pid($primary);
+	my $courier = courier_pid($worker);
+	my @senders = split /\n/, $primary->safe_psql('postgres', 'SELECT pid FROM pg_stat_replication');
+
+	$primary->kill9;
+	kill 'KILL', @senders;
+	wait_for(sub { !grep { process_is_alive($_) } $worker, $courier, @senders }, 'the node is gone');
+	return;
+}
+
+$simulator->set(latency_ms => 5);
+$simulator->fault(verb => $_, id => $_ eq 'notify' ? 'live-load' : 'closed-load', action => 'hang_after', rate => 0.05) for qw(notify create);
+my $inserts = $primary->basedir . '/inserts';
+append_to_file($inserts, join '', map {
+	my $kind = $_ % 2 ? 'live' : 'closed';
+	"INSERT INTO reengage.nudges (conversation_id, message) VALUES ('$kind-load-$_', 'x') RETURNING nudge_id;\n" } 1 .. 20000);
+my ($acknowledged, $complaints) = ('', '');
+my $application = IPC::Run::start([ 'psql', '-XAtq', '-d', $primary->connstr('postgres'), '-f', $inserts ], '>', \$acknowledged, '2>', \$complaints);
+wait_for(sub { my $counts = $simulator->counts; $counts->{hanging} >= 2 && $counts->{notifications} + $counts->{created} > 100 }, 'calls are under way');
+kill_primary();
+$application->finish;
+my @acknowledged = split /\n/, $acknowledged;
+cmp_ok(scalar @acknowledged, '>', 100, 'inserts were acknowledged');
+
+# ---- its standby takes over --------------------------------------------------------------------------------
+
+$simulator->clear_faults;
+$standby->promote;
+wait_for(sub { worker_pid($standby) }, 'its worker starts by itself');
+wait_until_ended($standby, where => q(n.conversation_id <> 'live-later'));
+my $array = join ',', map { "'$_'" } @acknowledged;
+is($standby->safe_psql('postgres', qq{SELECT count(*) FROM unnest(ARRAY[$array]::uuid[]) id
+	WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = id)}), 0, 'P6: nothing that was acknowledged is lost');
+ledger_matches_lineage($standby, $simulator, 'P5: whatever took effect has its outcome or is in doubt, and nothing was sent twice');
+is(health($standby, 'fence'), 'ok: armed', 'the fence is open');
+
+# ---- the collecting subscriber ----------------------------------------------------------------------------------
+
+# of what its lost primary told, the new one may not know some outcomes
+ok($warehouse->wait_for_log(qr/replication slot "a" does not exist/), 'the subscription has found the new primary, and no slot');
+$warehouse->safe_psql('postgres', $_) for 'ALTER SUBSCRIPTION a DISABLE', 'ALTER SUBSCRIPTION a SET (slot_name = NONE)', 'DROP SUBSCRIPTION a', $subscribe;
+ok(wait_for_copies(), 'it is made anew');
+$standby->safe_psql('postgres', 'CALL reengage.close_part()');
+$standby->wait_for_catchup('a');
+my $rows = 'SELECT lineage_id FROM reengage.lineage ORDER BY 1';
+my %here = map { $_ => 1 } split /\n/, $warehouse->safe_psql('postgres', $rows);
+my @missing = grep { !delete $here{$_} } split /\n/, $standby->safe_psql('postgres', $rows);
+is_deeply(\@missing, [], 'and has all that the new primary has');
+my @told = keys %here;
+note scalar(@told) . ' outcomes were told that the new primary never had';
+my $state = $warehouse->safe_psql('postgres', q{SELECT string_agg(DISTINCT state, ', ') FROM reengage.reconciliation});
+like($state, @told ? qr/more rows than counted/ : qr/^equal( so far)?(, equal so far)?$/, 'as the reconciliation says');
+if (@told)
+{
+	$warehouse->safe_psql('postgres', "DELETE FROM reengage.lineage WHERE lineage_id = ANY ('{" . join(',', @told) . "}')");
+	like($warehouse->safe_psql('postgres', q{SELECT string_agg(DISTINCT state, ', ') FROM reengage.reconciliation}), qr/^equal( so far)?(, equal so far)?$/, 'without them it is equal');
+}
+nudge($standby, 'live-after');
+wait_until_ended($standby, where => q(n.conversation_id = 'live-after'));
+$standby->wait_for_catchup('a');
+is($warehouse->safe_psql('postgres', q{SELECT node FROM reengage.lineage WHERE requested_conversation_id = 'live-after'}), 'a', 'and it goes on, as the node that it was');
+$warehouse->safe_psql('postgres', 'DROP SUBSCRIPTION a');
+
+$_->stop for $standby, $warehouse;
+done_testing();
