@@ -1,6 +1,7 @@
 # A node of a fleet is lost, and its synchronous standby takes over: first rehearsed on a
-# copy, which changes nothing; then the node dies, and nothing is twice, nothing lost, and
-# whoever collects goes on, as docs/high_availability.md and docs/replication.md say.
+# copy, which changes nothing; then the node dies while an application asks by way of the
+# front.  Nothing is twice, nothing lost, and the front and whoever collects go on, as
+# docs/high_availability.md and docs/replication.md say.
 
 use strict;
 use warnings FATAL => 'all';
@@ -48,6 +49,16 @@ sub wait_for_copies
 }
 ok(wait_for_copies(), 'a subscription finds the node among two hosts');
 
+my $front = new_node('front');
+$front->safe_psql('postgres', 'CREATE EXTENSION reengage_front CASCADE');
+$primary->safe_psql('postgres', q{SELECT reengage.join_fleet('a')});
+sub set_nodes
+{
+	my ($string) = @_;
+	return $front->safe_psql('postgres', q{SELECT reengage_front.set_nodes(jsonb_build_object('a', } . "'" . $string =~ s/'/''/gr . "'))");
+}
+set_nodes($primary->connstr('postgres'));
+
 nudge($primary, $_) for qw(live-first closed-first);
 wait_until_ended($primary);
 
@@ -79,7 +90,7 @@ my $before = state_of_all();
 my $requests = scalar $simulator->requests;
 nudge($primary, 'live-later', due_at => "now() + '1 day'");
 $before = state_of_all();
-my $said = rehearse('-D', $folder, $both);
+my $said = rehearse('-D', $folder, $both, $front->connstr('postgres'));
 my $gone = $version < 17 ? qr/^ATTENTION  the slot "a" would be gone: its reader has to begin anew\n +A subscription: ALTER SUBSCRIPTION a DISABLE/m : qr/^ATTENTION  the slot "a" would be gone/m;
 like($said, $gone, 'a rehearsal: a reader whose slot would be gone is named, with what to do');
 like($said, qr/^ok +\Q$_\E/m, "a rehearsal: $_")
@@ -87,6 +98,8 @@ like($said, qr/^ok +\Q$_\E/m, "a rehearsal: $_")
   q(the standby's fence would be open), 'its worker would start by itself', 'promoted, and found by a string with two hosts',
   '1 due there as before', 'nothing was on the wire', 'a nudge can be asked for there', 'the copy itself sends nothing: armed at another site';
 like($said, qr/^The copy is deleted.*\nended with 1\n\z/m, 'a rehearsal ends with what needs attention') or diag($said);
+like($said, qr/^ATTENTION +the front calls it a, and would not find the standby\n +SELECT reengage_front.set_nodes/m, 'it says what the front lacks');
+set_nodes("$both target_session_attrs=read-write");
 ok(!-e $folder, 'and leaves nothing');
 is(state_of_all(), $before, 'nor has it changed anything');
 is(scalar $simulator->requests, $requests, 'nor sent');
@@ -100,7 +113,9 @@ rmdir $folder;
 $standby->append_conf('postgresql.conf', q{reengage.instance_key = 'another'});
 $standby->restart;
 $primary->poll_query_until('postgres', q{SELECT sync_state = 'sync' FROM pg_stat_replication WHERE application_name = 'standby'});
-like(rehearse('-D', $folder, $both), qr/^ATTENTION +the standby would be fenced: armed at another site .*\n +Give node and standby the same reengage.instance_key/m,
+$said = rehearse('-D', $folder, $both, $front->connstr('postgres'));
+like($said, qr/^ok +the front calls it a, and would find the standby$/m, 'the front has both by now');
+like($said, qr/^ATTENTION +the standby would be fenced: armed at another site .*\n +Give node and standby the same reengage.instance_key/m,
 	'a standby that would be fenced is found out beforehand');
 $standby->append_conf('postgresql.conf', q{reengage.instance_key = 'node a'});
 $standby->restart;
@@ -129,23 +144,45 @@ sub kill_primary
 
 $simulator->set(latency_ms => 5);
 $simulator->fault(verb => $_, id => $_ eq 'notify' ? 'live-load' : 'closed-load', action => 'hang_after', rate => 0.05) for qw(notify create);
-my $inserts = $primary->basedir . '/inserts';
+# one session at the front, before and after; each line that comes back is a nudge that the standby has, too
+my @asked = map { sprintf '01900000-0000-7000-8000-%012d', $_ } 1 .. 20000;
+my $inserts = $front->basedir . '/inserts';
 append_to_file($inserts, join '', map {
 	my $kind = $_ % 2 ? 'live' : 'closed';
-	"INSERT INTO reengage.nudges (conversation_id, message) VALUES ('$kind-load-$_', 'x') RETURNING nudge_id;\n" } 1 .. 20000);
+	"INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message) VALUES ('$asked[$_ - 1]', 'genesys', '$kind-load-$_', 'x') RETURNING nudge_id;\n" } 1 .. @asked);
 my ($acknowledged, $complaints) = ('', '');
-my $application = IPC::Run::start([ 'psql', '-XAtq', '-d', $primary->connstr('postgres'), '-f', $inserts ], '>', \$acknowledged, '2>', \$complaints);
-wait_for(sub { my $counts = $simulator->counts; $counts->{hanging} >= 2 && $counts->{notifications} + $counts->{created} > 100 }, 'calls are under way');
+my $application = IPC::Run::start([ 'psql', '-XAtq', '-d', $front->connstr('postgres'), '-f', $inserts ], '>', \$acknowledged, '2>', \$complaints);
+wait_for(sub { $application->pump_nb; my $counts = $simulator->counts; $counts->{hanging} >= 2 && $counts->{notifications} + $counts->{created} > 100 }, 'calls are under way');
 kill_primary();
-$application->finish;
-my @acknowledged = split /\n/, $acknowledged;
-cmp_ok(scalar @acknowledged, '>', 100, 'inserts were acknowledged');
+wait_for(sub { $application->pump_nb; $complaints =~ /ERROR/ }, 'what is asked meanwhile fails');
+like($complaints, qr/ERROR: .*(connect|server closed|terminat)/, 'and says why');
+my ($out, $err) = ('', '');
+is($front->psql('postgres', 'SELECT count(*) FROM reengage.nudge_status', stdout => \$out, stderr => \$err), 0, 'who looks meanwhile gets an answer');
+is($out, 0, 'without the rows of the node');
+is($front->safe_psql('postgres', q{SELECT count(*) FROM reengage.nudge_status WHERE node = 'a'}), 0, 'also who asks for that node alone');
+like($err, qr/WARNING:  node "a" does not answer: its rows are missing/, 'and is told so');
+is($front->safe_psql('postgres', q{SELECT state FROM reengage.health WHERE subject = 'node a'}), 'unreachable', 'as health says');
 
 # ---- its standby takes over --------------------------------------------------------------------------------
 
 $simulator->clear_faults;
 $standby->promote;
+my $until_then = length $acknowledged;
+wait_for(sub { $application->pump_nb; length($acknowledged) > $until_then + 50 * 37 }, 'the same session of the front goes on at the new primary');
+$application->kill_kill;
+my @acknowledged = split /\n/, $acknowledged;
+pop @acknowledged if $acknowledged !~ /\n\z/;
+cmp_ok(scalar @acknowledged, '>', 100, 'inserts were acknowledged');
 wait_for(sub { worker_pid($standby) }, 'its worker starts by itself');
+# whoever got an error asks once more, under the same id
+my %done = map { $_ => 1 } @acknowledged;
+my $last = (grep { $asked[$_] eq $acknowledged[-1] } 0 .. $#asked)[0];
+my @again = grep { !$done{ $asked[$_] } } 0 .. $last;
+cmp_ok(scalar @again, '>', 0, 'what failed is asked once more');
+$front->safe_psql('postgres', join '', map {
+	my $kind = ($_ + 1) % 2 ? 'live' : 'closed';
+	"INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message) VALUES ('$asked[$_]', 'genesys', '$kind-load-" . ($_ + 1) . "', 'x') ON CONFLICT DO NOTHING;\n" } @again[0 .. ($#again < 99 ? $#again : 99)]);
+is($front->safe_psql('postgres', q{SELECT count(*) FROM reengage.health WHERE subject = 'node a'}), 0, 'the front finds nothing wrong');
 wait_until_ended($standby, where => q(n.conversation_id <> 'live-later'));
 my $array = join ',', map { "'$_'" } @acknowledged;
 is($standby->safe_psql('postgres', qq{SELECT count(*) FROM unnest(ARRAY[$array]::uuid[]) id
@@ -180,5 +217,5 @@ $standby->wait_for_catchup('a');
 is($warehouse->safe_psql('postgres', q{SELECT node FROM reengage.lineage WHERE requested_conversation_id = 'live-after'}), 'a', 'and it goes on, as the node that it was');
 $warehouse->safe_psql('postgres', 'DROP SUBSCRIPTION a');
 
-$_->stop for $standby, $warehouse;
+$_->stop for $standby, $front, $warehouse;
 done_testing();
