@@ -60,6 +60,8 @@ GRANT EXECUTE ON FUNCTION reengage_front.refuse_nudge() TO reengage_application,
 
 CREATE TRIGGER refuse BEFORE INSERT ON reengage_front.nudges_elsewhere
 	FOR EACH ROW EXECUTE FUNCTION reengage_front.refuse_nudge();
+-- also what replication brings
+ALTER TABLE reengage_front.nudges_elsewhere ENABLE ALWAYS TRIGGER refuse;
 
 CREATE FUNCTION reengage.nudge(
 	conversation_id text,
