@@ -103,10 +103,15 @@ BEGIN
 	LOOP
 		EXECUTE format('CREATE TABLE reengage_front.%I (LIKE reengage_front.%I)', made.empty, made.name);
 		EXECUTE format('COMMENT ON TABLE reengage_front.%I IS %L', made.empty, format('always empty: the view %s has it beside the nodes', made.name));
-		EXECUTE format('GRANT SELECT ON reengage_front.%I TO reengage_application, reengage_operator, reengage_reader', made.empty);
 	END LOOP;
 END
 $$;
+GRANT SELECT ON reengage_front.no_nudge_status, reengage_front.no_open_nudges, reengage_front.no_nudge_counts,
+	reengage_front.no_campaign_status, reengage_front.no_metrics, reengage_front.no_health,
+	reengage_front.no_in_doubt, reengage_front.no_threads, reengage_front.no_lineage,
+	reengage_front.no_suppressions, reengage_front.no_answers, reengage_front.no_pauses,
+	reengage_front.no_server_state
+	TO reengage_application, reengage_operator, reengage_reader;
 
 -- The nodes stand in the views: PostgreSQL prunes by a list of expressions, not by one
 -- expression that is a list.  As whoever asks, or they would see what the owner may.

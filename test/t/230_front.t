@@ -116,6 +116,7 @@ my @warnings = said($status) =~ /does not answer/g;
 is(scalar @warnings, 1, 'once');
 is(ask(q{SELECT subject, severity, node FROM reengage.health WHERE state = 'unreachable'}), 'node c|error|c', 'health has a row for it');
 is(ask(q{SET plan_cache_mode = force_generic_plan; PREPARE p AS SELECT node FROM reengage.nudge_status WHERE nudge_id = $1; EXECUTE p('} . $later . q{')}), 'b', 'also with a generic plan');
+is(ask(q{SELECT count(*) FROM reengage.nudge_status WHERE node = 'c'}), 0, 'and where the query is about no other node');
 is(ask(q{DO $$ BEGIN PERFORM FROM reengage.in_doubt; END $$; SELECT 1}), 1, 'and in a function');
 like(said(q{INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('west', 'live-60', 'hi')}), qr/could not connect to server "c"/, 'what is for it fails');
 is(said(q{INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('north', 'live-61', 'hi')}), '', 'what is for others does not');
