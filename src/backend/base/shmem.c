@@ -24,6 +24,7 @@
 #include "nudge.h"
 
 PG_FUNCTION_INFO_V1(reengage_wake);
+PG_FUNCTION_INFO_V1(reengage_wake_for_news);
 PG_FUNCTION_INFO_V1(reengage_worker_state);
 PG_FUNCTION_INFO_V1(reengage_workers);
 
@@ -352,6 +353,13 @@ Datum
 reengage_wake(PG_FUNCTION_ARGS)
 {
 	shmem_wake_at_commit(PG_GETARG_TIMESTAMPTZ(0));
+	PG_RETURN_VOID();
+}
+
+Datum
+reengage_wake_for_news(PG_FUNCTION_ARGS)
+{
+	wakes_add_news(&wakes_at_commit);
 	PG_RETURN_VOID();
 }
 

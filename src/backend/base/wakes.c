@@ -11,6 +11,7 @@ wakes_init(Wakes *wakes)
 {
 	wakes->everybody = DT_NOEND;
 	wakes->any = false;
+	wakes->news = false;
 	wakes->count = 0;
 }
 
@@ -42,8 +43,16 @@ wakes_add(Wakes *wakes, const Wake *wake)
 }
 
 void
+wakes_add_news(Wakes *wakes)
+{
+	wakes->any = true;
+	wakes->news = true;
+}
+
+void
 wakes_add_all(Wakes *wakes, const Wakes *more)
 {
+	wakes->news = wakes->news || more->news;
 	if (more->any)
 		wakes_add_everybody(wakes, more->everybody);
 	for (int i = 0; i < more->count; i++)

@@ -29,6 +29,7 @@ typedef struct Wakes
 {
 	TimestampTz everybody;		/* whoever asked for it; DT_NOEND: nobody is left out */
 	bool		any;			/* there is something to tell */
+	bool		news;			/* there is something to do for a fleet: process/news.h */
 	int			count;
 	Wake		list[WAKES_MAX];
 } Wakes;
@@ -42,6 +43,7 @@ extern void wakes_init(Wakes *wakes);
 /* None of these raises an error or allocates memory. */
 extern void wakes_add_everybody(Wakes *wakes, TimestampTz due_at);
 extern void wakes_add(Wakes *wakes, const Wake *wake);
+extern void wakes_add_news(Wakes *wakes);
 extern void wakes_add_all(Wakes *wakes, const Wakes *more);
 
 #endif

@@ -19,6 +19,7 @@
 #include "base/shmem.h"
 #include "dispatch/engine.h"
 #include "process/manifest.h"
+#include "process/news.h"
 #include "process/retention.h"
 #include "process/worker.h"
 #include "store/tick.h"
@@ -143,6 +144,7 @@ reengage_worker_main(Datum arg)
 	ErrorContextCallback context = {.callback = say_which_worker, .arg = &slot};
 	Engine	   *engine;
 	Manifest	manifest;
+	News		news;
 	Retention	retention;
 	int64		reported = 0;
 
@@ -154,6 +156,7 @@ reengage_worker_main(Datum arg)
 	engine = engine_create(TICK_IN_WORKER);
 	engine_follow_from(engine, slot.followed);
 	manifest_init(&manifest);
+	news_init(&news);
 	retention_init(&retention);
 	while (!ShutdownRequestPending)
 	{
@@ -162,9 +165,12 @@ reengage_worker_main(Datum arg)
 
 		if (wakes.any)
 			engine_wake(engine, &wakes);
+		if (wakes.news)
+			news_init(&news);
 		timeout = engine_turn(engine);
 		report_totals(place, engine, &reported);
 		timeout = manifest_turn(&manifest, engine_state(engine).condition, timeout);
+		timeout = news_turn(&news, engine_state(engine).condition, timeout);
 		timeout = retention_turn(&retention, &manifest, engine_state(engine), timeout);
 		shmem_report_retention(place, retention.completed_at, retention_waits_until(&retention));
 		engine_wait(engine, timeout);

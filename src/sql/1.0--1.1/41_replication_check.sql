@@ -22,9 +22,11 @@ AS $$
 			 WHERE reengage_internal.published_as(p.pubname, t) IS NULL) AS missing,
 			EXISTS (SELECT FROM reengage_internal.published_tables() t
 					WHERE reengage_internal.published_as(p.pubname, t) IS NOT NULL) AS has_some,
-			NOT EXISTS (SELECT FROM pg_get_publication_tables(p.pubname)) AS is_empty,
+			NOT EXISTS (SELECT FROM pg_get_publication_tables(p.pubname)) AND NOT reengage_internal.is_news_publication(p.oid) AS is_empty,
 			(SELECT string_agg(t::text, ', ' ORDER BY t::text) FROM reengage_internal.private_tables() t
-			 JOIN pg_get_publication_tables(p.pubname) g ON g.relid = t) AS private,
+			 JOIN pg_get_publication_tables(p.pubname) g ON g.relid = t
+			 -- what nodes of a fleet tell each other is for nobody else, and has a publication of its own
+			 WHERE t <> coalesce(to_regclass('reengage.news'), 0) OR NOT reengage_internal.is_news_publication(p.oid)) AS private,
 			-- the others of ours
 			(SELECT string_agg(g.relid::regclass::text, ', ' ORDER BY g.relid::regclass::text)
 			 FROM pg_get_publication_tables(p.pubname) g JOIN pg_class c ON c.oid = g.relid

@@ -1,0 +1,1 @@
+../61_news_heard.sql
