@@ -20,61 +20,120 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT left(coalesce(reengage_internal.unspell(n.said ->> 'by') || ' at ', '') || 'node ' || n.node, 200) $$;
 COMMENT ON FUNCTION reengage_internal.heard_from(reengage.news) IS 'who said it, and where';
 
+-- One that was withdrawn stands no more, also where it is heard after that.
+CREATE FUNCTION reengage_internal.standing(n reengage.news) RETURNS SETOF reengage.news
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+	SELECT o.* FROM reengage.news o
+	WHERE (o.address_hash = n.address_hash OR o.root_conversation_id = n.root_conversation_id) AND o.kind = 'opted_out'
+	  AND o.server IS NOT DISTINCT FROM n.server AND o.channel IS NOT DISTINCT FROM n.channel
+	  AND NOT EXISTS (SELECT FROM reengage.news w WHERE w.about = o.news_id OFFSET 0)
+$$;
+COMMENT ON FUNCTION reengage_internal.standing(reengage.news) IS 'what the nodes have said of an opt-out, and nobody has taken back';
+
+CREATE FUNCTION reengage_internal.note_heard(n reengage.news, before reengage.suppressions, after reengage.suppressions) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+	INSERT INTO reengage.changes (table_name, changed_by, old, new)
+	SELECT 'suppressions', reengage_internal.heard_from(n), CASE WHEN (before).suppression_id IS NOT NULL THEN to_jsonb(before) END,
+		CASE WHEN (after).suppression_id IS NOT NULL THEN to_jsonb(after) END
+	WHERE coalesce((before).suppression_id, (after).suppression_id) IS NOT NULL AND to_jsonb(before) IS DISTINCT FROM to_jsonb(after)
+$$;
+COMMENT ON FUNCTION reengage_internal.note_heard(reengage.news, reengage.suppressions, reengage.suppressions) IS
+	'note_change(), of what another node said';
+
+CREATE FUNCTION reengage_internal.suppression_of(n reengage.news) RETURNS reengage.suppressions
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET jit = off
+AS $$
+	SELECT s.* FROM reengage.suppressions s
+	WHERE (s.address_hash = n.address_hash OR s.root_conversation_id = n.root_conversation_id)
+	  AND s.server IS NOT DISTINCT FROM reengage_internal.unspell(n.server) AND s.channel IS NOT DISTINCT FROM reengage_internal.unspell(n.channel)
+	FOR UPDATE
+$$;
+COMMENT ON FUNCTION reengage_internal.suppression_of(reengage.news) IS
+	'the opt-out that news is about, locked: whoever says it here meanwhile comes before this, or after it';
+
+CREATE FUNCTION reengage_internal.lift_what_fell(n reengage.news, subject reengage.news) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	before reengage.suppressions := reengage_internal.suppression_of(subject);
+	after reengage.suppressions;
+	ends timestamptz := (SELECT max(coalesce((o.said ->> 'until')::timestamptz, 'infinity')) FROM reengage_internal.standing(subject) o);
+BEGIN
+	IF ends IS NULL THEN
+		DELETE FROM reengage.suppressions s WHERE s.suppression_id = before.suppression_id;
+	ELSE
+		UPDATE reengage.suppressions s SET until = nullif(ends, 'infinity')
+		WHERE s.suppression_id = before.suppression_id RETURNING s.* INTO after;
+	END IF;
+	PERFORM reengage_internal.note_heard(n, before, after);
+	RETURN CASE WHEN ends IS NULL THEN 'lifted' ELSE 'another word of it stands' END;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.lift_what_fell(reengage.news, reengage.news) IS
+	'an opt-out ends when the last of what was said of it does; if nothing stands, it is lifted';
+
 CREATE FUNCTION reengage_internal.heed_opt_out(n reengage.news) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
-	ends timestamptz := (n.said ->> 'until')::timestamptz;
+	ends timestamptz := coalesce((n.said ->> 'until')::timestamptz, 'infinity');
 	of_server text := reengage_internal.unspell(n.server);
-	heard_origin text := CASE WHEN n.said ->> 'origin' IN ('caller', 'operator', 'api') THEN n.said ->> 'origin' ELSE 'caller' END;
+	origin_there text := CASE WHEN n.said ->> 'origin' IN ('caller', 'operator', 'api') THEN n.said ->> 'origin' ELSE 'caller' END;
 	-- of who was forgotten meanwhile no words come back
 	is_forgotten boolean := EXISTS (
 		SELECT FROM reengage.news e
 		WHERE e.kind = 'erased' AND (e.address_hash = n.address_hash OR (e.root_conversation_id = n.root_conversation_id AND e.server = n.server)));
+	is_known boolean := EXISTS (SELECT FROM reengage_internal.standing(n));
 	before reengage.suppressions;
 	after reengage.suppressions;
 BEGIN
 	PERFORM reengage_internal.require_subject(n);
+	-- the newest that a node says of it takes the place of what it said before
 	DELETE FROM reengage.news o
 	WHERE (o.address_hash = n.address_hash OR o.root_conversation_id = n.root_conversation_id) AND o.kind = 'opted_out' AND o.node = n.node
 	  AND o.server IS NOT DISTINCT FROM n.server AND o.channel IS NOT DISTINCT FROM n.channel AND o.news_id <> n.news_id
 	  -- of two that were tried again, the one that came later stays
 	  AND o.heard_at < coalesce(n.heard_at, 'infinity');
-	IF ends <= clock_timestamp() THEN
-		RETURN 'it has come to its end';
+	IF EXISTS (SELECT FROM reengage.news w WHERE w.about = n.news_id) THEN
+		PERFORM reengage_internal.lift_what_fell(n, n);
+		RETURN 'it was taken back before it was heard';
 	END IF;
 	PERFORM reengage_internal.lock('customer', n.address_hash);
 	PERFORM reengage_internal.lock('thread', of_server, n.root_conversation_id);
-	SELECT s.* INTO before FROM reengage.suppressions s
-	WHERE (s.address_hash = n.address_hash OR s.root_conversation_id = n.root_conversation_id)
-	  AND s.server IS NOT DISTINCT FROM of_server AND s.channel IS NOT DISTINCT FROM reengage_internal.unspell(n.channel)
-	FOR UPDATE;
-	-- as suppress() has it
-	INSERT INTO reengage.suppressions AS s (server, channel, address_hash, root_conversation_id, label, reason, until, origin, created_by)
-	VALUES (of_server, reengage_internal.unspell(n.channel), n.address_hash, n.root_conversation_id,
-			CASE WHEN is_forgotten THEN reengage_internal.erased()
-				ELSE left(coalesce(reengage_internal.unspell(n.said ->> 'label'), reengage_internal.erased()), 200) END,
-			CASE WHEN is_forgotten THEN reengage_internal.erased() ELSE left(reengage_internal.unspell(n.said ->> 'reason'), 1000) END,
-			ends, heard_origin, reengage_internal.heard_from(n))
-	ON CONFLICT ON CONSTRAINT suppressions_subject DO UPDATE
-	SET until = nullif(greatest(coalesce(s.until, 'infinity'), coalesce(EXCLUDED.until, 'infinity')), 'infinity'),
-		reason = CASE WHEN s.until <= clock_timestamp() THEN EXCLUDED.reason
-					  WHEN s.origin = 'caller' OR EXCLUDED.origin = 'operator' THEN coalesce(EXCLUDED.reason, s.reason)
-					  ELSE s.reason END,
-		origin = CASE WHEN s.origin = 'caller' OR EXCLUDED.origin = 'operator' OR s.until <= clock_timestamp()
-					  THEN EXCLUDED.origin ELSE s.origin END
-	RETURNING s.* INTO after;
+	before := reengage_internal.suppression_of(n);
+	ends := greatest(ends, (SELECT max(coalesce((o.said ->> 'until')::timestamptz, 'infinity')) FROM reengage_internal.standing(n) o),
+		-- one that nobody was told of
+		CASE WHEN before.suppression_id IS NOT NULL AND NOT is_known THEN coalesce(before.until, 'infinity') END);
+	IF before.suppression_id IS NOT NULL OR ends > clock_timestamp() THEN
+		-- as suppress() has it
+		INSERT INTO reengage.suppressions AS s (server, channel, address_hash, root_conversation_id, label, reason, until, origin, created_by)
+		VALUES (of_server, reengage_internal.unspell(n.channel), n.address_hash, n.root_conversation_id,
+				CASE WHEN is_forgotten THEN reengage_internal.erased()
+					ELSE left(coalesce(reengage_internal.unspell(n.said ->> 'label'), reengage_internal.erased()), 200) END,
+				CASE WHEN is_forgotten THEN reengage_internal.erased() ELSE left(reengage_internal.unspell(n.said ->> 'reason'), 1000) END,
+				nullif(ends, 'infinity'), origin_there, reengage_internal.heard_from(n))
+		ON CONFLICT ON CONSTRAINT suppressions_subject DO UPDATE
+		SET until = EXCLUDED.until,
+			reason = CASE WHEN s.until <= clock_timestamp() THEN EXCLUDED.reason
+						  WHEN s.origin = 'caller' OR EXCLUDED.origin = 'operator' THEN coalesce(EXCLUDED.reason, s.reason)
+						  ELSE s.reason END,
+			origin = CASE WHEN s.origin = 'caller' OR EXCLUDED.origin = 'operator' OR s.until <= clock_timestamp()
+						  THEN EXCLUDED.origin ELSE s.origin END
+		RETURNING s.* INTO after;
+	END IF;
 	PERFORM reengage_internal.unlock('thread', of_server, n.root_conversation_id);
 	PERFORM reengage_internal.unlock('customer', n.address_hash);
-	INSERT INTO reengage.changes (table_name, changed_by, old, new)
-	SELECT 'suppressions', reengage_internal.heard_from(n), CASE WHEN before.suppression_id IS NOT NULL THEN to_jsonb(before) END, to_jsonb(after)
-	WHERE to_jsonb(before) IS DISTINCT FROM to_jsonb(after);
-	RETURN 'opted out';
+	PERFORM reengage_internal.note_heard(n, before, after);
+	RETURN CASE WHEN after.suppression_id IS NULL THEN 'it has come to its end' ELSE 'opted out' END;
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.heed_opt_out(reengage.news) IS
-	'an opt-out that was said elsewhere holds here, too; the later end of two holds';
+	'an opt-out that was said elsewhere holds here, too, until the last end of what was said of it';
 
 CREATE FUNCTION reengage_internal.heed_withdrawal(n reengage.news) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -82,10 +141,6 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 DECLARE
 	taken reengage.news;
-	before reengage.suppressions;
-	after reengage.suppressions;
-	stands bigint;
-	ends timestamptz;
 BEGIN
 	IF n.about IS NULL THEN
 		RAISE EXCEPTION 'it does not say what is withdrawn' USING ERRCODE = 'invalid_parameter_value';
@@ -94,29 +149,10 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN 'nothing of it was known, or it was said anew';
 	END IF;
-	-- whoever opts out here meanwhile comes before this, or after it
-	SELECT s.* INTO before FROM reengage.suppressions s
-	WHERE (s.address_hash = taken.address_hash OR s.root_conversation_id = taken.root_conversation_id)
-	  AND s.server IS NOT DISTINCT FROM reengage_internal.unspell(taken.server) AND s.channel IS NOT DISTINCT FROM reengage_internal.unspell(taken.channel)
-	FOR UPDATE;
+	-- before what stands is looked at
+	PERFORM reengage_internal.suppression_of(taken);
 	DELETE FROM reengage.news o WHERE o.news_id = n.about;
-	IF before.suppression_id IS NULL THEN
-		RETURN 'it did not stand';
-	END IF;
-	SELECT count(*), max(coalesce((o.said ->> 'until')::timestamptz, 'infinity')) INTO stands, ends
-	FROM reengage.news o
-	WHERE (o.address_hash = taken.address_hash OR o.root_conversation_id = taken.root_conversation_id) AND o.kind = 'opted_out'
-	  AND o.server IS NOT DISTINCT FROM taken.server AND o.channel IS NOT DISTINCT FROM taken.channel;
-	IF stands = 0 THEN
-		DELETE FROM reengage.suppressions s WHERE s.suppression_id = before.suppression_id;
-	ELSE
-		UPDATE reengage.suppressions s SET until = nullif(ends, 'infinity')
-		WHERE s.suppression_id = before.suppression_id RETURNING s.* INTO after;
-	END IF;
-	INSERT INTO reengage.changes (table_name, changed_by, old, new)
-	SELECT 'suppressions', reengage_internal.heard_from(n), to_jsonb(before), CASE WHEN stands > 0 THEN to_jsonb(after) END
-	WHERE stands = 0 OR to_jsonb(before) <> to_jsonb(after);
-	RETURN CASE WHEN stands = 0 THEN 'lifted' ELSE 'another word of it stands' END;
+	RETURN reengage_internal.lift_what_fell(n, taken);
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.heed_withdrawal(reengage.news) IS
@@ -260,16 +296,19 @@ SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
 	-- a subscription that was made anew brings all once more
-	IF EXISTS (SELECT FROM reengage.news n WHERE n.news_id = NEW.news_id)
-		OR EXISTS (SELECT FROM reengage.news w WHERE w.about = NEW.news_id AND w.kind = 'withdrawn') THEN
+	IF EXISTS (SELECT FROM reengage.news n WHERE n.news_id = NEW.news_id) THEN
 		RETURN NULL;
 	END IF;
 	NEW.outcome := NULL;
+	NEW.heard_at := NULL;
 	IF NEW.node = (SELECT o.name FROM reengage.node o) THEN
 		NEW.complaint := 'another node has the name of this one';
 		NEW.node := NEW.node || ' (another)';
 	ELSE
 		NEW := reengage_internal.try_news(NEW);
+	END IF;
+	IF NEW.complaint IS NULL AND EXISTS (SELECT FROM reengage.news w WHERE w.about = NEW.news_id) THEN
+		RETURN NULL;
 	END IF;
 	NEW.heard_at := clock_timestamp();
 	RETURN NEW;
@@ -281,6 +320,22 @@ CREATE TRIGGER hear BEFORE INSERT ON reengage.news
 -- by replication only: what is said here is not heard
 ALTER TABLE reengage.news ENABLE REPLICA TRIGGER hear;
 
+CREATE FUNCTION reengage_internal.try_again(waiting reengage.news) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	tried reengage.news := reengage_internal.try_news(waiting);
+BEGIN
+	IF tried.complaint IS NULL AND EXISTS (SELECT FROM reengage.news w WHERE w.about = tried.news_id) THEN
+		DELETE FROM reengage.news n WHERE n.news_id = tried.news_id;
+	ELSE
+		UPDATE reengage.news n SET outcome = tried.outcome, complaint = tried.complaint, next_try = tried.next_try
+		WHERE n.news_id = tried.news_id;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.try_again(reengage.news) IS 'try_news(), of what has waited';
+
 CREATE FUNCTION reengage.heed_news() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off
@@ -288,11 +343,10 @@ AS $$
 DECLARE
 	waiting reengage.news;
 BEGIN
-	FOR waiting IN SELECT n.* FROM reengage.news n WHERE n.complaint IS NOT NULL AND n.heard_at IS NOT NULL ORDER BY n.heard_at FOR UPDATE SKIP LOCKED
+	-- one of another node of our name says nothing that could be done
+	FOR waiting IN SELECT n.* FROM reengage.news n WHERE n.complaint IS NOT NULL AND n.node NOT LIKE '% (another)' ORDER BY n.heard_at FOR UPDATE SKIP LOCKED
 	LOOP
-		waiting := reengage_internal.try_news(waiting);
-		UPDATE reengage.news n SET outcome = waiting.outcome, complaint = waiting.complaint, next_try = waiting.next_try
-		WHERE n.news_id = waiting.news_id;
+		PERFORM reengage_internal.try_again(waiting);
 	END LOOP;
 	RETURN (SELECT count(*) FROM reengage.news n WHERE n.complaint IS NOT NULL);
 END
@@ -315,9 +369,7 @@ BEGIN
 		WHERE n.complaint IS NOT NULL AND (n.next_try <= clock_timestamp() OR n.next_try > clock_timestamp() + interval '1 minute')
 		ORDER BY n.heard_at LIMIT 100 FOR UPDATE SKIP LOCKED
 	LOOP
-		waiting := reengage_internal.try_news(waiting);
-		UPDATE reengage.news n SET outcome = waiting.outcome, complaint = waiting.complaint, next_try = waiting.next_try
-		WHERE n.news_id = waiting.news_id;
+		PERFORM reengage_internal.try_again(waiting);
 	END LOOP;
 	DELETE FROM reengage.news n WHERE n.news_id = ANY (ARRAY(
 		SELECT p.news_id FROM reengage.news p

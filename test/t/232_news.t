@@ -81,7 +81,7 @@ wait_until_ended($west);
 is(outcome($west, 'live-anna3'), 'notified - notify', 'and a message may go out again');
 
 # all say much, and take it back, in no order at all
-for my $round (1 .. 4)
+for my $round (1 .. 6)
 {
 	my @sessions = map {
 		my $node = $_;
@@ -153,6 +153,7 @@ sql($north, q{SELECT reengage.suppress('+13175550188')});
 poll_until($south, 'postgres', q{SELECT count(*) = 1 FROM reengage.suppressions WHERE label ~ '88$'});
 is(sql($south, q{SELECT count(*) FROM reengage.suppressions WHERE label ~ '88$'}), 1, 'what nobody can do does not keep what follows');
 is(sql($south, q{SELECT string_agg(complaint, '; ' ORDER BY complaint) FROM reengage.news_waiting WHERE kind = 'renamed'}), 'this version does not know what "renamed" is', 'what a later version says is kept');
+note(sql($south, q{SELECT kind, complaint, said FROM reengage.news_waiting WHERE kind = 'erased'}));
 is(sql($south, q{SELECT count(*) || ' ' || count(next_try) FROM reengage.news_waiting}), '11 0', 'like all that makes no sense, with what is wrong, and is not tried again and again');
 is(sql($south, 'SELECT reengage.heed_news()'), 11, 'but when somebody says so');
 is(scalar log_lines($south, $log, qr/ERROR/), 0, 'the replication has not failed once');
