@@ -244,6 +244,8 @@ COMMENT ON FUNCTION reengage_internal.key_is_in_use() IS 'whether a customer is 
 
 CREATE FUNCTION reengage_internal.say_key() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+-- also where a key was heard: this is said here
+SET session_replication_role = origin
 AS $$
 DECLARE
 	own text := (SELECT n.name FROM reengage.node n);
