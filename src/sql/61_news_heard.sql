@@ -227,6 +227,8 @@ BEGIN
 	IF coalesce(octet_length(theirs), 0) <> 32 OR made_at IS NULL THEN
 		RAISE EXCEPTION 'it is no key' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
+	DELETE FROM reengage.news o
+	WHERE o.kind = 'key' AND o.node = n.node AND o.news_id <> n.news_id AND o.heard_at < coalesce(n.heard_at, 'infinity');
 	-- as make_address_key() does
 	LOCK TABLE reengage.address_key IN SHARE ROW EXCLUSIVE MODE;
 	SELECT k.* INTO ours FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1;

@@ -19,6 +19,7 @@ sub sql { return $node->safe_psql('postgres', @_); }
 # each; as many as there are servers, promotions and the like; kept on purpose.
 my %kept = (
 	retention => [qw(nudges lineage changes import_runs import_rejects pruned_nudges)],
+	news => ['news'],
 	'its end' => [qw(due intents unresolved releases tally_changes)],
 	operators => [qw(policies pauses suppressions)],
 	bounded => [qw(server_state identity address_key node lineage_epochs tallies tally_totals)],

@@ -14,7 +14,7 @@
 #define PAUSE_MS (60 * 1000)
 
 static void
-tend(void *argument)
+tend_news(void *argument)
 {
 	*(int *) argument = store_tend_news();
 }
@@ -34,7 +34,7 @@ make_step(News *news)
 {
 	int			next_ms = -1;
 	ErrorData  *error;
-	bool		installed = tick_run(TICK_IN_WORKER, tend, &next_ms, &error);
+	bool		installed = tick_run(TICK_IN_WORKER, tend_news, &next_ms, &error);
 
 	/* whoever set the latch while the transaction waited for something is not lost */
 	SetLatch(MyLatch);
