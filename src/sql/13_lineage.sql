@@ -128,7 +128,7 @@ COMMENT ON COLUMN reengage.lineage.occurred_at IS 'when the outcome became known
 COMMENT ON COLUMN reengage.lineage.recorded_at IS 'when this row was written';
 COMMENT ON COLUMN reengage.lineage.resolves IS 'the in-doubt row that this one settles';
 COMMENT ON COLUMN reengage.lineage.schema_version IS 'version of the meaning of these columns: raised when one comes to mean another thing, not when one is added';
-COMMENT ON COLUMN reengage.lineage.xact_id IS 'the transaction that wrote the row, counted on across restores and promotions: a reader that remembers how far it has read orders lineage_settled by it, then by lineage_id';
+COMMENT ON COLUMN reengage.lineage.xact_id IS 'the transaction that wrote the row, counted on across restores and promotions; 0: another node of the fleet wrote it, and it came here with its server; a reader that remembers how far it has read orders lineage_settled by it, then by lineage_id';
 COMMENT ON COLUMN reengage.lineage.detail IS 'as the nudge said';
 
 -- Of an index of several columns a planner may read the whole to find a later
@@ -191,12 +191,13 @@ COMMENT ON FUNCTION reengage_internal.lineage_in_progress() IS
 	'the part of the order of lineage in which a transaction may still be running; empty: nothing was written since a restore or promotion';
 GRANT EXECUTE ON FUNCTION reengage_internal.lineage_in_progress() TO reengage_operator, reengage_reader;
 
--- What lies beyond the range was written by no transaction of this epoch: rows
+-- Rows that came with a server from another node are in the order of that node.  What
+-- lies beyond the range was written by no transaction of this epoch: rows
 -- of a dump that was restored late.  A reader that goes on from a pair of columns
 -- says nothing that shows its rows to be in lineage_order; the first condition does.
 CREATE VIEW reengage.lineage_settled AS
 SELECT l.* FROM reengage.lineage l
-WHERE l.xact_id OPERATOR(pg_catalog.>=) 0
+WHERE l.xact_id OPERATOR(pg_catalog.>) 0
   AND NOT l.xact_id OPERATOR(pg_catalog.<@) (SELECT reengage_internal.lineage_in_progress());
 COMMENT ON VIEW reengage.lineage_settled IS
 	'lineage up to the oldest transaction that still runs: no row appears later before one that is here, in the order of xact_id and lineage_id';

@@ -62,6 +62,7 @@ GRANT SELECT ON reengage.past_sessions TO reengage_operator, reengage_reader, re
 CREATE TABLE reengage.pruned_nudges (
 	nudge_id uuid NOT NULL,
 	day date NOT NULL,
+	server text,
 	CONSTRAINT pruned_nudges_pkey PRIMARY KEY (nudge_id)
 );
 -- they are pruned in the order of time, and let go in it
@@ -70,6 +71,7 @@ COMMENT ON TABLE reengage.pruned_nudges IS
 	'ids of nudges that are gone: who asks for one of them again asks for nothing';
 COMMENT ON COLUMN reengage.pruned_nudges.nudge_id IS 'the nudge that is gone';
 COMMENT ON COLUMN reengage.pruned_nudges.day IS 'since when: reengage.tombstone_retention counts from here';
+COMMENT ON COLUMN reengage.pruned_nudges.server IS 'the foreign server; null: version 1.0 has let it go';
 SELECT pg_catalog.pg_extension_config_dump('reengage.pruned_nudges', '');
 GRANT SELECT ON reengage.pruned_nudges TO reengage_operator, reengage_worker;
 

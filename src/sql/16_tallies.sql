@@ -108,6 +108,7 @@ FROM (
 	FROM reengage.nudges n
 		LEFT JOIN ended l ON l.nudge_id = n.nudge_id
 		LEFT JOIN reengage.due d ON d.nudge_id = n.nudge_id
+	WHERE n.server NOT IN (SELECT e.server FROM reengage_internal.servers_elsewhere e)
 	GROUP BY 2, 3, 4, 5, 6
 	UNION ALL
 	SELECT - t.nudges, t.server, t.campaign, t.requested_by, t.state, t.reason FROM reengage.tallies t

@@ -60,7 +60,8 @@ CREATE VIEW reengage_internal.missing AS
 SELECT n.nudge_id, n.server, n.requested_by, n.priority, n.due_at, n.requested_at
 FROM reengage.nudges n
 WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.nudge_id = n.nudge_id)
-  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id);
+  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id)
+  AND n.server NOT IN (SELECT e.server FROM reengage_internal.servers_elsewhere e);
 COMMENT ON VIEW reengage_internal.missing IS 'nudges that have neither an outcome nor a place in the schedule; reads all of them';
 COMMENT ON COLUMN reengage_internal.missing.nudge_id IS 'as in nudges';
 COMMENT ON COLUMN reengage_internal.missing.server IS 'as in nudges';

@@ -50,6 +50,13 @@ DECLARE
 	-- the lock table is not made for thousands
 	many boolean := cardinality(nudge_ids) + reengage_internal.nudge_locks() > 100;
 BEGIN
+	-- of what is copied from another node the original is cancelled, there
+	SELECT array_agg(w.nudge_id ORDER BY w.place) INTO nudge_ids
+	FROM unnest(nudge_ids) WITH ORDINALITY AS w (nudge_id, place)
+	WHERE NOT EXISTS (SELECT FROM reengage.nudges n JOIN reengage.server_moves m ON m.server = n.server AND m.state IN ('arriving', 'undone')
+					  WHERE n.nudge_id = w.nudge_id OFFSET 0);
+	PERFORM reengage_internal.admit(c.server)
+	FROM (SELECT DISTINCT n.server FROM reengage.nudges n WHERE n.nudge_id = ANY (nudge_ids)) c;
 	-- all in one order, so that two of these wait for each other in one way only
 	PERFORM reengage_internal.lock_part(c.server, c.asker, c.campaign, NOT many)
 	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign

@@ -125,6 +125,7 @@ BEGIN
 	END IF;
 	FOR subject IN SELECT * FROM reengage_internal.suppression_subject(address, suppress.conversation_id, of_channel, server)
 	LOOP
+		PERFORM reengage_internal.admit(subject.of_server);
 		understood := understood || concat_ws(' ', subject.kind, subject.label);
 		PERFORM reengage_internal.lock('customer', subject.address_hash);
 		PERFORM reengage_internal.lock('thread', subject.of_server, subject.root_conversation_id);
@@ -199,6 +200,7 @@ DECLARE
 BEGIN
 	FOR subject IN SELECT * FROM reengage_internal.suppression_subject(address, unsuppress.conversation_id, of_channel, server)
 	LOOP
+		PERFORM reengage_internal.admit(subject.of_server);
 		DELETE FROM reengage.suppressions s
 		WHERE (s.address_hash = subject.address_hash
 			   OR (s.root_conversation_id = subject.root_conversation_id AND s.server = subject.of_server))

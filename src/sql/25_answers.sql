@@ -53,6 +53,7 @@ BEGIN
 	END IF;
 	FOR subject IN SELECT * FROM reengage_internal.suppression_subject(address, record_answer.conversation_id, reengage_internal.require_channel(channel), server)
 	LOOP
+		PERFORM reengage_internal.admit(CASE WHEN subject.address_hash IS NULL THEN subject.of_server END);
 		PERFORM reengage_internal.lock('customer', subject.address_hash);
 		PERFORM reengage_internal.lock('thread', subject.of_server, subject.root_conversation_id);
 		of_server := CASE WHEN subject.address_hash IS NULL THEN subject.of_server END;

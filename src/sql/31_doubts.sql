@@ -7,6 +7,7 @@ SELECT l.lineage_id, l.nudge_id, l.server, l.step, l.conversation_id, l.occurred
 FROM reengage.lineage l
 WHERE l.outcome = 'in_doubt'
   AND NOT EXISTS (SELECT FROM reengage.lineage r WHERE r.resolves = l.lineage_id)
+  AND l.server NOT IN (SELECT e.server FROM reengage_internal.servers_elsewhere e)
 ORDER BY l.occurred_at;
 COMMENT ON VIEW reengage.in_doubt IS
 	'calls that may or may not have taken effect, until resolve() settles them';
@@ -100,6 +101,7 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  HINT = 'The view reengage.in_doubt lists the rows that are.';
 	END IF;
+	PERFORM reengage_internal.admit(doubt.server);
 	IF created AND (verdict <> 'sent' OR doubt.step <> 'create') THEN
 		RAISE EXCEPTION 'a conversation_id goes with a create that was sent'
 			USING ERRCODE = 'invalid_parameter_value';

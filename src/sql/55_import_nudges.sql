@@ -17,6 +17,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
 	PERFORM reengage_internal.require_server(server);
+	PERFORM reengage_internal.admit(server);
 	-- Not ON CONFLICT, which makes each row dearer by a quarter: what another import
 	-- has begun since is looked for again.
 	FOR attempt IN REVERSE 9..0 LOOP

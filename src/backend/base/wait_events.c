@@ -9,6 +9,7 @@
 static const char *const names[] = {
 	[WAIT_FOR_WORK] = "ReengageWork",
 	[WAIT_FOR_SILENCE] = "ReengageSilence",
+	[WAIT_FOR_MOVE] = "ReengageMove",
 	[WAIT_AS_LAUNCHER] = "ReengageLauncher",
 };
 

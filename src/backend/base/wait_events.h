@@ -11,6 +11,7 @@ typedef enum WaitEventOfOurs
 {
 	WAIT_FOR_WORK,				/* "ReengageWork": the worker, for its latch, the courier or the time */
 	WAIT_FOR_SILENCE,			/* "ReengageSilence": pause(), until nothing can leave any more */
+	WAIT_FOR_MOVE,				/* "ReengageMove": whoever asks for nudges of a server that is just arriving */
 	WAIT_AS_LAUNCHER			/* "ReengageLauncher" */
 } WaitEventOfOurs;
 

@@ -28,6 +28,7 @@
 #include "nudge.h"
 #include "sms_segments.h"
 #include "store/asked_before.h"
+#include "store/moves.h"
 
 PG_FUNCTION_INFO_V1(reengage_is_conversation_id);
 PG_FUNCTION_INFO_V1(reengage_nudges_validate);
@@ -384,6 +385,8 @@ check_server(Asking *asking, const char *name)
 	MemoryContextReset(asking->of_server);
 	before = MemoryContextSwitchTo(asking->of_server);
 	server = reengage_server(name);
+	/* first: of one that has left, it says where it is */
+	moves_admit(name);
 	if (server == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

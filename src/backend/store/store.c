@@ -81,9 +81,13 @@ store_fence_complaint(void)
 List *
 store_paused_servers(void)
 {
-	static Statement statement = {"SELECT p.server FROM reengage.pauses p"};
+	/* what is moved rests, too, whoever calls resume() */
+	static Statement statement = {
+		"SELECT p.server FROM reengage.pauses p"
+		" UNION ALL SELECT m.server FROM reengage.server_moves m WHERE m.state <> ALL ('{leaving,arrived}')"
+	};
 
-	if (table_is_empty("pauses"))
+	if (table_is_empty("pauses") && table_is_empty("server_moves"))
 		return NIL;
 	execute(&statement, NULL, SPI_OK_SELECT);
 	return result_names();

@@ -12,6 +12,7 @@
 #include "base/rows.h"
 #include "store/lineage_insert.h"
 #include "store/lookup.h"
+#include "store/moves.h"
 #include "store/sessions.h"
 #include "store/statement.h"
 #include "store/store.h"
@@ -128,7 +129,9 @@ settle_rows(const OutcomeRow *rows, int count, bool *stored)
 		"  WHERE n.nudge_id = ANY ($1)"
 		"    AND (o.nudge_id IN (SELECT e.nudge_id FROM ended e)"
 		/* a scalar, which no planner makes a scan of all lineage of */
-		"      OR (SELECT true FROM reengage.lineage l WHERE l.nudge_id = o.nudge_id LIMIT 1) IS NULL)),"
+		"      OR (SELECT true FROM reengage.lineage l WHERE l.nudge_id = o.nudge_id LIMIT 1) IS NULL"
+		"        AND NOT EXISTS (SELECT FROM reengage.server_moves m"
+		"          WHERE m.server = n.server AND m.state IN ('departed', 'gone') OFFSET 0))),"
 		" stored AS ("
 		"  INSERT INTO reengage.lineage (server, requested_conversation_id, campaign, requested_at, due_at, detail"
 #define LINEAGE_COLUMN(c_type, type, column) ", " #column
@@ -217,6 +220,14 @@ count_end(Settling *settling, const OutcomeRow *outcome, TupleTableSlot *nudge, 
 	tallies_add(settling->tallies, nudge, outcome->outcome, outcome->reason, 1);
 }
 
+/* No call was made for it here: it is due on another node now. */
+static bool
+has_left(Settling *settling, TupleTableSlot *nudge)
+{
+	slot_getallattrs(nudge);
+	return moves_went_to(TextDatumGetCString(nudge->tts_values[column_place(RelationGetDescr(settling->nudges.table), "server")])) != NULL;
+}
+
 static Settled
 settle_one(Settling *settling, const OutcomeRow *outcome)
 {
@@ -228,7 +239,7 @@ settle_one(Settling *settling, const OutcomeRow *outcome)
 	if (due != NULL && !lookup_delete(&settling->due))
 		return SETTLED_NOT_YET;
 	/* it was cancelled, or somebody took it out of the schedule */
-	if (due == NULL && lookup_find(&settling->lineage, &outcome->nudge_id) != NULL)
+	if (due == NULL && (lookup_find(&settling->lineage, &outcome->nudge_id) != NULL || has_left(settling, nudge)))
 		return SETTLED_BEFORE;
 	lineage_insert_add(settling->insert, outcome, nudge);
 	count_end(settling, outcome, nudge, due);
