@@ -65,8 +65,8 @@ CREATE FUNCTION reengage_front.tables_of_a_node() RETURNS TABLE (name text, remo
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT c.relname::text,
-		CASE c.relname WHEN 'node_at' THEN 'node' WHEN 'calls' THEN 'calls' ELSE 'node_' || c.relname END,
-		c.relname NOT IN ('node_at', 'calls')
+		CASE WHEN c.relname = 'node_at' THEN 'node' WHEN c.relname IN ('calls', 'move_calls') THEN c.relname ELSE 'node_' || c.relname END,
+		c.relname NOT IN ('node_at', 'calls', 'move_calls')
 	FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = 1
 	WHERE c.relnamespace = 'reengage_front'::regnamespace AND c.relkind = 'p' AND a.attname = 'node'
 $$;
@@ -83,7 +83,7 @@ BEGIN
 	LOOP
 		CONTINUE WHEN to_regclass(made.partition) IS NOT NULL;
 		EXECUTE format('CREATE FOREIGN TABLE %s PARTITION OF reengage_front.%I FOR VALUES IN (%L) SERVER %I OPTIONS (schema_name ''reengage'', table_name %L)',
-					   made.partition, made.name, node, CASE WHEN made.name = 'calls' THEN node ELSE reengage_front.status_server(node) END, made.remote_name);
+					   made.partition, made.name, node, CASE WHEN made.name IN ('calls', 'move_calls') THEN node ELSE reengage_front.status_server(node) END, made.remote_name);
 		IF made.name = 'node_at' THEN
 			EXECUTE format('ALTER FOREIGN TABLE %s ALTER COLUMN node OPTIONS (column_name ''name'')', made.partition);
 		END IF;

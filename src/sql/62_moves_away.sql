@@ -10,7 +10,9 @@ BEGIN
 	PERFORM reengage_internal.require_writable('a server cannot be moved on');
 	PERFORM reengage_internal.require_server(server);
 	SELECT * INTO known FROM reengage.server_moves m WHERE m.server = move_begin.server FOR UPDATE;
-	IF known.state <> ALL (ARRAY['arrived', 'gone']) THEN
+	IF known.move_id = move_begin.move_id THEN
+		PERFORM reengage_internal.move_require(known, 'leaving');
+	ELSIF known.state <> ALL (ARRAY['arrived', 'gone']) THEN
 		RAISE EXCEPTION 'a move of server "%" has begun, and is %', server, known.state
 			USING ERRCODE = 'object_in_use', DETAIL = format('The other node is "%s".', known.node),
 				  HINT = 'CALL reengage.move_server() to that node goes on with it, and reengage.undo_move() ends it.';
@@ -20,7 +22,7 @@ BEGIN
 	ON CONFLICT ON CONSTRAINT server_moves_pkey DO UPDATE
 	SET move_id = EXCLUDED.move_id, state = EXCLUDED.state, node = EXCLUDED.node, began_at = EXCLUDED.began_at,
 		changed_at = EXCLUDED.changed_at, waits_for = NULL, nudges = 0, lineage = 0, kept = NULL;
-	RETURN json_build_object('nudges', (SELECT sum(t.nudges) FROM reengage.tally_totals t WHERE t.server = move_begin.server));
+	RETURN json_build_object('nudges', (SELECT sum((t ->> 'nudges')::bigint) FROM json_array_elements(reengage_internal.move_tallies(server)) t));
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.move_begin(text, uuid, text) IS 'begins to move a server to another node';
@@ -42,13 +44,13 @@ BEGIN
 		  AND NOT l.xact_id <@ (SELECT reengage_internal.lineage_in_progress())
 		ORDER BY l.xact_id, l.lineage_id LIMIT at_most);
 	SELECT json_build_object(
-		'lineage', (SELECT json_agg(to_jsonb(l) || '{"xact_id": 0}') FROM unnest(page) l),
+		'lineage', (SELECT coalesce(json_agg(to_jsonb(l) || '{"xact_id": 0}'), '[]') FROM unnest(page) l),
 		'lineage_digest', (SELECT (reengage_internal.lineage_sums(l)).digest FROM unnest(page) l),
 		'nudges', n.nudges, 'nudges_digest', n.digest,
 		'after_xact', page[cardinality(page)].xact_id, 'after_id', page[cardinality(page)].lineage_id,
 		'rows', cardinality(page))
 	INTO result
-	FROM (SELECT json_agg(n) AS nudges, coalesce(sum(reengage_internal.move_sum(n::text)), 0) AS digest
+	FROM (SELECT coalesce(json_agg(n), '[]') AS nudges, coalesce(sum(reengage_internal.move_sum(n::text)), 0) AS digest
 		  FROM (SELECT DISTINCT l.nudge_id FROM unnest(page) l) i
 			  CROSS JOIN LATERAL (SELECT n.* FROM reengage.nudges n WHERE n.nudge_id = i.nudge_id OFFSET 0) n) n;
 	RETURN result;
@@ -72,7 +74,7 @@ BEGIN
 		ids := ARRAY(SELECT n.nudge_id FROM reengage.nudges n
 					 WHERE n.nudge_id > after_id AND n.server = move_read_nudges.server ORDER BY n.nudge_id LIMIT at_most);
 	END IF;
-	RETURN (SELECT json_build_object('nudges', json_agg(n), 'nudges_digest', coalesce(sum(reengage_internal.move_sum(n::text)), 0),
+	RETURN (SELECT json_build_object('nudges', coalesce(json_agg(n), '[]'), 'nudges_digest', coalesce(sum(reengage_internal.move_sum(n::text)), 0),
 				'after_id', ids[cardinality(ids)], 'rows', cardinality(ids))
 			FROM unnest(ids) AS i (nudge_id) CROSS JOIN LATERAL (SELECT n.* FROM reengage.nudges n WHERE n.nudge_id = i.nudge_id OFFSET 0) n);
 END
@@ -84,7 +86,7 @@ CREATE FUNCTION reengage_internal.move_read_ids(server text, ids uuid[]) RETURNS
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1
 AS $$
-	SELECT json_build_object('nudges', json_agg(n), 'nudges_digest', coalesce(sum(reengage_internal.move_sum(n::text)), 0), 'rows', count(*))
+	SELECT json_build_object('nudges', coalesce(json_agg(n), '[]'), 'nudges_digest', coalesce(sum(reengage_internal.move_sum(n::text)), 0), 'rows', count(*))
 	FROM reengage.nudges n WHERE n.nudge_id = ANY (ids) AND n.server = move_read_ids.server
 $$;
 COMMENT ON FUNCTION reengage_internal.move_read_ids(text, uuid[]) IS 'nudges of a server, by their ids';
@@ -105,7 +107,7 @@ CREATE FUNCTION reengage_internal.move_read_due(server text, buckets integer[]) 
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET jit = off
 AS $$
-	SELECT json_build_object('due', json_agg(d), 'rows', count(*)) FROM reengage.due d
+	SELECT json_build_object('due', coalesce(json_agg(d), '[]'), 'rows', count(*)) FROM reengage.due d
 	WHERE d.server = move_read_due.server AND reengage_internal.move_bucket(d.nudge_id) = ANY (buckets)
 $$;
 COMMENT ON FUNCTION reengage_internal.move_read_due(text, integer[]) IS 'some parts of what is due at a server';
@@ -115,7 +117,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
 AS $$
 	-- of those that version 1.0 has let go nobody knows the server
-	SELECT json_build_object('tombstones', json_agg(p), 'after_id', (array_agg(p.nudge_id ORDER BY p.nudge_id DESC))[1], 'rows', count(*))
+	SELECT json_build_object('tombstones', coalesce(json_agg(p), '[]'), 'after_id', (array_agg(p.nudge_id ORDER BY p.nudge_id DESC))[1], 'rows', count(*))
 	FROM (SELECT p.nudge_id, p.day FROM reengage.pruned_nudges p
 		  WHERE p.nudge_id > after_id AND (p.server = move_read_tombstones.server OR p.server IS NULL)
 		  ORDER BY p.nudge_id LIMIT at_most) p
@@ -128,12 +130,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET jit = off
 AS $$
 	SELECT json_build_object(
-		'unresolved', (SELECT json_agg(u ORDER BY u.nudge_id) FROM reengage.unresolved u WHERE u.server = move_read_rest.server),
-		'policies', (SELECT json_agg(p ORDER BY p.policy_id) FROM reengage.policies p WHERE p.server = move_read_rest.server),
-		'suppressions', (SELECT json_agg(s ORDER BY s.suppression_id) FROM reengage.suppressions s WHERE s.server = move_read_rest.server),
-		'answers', (SELECT json_agg(a ORDER BY a.answer_id) FROM reengage.answers a WHERE a.server = move_read_rest.server),
-		'past_sessions', (SELECT json_agg(p ORDER BY p.lineage_id) FROM reengage.past_sessions p WHERE p.server = move_read_rest.server),
-		'pauses', (SELECT json_agg(p) FROM reengage.pauses p WHERE p.server = move_read_rest.server))
+		'unresolved', (SELECT coalesce(json_agg(u ORDER BY u.nudge_id), '[]') FROM reengage.unresolved u WHERE u.server = move_read_rest.server),
+		'policies', (SELECT coalesce(json_agg(p ORDER BY p.policy_id), '[]') FROM reengage.policies p WHERE p.server = move_read_rest.server),
+		'suppressions', (SELECT coalesce(json_agg(s ORDER BY s.suppression_id), '[]') FROM reengage.suppressions s WHERE s.server = move_read_rest.server),
+		'answers', (SELECT coalesce(json_agg(a ORDER BY a.answer_id), '[]') FROM reengage.answers a WHERE a.server = move_read_rest.server),
+		'past_sessions', (SELECT coalesce(json_agg(p ORDER BY p.lineage_id), '[]') FROM reengage.past_sessions p WHERE p.server = move_read_rest.server),
+		'pauses', (SELECT coalesce(json_agg(p), '[]') FROM reengage.pauses p WHERE p.server = move_read_rest.server))
 $$;
 COMMENT ON FUNCTION reengage_internal.move_read_rest(text) IS
 	'what else there is of a server: calls that may have had their effect, policies, opt-outs and answers of its own, how threads went on, its pause';
@@ -141,7 +143,7 @@ COMMENT ON FUNCTION reengage_internal.move_read_rest(text) IS
 CREATE FUNCTION reengage_internal.move_tallies(server text) RETURNS json
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT json_agg(t ORDER BY t.campaign, t.requested_by, t.state, t.reason)
+	SELECT coalesce(json_agg(t ORDER BY t.campaign, t.requested_by, t.state, t.reason), '[]')
 	FROM (SELECT sum(c.nudges)::bigint AS nudges, c.server, c.campaign, c.requested_by, c.state, c.reason
 		  FROM (SELECT t.* FROM reengage.tallies t UNION ALL SELECT t.* FROM reengage.tally_changes t) c
 		  WHERE c.server = move_tallies.server
@@ -149,49 +151,15 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.move_tallies(text) IS 'how many nudges of a server there are in each state';
 
-CREATE FUNCTION reengage_internal.move_drain(server text, move_id uuid) RETURNS json
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $$
-DECLARE
-	known reengage.server_moves := reengage_internal.move_of(server, move_id);
-	waits uuid[];
-	under_way bigint;
-BEGIN
-	PERFORM reengage_internal.move_require(known, 'leaving', 'draining');
-	IF known.state = 'leaving' THEN
-		-- as pause() has it
-		PERFORM reengage_internal.lock('server', server);
-		PERFORM reengage_internal.move_set(server, 'draining');
-		PERFORM reengage_internal.await_silence();
-		RETURN json_build_object('drained', false, 'on_the_wire', '[]'::json);
-	END IF;
-	waits := reengage_internal.unanswered(server);
-	-- looks that are under way end without an outcome, or with one that is to be written here
-	SELECT coalesce(sum(c.value), 0) INTO under_way FROM reengage_internal.counters() c
-	WHERE c.name = 'reengage_in_flight' AND c.server = move_drain.server;
-	RETURN json_build_object('drained', cardinality(waits) = 0 AND under_way = 0,
-		'on_the_wire', to_json(waits[1:20]), 'under_way', under_way);
-END
-$$;
-COMMENT ON FUNCTION reengage_internal.move_drain(text, uuid) IS
-	'from its commit on nothing of the server is begun here; asked again, whether nothing is under way any more';
-
 -- Whoever asks for a nudge, or writes something else of the server, has looked first
 -- whether it is here, and holds that lock until the end.
-CREATE FUNCTION reengage_internal.move_close(server text, move_id uuid) RETURNS json
+CREATE FUNCTION reengage_internal.move_waits_for(known reengage.server_moves) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
-	known reengage.server_moves := reengage_internal.move_of(server, move_id);
 	holders text[];
 	pids text;
 BEGIN
-	PERFORM reengage_internal.move_require(known, 'draining', 'closed');
-	IF known.state = 'draining' THEN
-		PERFORM reengage_internal.move_set(server, 'closed');
-		UPDATE reengage.server_moves m SET waits_for = NULL WHERE m.server = move_close.server;
-		RETURN json_build_object('closed', false);
-	END IF;
 	SELECT array_agg(DISTINCT k.virtualtransaction), string_agg(DISTINCT coalesce('process ' || k.pid, 'a prepared transaction'), ', ')
 	INTO holders, pids
 	FROM pg_locks k
@@ -199,8 +167,59 @@ BEGIN
 	  AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 	  AND k.pid IS DISTINCT FROM pg_backend_pid()
 	  AND (known.waits_for IS NULL OR k.virtualtransaction = ANY (known.waits_for));
-	UPDATE reengage.server_moves m SET waits_for = coalesce(holders, '{}') WHERE m.server = move_close.server;
-	RETURN json_build_object('closed', holders IS NULL, 'waits_for', pids);
+	UPDATE reengage.server_moves m SET waits_for = coalesce(holders, '{}') WHERE m.server = known.server;
+	RETURN pids;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.move_waits_for(reengage.server_moves) IS
+	'of the transactions that may yet write something of a server, as they had looked before its state changed, those that have not ended; null: all have';
+
+CREATE FUNCTION reengage_internal.move_drain(server text, move_id uuid) RETURNS json
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+DECLARE
+	known reengage.server_moves := reengage_internal.move_of(server, move_id);
+	waits uuid[];
+	writers text;
+	under_way bigint;
+BEGIN
+	PERFORM reengage_internal.move_require(known, 'leaving', 'draining');
+	IF known.state = 'leaving' THEN
+		-- as pause() has it
+		PERFORM reengage_internal.lock('server', server);
+		PERFORM reengage_internal.move_set(server, 'draining');
+		UPDATE reengage.server_moves m SET waits_for = NULL WHERE m.server = move_drain.server;
+		PERFORM reengage_internal.await_silence();
+		RETURN json_build_object('drained', false);
+	END IF;
+	-- who holds it open for long is found before anybody has to wait
+	writers := reengage_internal.move_waits_for(known);
+	waits := reengage_internal.unanswered(server);
+	-- looks that are under way end without an outcome, or with one that is to be written here
+	SELECT coalesce(sum(c.value), 0) INTO under_way FROM reengage_internal.counters() c
+	WHERE c.name = 'reengage_in_flight' AND c.server = move_drain.server;
+	RETURN json_build_object('drained', cardinality(waits) = 0 AND under_way = 0 AND writers IS NULL,
+		'waits_for', writers, 'under_way', greatest(under_way, cardinality(waits)));
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.move_drain(text, uuid) IS
+	'from its commit on nothing of the server is begun here; asked again, whether nothing is under way any more';
+
+CREATE FUNCTION reengage_internal.move_close(server text, move_id uuid) RETURNS json
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+DECLARE
+	known reengage.server_moves := reengage_internal.move_of(server, move_id);
+	waits text;
+BEGIN
+	PERFORM reengage_internal.move_require(known, 'draining', 'closed');
+	IF known.state = 'draining' THEN
+		UPDATE reengage.server_moves m SET waits_for = NULL WHERE m.server = move_close.server;
+		PERFORM reengage_internal.move_set(server, 'closed');
+		RETURN json_build_object('closed', false);
+	END IF;
+	waits := reengage_internal.move_waits_for(known);
+	RETURN json_build_object('closed', waits IS NULL, 'waits_for', waits);
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.move_close(text, uuid) IS

@@ -2,13 +2,14 @@
 -- Moving a server to another node: how a front calls it.
 --
 CREATE VIEW reengage.move_calls AS
-SELECT NULL::text AS function_name, NULL::json AS arguments, NULL::json AS result WHERE false;
+SELECT reengage_internal.node_name() AS node, NULL::text AS function_name, NULL::json AS arguments, NULL::json AS result WHERE false;
 COMMENT ON VIEW reengage.move_calls IS
 	'INSERT (function_name, arguments) ... RETURNING result takes a step of a move: for reengage_front.move_server() and undo_move() only; it has no rows';
+COMMENT ON COLUMN reengage.move_calls.node IS 'the node that is meant: any other refuses';
 COMMENT ON COLUMN reengage.move_calls.function_name IS 'the step';
 COMMENT ON COLUMN reengage.move_calls.arguments IS 'an object: a member for each argument, by its name';
 COMMENT ON COLUMN reengage.move_calls.result IS 'what it returned';
-GRANT SELECT, INSERT (function_name, arguments, result) ON reengage.move_calls TO reengage_fleet;
+GRANT SELECT, INSERT (node, function_name, arguments, result) ON reengage.move_calls TO reengage_fleet;
 
 -- Which functions these are is in their names; none may be called in another way.
 CREATE FUNCTION reengage_internal.move_call() RETURNS trigger
@@ -18,6 +19,11 @@ DECLARE
 	called pg_proc;
 	arguments text;
 BEGIN
+	IF NEW.node IS DISTINCT FROM reengage_internal.node_name() THEN
+		RAISE EXCEPTION 'this node is not "%"', coalesce(left(NEW.node, 60), 'null')
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'The front has it under another name, or its connection string leads elsewhere: see reengage_front.nodes there.';
+	END IF;
 	SELECT p.* INTO called FROM pg_proc p
 	WHERE p.pronamespace = 'reengage_internal'::regnamespace AND p.proname = 'move_' || NEW.function_name AND p.prorettype = 'json'::regtype;
 	IF NOT FOUND THEN

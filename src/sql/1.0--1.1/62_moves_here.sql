@@ -1,0 +1,1 @@
+../62_moves_here.sql
