@@ -24,6 +24,15 @@ COMMENT ON FUNCTION reengage_internal.private_tables() IS
 	'the tables that have addresses and messages, tell of customers, or have the key by which address_hash can be traced back: not made to be replicated';
 GRANT EXECUTE ON FUNCTION reengage_internal.private_tables() TO reengage_operator, reengage_reader;
 
+-- Rows that came with a server from another node of a fleet are published there.
+CREATE FUNCTION reengage_internal.publication_filter(relation regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN relation = to_regclass('reengage.lineage') THEN '(xact_id > 0)' END
+$$;
+COMMENT ON FUNCTION reengage_internal.publication_filter(regclass) IS 'which rows of a table publish() publishes: those that were written here; null: all';
+GRANT EXECUTE ON FUNCTION reengage_internal.publication_filter(regclass) TO reengage_operator, reengage_reader;
+
 -- Anybody may give a publication of theirs the comment, but not its owner.
 CREATE FUNCTION reengage_internal.is_our_publication(publication oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -76,7 +85,7 @@ BEGIN
 				  FROM pg_publication_rel r WHERE r.prpubid = pub.oid
 				  AND r.prrelid NOT IN (SELECT reengage_internal.published_tables()))
 		WHEN EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = pub.oid
-					 AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL))
+					 AND (pg_get_expr(r.prqual, r.prrelid) <> coalesce(reengage_internal.publication_filter(r.prrelid), '') OR r.prattrs IS NOT NULL))
 			THEN 'It has a column list or a row filter.'
 		WHEN NOT pub.pubinsert OR pub.pubupdate OR pub.pubdelete OR pub.pubtruncate OR NOT pub.pubviaroot
 			THEN 'Its options are not publish = ''insert'', publish_via_partition_root = true.'
@@ -95,7 +104,8 @@ CREATE FUNCTION reengage.publish(name text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
-	missing text;
+	tables text;
+	complete boolean;
 BEGIN
 	IF coalesce(octet_length(name), 0) NOT BETWEEN 1 AND 63 THEN
 		RAISE EXCEPTION 'invalid name of a publication: "%"', left(name, 60)
@@ -111,24 +121,26 @@ BEGIN
 	PERFORM reengage_internal.lock('publication', VARIADIC '{}');
 	PERFORM reengage_internal.refuse_publication(name);
 
-	SELECT string_agg(t::text, ', ') INTO missing
-	FROM reengage_internal.published_tables() t
-	WHERE NOT EXISTS (
-		SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
-		WHERE p.pubname = publish.name AND r.prrelid = t);
+	SELECT string_agg(concat(t, ' WHERE ' || reengage_internal.publication_filter(t)), ', ' ORDER BY t::text),
+		coalesce(bool_and(EXISTS (
+			SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+			WHERE p.pubname = publish.name AND r.prrelid = t
+			  AND pg_get_expr(r.prqual, r.prrelid) IS NOT DISTINCT FROM reengage_internal.publication_filter(t))), true)
+	INTO tables, complete
+	FROM reengage_internal.published_tables() t;
 	IF NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = publish.name) THEN
 		EXECUTE format('CREATE PUBLICATION %I FOR TABLE %s WITH (publish = ''insert'', publish_via_partition_root = true)',
-					   name, missing);
+					   name, tables);
 		EXECUTE format('COMMENT ON PUBLICATION %I IS ''made by reengage.publish()''', name);
 		RETURN 'created';
 	END IF;
-	IF missing IS NULL THEN
+	IF complete THEN
 		RETURN 'ok';
 	END IF;
-	EXECUTE format('ALTER PUBLICATION %I ADD TABLE %s', name, missing);
+	EXECUTE format('ALTER PUBLICATION %I SET TABLE %s', name, tables);
 	RETURN 'repaired';
 END
 $$;
 COMMENT ON FUNCTION reengage.publish(text) IS
-	'makes a publication of lineage, of inserts only, or puts back what a restore left out of it: created, repaired or ok';
+	'makes a publication of lineage that was written here, of inserts only, or puts back what a restore left out of it: created, repaired or ok';
 GRANT EXECUTE ON FUNCTION reengage.publish(text) TO reengage_operator;

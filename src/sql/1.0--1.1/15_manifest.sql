@@ -85,9 +85,11 @@ BEGIN
 			SELECT l FROM reengage.lineage l
 			WHERE l.lineage_id >= reengage.first_id(since - interval '0.2 s') AND l.lineage_id < reengage.first_id(measured_to + interval '0.2 s')
 			  AND l.recorded_at >= since AND l.recorded_at < measured_to AND reengage_internal.id_tells(l.lineage_id, l.recorded_at)
+			  AND l.xact_id <> 0
 			UNION ALL
 			SELECT l FROM reengage.lineage l
-			WHERE l.recorded_at >= since AND l.recorded_at < measured_to AND NOT reengage_internal.id_tells(l.lineage_id, l.recorded_at)) d
+			WHERE l.recorded_at >= since AND l.recorded_at < measured_to AND NOT reengage_internal.id_tells(l.lineage_id, l.recorded_at)
+			  AND l.xact_id <> 0) d
 		OFFSET 0) s;
 	row_count := sums.row_count;
 	digest := sums.digest;
@@ -107,10 +109,10 @@ AS $$
 	FROM (
 		SELECT reengage_internal.lineage_digest_1_0(l) AS digest FROM reengage.lineage l
 		WHERE l.lineage_id >= reengage.first_id(since - interval '0.2 s') AND l.lineage_id < reengage.first_id(before + interval '0.2 s')
-		  AND l.recorded_at >= since AND l.recorded_at < before AND reengage_internal.id_tells(l.lineage_id, l.recorded_at)
+		  AND l.recorded_at >= since AND l.recorded_at < before AND reengage_internal.id_tells(l.lineage_id, l.recorded_at) AND l.xact_id <> 0
 		UNION ALL
 		SELECT reengage_internal.lineage_digest_1_0(l) FROM reengage.lineage l
-		WHERE l.recorded_at >= since AND l.recorded_at < before AND NOT reengage_internal.id_tells(l.lineage_id, l.recorded_at)) d
+		WHERE l.recorded_at >= since AND l.recorded_at < before AND NOT reengage_internal.id_tells(l.lineage_id, l.recorded_at) AND l.xact_id <> 0) d
 $$;
 COMMENT ON FUNCTION reengage_internal.count_lineage_1_0(timestamptz, timestamptz) IS
 	'the same by the digest that version 1.0 had, which tells nothing of single columns';
@@ -156,6 +158,26 @@ $$;
 COMMENT ON FUNCTION reengage_internal.recorded_up_to() IS
 	'the time before which no other transaction can still record a row of lineage; -infinity: of one nobody knows when it began';
 
+-- The rows that came from another node are in the manifest of that node.
+CREATE FUNCTION reengage_internal.has_own_lineage(day date) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+AS $$
+	SELECT EXISTS (
+		SELECT FROM reengage.lineage l
+		WHERE l.lineage_id >= reengage.first_id(reengage_internal.start_of_day(day) - interval '0.2 s')
+		  AND l.lineage_id < reengage.first_id(reengage_internal.start_of_day(day + 1) + interval '0.2 s')
+		  AND l.recorded_at >= reengage_internal.start_of_day(day) AND l.recorded_at < reengage_internal.start_of_day(day + 1)
+		  AND reengage_internal.id_tells(l.lineage_id, l.recorded_at) AND l.xact_id <> 0
+		UNION ALL
+		SELECT FROM reengage.lineage l
+		WHERE l.recorded_at >= reengage_internal.start_of_day(day) AND l.recorded_at < reengage_internal.start_of_day(day + 1)
+		  AND NOT reengage_internal.id_tells(l.lineage_id, l.recorded_at) AND l.xact_id <> 0)
+$$;
+COMMENT ON FUNCTION reengage_internal.has_own_lineage(date) IS
+	'whether a day has rows of lineage that were recorded here';
+GRANT EXECUTE ON FUNCTION reengage_internal.has_own_lineage(date) TO reengage_operator, reengage_worker;
+
 CREATE OR REPLACE FUNCTION reengage_internal.day_without_manifest() RETURNS date
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -166,12 +188,14 @@ AS $$
 		SELECT (reengage_internal.recorded_after(reengage_internal.start_of_day(r.day + 1), 'infinity') AT TIME ZONE 'UTC')::date
 		FROM recorded r WHERE reengage_internal.start_of_day(r.day + 1) <= now()
 	)
-	SELECT min(r.day) FROM recorded r
+	SELECT r.day FROM recorded r
 	WHERE reengage_internal.start_of_day(r.day + 1) <= now()
 	  AND NOT EXISTS (SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(r.day, 'YYYY-MM-DD') AND m.up_to IS NULL OFFSET 0)
+	  AND reengage_internal.has_own_lineage(r.day)
+	ORDER BY r.day LIMIT 1
 $$;
 COMMENT ON FUNCTION reengage_internal.day_without_manifest() IS
-	'the first day that has ended, has rows in lineage, and none of the whole day in the manifest';
+	'the first day that has ended, has rows in lineage that were recorded here, and none of the whole day in the manifest';
 
 -- What was measured before somebody was forgotten has what is gone: so whoever
 -- counts in several transactions says how many erasures there were before.

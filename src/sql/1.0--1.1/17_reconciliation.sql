@@ -115,10 +115,10 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET j
 AS $$
 	SELECT l.lineage_id, reengage.canonical_hash(reengage.canonical(l.lineage_id)) FROM reengage.lineage l
 	WHERE l.lineage_id >= reengage.first_id(since - interval '0.2 s') AND l.lineage_id < reengage.first_id(before + interval '0.2 s')
-	  AND l.recorded_at >= since AND l.recorded_at < before AND reengage_internal.id_tells(l.lineage_id, l.recorded_at)
+	  AND l.recorded_at >= since AND l.recorded_at < before AND reengage_internal.id_tells(l.lineage_id, l.recorded_at) AND l.xact_id <> 0
 	UNION ALL
 	SELECT l.lineage_id, reengage.canonical_hash(reengage.canonical(l.lineage_id)) FROM reengage.lineage l
-	WHERE l.recorded_at >= since AND l.recorded_at < before AND NOT reengage_internal.id_tells(l.lineage_id, l.recorded_at)
+	WHERE l.recorded_at >= since AND l.recorded_at < before AND NOT reengage_internal.id_tells(l.lineage_id, l.recorded_at) AND l.xact_id <> 0
 $$;
 COMMENT ON FUNCTION reengage_internal.places(timestamptz, timestamptz) IS
 	'the rows of lineage that were recorded in a period, each with its place: the hash of its id';

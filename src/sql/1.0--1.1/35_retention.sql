@@ -1,6 +1,3 @@
---
--- Keeping it small: what is old goes, as a whole, in short transactions.
---
 -- Of nudges whose outcomes were recorded in a period, those that nothing needs any more.
 CREATE OR REPLACE FUNCTION reengage_internal.prunable(since timestamptz, upto timestamptz, before timestamptz) RETURNS uuid[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -14,7 +11,7 @@ AS $$
 			SELECT FROM reengage.lineage l
 			WHERE l.nudge_id = c.nudge_id AND (l.recorded_at >= before
 				-- it is of another day, which the manifest does not know yet
-				OR (NOT (l.recorded_at >= since AND l.recorded_at < upto) AND NOT EXISTS (
+				OR (NOT (l.recorded_at >= since AND l.recorded_at < upto) AND l.xact_id <> 0 AND NOT EXISTS (
 					SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(l.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AND m.up_to IS NULL OFFSET 0))
 				-- somebody is to say whether it was sent
 				OR (l.outcome = 'in_doubt' AND NOT EXISTS (SELECT FROM reengage.lineage r WHERE r.resolves = l.lineage_id OFFSET 0))
@@ -22,7 +19,9 @@ AS $$
 				OR EXISTS (SELECT FROM reengage.nudges n
 						   WHERE n.conversation_id = ANY (ARRAY[l.root_conversation_id, l.requested_conversation_id, l.previous_conversation_id, l.conversation_id])
 							 AND n.server = l.server
-							 AND EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id OFFSET 0) OFFSET 0)) OFFSET 0)
+							 AND EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id OFFSET 0) OFFSET 0)
+				-- it is being copied to another node, or from it
+				OR l.server = ANY (ARRAY(SELECT m.server FROM reengage.server_moves m WHERE m.state NOT IN ('arrived', 'gone')))) OFFSET 0)
 	  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = c.nudge_id OFFSET 0)
 	  AND NOT EXISTS (SELECT FROM reengage.unresolved u WHERE u.nudge_id = c.nudge_id OFFSET 0)
 	  -- who asks once more for what it repeats must find it
@@ -61,8 +60,8 @@ BEGIN
 			FROM gone g ORDER BY (g.l).nudge_id, (g.l).lineage_id DESC) e ON e.nudge_id = a.nudge_id
 		GROUP BY a.server, a.campaign, a.requested_by, e.outcome, e.reason
 	), tombstones AS (
-		INSERT INTO reengage.pruned_nudges (nudge_id, day)
-		SELECT i, (now() AT TIME ZONE 'UTC')::date FROM unnest(nudge_ids) AS i
+		INSERT INTO reengage.pruned_nudges (nudge_id, day, server)
+		SELECT i, (now() AT TIME ZONE 'UTC')::date, a.server FROM unnest(nudge_ids) AS i LEFT JOIN asked a ON a.nudge_id = i
 		ON CONFLICT (nudge_id) DO NOTHING
 	), links AS (
 		INSERT INTO reengage.past_sessions AS p (lineage_id, occurred_at, generation, server, previous_conversation_id,
@@ -76,14 +75,16 @@ BEGIN
 		ON CONFLICT (server, previous_conversation_id) WHERE previous_conversation_id IS NOT NULL DO NOTHING
 	), of_days AS MATERIALIZED (
 		SELECT g.day, reengage_internal.is_counted_by_1_0(g.day) AS by_1_0
-		FROM (SELECT DISTINCT to_char((g.l).recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day FROM gone g) g
+		FROM (SELECT DISTINCT to_char((g.l).recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day FROM gone g WHERE (g.l).xact_id <> 0) g
 	), days AS (
 		INSERT INTO reengage.pruned_days AS d (day, row_count, digest, nudges, last_xact_id, pruned_at, column_sums)
 		SELECT s.day, (s.sums).row_count, coalesce(s.digest_1_0, (s.sums).digest), s.nudges, s.last_xact_id, clock_timestamp(),
 			CASE WHEN s.digest_1_0 IS NULL THEN (s.sums).column_sums END
 		FROM (SELECT o.day, reengage_internal.lineage_sums(o.l) AS sums, count(DISTINCT (o.l).nudge_id) AS nudges, max((o.l).xact_id) AS last_xact_id,
 				sum(CASE WHEN o.by_1_0 THEN reengage_internal.lineage_digest_1_0(o.l) END) % 9007199254740992 AS digest_1_0
-			  FROM (SELECT t.day, t.by_1_0, g.l FROM gone g JOIN of_days t ON t.day = to_char((g.l).recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')) o
+			  FROM (SELECT t.day, t.by_1_0, g.l FROM gone g JOIN of_days t ON t.day = to_char((g.l).recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')
+					-- the others are counted by the node that they came from
+					WHERE (g.l).xact_id <> 0) o
 			  GROUP BY o.day OFFSET 0) s
 		ON CONFLICT (day) DO UPDATE
 		SET row_count = d.row_count + EXCLUDED.row_count, digest = (d.digest + EXCLUDED.digest) % 9007199254740992,
@@ -115,7 +116,8 @@ BEGIN
 	nudges := 0;
 	lineage := 0;
 	pruned_to := reengage_internal.start_of_day(of_day + 1);
-	IF NOT EXISTS (SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(of_day, 'YYYY-MM-DD') AND m.up_to IS NULL) THEN
+	IF NOT EXISTS (SELECT FROM reengage.lineage_manifest m WHERE m.day = to_char(of_day, 'YYYY-MM-DD') AND m.up_to IS NULL)
+		AND reengage_internal.has_own_lineage(of_day) THEN
 		RETURN;
 	END IF;
 	-- the rows of one instant stay together, however many they are
@@ -124,4 +126,17 @@ BEGIN
 	FROM reengage_internal.let_go(reengage_internal.prunable(since, pruned_to, before),
 								  reengage_internal.prunable_imports(since, pruned_to)) g;
 END
+$$;
+
+CREATE OR REPLACE FUNCTION reengage_internal.prunable_imports(since timestamptz, upto timestamptz) RETURNS uuid[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+	SELECT array_agg(l.lineage_id ORDER BY l.lineage_id)
+	FROM reengage_internal.recorded(since, upto) l
+	WHERE l.nudge_id IS NULL AND l.server <> ALL (ARRAY(SELECT m.server FROM reengage.server_moves m WHERE m.state NOT IN ('arrived', 'gone')))
+	  AND NOT EXISTS (
+		SELECT FROM reengage.nudges n
+		WHERE n.conversation_id = l.conversation_id AND n.server = l.server
+		  AND EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id OFFSET 0) OFFSET 0)
 $$;

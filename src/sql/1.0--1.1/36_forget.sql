@@ -26,16 +26,17 @@ BEGIN
 		RETURNING b.day, l AS became
 	), newest AS MATERIALIZED (
 		SELECT m.*
-		FROM (SELECT DISTINCT b.day FROM before b) d CROSS JOIN LATERAL (
+		-- the others are in the manifest of the node that they came from
+		FROM (SELECT DISTINCT b.day FROM before b WHERE (b.was).xact_id <> 0) d CROSS JOIN LATERAL (
 			SELECT m.* FROM reengage.lineage_manifest m WHERE m.day = d.day ORDER BY m.as_of DESC, m.manifest_id DESC LIMIT 1) m
 		WHERE m.column_sums IS NOT NULL
 	), counted AS (
 		SELECT n.*, o.sums AS old, e.sums AS new
 		FROM newest n
 			CROSS JOIN LATERAL (SELECT reengage_internal.lineage_sums(b.was) AS sums FROM before b
-								WHERE b.day = n.day AND (b.was).recorded_at < coalesce(n.up_to, 'infinity')) o
+								WHERE b.day = n.day AND (b.was).xact_id <> 0 AND (b.was).recorded_at < coalesce(n.up_to, 'infinity')) o
 			CROSS JOIN LATERAL (SELECT reengage_internal.lineage_sums(e.became) AS sums FROM erased e
-								WHERE e.day = n.day AND (e.became).recorded_at < coalesce(n.up_to, 'infinity')) e
+								WHERE e.day = n.day AND (e.became).xact_id <> 0 AND (e.became).recorded_at < coalesce(n.up_to, 'infinity')) e
 		WHERE (o.sums).row_count > 0
 	), corrected AS (
 		INSERT INTO reengage.lineage_manifest (day, as_of, row_count, digest, column_sums, up_to)
@@ -163,6 +164,7 @@ DECLARE
 BEGIN
 	PERFORM reengage_internal.require_writable('nobody can be forgotten on');
 	PERFORM reengage_internal.require_read_committed('nobody can be forgotten');
+	PERFORM reengage_internal.require_no_move('nobody can be forgotten');
 	SELECT array_agg(s.address_hash) FILTER (WHERE s.address_hash IS NOT NULL), array_agg(s.root_conversation_id) FILTER (WHERE s.root_conversation_id IS NOT NULL),
 		string_agg(DISTINCT s.kind || ' ' || s.label, ' or ')
 	INTO hashes, roots, labels

@@ -98,7 +98,16 @@ AS $$
 		format('%s has a row filter: %s', p.relation, pg_get_expr(r.prqual, r.prrelid)),
 		format('A reader misses what it leaves out. ALTER PUBLICATION %I DROP TABLE %s; and ADD it without.', p.pubname, p.relation)
 	FROM published p JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = p.relation
-	WHERE r.prqual IS NOT NULL
+	WHERE pg_get_expr(r.prqual, r.prrelid) <> coalesce(reengage_internal.publication_filter(p.relation), '')
+	UNION ALL
+	SELECT format('rows of other nodes in publication %I', p.pubname), 'attention',
+		'lineage that came with a server from another node of the fleet is sent, too: whoever reads both nodes gets it twice',
+		CASE WHEN reengage_internal.is_our_publication(p.oid) THEN format('SELECT reengage.publish(%L);', p.pubname)
+			ELSE format('A row filter leaves it out: ALTER PUBLICATION %I DROP TABLE %s; then ADD TABLE %s WHERE %s;', p.pubname, p.relation, p.relation,
+						reengage_internal.publication_filter(p.relation)) END
+	FROM published p LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = p.relation
+	WHERE p.arrives_as IS NOT NULL AND r.prqual IS NULL AND reengage_internal.publication_filter(p.relation) IS NOT NULL
+	  AND EXISTS (SELECT FROM reengage.node)
 	UNION ALL
 	SELECT format('root in publication %I', p.pubname), 'failed',
 		format('rows of %s arrive as rows of %s, of which it was made a part', p.relation, p.arrives_as),
