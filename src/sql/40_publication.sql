@@ -16,7 +16,7 @@ CREATE FUNCTION reengage_internal.private_tables() RETURNS SETOF regclass
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT t
-	FROM unnest('{address_key,nudges,intents,unresolved,suppressions,answers,changes,import_rejects,news}'::text[]) name
+	FROM unnest('{address_key,nudges,intents,unresolved,suppressions,answers,changes,import_rejects,news,shelved_due}'::text[]) name
 		CROSS JOIN LATERAL to_regclass('reengage.' || name) t
 	WHERE t IS NOT NULL
 $$;

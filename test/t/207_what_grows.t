@@ -20,9 +20,9 @@ sub sql { return $node->safe_psql('postgres', @_); }
 my %kept = (
 	retention => [qw(nudges lineage changes import_runs import_rejects pruned_nudges)],
 	news => ['news'],
-	'its end' => [qw(due intents unresolved releases tally_changes)],
+	'its end' => [qw(due intents unresolved releases tally_changes shelved_due)],
 	operators => [qw(policies pauses suppressions)],
-	bounded => [qw(server_state identity address_key node lineage_epochs tallies tally_totals)],
+	bounded => [qw(server_state identity address_key node server_moves lineage_epochs tallies tally_totals)],
 	'a day' => [qw(lineage_manifest pruned_days)],
 	'on purpose' => [qw(answers erasures past_sessions)],
 );

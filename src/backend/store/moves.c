@@ -60,7 +60,7 @@ meaning_of(TupleTableSlot *row, int place)
  * right to the table.  The lock is one that nobody takes who only reads, as a dump.
  */
 static Whereabouts
-look(const char *server, char **node)
+look_for(const char *server, char **node)
 {
 	Relation	table = table_open(relation_of("server_moves"), RowShareLock);
 	Whereabouts found = IS_HERE;
@@ -100,7 +100,7 @@ void
 moves_admit(const char *server)
 {
 	char	   *node = NULL;
-	Whereabouts found = look(server, &node);
+	Whereabouts found = look_for(server, &node);
 	Monotonic	over;
 
 	if (found == IS_HERE)
@@ -109,7 +109,7 @@ moves_admit(const char *server)
 	while (found == IS_EXPECTED && monotonic_ms_until(over, monotonic_now()) > 0)
 	{
 		wait_a_little();
-		found = look(server, &node);
+		found = look_for(server, &node);
 	}
 	if (found == IS_EXPECTED)
 		ereport(ERROR,
@@ -140,7 +140,7 @@ moves_went_to(const char *server)
 {
 	char	   *node = NULL;
 
-	return look(server, &node) == IS_ELSEWHERE ? node : NULL;
+	return look_for(server, &node) == IS_ELSEWHERE ? node : NULL;
 }
 
 Datum
