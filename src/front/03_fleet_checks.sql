@@ -122,7 +122,11 @@ BEGIN
 	FROM (SELECT f.keyword, f.value FROM reengage_front.full_options(make_server.name, make_server.connection) f
 		  WHERE f.keyword NOT IN ('user', 'password')
 		  UNION ALL
-		  SELECT split_part(f.said, '=', 1), split_part(f.said, '=', 2) FROM unnest(further) AS f (said)) o;
+		  -- what somebody has set since stays
+		  SELECT split_part(f.said, '=', 1), coalesce((
+			  SELECT o.option_value FROM pg_foreign_server s CROSS JOIN LATERAL pg_options_to_table(s.srvoptions) o
+			  WHERE s.srvname = make_server.name AND o.option_name = split_part(f.said, '=', 1)), split_part(f.said, '=', 2))
+		  FROM unnest(further) AS f (said)) o;
 	SELECT coalesce(array_agg(split_part(o.said, '=', 1)) FILTER (WHERE o.said IS NOT NULL), '{}') INTO had
 	FROM pg_foreign_server s LEFT JOIN LATERAL unnest(s.srvoptions) AS o (said) ON true
 	WHERE s.srvname = make_server.name HAVING count(*) > 0;

@@ -4,21 +4,35 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Fleet qw(connection new_fleet_node new_front set_nodes);
-use Reengage qw(start_simulator wait_until_ended psql_stderr lasts promise);
+use Documents qw(blocks_of);
+use Fleet qw(connection set_nodes);
+use Reengage qw(start_simulator new_node wait_until_ended psql_stderr lasts promise);
 use Test::More;
 
 my $simulator = start_simulator();
 my %server = (a => 'north', b => 'south', c => 'west');
-my %node = map { $_ => new_fleet_node($_, $simulator, [ $server{$_} ]) } sort keys %server;
-my $front = new_front('front');
+# as the document has it, word for word, but for names and addresses
+my ($on_node, $on_front, $refresh) = map { $_->{text} } blocks_of('docs/fleet.md', section => 'Setting up');
+my %node = map { $_ => new_node($_, servers => [ $server{$_} ], preload => 1) } sort keys %server;
+for my $name (sort keys %node)
+{
+	my $sql = $on_node =~ s/'a'/'$name'/r =~ s/SERVER north/SERVER $server{$name}/r
+	  =~ s{https://api\.example\.com'}{$simulator->{url}', max_requests_per_minute '0', max_failures '0'}r;
+
+	# no news goes between these nodes
+	$node{$name}->safe_psql('postgres', $sql =~ s/^(CREATE EXTENSION reengage;)$/$1 INSERT INTO reengage.address_key (key) VALUES (sha256('of all nodes'));/mr);
+}
+my $front = new_node('front');
 
 sub ask { my ($sql) = @_; return $front->safe_psql('postgres', $sql); }
 sub said { my ($sql) = @_; return psql_stderr($front, "\\set VERBOSITY default\n\\set SHOW_CONTEXT never\n$sql"); }
 
 # --- it is set up, and again --------------------------------------------------------------------
 
-ask(set_nodes(%node));
+my @to = map { connection($node{$_}) } sort keys %node;
+is($on_front =~ s/"host=[^"]*"/'"' . shift(@to) . '"'/ge, 3, 'the document says how to name three nodes');
+ask($on_front);
+ask($refresh);
 is(ask('SELECT server, node, state FROM reengage_front.routes ORDER BY server'), "north|a|open\nsouth|b|open\nwest|c|open",
 	'each server is routed to the node that has it');
 my $made = q{SELECT count(*) FROM pg_class WHERE relnamespace = 'reengage_front'::regnamespace};
