@@ -129,7 +129,7 @@ END;
 COMMENT ON FUNCTION reengage_front.remote(text, text) IS 'what a statement returns elsewhere: rows of one jsonb';
 
 CREATE FUNCTION reengage_front.look_at(node text, connection text) RETURNS jsonb
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 DECLARE
 	dsn text := reengage_front.full_connection(node, connection);

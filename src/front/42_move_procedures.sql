@@ -373,7 +373,7 @@ BEGIN
 		BEGIN
 			step := reengage_front.move_take_step(server);
 		EXCEPTION WHEN OTHERS THEN
-			GET STACKED DIAGNOSTICS said = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, remedy = PG_EXCEPTION_HINT, code = RETURNED_SQLSTATE;
+			GET STACKED DIAGNOSTICS said := MESSAGE_TEXT, detail := PG_EXCEPTION_DETAIL, remedy := PG_EXCEPTION_HINT, code := RETURNED_SQLSTATE;
 		END;
 		IF said IS NOT NULL THEN
 			PERFORM reengage_front.move_note(server, said);
@@ -383,7 +383,7 @@ BEGIN
 		COMMIT;
 		IF step OPERATOR(pg_catalog.<>) was THEN
 			until := NULL;
-		ELSIF step IN ('drain', 'close') THEN
+		ELSIF pg_catalog.array_position(ARRAY['drain', 'close']::pg_catalog.text[], step) IS NOT NULL THEN
 			until := coalesce(until, pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) patience);
 			EXIT WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) until;
 			PERFORM pg_catalog.pg_sleep(0.01);
@@ -394,7 +394,7 @@ BEGIN
 		RETURN;
 	END IF;
 	-- before anything was copied, nothing is left of it
-	IF said IS NOT NULL AND was IN ('begin', 'accept', 'preflight') THEN
+	IF said IS NOT NULL AND pg_catalog.array_position(ARRAY['begin', 'accept', 'preflight']::pg_catalog.text[], was) IS NOT NULL THEN
 		PERFORM reengage_front.move_to_undo(server, true);
 		COMMIT;
 		LOOP
@@ -402,7 +402,7 @@ BEGIN
 			COMMIT;
 			EXIT WHEN step OPERATOR(pg_catalog.=) 'undone';
 		END LOOP;
-	ELSIF was IN ('drain', 'close', 'route', 'expect') AND (said IS NULL OR code OPERATOR(pg_catalog.=) '55P03') THEN
+	ELSIF pg_catalog.array_position(ARRAY['drain', 'close', 'route', 'expect']::pg_catalog.text[], was) IS NOT NULL AND (said IS NULL OR code OPERATOR(pg_catalog.=) '55P03') THEN
 		PERFORM reengage_front.move_give_up(server);
 		PERFORM reengage_front.move_note(server, 'had to wait too long');
 		COMMIT;
