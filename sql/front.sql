@@ -36,7 +36,7 @@ WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_front'::regnamespac
 SELECT 'no comment', c.oid::regclass FROM pg_class c
 WHERE c.relnamespace IN ('reengage'::regnamespace, 'reengage_front'::regnamespace) AND c.relkind IN ('r', 'p') AND obj_description(c.oid, 'pg_class') IS NULL;
 SELECT 'no search_path', p.oid::regprocedure FROM pg_proc p
-WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_front'::regnamespace) AND p.prosqlbody IS NULL
+WHERE p.pronamespace IN ('reengage'::regnamespace, 'reengage_front'::regnamespace) AND p.prosqlbody IS NULL AND p.prokind <> 'p'
   AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false);
 -- what an application may, or anybody who is none of the three roles
 SELECT coalesce(nullif(a.grantee, 0)::regrole::text, 'PUBLIC') COLLATE "C" AS role, o.name COLLATE "C" AS name, string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type)

@@ -113,6 +113,23 @@ GRANT SELECT ON reengage_front.no_nudge_status, reengage_front.no_open_nudges, r
 	reengage_front.no_server_state
 	TO reengage_application, reengage_operator, reengage_reader;
 
+-- The views are members of the extension: a dump has them as they were made with it, when
+-- there was no node.
+CREATE FUNCTION reengage_front.no_node() RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM reengage_front.nodes) THEN
+		RAISE EXCEPTION 'this view does not know the nodes that there are'
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'That is so after a dump was restored.',
+				  HINT = 'SELECT reengage_front.refresh();';
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION reengage_front.no_node() IS 'what a view asks that was made when there was no node; an error if there is one by now';
+GRANT EXECUTE ON FUNCTION reengage_front.no_node() TO reengage_application, reengage_operator, reengage_reader;
+
 -- The nodes stand in the views: PostgreSQL prunes by a list of expressions, not by one
 -- expression that is a list.  As whoever asks, or they would see what the owner may.
 CREATE FUNCTION reengage_front.make_views() RETURNS void
@@ -121,7 +138,7 @@ AS $$
 DECLARE
 	made record;
 	answer text := coalesce((SELECT string_agg(format('reengage_front.answering(%L)', n.node), ', ' ORDER BY n.node)
-							 FROM reengage_front.nodes n), 'NULL::text');
+							 FROM reengage_front.nodes n), 'reengage_front.no_node()');
 BEGIN
 	FOR made IN
 		SELECT t.name, string_agg(format('s.%I', a.attname), ', ' ORDER BY a.attnum) AS columns
