@@ -43,6 +43,7 @@ DECLARE
 	waited_for uuid[];
 BEGIN
 	PERFORM reengage_internal.require_server(server);
+	PERFORM reengage_internal.admit(server);
 	-- from here on nothing is begun; what was allowed before leaves within a second
 	PERFORM reengage_internal.lock('server', server);
 	INSERT INTO reengage.pauses (server, reason)
@@ -76,6 +77,7 @@ CREATE FUNCTION reengage.resume(server text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
+	PERFORM reengage_internal.admit(server);
 	DELETE FROM reengage.pauses p WHERE p.server = resume.server;
 	IF NOT FOUND THEN
 		PERFORM reengage_internal.require_server(server);

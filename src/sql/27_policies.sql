@@ -81,6 +81,7 @@ BEGIN
 	IF TG_OP = 'INSERT' OR NEW.server IS DISTINCT FROM OLD.server THEN
 		PERFORM reengage_internal.require_server(NEW.server);
 	END IF;
+	PERFORM reengage_internal.admit(NEW.server);
 	IF NEW.channel !~ '^[a-z0-9_-]{1,64}$' THEN
 		PERFORM reengage_internal.refuse_policy('channel', NEW.channel, 'It must be a lower-case word, for example sms.');
 	END IF;
