@@ -1,12 +1,17 @@
 --
 -- What a front reads of a node: the views and tables that people look at, each row with
--- the node that it is from, by which the front reaches only nodes that answer.
+-- the node that it is from, by which the front reaches only nodes that answer.  Of a server
+-- that moves, or has, rows are at two nodes: those count of the one where it is.
 --
-CREATE VIEW reengage.node_nudge_status AS SELECT reengage_internal.node_name() AS node, s.* FROM reengage.nudge_status s;
+CREATE VIEW reengage.node_nudge_status AS
+SELECT reengage_internal.node_name() AS node, s.* FROM reengage.nudge_status s
+WHERE s.server NOT IN (SELECT e.server FROM reengage_internal.servers_elsewhere e);
 COMMENT ON VIEW reengage.node_nudge_status IS 'nudge_status of this node, each row with its name, for a front';
 GRANT SELECT ON reengage.node_nudge_status TO reengage_application, reengage_operator, reengage_reader;
 
-CREATE VIEW reengage.node_open_nudges AS SELECT reengage_internal.node_name() AS node, s.* FROM reengage.open_nudges s;
+CREATE VIEW reengage.node_open_nudges AS
+SELECT reengage_internal.node_name() AS node, s.* FROM reengage.open_nudges s
+WHERE s.server NOT IN (SELECT e.server FROM reengage_internal.servers_elsewhere e);
 COMMENT ON VIEW reengage.node_open_nudges IS 'open_nudges of this node, each row with its name, for a front';
 GRANT SELECT ON reengage.node_open_nudges TO reengage_application, reengage_operator, reengage_reader;
 
@@ -30,11 +35,15 @@ CREATE VIEW reengage.node_in_doubt AS SELECT reengage_internal.node_name() AS no
 COMMENT ON VIEW reengage.node_in_doubt IS 'in_doubt of this node, each row with its name, for a front';
 GRANT SELECT ON reengage.node_in_doubt TO reengage_operator, reengage_reader;
 
-CREATE VIEW reengage.node_threads AS SELECT reengage_internal.node_name() AS node, s.* FROM reengage.threads s;
+CREATE VIEW reengage.node_threads AS
+SELECT reengage_internal.node_name() AS node, s.* FROM reengage.threads s
+WHERE s.server NOT IN (SELECT e.server FROM reengage_internal.servers_elsewhere e);
 COMMENT ON VIEW reengage.node_threads IS 'threads of this node, each row with its name, for a front';
 GRANT SELECT ON reengage.node_threads TO reengage_operator, reengage_reader;
 
-CREATE VIEW reengage.node_lineage AS SELECT reengage_internal.node_name() AS node, s.* FROM reengage.lineage s;
+CREATE VIEW reengage.node_lineage AS
+SELECT reengage_internal.node_name() AS node, s.* FROM reengage.lineage s
+WHERE s.server NOT IN (SELECT e.server FROM reengage_internal.servers_elsewhere e);
 COMMENT ON VIEW reengage.node_lineage IS 'lineage of this node, each row with its name, for a front';
 GRANT SELECT ON reengage.node_lineage TO reengage_operator, reengage_reader;
 
