@@ -56,6 +56,16 @@ COMMENT ON VIEW reengage_internal.servers_elsewhere IS
 COMMENT ON COLUMN reengage_internal.servers_elsewhere.server IS 'the foreign server';
 GRANT SELECT ON reengage_internal.servers_elsewhere TO reengage_operator, reengage_reader, reengage_worker;
 
+-- One that was undone is known for ever, and moves no more when its copies are gone.
+CREATE VIEW reengage_internal.servers_moving AS
+SELECT m.server, m.node FROM reengage.server_moves m
+WHERE m.state NOT IN ('arrived', 'gone') AND (m.state <> 'undone' OR m.kept IS NOT NULL);
+COMMENT ON VIEW reengage_internal.servers_moving IS
+	'servers that are being copied to another node, or from it, or of which there are copies to be deleted yet';
+COMMENT ON COLUMN reengage_internal.servers_moving.server IS 'the foreign server';
+COMMENT ON COLUMN reengage_internal.servers_moving.node IS 'the other node';
+GRANT SELECT ON reengage_internal.servers_moving TO reengage_operator, reengage_reader, reengage_worker;
+
 CREATE FUNCTION reengage_internal.admit(server text) RETURNS void
 LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_admit';
@@ -67,11 +77,11 @@ CREATE FUNCTION reengage_internal.require_no_move(purpose text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
-	moving reengage.server_moves;
+	moving reengage_internal.servers_moving;
 BEGIN
 	-- a move that begins later waits until this has ended
 	LOCK TABLE reengage.server_moves IN ROW SHARE MODE;
-	SELECT * INTO moving FROM reengage.server_moves m WHERE m.state NOT IN ('arrived', 'gone') ORDER BY m.server LIMIT 1;
+	SELECT * INTO moving FROM reengage_internal.servers_moving m ORDER BY m.server LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION '% while server "%" is being moved', purpose, moving.server
 			USING ERRCODE = 'object_in_use',

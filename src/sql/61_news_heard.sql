@@ -202,6 +202,8 @@ DECLARE
 BEGIN
 	PERFORM reengage_internal.require_subject(n);
 	PERFORM reengage_internal.require_read_committed('nobody can be forgotten');
+	-- it is tried again until that has ended
+	PERFORM reengage_internal.require_no_move('nobody can be forgotten');
 	SELECT * INTO gone FROM reengage_internal.forget_subjects(
 		CASE WHEN n.address_hash IS NOT NULL THEN ARRAY[n.address_hash] END, CASE WHEN n.address_hash IS NOT NULL THEN of_server END,
 		CASE WHEN n.root_conversation_id IS NOT NULL THEN ARRAY[n.root_conversation_id] END,

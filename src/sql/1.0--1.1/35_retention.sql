@@ -21,7 +21,7 @@ AS $$
 							 AND n.server = l.server
 							 AND EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = n.nudge_id OFFSET 0) OFFSET 0)
 				-- it is being copied to another node, or from it
-				OR l.server = ANY (ARRAY(SELECT m.server FROM reengage.server_moves m WHERE m.state NOT IN ('arrived', 'gone')))) OFFSET 0)
+				OR l.server = ANY (ARRAY(SELECT m.server FROM reengage_internal.servers_moving m))) OFFSET 0)
 	  AND NOT EXISTS (SELECT FROM reengage.due d WHERE d.nudge_id = c.nudge_id OFFSET 0)
 	  AND NOT EXISTS (SELECT FROM reengage.unresolved u WHERE u.nudge_id = c.nudge_id OFFSET 0)
 	  -- who asks once more for what it repeats must find it
@@ -134,7 +134,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 	SELECT array_agg(l.lineage_id ORDER BY l.lineage_id)
 	FROM reengage_internal.recorded(since, upto) l
-	WHERE l.nudge_id IS NULL AND l.server <> ALL (ARRAY(SELECT m.server FROM reengage.server_moves m WHERE m.state NOT IN ('arrived', 'gone')))
+	WHERE l.nudge_id IS NULL AND l.server <> ALL (ARRAY(SELECT m.server FROM reengage_internal.servers_moving m))
 	  AND NOT EXISTS (
 		SELECT FROM reengage.nudges n
 		WHERE n.conversation_id = l.conversation_id AND n.server = l.server
