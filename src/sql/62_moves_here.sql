@@ -33,7 +33,7 @@ BEGIN
 	EXECUTE format('CREATE SERVER %I%s%s FOREIGN DATA WRAPPER reengage%s', server,
 		' TYPE ' || quote_literal(definition ->> 'type'), ' VERSION ' || quote_literal(definition ->> 'version'),
 		(SELECT ' OPTIONS (' || string_agg(format('%I %L', o.key, o.value), ', ' ORDER BY o.key) || ')' FROM jsonb_each_text(nullif(definition -> 'options', 'null')) o));
-	EXECUTE format('ALTER SERVER %I OWNER TO %s', server, definition ->> 'owner');
+	EXECUTE format('ALTER SERVER %I OWNER TO %s', server, to_regrole(definition ->> 'owner'));
 	EXECUTE format('COMMENT ON SERVER %I IS %L', server, definition ->> 'comment');
 	FOR granted IN
 		SELECT r.role, r.option FROM jsonb_to_recordset(nullif(definition -> 'usage', 'null')) AS r (role text, option boolean)
@@ -43,7 +43,7 @@ BEGIN
 				USING HINT = 'Create it, and GRANT USAGE ON FOREIGN SERVER to it.';
 			CONTINUE;
 		END IF;
-		EXECUTE format('GRANT USAGE ON FOREIGN SERVER %I TO %s%s', server, granted.role, CASE WHEN granted.option THEN ' WITH GRANT OPTION' ELSE '' END);
+		EXECUTE format('GRANT USAGE ON FOREIGN SERVER %I TO %s%s', server, coalesce(to_regrole(nullif(granted.role, 'PUBLIC'))::text, 'PUBLIC'), CASE WHEN granted.option THEN ' WITH GRANT OPTION' ELSE '' END);
 	END LOOP;
 END
 $$;
