@@ -1,0 +1,74 @@
+# What goes wrong around a move if nobody thinks of it: a pause that comes while a server
+# is handed over, an erasure that is heard meanwhile, rows that are at two nodes, a move
+# that was undone and is remembered, a front that comes out of a dump.
+use strict;
+use warnings FATAL => 'all';
+
+use Moves qw(make_fleet move_server state_at sql);
+use PostgreSQL::Test::Utils;
+use Reengage qw(start_simulator wait_until_ended psql_stderr);
+use Test::More;
+
+my $simulator = start_simulator();
+my $fleet = make_fleet($simulator);
+my ($a, $b, $front) = @$fleet{qw(a b front)};
+my $hash = '0123456789abcdef' x 2;
+
+# Takes the steps of a move up to one, which is not taken.
+sub move_up_to
+{
+	my ($step) = @_;
+	my $next = qq{SELECT \$\$SELECT reengage_front.move_take_step('genesys')\$\$ FROM reengage.moves WHERE ended_at IS NULL AND step <> '$step' \\gexec\n};
+
+	sql($front, "SELECT reengage_front.move_begin('genesys', 'b');\n" . $next x 300);
+	is(sql($front, 'SELECT step FROM reengage.moves WHERE ended_at IS NULL'), $step, "a move that is broken off before $step");
+}
+
+sub seen { return sql($front, 'SELECT (SELECT count(*) FROM reengage.nudge_status), (SELECT count(*) FROM reengage.open_nudges), (SELECT count(*) FROM reengage.lineage), (SELECT count(*) FROM reengage.threads)'); }
+
+sql($a, q{INSERT INTO reengage.nudges (server, conversation_id, message, detail) SELECT 'genesys', 'live-' || i, 'x', '{"name": "Ann"}' FROM generate_series(1, 5) i});
+wait_until_ended($a);
+sql($a, q{INSERT INTO reengage.nudges (server, conversation_id, message, due_at) SELECT 'genesys', 'live-' || i, 'x', now() + interval '1 day' FROM generate_series(6, 10) i});
+is(seen(), '10|5|5|5', 'what there is');
+
+# ---- undone ----------------------------------------------------------------------------------
+
+move_up_to('drain');
+is(seen(), '10|5|5|5', 'is shown once while there are copies of it');
+like(psql_stderr($b, q{SELECT reengage.forget(address => '+13175550100', channel => 'sms')}), qr/nobody can be forgotten while server "genesys" is being moved/,
+	'nobody is forgotten while it is copied');
+sql($front, q{CALL reengage.undo_move('genesys')});
+is(state_at($b, 'genesys'), 'undone', 'it is undone');
+unlike(psql_stderr($b, q{SELECT reengage.forget(address => '+13175550100', channel => 'sms')}), qr/ERROR/, 'then people are forgotten there again');
+
+# ---- while it is handed over -------------------------------------------------------------------
+
+move_up_to('copy rest');
+like(psql_stderr($a, q{INSERT INTO reengage.policies (server, cap, cap_interval) VALUES ('genesys', 1, '1 day')}), qr/server "genesys" is being moved to node "b"/,
+	'a policy that would stay behind is refused');
+like(psql_stderr($a, q{SELECT reengage.pause('genesys')}), qr/server "genesys" is being moved to node "b"/, 'likewise a pause');
+sql($b, qq{SET session_replication_role = replica; INSERT INTO reengage.news (node, kind, address_hash, said) VALUES ('a', 'erased', '$hash', '{}')});
+like(sql($b, 'SELECT complaint FROM reengage.news_waiting'), qr/nobody can be forgotten while/, 'an erasure that is heard meanwhile waits');
+my $pausing = $front->background_psql('postgres', on_error_stop => 0);
+$pausing->query_until(qr/asked/, "\\echo asked\nSELECT reengage.pause('genesys', 'stop');\n");
+$b->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pause%' AND backend_type = 'client backend' AND pid <> pg_backend_pid())});
+is(move_server($front, 'genesys', 'b'), '', 'it goes on');
+$pausing->quit;
+is(sql($b, 'SELECT reason FROM reengage.pauses'), 'stop', 'a pause by way of the front holds where it has come to');
+is(seen(), '10|5|5|5', 'what there is is shown once, where it is now');
+sql($b, 'SELECT reengage.heed_news()');
+is(sql($b, 'SELECT count(*) FROM reengage.news_waiting'), 0, 'the erasure is done');
+
+# ---- a dump of the front -----------------------------------------------------------------------
+
+my $dump = $front->basedir . '/front.sql';
+$front->command_ok([ 'pg_dump', '-f', $dump, 'postgres' ], 'the front is dumped');
+sql($front, 'CREATE DATABASE again');
+$front->command_ok([ 'psql', '-X', '-q', '-d', 'again', '-f', $dump ], 'and restored');
+my ($out, $err) = ('', '');
+$front->psql('again', 'SELECT * FROM reengage.nudge_status', stdout => \$out, stderr => \$err);
+like($err, qr/this view does not know the nodes that there are\nDETAIL:.*\nHINT:  SELECT reengage_front.refresh\(\)/, 'it shows nothing that would be wrong');
+is($front->safe_psql('again', 'SELECT reengage_front.refresh(); SELECT count(*) FROM reengage.nudge_status') =~ s/^\n//r, 10, 'and what there is when it has looked');
+
+$_->stop for $front, $a, $b;
+done_testing();
