@@ -117,6 +117,15 @@ COMMENT ON FUNCTION reengage.drop_news_slot(text) IS
 	'drops the slot of a node that hears this one no more, so that it keeps no WAL; returns how many that were';
 GRANT EXECUTE ON FUNCTION reengage.drop_news_slot(text) TO reengage_operator;
 
+CREATE FUNCTION reengage_internal.news_place() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('made by reengage.news_ddl() on timeline %s of cluster %s, %s',
+		reengage_internal.timeline(), reengage_internal.system_identifier(), reengage_internal.site())
+$$;
+COMMENT ON FUNCTION reengage_internal.news_place() IS 'the comment of a subscription that was made here, and not before a restore or promotion';
+GRANT EXECUTE ON FUNCTION reengage_internal.news_place() TO reengage_operator, reengage_reader;
+
 CREATE FUNCTION reengage.news_ddl(from_node text, connection text, slot text DEFAULT NULL) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -124,7 +133,7 @@ DECLARE
 	heard pg_subscription;
 	name text := 'reengage_news_' || from_node;
 	-- what a restored or promoted database has had, its slots may be ahead of
-	here CONSTANT text := format('made by reengage.news_ddl(), on timeline %s of %s', reengage_internal.timeline(), reengage_internal.system_identifier());
+	here CONSTANT text := reengage_internal.news_place();
 BEGIN
 	PERFORM reengage_internal.require_node_name(from_node);
 	IF num_nonnulls(connection, slot) = 1 THEN
@@ -192,7 +201,7 @@ SELECT o.node,
 	CASE
 		WHEN s.oid IS NULL THEN 'not heard'
 		WHEN NOT s.subenabled THEN 'disabled'
-		WHEN pg_catalog.obj_description(s.oid, 'pg_subscription') NOT LIKE '%on timeline ' || reengage_internal.timeline() || ' of ' || reengage_internal.system_identifier() THEN 'outdated'
+		WHEN pg_catalog.obj_description(s.oid, 'pg_subscription') IS DISTINCT FROM reengage_internal.news_place() THEN 'outdated'
 		WHEN a.pid IS NULL THEN 'stopped'
 		WHEN EXISTS (SELECT FROM pg_catalog.pg_subscription_rel r WHERE r.srsubid = s.oid AND r.srsubstate <> 'r') THEN 'copying'
 		ELSE 'ok' END AS state,
