@@ -9,12 +9,16 @@ use Reengage qw(poll_until psql_stderr);
 use Test::More;
 
 use Exporter 'import';
-our @EXPORT_OK = qw(join_nodes hear hear_each_other heard_all agree said);
+our @EXPORT_OK = qw(call name_of join_nodes hear hear_each_other heard_all agree said);
 
 sub sql { my ($node, $statement, $database) = @_; return $node->safe_psql($database // 'postgres', $statement); }
 
-# Each is called as its cluster is, unless "names" says otherwise.
-sub join_nodes { my (@nodes) = @_; sql($_, 'SELECT reengage.join_fleet(' . "'" . $_->name . "')") for @nodes; return; }
+# A node is called as its cluster is, unless call() said otherwise.
+my %called;
+sub call { my ($node, $name) = @_; $called{ $node->name } = $name; return; }
+sub name_of { my ($node) = @_; return $called{ $node->name } // $node->name; }
+
+sub join_nodes { my (@nodes) = @_; sql($_, 'SELECT reengage.join_fleet(' . "'" . name_of($_) . "')") for @nodes; return; }
 
 # One node hears another, as the documents say: statement by statement, as a superuser.
 sub hear
@@ -23,8 +27,8 @@ sub hear
 	my $connection = ($options{connection} // $from->connstr('postgres')) =~ s/'/''/gr;
 
 	sql($from, 'SELECT reengage.publish_news()');
-	my $slot = sql($from, "SELECT reengage.make_news_slot('" . $node->name . "')");
-	my @statements = split /\n/, sql($node, "SELECT reengage.news_ddl('" . $from->name . "', '$connection', '$slot')");
+	my $slot = sql($from, "SELECT reengage.make_news_slot('" . name_of($node) . "')");
+	my @statements = split /\n/, sql($node, "SELECT reengage.news_ddl('" . name_of($from) . "', '$connection', '$slot')");
 	sql($node, $_) for @statements;
 	return @statements;
 }
@@ -48,7 +52,7 @@ sub heard_all
 
 	for my $from (@nodes)
 	{
-		my $name = $from->name;
+		my $name = name_of($from);
 		my $said = sql($from, "SELECT coalesce(string_agg(quote_literal(news_id), ',' ORDER BY news_id), 'NULL') FROM reengage.news WHERE node = '$name'");
 		for my $node (grep { $_ != $from } @nodes)
 		{
@@ -57,7 +61,7 @@ sub heard_all
 				  -- what was taken back meanwhile is there no more
 				  AND (SELECT count(*) FROM unnest(ARRAY[$said]::uuid[]) AS s (id)
 					   WHERE s.id IS NOT NULL AND NOT EXISTS (SELECT FROM reengage.news n WHERE (n.news_id = s.id AND n.complaint IS NULL) OR n.about = s.id)) = 0})
-			  || do { diag($node->name . " waits for $name: " . sql($node, "TABLE reengage.news_state; SELECT * FROM reengage.news_waiting; SELECT node, kind, count(*) FROM reengage.news GROUP BY 1, 2")); 0 };
+			  || do { diag(name_of($node) . " waits for $name: " . sql($node, "TABLE reengage.news_state; SELECT * FROM reengage.news_waiting; SELECT node, kind, count(*) FROM reengage.news GROUP BY 1, 2")); 0 };
 		}
 	}
 	return $all;
