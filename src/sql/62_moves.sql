@@ -96,7 +96,10 @@ AS $$
 		'key', (SELECT encode(sha256(k.key), 'hex') FROM reengage_internal.address_key_in_use k),
 		'node', reengage_internal.node_name(), 'fence', reengage_internal.fence_complaint(),
 		'version_here', (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'reengage'),
-		'encoding', getdatabaseencoding())
+		'encoding', getdatabaseencoding(),
+		-- what holds at any server is not of this one: the nodes tell each other
+		'tells', EXISTS (SELECT FROM reengage.suppressions o WHERE o.server IS NULL AND (o.until IS NULL OR o.until > now()))
+			OR EXISTS (SELECT FROM reengage.answers o WHERE o.server IS NULL))
 	FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
 	WHERE s.srvname = move_definition.server
 $$;

@@ -14,6 +14,10 @@ AS $$
 			THEN format('the encoding of the database is %s here, and %s there', getdatabaseencoding(), definition ->> 'encoding') END,
 		CASE WHEN (SELECT encode(sha256(k.key), 'hex') FROM reengage_internal.address_key_in_use k) IS DISTINCT FROM definition ->> 'key'
 			THEN 'the key of address hashes is another: opt-outs and caps of customers would not be found' END,
+		CASE WHEN (definition ->> 'tells')::boolean
+				AND (SELECT s.state FROM reengage.news_state s WHERE s.node = definition ->> 'node' AND s.state IN ('ok', 'copying')) IS NULL
+			THEN format('who opted out or answered at node "%s" is not heard of here: reengage.make_news_slot() there and reengage.news_ddl() here connect them, reengage.news_state shows it',
+						definition ->> 'node') END,
 		CASE WHEN EXISTS (SELECT FROM pg_foreign_server s WHERE s.srvname = move_complaints.server)
 			THEN format('there is a server "%s" already', server) END,
 		CASE WHEN definition ->> 'owner' IS NOT NULL AND to_regrole(definition ->> 'owner') IS NULL

@@ -31,6 +31,13 @@ wait_until_ended($a);
 sql($a, q{INSERT INTO reengage.nudges (server, conversation_id, message, due_at) SELECT 'genesys', 'live-' || i, 'x', now() + interval '1 day' FROM generate_series(6, 10) i});
 is(seen(), '10|5|5|5', 'what there is');
 
+# ---- who opted out at any server --------------------------------------------------------------
+
+sql($a, q{SELECT reengage.suppress(address => '+13175550199', channel => 'sms')});
+like(move_server($front, 'genesys', 'b'), qr/cannot be moved to node "b"\nDETAIL:  who opted out or answered at node "a" is not heard of here/,
+	'a server does not go where opt-outs of its customers are not heard of');
+sql($a, q{SELECT reengage.unsuppress(address => '+13175550199', channel => 'sms')});
+
 # ---- undone ----------------------------------------------------------------------------------
 
 move_up_to('drain');
