@@ -185,28 +185,50 @@ needs_test_points() { # name
   grep -q TEST_POINT_SETTINGS "$top/test/t/$1.t"
 }
 
-run_snowflake() {
+# What its parts need is made once for all of them.
+needs_of() { # job
+  case $1 in
+    "snowflake generated") echo "snowflake install" ;;
+    "snowflake package" | "snowflake adapter" | "snowflake examples" | "snowflake proof" | "snowflake roads")
+      printf '%s\n' "snowflake install" "snowflake rows"
+      ;;
+  esac
+}
+
+run_snowflake() { # part
+  local title
+  case $1 in
+    install | rows) "snowflake_$1"; return ;;
+    generated) title="the files are what dbt compiles the package to" ;;
+    package) title="the package, run by dbt on DuckDB, answers compared with PostgreSQL's" ;;
+    adapter) title="the package, run by dbt's adapter for Snowflake on the emulation" ;;
+    first_day) title="the first day, by its document" ;;
+    examples) title="the questions' examples, and the package's unit tests" ;;
+    proof) title="parsed, run on a local emulation, answers compared with PostgreSQL's" ;;
+    roads) title="any text by files, and by Debezium where it is, into the emulation" ;;
+  esac
+  export SNOWFLAKE_PYTHON=$stage/jobs/python
+  if [ "$1" = first_day ] && "$top/test/snowflake/available"; then
+    tap "snowflake: $title" "$top/test/snowflake/first_day"
+  elif [ ! -d "$SNOWFLAKE_PYTHON" ]; then
+    skip "snowflake: $title" "Python with venv, or an index with the packages of the emulation, is not here"
+  elif [ "$1" = generated ]; then
+    tap "snowflake: $title" "$top/test/snowflake/run" generated
+  else
+    tap "snowflake: $title" "$top/test/snowflake/run" "$1" "$stage/work/proof"
+  fi
+}
+
+snowflake_install() {
+  ! "$top/test/snowflake/available" || "$top/test/snowflake/install" "$stage/jobs/python" ||
+    skip "snowflake: what its parts need" "it could not be installed"
+}
+
+snowflake_rows() {
   local debezium=
   as_server_user mkdir "$stage/work/proof"
   fetch_debezium
   tap_of_server "snowflake: rows for the proof" "$stage/tree/test/snowflake/source.t"
-  if "$top/test/snowflake/available"; then
-    export SNOWFLAKE_PYTHON=${SNOWFLAKE_PYTHON:-$(mktemp -d)/python}
-    tap "snowflake: the files are what dbt compiles the package to" "$top/test/snowflake/run" generated
-    tap "snowflake: the package, run by dbt on DuckDB, answers compared with PostgreSQL's" \
-      "$top/test/snowflake/run" package "$stage/work/proof"
-    tap "snowflake: the package, run by dbt's adapter for Snowflake on the emulation" \
-      "$top/test/snowflake/run" adapter "$stage/work/proof"
-    tap "snowflake: the first day, by its document" "$top/test/snowflake/first_day"
-    tap "snowflake: the questions' examples, and the package's unit tests" \
-      "$top/test/snowflake/run" examples "$stage/work/proof"
-    tap "snowflake: parsed, run on a local emulation, answers compared with PostgreSQL's" \
-      "$top/test/snowflake/run" proof "$stage/work/proof"
-    tap "snowflake: any text by files, and by Debezium where it is, into the emulation" \
-      "$top/test/snowflake/run" roads "$stage/work/proof"
-  else
-    skip snowflake "Python with venv, or an index with the packages of the emulation, is not here"
-  fi
 }
 
 # Debezium reads along where it can be had.

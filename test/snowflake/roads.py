@@ -188,9 +188,7 @@ def try_sinks(tap, topics):
 
 def insert(here, table, names, rows, spell="{}"):
     picked = ", ".join(spell.format(f"COLUMN{n}") for n in range(1, len(names) + 1))
-    for start in range(0, len(rows), 200):
-        values = ", ".join("(" + ", ".join(map(emulation.literal, row)) + ")" for row in rows[start : start + 200])
-        here.run(f"INSERT INTO REENGAGE_RAW.REENGAGE.{table.upper()} ({', '.join(names)}) SELECT {picked} FROM VALUES {values}")
+    here.run(f"INSERT INTO REENGAGE_RAW.REENGAGE.{table.upper()} ({', '.join(names)}) SELECT {picked} FROM {here.given(rows)}")
 
 
 def run_file(here, name):
