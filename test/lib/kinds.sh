@@ -1,6 +1,18 @@
 # Sourced by test/run: how the tests of each kind run.  A function run_KIND runs
 # some of them in $place, says what became of them, and counts.
 
+# What several jobs need is made once, by a job of its own.
+needs_of() { # job
+  case $1 in
+    "unit "*) echo "objects sanitized" ;;
+    "units_at "*) echo "objects plain" ;;
+    "snowflake generated") echo "snowflake install" ;;
+    "snowflake package" | "snowflake adapter" | "snowflake examples" | "snowflake proof" | "snowflake roads")
+      printf '%s\n' "snowflake install" "snowflake rows"
+      ;;
+  esac
+}
+
 count_tap() { # file with TAP output
   local ok not skip
   ok=$(grep -c '^ok ' "$1" || true)
@@ -101,8 +113,15 @@ run_lint() {
   fi
 }
 
+# What units link, compiled once: with sanitizers, or as they run at other times.
+run_objects() { # sanitized or plain
+  local program=
+  [ "$1" = sanitized ] || program=objects
+  PROGRAM=$program "$top/test/unit/run" objects "$stage/jobs/$1"
+}
+
 run_unit() { # name
-  tap "unit: $1$in_clock" "$top/test/unit/run" "$top/test/unit/$1_test.c"
+  tap "unit: $1" env OBJECTS="$stage/jobs/sanitized" "$top/test/unit/run" "$top/test/unit/$1_test.c"
 }
 
 run_simulator() { # name
@@ -183,16 +202,6 @@ run_tap() { # name
 
 needs_test_points() { # name
   grep -q TEST_POINT_SETTINGS "$top/test/t/$1.t"
-}
-
-# What its parts need is made once for all of them.
-needs_of() { # job
-  case $1 in
-    "snowflake generated") echo "snowflake install" ;;
-    "snowflake package" | "snowflake adapter" | "snowflake examples" | "snowflake proof" | "snowflake roads")
-      printf '%s\n' "snowflake install" "snowflake rows"
-      ;;
-  esac
 }
 
 run_snowflake() { # part
@@ -320,12 +329,15 @@ run_clocks() { # clock, kind, names...
   fi
 }
 
-# All units, built once; sanitizers would want to be loaded before libfaketime.
+# Units, built once; sanitizers would want to be loaded before libfaketime.  One of
+# common/, which has no clock (a rule of the house), is the same at any time unless
+# it asks for the time itself.
 run_units_at() { # clocks
   local source programs=$stage/jobs/units.$BASHPID at
   mkdir "$programs"
   for source in "$top"/test/unit/*_test.c; do
-    PROGRAM=$programs/$(basename "$source" .c) "$top/test/unit/run" "$source"
+    [[ $(basename "$source") == courier_* ]] || grep -qE '\b(time|clock|clock_gettime|gettimeofday|timespec_get)\(' "$source" || continue
+    PROGRAM=$programs/$(basename "$source" .c) OBJECTS=$stage/jobs/plain "$top/test/unit/run" "$source"
   done
   for at in "$@"; do
     if faketime_library >/dev/null; then

@@ -1,5 +1,6 @@
 """Runs dbt on the package, or on a project that uses it."""
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -10,12 +11,12 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["dbt.cli.main"])
 
 
-def command(folder, arguments):
+def command(folder, target, arguments):
     """A process: one command of dbt, with what it says in a file."""
     said = os.open(folder / "said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(said, 1)
     os.dup2(said, 2)
-    os.environ.update({"DBT_TARGET_PATH": str(folder / "target"), "DBT_LOG_PATH": str(folder / "logs"),
+    os.environ.update({"DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(folder / "logs"),
                        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"})
     from dbt.cli.main import dbtRunner  # not in whoever starts this process
 
@@ -31,10 +32,13 @@ def run(folder, profile, arguments, project, variables=None, accept=(0,)):
     Returns its results by the names of models, tests or sources."""
     (folder / "profiles").mkdir(exist_ok=True)
     (folder / "profiles" / "profiles.yml").write_text(json.dumps({"reengage": {"target": "here", "outputs": {"here": profile}}}))
-    results = folder / "target" / ("sources.json" if arguments[0] == "source" else "run_results.json")
+    variables = json.dumps(variables or {})
+    # what dbt has parsed holds for the same variables: a target for each, so that it parses once
+    target = folder / f"target_{hashlib.md5(f'{project} {profile} {variables}'.encode()).hexdigest()[:8]}"
+    results = target / ("sources.json" if arguments[0] == "source" else "run_results.json")
     results.unlink(missing_ok=True)
-    process = PROCESSES.Process(target=command, args=(folder, [
-        *arguments, "--project-dir", str(project), "--profiles-dir", str(folder / "profiles"), "--vars", json.dumps(variables or {})]))
+    process = PROCESSES.Process(target=command, args=(folder, target, [
+        *arguments, "--project-dir", str(project), "--profiles-dir", str(folder / "profiles"), "--vars", variables]))
     process.start()
     process.join()
     if process.exitcode not in accept:

@@ -31,7 +31,7 @@ def compiled(folder):
     profile = {"type": "snowflake", "account": "none", "user": "none", "password": "none", "role": "none",
                "database": "REENGAGE_BI", "schema": "MODEL", "warehouse": "REENGAGE_WH", "threads": 1}
     dbt_here.run(folder, profile, ["compile", "--no-populate-cache", "--no-introspect"], PACKAGE, VARS)
-    nodes = json.loads((folder / "target" / "manifest.json").read_text())["nodes"].values()
+    nodes = json.loads(next(folder.glob("target_*/manifest.json")).read_text())["nodes"].values()
     return ({node["name"]: node for node in nodes if node["resource_type"] == kind} for kind in ("model", "analysis"))
 
 
