@@ -7,7 +7,7 @@ needs_of() { # job
     "unit "*) echo "objects sanitized" ;;
     "units_at "*) echo "objects plain" ;;
     "snowflake generated") echo "snowflake install" ;;
-    "snowflake package" | "snowflake adapter" | "snowflake examples" | "snowflake proof" | "snowflake roads")
+    "snowflake package"* | "snowflake adapter" | "snowflake examples" | "snowflake proof" | "snowflake roads")
       printf '%s\n' "snowflake install" "snowflake rows"
       ;;
   esac
@@ -210,6 +210,7 @@ run_snowflake() { # part
     install | rows) "snowflake_$1"; return ;;
     generated) title="the files are what dbt compiles the package to" ;;
     package) title="the package, run by dbt on DuckDB, answers compared with PostgreSQL's" ;;
+    package_roads) title="the package, run by dbt on DuckDB, on the rows of every road" ;;
     adapter) title="the package, run by dbt's adapter for Snowflake on the emulation" ;;
     first_day) title="the first day, by its document" ;;
     examples) title="the questions' examples, and the package's unit tests" ;;

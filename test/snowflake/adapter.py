@@ -74,9 +74,8 @@ def land_messages(here, changes):
     here.run("CREATE SCHEMA REENGAGE_RAW.CHAT")
     here.run("CREATE TABLE REENGAGE_RAW.CHAT.MESSAGES (SERVER VARCHAR, MESSAGE_ID VARCHAR, CONVERSATION_ID VARCHAR,"
              " DIRECTION VARCHAR, SENT_AT TIMESTAMP_NTZ, BODY VARCHAR)")
-    given = here.given([[row[column] for column in CHAT] for name, row in changes if name == "messages"])
-    here.run("INSERT INTO REENGAGE_RAW.CHAT.MESSAGES SELECT COLUMN1, COLUMN2, COLUMN3, COLUMN4,"
-             f" CONVERT_TIMEZONE('UTC', COLUMN5::TIMESTAMP_TZ)::TIMESTAMP_NTZ, COLUMN6 FROM {given}")
+    rows = [[row[column] for column in CHAT] for name, row in changes if name == "messages"]
+    here.insert("REENGAGE_RAW.CHAT.MESSAGES", emulation.MESSAGE, rows)
 
 
 def main():

@@ -54,14 +54,16 @@ class Emulation:
     def rows(self, sql):
         return self.run(sql).fetchall()
 
-    def given(self, rows):
-        """The name of a table of some rows, all text, with the columns COLUMN1 and so on: as
+    def insert(self, into, picked, rows):
+        """Inserts what is picked from rows, all text, with the columns COLUMN1 and so on: as
         literals of a statement they would take the emulation a hundred times as long."""
+        if not rows:
+            return
         given = pyarrow.table({f"COLUMN{n}": pyarrow.array(values, pyarrow.string()) for n, values in enumerate(zip(*rows), 1)})
         self.connection._duck_conn.register("arrow_given", given)
         self.connection._duck_conn.execute("CREATE OR REPLACE TEMPORARY TABLE GIVEN AS SELECT * FROM arrow_given")
         self.connection._duck_conn.unregister("arrow_given")
-        return "GIVEN"
+        self.run(f"INSERT INTO {into} SELECT {picked} FROM GIVEN")
 
     def set_time_zone(self, zone):
         """Of the session: the emulation has no ALTER SESSION."""
@@ -85,6 +87,10 @@ def literal(value):
     return "NULL" if value is None else "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
+# a message, of which all came as text
+MESSAGE = "COLUMN1, COLUMN2, COLUMN3, COLUMN4, CONVERT_TIMEZONE('UTC', COLUMN5::TIMESTAMP_TZ)::TIMESTAMP_NTZ, COLUMN6"
+
+
 class Road:
     """A connector that makes a column for each column, and adds some of its own.
 
@@ -105,8 +111,7 @@ class Road:
     def land(self, emulation, table, columns, rows):
         picked = [self.cast(f"COLUMN{place}", type_) for place, type_ in enumerate(columns.values(), 1)]
         picked += [f"{value}::{type_}" for type_, value in self.own.values()]
-        given = emulation.given([[row[column] for column in columns] for row in rows])
-        emulation.run(f"INSERT INTO {self.schema}.{self.name(table)} SELECT {', '.join(picked)} FROM {given}")
+        emulation.insert(f"{self.schema}.{self.name(table)}", ", ".join(picked), [[row[column] for column in columns] for row in rows])
 
     def cast(self, column, type_):
         target = self.types.get(type_, "VARCHAR")
@@ -128,8 +133,8 @@ class Kafka(Road):
             emulation.run(f"CREATE TABLE {self.schema}.{table.upper()} (RECORD_CONTENT VARIANT, RECORD_METADATA VARIANT)")
 
     def land(self, emulation, table, columns, rows):
-        given = emulation.given([[json.dumps(self.event(columns, row))] for row in rows])
-        emulation.run(f"INSERT INTO {self.schema}.{table.upper()} SELECT PARSE_JSON(COLUMN1), {PUSHED} FROM {given}")
+        emulation.insert(f"{self.schema}.{table.upper()}", f"PARSE_JSON(COLUMN1), {PUSHED}",
+                         [[json.dumps(self.event(columns, row))] for row in rows])
 
     @staticmethod
     def event(columns, row):
@@ -156,8 +161,8 @@ class KafkaColumns(Road):
         into = ", ".join([self.name(column) for column in names] + list(self.own))
         picked = [self.cast(f"COLUMN{place}", columns[column]) for place, column in enumerate(names, 1)]
         picked += [f"{value}::{type_}" for type_, value in self.own.values()]
-        given = emulation.given([[iso_8601(row[column]) if columns[column] == "timestamptz" else row[column] for column in names] for row in rows])
-        emulation.run(f"INSERT INTO {self.schema}.{table.upper()} ({into}) SELECT {', '.join(picked)} FROM {given}")
+        rows = [[iso_8601(row[column]) if columns[column] == "timestamptz" else row[column] for column in names] for row in rows]
+        emulation.insert(f"{self.schema}.{table.upper()} ({into})", ", ".join(picked), rows)
 
 
 class Files(Road):

@@ -143,9 +143,7 @@ class Proof:
     def land_messages(self, here):
         rows = self.rows_of("messages")
         columns = ["server", "message_id", "conversation_id", "direction", "sent_at", "body"]
-        given = here.given([[row[column] for column in columns] for row in rows])
-        here.run("INSERT INTO REENGAGE_BI.MODEL.MESSAGES SELECT COLUMN1, COLUMN2, COLUMN3, COLUMN4,"
-                 f" CONVERT_TIMEZONE('UTC', COLUMN5::TIMESTAMP_TZ)::TIMESTAMP_NTZ, COLUMN6 FROM {given}")
+        here.insert("REENGAGE_BI.MODEL.MESSAGES", emulation.MESSAGE, [[row[column] for column in columns] for row in rows])
 
     # ---- answers -----------------------------------------------------------------
 

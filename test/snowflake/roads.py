@@ -188,7 +188,7 @@ def try_sinks(tap, topics):
 
 def insert(here, table, names, rows, spell="{}"):
     picked = ", ".join(spell.format(f"COLUMN{n}") for n in range(1, len(names) + 1))
-    here.run(f"INSERT INTO REENGAGE_RAW.REENGAGE.{table.upper()} ({', '.join(names)}) SELECT {picked} FROM {here.given(rows)}")
+    here.insert(f"REENGAGE_RAW.REENGAGE.{table.upper()} ({', '.join(names)})", picked, rows)
 
 
 def run_file(here, name):
