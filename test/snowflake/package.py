@@ -95,15 +95,18 @@ class Proof:
         return self.tap.ok(*answers.compared(header, wanted, found, f"{title}, {len(wanted)} rows"))
 
 
+def land_messages(proof, bi):
+    chat = landings.Landing("chat", {}, {})
+    bi.make_landing(chat, proof.messages, "chat")
+    bi.land(chat, proof.messages, proof.changes, schema="chat")
+
+
 def in_two_batches(proof, bi, landing):
     """What comes late by days comes in, and nothing twice; then each answer is PostgreSQL's."""
     tap, changes = proof.tap, [change for change in proof.changes if change[0] != "messages"]
     half = len(changes) // 2
     lineage = [change for change in changes if change[0] == "lineage"]
     late = min(lineage, key=lambda change: change[1]["recorded_at"])
-    chat = landings.Landing("chat", {}, {})
-    bi.make_landing(chat, proof.messages, "chat")
-    bi.land(chat, proof.messages, proof.changes, schema="chat")
     bi.make_landing(landing, proof.relations)
     bi.land(landing, proof.relations, [change for change in changes[:half] if change is not late], landings.NOW - LONG_AGO)
     bi.dbt("run")
@@ -198,6 +201,7 @@ def main():
     proof = Proof(pathlib.Path(sys.argv[1]), tap)
     bi = Shop(pathlib.Path(sys.argv[2]))
     roads = landings.landings(proof.folder)
+    land_messages(proof, bi)
     if sys.argv[3:] == ["roads"]:
         every_road(proof, bi, roads)
         canonical_values(proof, bi, roads[0])
