@@ -23,18 +23,8 @@ $$;
 GRANT USAGE ON SCHEMA reengage TO reengage_fleet;
 GRANT USAGE ON SCHEMA reengage_internal TO reengage_fleet;
 
--- Rows travel as their type writes them, and are compared as that: so whoever reads or
--- writes them has the same settings on both nodes.
-CREATE FUNCTION reengage_internal.move_sum(texts text) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT (('x' || substr(md5(texts), 17))::bit(64)::bigint)::numeric $$;
-COMMENT ON FUNCTION reengage_internal.move_sum(text) IS 'what a row adds to the digest by which the two nodes of a move are compared';
-
-CREATE FUNCTION reengage_internal.move_bucket(id uuid) RETURNS integer
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT get_byte(uuid_send(id), 15) $$;
-COMMENT ON FUNCTION reengage_internal.move_bucket(uuid) IS 'which of 256 parts of what is due a nudge is in: of ids of any version the last byte is random';
-
+-- Rows travel as their type writes them, and are compared by hashes of that: so whoever
+-- reads or writes them has the same settings on both nodes.
 CREATE FUNCTION reengage_internal.move_of(server text, move_id uuid) RETURNS reengage.server_moves
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$

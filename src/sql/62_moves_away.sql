@@ -50,7 +50,7 @@ BEGIN
 		'after_xact', page[cardinality(page)].xact_id, 'after_id', page[cardinality(page)].lineage_id,
 		'rows', cardinality(page))
 	INTO result
-	FROM (SELECT coalesce(json_agg(n), '[]') AS nudges, coalesce(sum(reengage_internal.move_sum(n::text)), 0) AS digest
+	FROM (SELECT coalesce(json_agg(n), '[]') AS nudges, coalesce(sum(('x' || substr(md5(n::text), 17))::bit(64)::bigint), 0) AS digest
 		  FROM (SELECT DISTINCT l.nudge_id FROM unnest(page) l) i
 			  CROSS JOIN LATERAL (SELECT n.* FROM reengage.nudges n WHERE n.nudge_id = i.nudge_id OFFSET 0) n) n;
 	RETURN result;
@@ -74,7 +74,7 @@ BEGIN
 		ids := ARRAY(SELECT n.nudge_id FROM reengage.nudges n
 					 WHERE n.nudge_id > after_id AND n.server = move_read_nudges.server ORDER BY n.nudge_id LIMIT at_most);
 	END IF;
-	RETURN (SELECT json_build_object('nudges', coalesce(json_agg(n), '[]'), 'nudges_digest', coalesce(sum(reengage_internal.move_sum(n::text)), 0),
+	RETURN (SELECT json_build_object('nudges', coalesce(json_agg(n), '[]'), 'nudges_digest', coalesce(sum(('x' || substr(md5(n::text), 17))::bit(64)::bigint), 0),
 				'after_id', ids[cardinality(ids)], 'rows', cardinality(ids))
 			FROM unnest(ids) AS i (nudge_id) CROSS JOIN LATERAL (SELECT n.* FROM reengage.nudges n WHERE n.nudge_id = i.nudge_id OFFSET 0) n);
 END
@@ -86,7 +86,7 @@ CREATE FUNCTION reengage_internal.move_read_ids(server text, ids uuid[]) RETURNS
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1
 AS $$
-	SELECT json_build_object('nudges', coalesce(json_agg(n), '[]'), 'nudges_digest', coalesce(sum(reengage_internal.move_sum(n::text)), 0), 'rows', count(*))
+	SELECT json_build_object('nudges', coalesce(json_agg(n), '[]'), 'nudges_digest', coalesce(sum(('x' || substr(md5(n::text), 17))::bit(64)::bigint), 0), 'rows', count(*))
 	FROM reengage.nudges n WHERE n.nudge_id = ANY (ids) AND n.server = move_read_ids.server
 $$;
 COMMENT ON FUNCTION reengage_internal.move_read_ids(text, uuid[]) IS 'nudges of a server, by their ids';
@@ -98,7 +98,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET jit = off
 AS $$
 	SELECT coalesce(json_object_agg(b.bucket, b.digest), '{}')
-	FROM (SELECT reengage_internal.move_bucket(d.nudge_id) AS bucket, sum(reengage_internal.move_sum(d::text)) AS digest
+	FROM (SELECT get_byte(uuid_send(d.nudge_id), 15) AS bucket, sum(('x' || substr(md5(d::text), 17))::bit(64)::bigint) AS digest
 		  FROM reengage.due d WHERE d.server = move_due_digests.server GROUP BY 1) b
 $$;
 COMMENT ON FUNCTION reengage_internal.move_due_digests(text) IS 'the digest of each part of what is due at a server';
@@ -108,7 +108,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET jit = off
 AS $$
 	SELECT json_build_object('due', coalesce(json_agg(d), '[]'), 'rows', count(*)) FROM reengage.due d
-	WHERE d.server = move_read_due.server AND reengage_internal.move_bucket(d.nudge_id) = ANY (buckets)
+	WHERE d.server = move_read_due.server AND get_byte(uuid_send(d.nudge_id), 15) = ANY (buckets)
 $$;
 COMMENT ON FUNCTION reengage_internal.move_read_due(text, integer[]) IS 'some parts of what is due at a server';
 

@@ -102,7 +102,7 @@ BEGIN
 	ON CONFLICT DO NOTHING;
 	GET DIAGNOSTICS copied = ROW_COUNT;
 	UPDATE reengage.server_moves m SET nudges = m.nudges + copied WHERE m.server = move_write_nudges.server;
-	IF nudges_digest <> (SELECT coalesce(sum(reengage_internal.move_sum(n::text)), 0) FROM reengage.nudges n WHERE n.nudge_id = ANY (ids)) THEN
+	IF nudges_digest <> (SELECT coalesce(sum(('x' || substr(md5(n::text), 17))::bit(64)::bigint), 0) FROM reengage.nudges n WHERE n.nudge_id = ANY (ids)) THEN
 		RAISE EXCEPTION 'nudges of server "%" are not the same at node "%"', server, reengage_internal.node_name()
 			USING ERRCODE = 'data_corrupted', DETAIL = format('They are from %s to %s.', ids[1], ids[cardinality(ids)]),
 				  HINT = 'One has the same id, or repeats the same nudge, as one that was here.';
@@ -146,7 +146,7 @@ SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET ji
 AS $$
 BEGIN
 	PERFORM reengage_internal.move_require(reengage_internal.move_of(server, move_id), 'arriving', 'expecting');
-	DELETE FROM reengage.due d WHERE d.server = move_write_due.server AND reengage_internal.move_bucket(d.nudge_id) = ANY (buckets);
+	DELETE FROM reengage.due d WHERE d.server = move_write_due.server AND get_byte(uuid_send(d.nudge_id), 15) = ANY (buckets);
 	INSERT INTO reengage.due SELECT r.* FROM json_populate_recordset(NULL::reengage.due, rows) r;
 	RETURN (SELECT coalesce(json_agg(r.nudge_id), '[]') FROM json_populate_recordset(NULL::reengage.due, rows) r
 			WHERE NOT EXISTS (SELECT FROM reengage.nudges n WHERE n.nudge_id = r.nudge_id OFFSET 0));
