@@ -105,6 +105,11 @@ BEGIN
 				reengage_front.move_call_with(m.from_node, 'read_ids', json_build_object('server', m.server, 'ids', lacking)));
 		END IF;
 	END LOOP;
+	-- there it rests, so that it need not be asked once more
+	IF page IS NOT NULL THEN
+		there := reengage_front.move_call(m.to_node, 'due_digests', 'server', m.server);
+	END IF;
+	PERFORM reengage_front.move_go_on(m, m.step, jsonb_build_object('digests', there));
 END
 $$;
 COMMENT ON FUNCTION reengage_front.move_copy_due(reengage_front.moves) IS

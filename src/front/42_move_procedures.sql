@@ -166,7 +166,7 @@ BEGIN
 			PERFORM reengage_front.move_go_on(m, 'depart');
 		WHEN 'depart' THEN
 			answer := reengage_front.move_call_with(m.from_node, 'depart', json_build_object('server', m.server, 'move_id', id,
-				'digests', reengage_front.move_call(m.to_node, 'due_digests', 'server', m.server),
+				'digests', coalesce(m.positions -> 'digests', '{}'),
 				'positions', json_build_object('after_xact', reengage_front.move_position(m, 'after_xact', '-1'),
 					'after_id', reengage_front.move_position(m, 'after_id', '00000000-0000-0000-0000-000000000000'))));
 			PERFORM reengage_front.move_go_on(m, CASE WHEN (answer ->> 'departed')::boolean THEN 'arrive' ELSE 'copy rest' END);

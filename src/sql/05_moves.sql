@@ -28,7 +28,7 @@ COMMENT ON COLUMN reengage.server_moves.changed_at IS 'since when it is in this 
 COMMENT ON COLUMN reengage.server_moves.waits_for IS 'transactions that had looked whether it is here before it was closed, and have not ended; null: it is not known yet';
 COMMENT ON COLUMN reengage.server_moves.nudges IS 'of one that comes, how many nudges have been copied';
 COMMENT ON COLUMN reengage.server_moves.lineage IS 'likewise, rows of lineage';
-COMMENT ON COLUMN reengage.server_moves.kept IS 'what a move that is undone has to know: of one that comes, what was here of it before; of one that has departed, how its nudges were counted';
+COMMENT ON COLUMN reengage.server_moves.kept IS 'what a move that is undone has to know: of one that comes, whether something of it was here before, and which opt-outs and answers came with it; of one that has departed, how its nudges were counted';
 SELECT pg_catalog.pg_extension_config_dump('reengage.server_moves', '');
 GRANT SELECT ON reengage.server_moves TO reengage_operator, reengage_reader, reengage_worker;
 

@@ -73,9 +73,7 @@ BEGIN
 	END IF;
 	INSERT INTO reengage.server_moves AS m (server, move_id, state, node, kept)
 	VALUES (move_accept.server, move_accept.move_id, 'arriving', move_accept.node, jsonb_build_object(
-		'tombstones', EXISTS (SELECT FROM reengage.pruned_nudges p WHERE p.server = move_accept.server),
-		'suppressions', (SELECT coalesce(jsonb_agg(s.suppression_id), '[]') FROM reengage.suppressions s WHERE s.server = move_accept.server),
-		'answers', (SELECT coalesce(jsonb_agg(a.answer_id), '[]') FROM reengage.answers a WHERE a.server = move_accept.server)))
+		'tombstones', EXISTS (SELECT FROM reengage.pruned_nudges p WHERE p.server = move_accept.server), 'suppressions', '[]'::jsonb, 'answers', '[]'::jsonb))
 	ON CONFLICT ON CONSTRAINT server_moves_pkey DO UPDATE
 	SET move_id = EXCLUDED.move_id, state = EXCLUDED.state, node = EXCLUDED.node, began_at = EXCLUDED.began_at,
 		changed_at = EXCLUDED.changed_at, waits_for = NULL, nudges = 0, lineage = 0, kept = EXCLUDED.kept;
@@ -175,8 +173,9 @@ AS $$
 	DELETE FROM reengage.policies p WHERE p.server = (known).server;
 	DELETE FROM reengage.past_sessions p WHERE p.server = (known).server;
 	DELETE FROM reengage.pauses p WHERE p.server = (known).server;
-	DELETE FROM reengage.suppressions s WHERE s.server = (known).server AND NOT (known).kept -> 'suppressions' ? s.suppression_id::text;
-	DELETE FROM reengage.answers a WHERE a.server = (known).server AND NOT (known).kept -> 'answers' ? a.answer_id::text
+	-- of what the nodes tell each other, others may have told some
+	DELETE FROM reengage.suppressions s WHERE s.server = (known).server AND (known).kept -> 'suppressions' ? s.suppression_id::text;
+	DELETE FROM reengage.answers a WHERE a.server = (known).server AND (known).kept -> 'answers' ? a.answer_id::text
 $$;
 COMMENT ON FUNCTION reengage_internal.move_forget_rest(reengage.server_moves) IS 'deletes what move_write_rest() has copied';
 
@@ -186,9 +185,16 @@ SET session_replication_role = replica SET timezone = 'UTC' SET datestyle = 'ISO
 AS $$
 DECLARE
 	known reengage.server_moves := reengage_internal.move_of(server, move_id);
+	suppressions jsonb;
+	answers jsonb;
 BEGIN
 	PERFORM reengage_internal.move_require(known, 'arriving', 'expecting');
 	PERFORM reengage_internal.move_forget_rest(known);
+	SELECT coalesce(jsonb_agg(r.suppression_id), '[]') INTO suppressions FROM json_populate_recordset(NULL::reengage.suppressions, rest -> 'suppressions') r
+	WHERE NOT EXISTS (SELECT FROM reengage.suppressions s WHERE s.suppression_id = r.suppression_id);
+	SELECT coalesce(jsonb_agg(r.answer_id), '[]') INTO answers FROM json_populate_recordset(NULL::reengage.answers, rest -> 'answers') r
+	WHERE NOT EXISTS (SELECT FROM reengage.answers a WHERE a.answer_id = r.answer_id);
+	UPDATE reengage.server_moves m SET kept = m.kept || jsonb_build_object('suppressions', suppressions, 'answers', answers) WHERE m.server = move_write_rest.server;
 	INSERT INTO reengage.unresolved SELECT r.* FROM json_populate_recordset(NULL::reengage.unresolved, rest -> 'unresolved') r;
 	INSERT INTO reengage.policies SELECT r.* FROM json_populate_recordset(NULL::reengage.policies, rest -> 'policies') r;
 	INSERT INTO reengage.pauses SELECT r.* FROM json_populate_recordset(NULL::reengage.pauses, rest -> 'pauses') r;

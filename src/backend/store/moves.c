@@ -5,18 +5,20 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "catalog/namespace.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "base/clocks.h"
+#include "base/names.h"
 #include "base/rows.h"
 #include "base/wait_events.h"
-#include "store/lookup.h"
 #include "store/moves.h"
 
 PG_FUNCTION_INFO_V1(reengage_admit);
@@ -62,9 +64,14 @@ meaning_of(TupleTableSlot *row, int place)
 static Whereabouts
 look_for(const char *server, char **node)
 {
-	Relation	table = table_open(relation_of("server_moves"), RowShareLock);
+	Oid			relation = get_relname_relid("server_moves", get_namespace_oid(REENGAGE_EXTENSION, false));
+	Relation	table;
 	Whereabouts found = IS_HERE;
 
+	/* version 1.0 does not have it, and who asks there need not wait for the update */
+	if (!OidIsValid(relation))
+		return IS_HERE;
+	table = table_open(relation, RowShareLock);
 	if (RelationGetNumberOfBlocks(table) > 0)
 	{
 		TupleDesc	columns = RelationGetDescr(table);
