@@ -22,6 +22,7 @@
 #   make release  the version in reengage.control, of which nothing changes from then on
 #   make packages the builds of docs/packaging.md, each tried in a chroot
 #   make hostile  a day of 20 applications, five of them hostile, MINUTES=10, SEED=1
+#   make fleet    a day of a front and three nodes, of which one dies, NUDGES=100000, SEED=1
 
 # PGXS builds in another folder, too: make -f /path/to/Makefile.  What is named here
 # is found there by VPATH.
@@ -176,5 +177,7 @@ torture: deps
 	N=$(or $(N),2000) KILLS=$(or $(KILLS),20) SEED=$(or $(SEED),1) KEYS=$(KEYS) $(here)test/faults/run
 hostile: deps
 	MINUTES=$(or $(MINUTES),10) SEED=$(or $(SEED),1) $(here)test/run tap 175_hostile_day
+fleet: deps
+	NUDGES='$(NUDGES)' SEED='$(SEED)' ORGANISATIONS='$(ORGANISATIONS)' $(here)test/fleet/run
 
-.PHONY: folders installcheck dist packages release deps demo test test-quick test-asserts matrix lint-sql bench bench-quick fuzz torture hostile install-courier uninstall-courier clean-simulator
+.PHONY: folders installcheck dist packages release deps demo test test-quick test-asserts matrix lint-sql bench bench-quick fuzz torture hostile fleet install-courier uninstall-courier clean-simulator
