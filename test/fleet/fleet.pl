@@ -30,6 +30,8 @@ my $minutes = $ENV{QUOTA_MINUTES} || 2.5;
 my $batches = $nudges < 10_000 ? 10 : 20;
 # so many divide the 10^8 of Reengage::customer_address()
 my $customers = (grep { $_ <= $nudges / 2 } map { (10**$_, 2 * 10**$_, 5 * 10**$_) } 1 .. 6)[-1];
+# who opt out or answer meanwhile
+my $speakers = max(40, $nudges / 500);
 my @names = qw(a b c);
 
 srand $seed;
@@ -271,8 +273,26 @@ sub mend_after_failover
 {
 	$warehouse->safe_psql('postgres', $_) for 'ALTER SUBSCRIPTION b DISABLE', 'ALTER SUBSCRIPTION b SET (slot_name = NONE)', 'DROP SUBSCRIPTION b';
 	collect_from('b');
-	hear($_, 'b') for qw(a c);
+	hear(@$_) for [qw(a b)], [qw(c b)], [qw(b a)], [qw(b c)];
 	return report('the subscriber and the other nodes follow b2, and read anew what it has');
+}
+
+# Somebody looks at the API for what is in doubt, and says at the front what became of it:
+# what follows in these conversations waits for that.
+sub settle_doubts
+{
+	my @doubts = split /\n/, $front->safe_psql('postgres', 'SELECT lineage_id, nudge_id FROM reengage.in_doubt');
+
+	for (@doubts)
+	{
+		my ($lineage_id, $nudge_id) = split /\|/;
+		my ($effect) = map { $_->effects("nudge=$nudge_id") } FleetDay::apis();
+		my $verdict = !$effect ? q('not_sent') : $effect->{effect} eq 'created' ? "'sent', '$effect->{conversation_id}'" : q('sent');
+
+		$front->safe_psql('postgres', "SELECT reengage.resolve('$lineage_id', $verdict)");
+	}
+	report(scalar(@doubts) . ' doubts are settled at the front, by what the API says') if @doubts;
+	return $day{settled} = 1;
 }
 
 sub live
@@ -288,8 +308,8 @@ sub live
 		asks_on();
 		move_a_server();
 		kill_b();
-		# 60 of each hundred of the nudges asked for, two customers speak
-		if ($spoken < 60 * $day{asked} / $nudges)
+		settle_doubts() if $day{killed_at} && !$day{settled} && $day{acknowledged} == $nudges;
+		if ($spoken < $speakers * $day{asked} / $nudges)
 		{
 			customer_speaks();
 			$spoken++;
