@@ -323,6 +323,13 @@ sub live
 
 # ---- the proof ---------------------------------------------------------------------------------------------
 
+# Since when a node knows it.  What is heard commits with the time of where it was said.
+sub heard_at
+{
+	my ($kind) = @_;
+	return "coalesce((SELECT max(n.heard_at) FROM reengage.news n WHERE n.address_hash = s.address_hash AND n.kind = '$kind'), pg_xact_commit_timestamp(s.xmin))";
+}
+
 sub collect_proof
 {
 	my $lineage_columns = $warehouse->safe_psql('postgres', q{SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
@@ -347,8 +354,8 @@ sub collect_proof
 	for my $name (@names)
 	{
 		copy_rows($node{$name}, "SELECT '$name', $lineage_columns FROM reengage.lineage", $warehouse, "proof.lineage (node, $lineage_columns)");
-		copy_rows($node{$name}, "SELECT '$name', address_hash, reason, pg_xact_commit_timestamp(xmin) FROM reengage.suppressions WHERE address_hash IS NOT NULL", $warehouse, 'proof.suppressions');
-		copy_rows($node{$name}, "SELECT '$name', address_hash, answered_at, pg_xact_commit_timestamp(xmin) FROM reengage.answers WHERE address_hash IS NOT NULL", $warehouse, 'proof.answers');
+		copy_rows($node{$name}, "SELECT '$name', address_hash, reason, " . heard_at('opted_out') . ' FROM reengage.suppressions s WHERE address_hash IS NOT NULL', $warehouse, 'proof.suppressions');
+		copy_rows($node{$name}, "SELECT '$name', address_hash, answered_at, " . heard_at('answered') . ' FROM reengage.answers s WHERE address_hash IS NOT NULL', $warehouse, 'proof.answers');
 	}
 	for my $api (FleetDay::apis())
 	{
