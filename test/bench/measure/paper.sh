@@ -22,7 +22,7 @@ read_along() { # readers, transactions of 20 nudges
   for ((n = 1; n <= $1; n++)); do
     sql -c "SELECT pg_create_logical_replication_slot('reader_$n', 'pgoutput')" >/dev/null
     as_server_user "$bindir/pg_recvlogical" -h "$stage/work" -U reengage_bench -d bench --slot "reader_$n" --start \
-      -o proto_version=1 -o publication_names=quiet -f /dev/null -s 1 2>/dev/null &
+      -o proto_version=1 -o publication_names=quiet -f /dev/null -s 1 --no-loop 2>/dev/null &
   done
   wait_until has_readers "$1"
   sql -c "SELECT pid FROM pg_stat_replication" >"$stage/readers"
@@ -38,7 +38,7 @@ read_along() { # readers, transactions of 20 nudges
   after=$(ticks_of_readers)
   note paper what="reading WAL, CPU ms for each MB and reader" of="$1" value="$(sql -c "SELECT round(($after - $cpu) * 1000.0 / $(getconf CLK_TCK) / $1 / (pg_wal_lsn_diff('$before', '$from') / 1048576), 1)")"
   note paper what="private memory of a reader, MB" of="$1" value="$(private_mb $(cat "$stage/readers"))"
-  kill $(jobs -p) 2>/dev/null || true
+  sql -c "SELECT pg_terminate_backend(pid) FROM pg_stat_replication" >/dev/null
   wait_until has_readers 0
   sql -c "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots" >/dev/null
 }
