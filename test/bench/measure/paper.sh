@@ -85,7 +85,6 @@ look_from_front() { # partitions
     echo "$insert 'org_1', 'one-' || n, 'x', now() + interval '1 year' FROM generate_series(1, 10000) n;"
     echo "$insert 'org_' || 1 + n % $(($1 - 1)), 'many-' || n, 'x', now() + interval '1 year' FROM generate_series(1, 10000) n;"
     echo "\\! grep -h ^Private_ /proc/\$(psql -XAtq -h '$stage/work' -U reengage_bench -d bench -c \"SELECT pid FROM pg_stat_activity WHERE datname = 'front' AND backend_type = 'client backend'\")/smaps_rollup | awk '{ sum += \$2 } END { printf \"Private: %.1f\\\\n\", sum / 1024 }'"
-    echo "\\! grep -h ^Private_ /proc/\$(psql -XAtq -h '$stage/work' -U reengage_bench -d bench -c \"SELECT pid FROM pg_stat_activity WHERE application_name ~ 'fdw|front' AND datname = 'bench' LIMIT 1\")/smaps_rollup | awk '{ sum += \$2 } END { printf \"Private: %.1f\\\\n\", sum / 1024 }'"
   } >"$stage/look.sql"
   chmod 644 "$stage/look.sql"
   sql_in front -f "$stage/look.sql" | sed -n 's/^\(Time\|Private\): \([0-9.]*\).*/\2/p' >"$stage/looked"
@@ -100,6 +99,5 @@ asking what names none, ms
 10,000 rows of one organisation, ms
 10,000 rows of all, ms
 private memory of that session, MB
-private memory of its connection at the node, MB
 LABELS
 }
