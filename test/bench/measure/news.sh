@@ -3,7 +3,7 @@
 # or not.  Both nodes are databases of one server, and one of them may be sending.  Beside
 # it, what news costs suppress() in a database that is in no fleet, and in one that is.
 #
-#   OPT_OUTS=300
+#   OPT_OUTS=300 CALLS=2000
 
 measure_news() {
   local opt_outs=${OPT_OUTS:-300}
@@ -31,8 +31,7 @@ wire_nodes() {
   sql -c "SELECT reengage.join_fleet('one')" >/dev/null
   sql_in other -c "SELECT reengage.join_fleet('other')" -c "SELECT reengage.publish_news()" >/dev/null
   slot=$(sql_in other -c "SELECT reengage.make_news_slot('one')")
-  sql -c "SELECT reengage.news_ddl('other', 'host=$stage/work user=reengage_bench dbname=other', '$slot') \\gexec" 2>/dev/null ||
-    sql -c "SELECT reengage.news_ddl('other', 'host=$stage/work user=reengage_bench dbname=other', '$slot')" | sed 's/$/;/' | sql -f -
+  sql -c "SELECT reengage.news_ddl('other', 'host=$stage/work user=reengage_bench dbname=other', '$slot')" | sed 's/$/;/' | sql -f -
   wait_until is_heard
 }
 is_heard() { [ "$(sql -c "SELECT state FROM reengage.news_state WHERE node = 'other'")" = ok ]; }
@@ -45,11 +44,11 @@ is_free() { [ "$(sql -c "SELECT NOT EXISTS (SELECT FROM pg_replication_slots WHE
 
 # One after the other, each in a transaction of its own.
 note_news_lag() { # what, opt-outs
-  local before median worst
-  before=$(sql -c "SELECT count(*) FROM reengage.suppressions")
+  local median worst
+  wait_until have_heard_all
   for i in $(seq "$2"); do printf "SELECT reengage.suppress('lag-%s-%s', channel => 'open');\n" "${1// /-}" "$i"; done |
     sql_in other -c "SET client_min_messages = warning" -f - >/dev/null
-  wait_until have_heard $((before + $2))
+  wait_until have_heard_all
   # the commit here carries the time of the one there
   IFS='|' read -r median worst < <(sql -c "SELECT
       round((percentile_cont(0.5) WITHIN GROUP (ORDER BY ms))::numeric, 2), round((percentile_cont(0.99) WITHIN GROUP (ORDER BY ms))::numeric, 2)
@@ -57,19 +56,19 @@ note_news_lag() { # what, opt-outs
           FROM reengage.news n WHERE n.node = 'other' AND n.kind = 'opted_out' ORDER BY n.news_id DESC LIMIT $2) lag")
   note news what="$1" opt_outs="$2" p50_ms="$median" p99_ms="$worst"
 }
-have_heard() { [ "$(sql -c "SELECT count(*) FROM reengage.suppressions")" = "$1" ]; }
+have_heard_all() { [ "$(sql -c "SELECT count(*) FROM reengage.suppressions")" = "$(sql_in other -c "SELECT count(*) FROM reengage.suppressions")" ]; }
 
-# Microseconds of a call, of 5,000 in one transaction.
+# Microseconds of a call, of many in one transaction.
 note_news_cost() { # what, statement before
-  local us
+  local us calls=${CALLS:-2000}
   us=$(sql_in other -c "SET client_min_messages = warning" -c "$2" -c "CREATE TEMP TABLE took (us numeric)" -c "DO \$\$
     DECLARE
       began timestamptz;
     BEGIN
-      PERFORM reengage.suppress('warm-' || n, channel => 'open') FROM generate_series(1, 500) n;
+      PERFORM reengage.suppress('warm-' || n, channel => 'open') FROM generate_series(1, 200) n;
       began := clock_timestamp();
-      PERFORM reengage.suppress(md5('$1' || n), channel => 'open') FROM generate_series(1, 5000) n;
-      INSERT INTO took VALUES (extract(epoch FROM clock_timestamp() - began) * 1000000 / 5000);
+      PERFORM reengage.suppress(md5('$1' || n), channel => 'open') FROM generate_series(1, $calls) n;
+      INSERT INTO took VALUES (extract(epoch FROM clock_timestamp() - began) * 1000000 / $calls);
     END \$\$" -c "SELECT round(us, 1) FROM took")
-  note news_cost what="$1" calls=5000 us="$us"
+  note news_cost what="$1" calls="$calls" us="$us"
 }
