@@ -57,7 +57,7 @@ for my $name (qw(here there))
 	$node{$name}->safe_psql('postgres', 'CREATE EXTENSION reengage');
 	$node{$name}->safe_psql('postgres', "CREATE SERVER $server{$name} FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator{$server{$name}}{url}', max_requests_per_minute '0', max_failures '0')");
 	# one key, as nodes of a fleet have it
-	$node{$name}->safe_psql('postgres', q{INSERT INTO reengage.address_key (key) VALUES ('\x} . '17' x 32 . q{')}) if $name eq 'there' || 1;
+	$node{$name}->safe_psql('postgres', q{INSERT INTO reengage.address_key (key) VALUES ('\x} . '17' x 32 . q{')});
 	$node{$name}->safe_psql('postgres', $_) for 'SELECT reengage.arm()', "SELECT reengage.join_fleet('$name')", q{SELECT reengage.publish('reengage_bi')};
 }
 
@@ -66,7 +66,6 @@ for my $name (qw(here there))
 my %asked;
 for my $name (qw(here there))
 {
-	my $front = "front";
 	my $nodes = join ', ', map { "'$_', '" . $node{$_}->connstr . "'" } qw(here there);
 
 	$node{$name}->safe_psql('postgres', 'CREATE DATABASE front');
@@ -128,7 +127,7 @@ for my $name (qw(here there))
 }
 for my $name (qw(here there))
 {
-	$node{$name}->safe_psql('collector', $_) for map { "ALTER SUBSCRIPTION $_ DISABLE", "DROP SUBSCRIPTION $_" } qw(here there);
+	$node{$name}->safe_psql('collector', "DROP SUBSCRIPTION $_") for qw(here there);
 }
 $local->stop;
 done_testing();
