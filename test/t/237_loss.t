@@ -59,6 +59,41 @@ sub set_nodes
 }
 set_nodes($primary->connstr('postgres'));
 
+# ---- another node, and what they tell each other --------------------------------------------------------
+
+my $other = new_node('b', preload => 1, init => { allows_streaming => 'logical' }, conf => $conf);
+create_extension($other, $simulator);
+$other->safe_psql('postgres', q{SELECT reengage.join_fleet('b')});
+
+# One hears the other, as docs/fleet.md says.  Returns how many statements that took.
+sub hear
+{
+	my ($node, $name, $from, $from_name, $connection) = @_;
+
+	$from->safe_psql('postgres', 'SELECT reengage.publish_news()');
+	my $slot = $from->safe_psql('postgres', "SELECT reengage.make_news_slot('$name')");
+	my @statements = split /\n/, $node->safe_psql('postgres', "SELECT reengage.news_ddl('$from_name', '" . $connection =~ s/'/''/gr . "', '$slot')");
+	$node->safe_psql('postgres', $_) for @statements;
+	return scalar @statements;
+}
+sub hear_each_other
+{
+	my ($node_a) = @_;
+	return join ' ', hear($node_a, 'a', $other, 'b', $other->connstr('postgres')), hear($other, 'b', $node_a, 'a', "$both target_session_attrs=read-write");
+}
+# Both know of so many who opted out, and of the same.
+sub agree
+{
+	my ($node_a, $count, $what) = @_;
+	my $all = q{SELECT count(*) || ' ' || coalesce(string_agg(address_hash, ' ' ORDER BY address_hash), '') FROM reengage.suppressions};
+
+	poll_until($_, 'postgres', "SELECT count(*) = $count FROM reengage.suppressions") for $node_a, $other;
+	return is($node_a->safe_psql('postgres', $all), $other->safe_psql('postgres', $all), $what);
+}
+is(hear_each_other($primary), '2 2', 'two nodes tell each other');
+$primary->safe_psql('postgres', q{SELECT reengage.suppress('+13175550701')});
+agree($primary, 1, 'an opt-out at the one is known at the other');
+
 nudge($primary, $_) for qw(live-first closed-first);
 wait_until_ended($primary);
 
@@ -93,6 +128,7 @@ $before = state_of_all();
 my $said = rehearse('-D', $folder, $both, $front->connstr('postgres'));
 my $gone = $version < 17 ? qr/^ATTENTION  the slot "a" would be gone: its reader has to begin anew\n +A subscription: ALTER SUBSCRIPTION a DISABLE/m : qr/^ATTENTION  the slot "a" would be gone/m;
 like($said, $gone, 'a rehearsal: a reader whose slot would be gone is named, with what to do');
+like($said, qr/^ATTENTION +the slot "reengage_b_\w+" would be gone.*\n +It is that of another node: /m, 'and that of another node');
 like($said, qr/^ok +\Q$_\E/m, "a rehearsal: $_")
   for 'the node is armed', 'synchronous: standby; nothing that was acknowledged is lost', 'synchronous_commit is on',
   q(the standby's fence would be open), 'its worker would start by itself', 'promoted, and found by a string with two hosts',
@@ -144,6 +180,8 @@ sub kill_primary
 	return;
 }
 
+# the last that the node says: its standby has it when that returns, and the other node need not
+$primary->safe_psql('postgres', q{SELECT reengage.suppress('+13175550702')});
 $simulator->set(latency_ms => 5);
 $simulator->fault(verb => $_, id => $_ eq 'notify' ? 'live-load' : 'closed-load', action => 'hang_after', rate => 0.05) for qw(notify create);
 # one session at the front, before and after; each line that comes back is a nudge that the standby has, too
@@ -164,6 +202,7 @@ is($out, 0, 'without the rows of the node');
 is($front->safe_psql('postgres', q{SELECT count(*) FROM reengage.nudge_status WHERE node = 'a'}), 0, 'also who asks for that node alone');
 like($err, qr/WARNING:  node "a" does not answer: its rows are missing/, 'and is told so');
 is($front->safe_psql('postgres', q{SELECT state FROM reengage.health WHERE subject = 'node a'}), 'unreachable', 'as health says');
+$other->safe_psql('postgres', q{SELECT reengage.suppress('+13175550703')});
 
 # ---- its standby takes over --------------------------------------------------------------------------------
 
@@ -192,6 +231,13 @@ is($standby->safe_psql('postgres', qq{SELECT count(*) FROM unnest(ARRAY[$array]:
 ledger_matches_lineage($standby, $simulator, 'P5: whatever took effect has its outcome or is in doubt, and nothing was sent twice');
 is(health($standby, 'fence'), 'ok: armed', 'the fence is open');
 
+# ---- what the nodes tell each other --------------------------------------------------------------------------
+
+isnt(hear_each_other($standby), '0 0', 'the same statements put right what the nodes hear');
+agree($standby, 3, 'and what either said before and meanwhile is known at both');
+ok(poll_until($_, 'postgres', q{SELECT bool_and(state = 'ok') FROM reengage.news_state}), 'as they say') for $standby, $other;
+is(hear_each_other($standby), '0 0', 'once more, there is nothing to do');
+
 # ---- the collecting subscriber ----------------------------------------------------------------------------------
 
 # of what its lost primary told, the new one may not know some outcomes
@@ -219,5 +265,5 @@ $standby->wait_for_catchup('a');
 is($warehouse->safe_psql('postgres', q{SELECT node FROM reengage.lineage WHERE requested_conversation_id = 'live-after'}), 'a', 'and it goes on, as the node that it was');
 $warehouse->safe_psql('postgres', 'DROP SUBSCRIPTION a');
 
-$_->stop for $standby, $front, $warehouse;
+$_->stop for $standby, $other, $front, $warehouse;
 done_testing();
