@@ -4,7 +4,6 @@
 use strict;
 use warnings FATAL => 'all';
 
-use News qw(join_nodes hear_each_other agree);
 use Reengage qw(start_simulator new_node create_extension wait_until_ended wait_for poll_until ledger_matches_lineage);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -57,17 +56,10 @@ for my $name (qw(here there))
 {
 	$node{$name}->safe_psql('postgres', 'CREATE EXTENSION reengage');
 	$node{$name}->safe_psql('postgres', "CREATE SERVER $server{$name} FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator{$server{$name}}{url}', max_requests_per_minute '0', max_failures '0')");
-	$node{$name}->safe_psql('postgres', $_) for 'SELECT reengage.arm()', q{SELECT reengage.publish('reengage_bi')};
+	# one key, as nodes of a fleet have it
+	$node{$name}->safe_psql('postgres', q{INSERT INTO reengage.address_key (key) VALUES ('\x} . '17' x 32 . q{')});
+	$node{$name}->safe_psql('postgres', $_) for 'SELECT reengage.arm()', "SELECT reengage.join_fleet('$name')", q{SELECT reengage.publish('reengage_bi')};
 }
-
-# ---- they tell each other ---------------------------------------------------------------------------------
-
-join_nodes(@node{qw(here there)});
-ok(hear_each_other(@node{qw(here there)}), 'each hears the other');
-$node{$_}->safe_psql('postgres', "SELECT reengage.suppress('+1317555070" . ($_ eq 'here' ? 1 : 2) . "', reason => 'z\xc3\xbcrich')") for qw(here there);
-ok(News::heard_all(@node{qw(here there)}), 'opt-outs of either');
-is($node{$_}->safe_psql('postgres', 'SELECT count(*) FROM reengage.suppressions'), 2, "are known on $version{$_}") for qw(here there);
-agree('and the same holds at both', @node{qw(here there)});
 
 # ---- a front on either ----------------------------------------------------------------------------------
 

@@ -67,12 +67,11 @@
 {% endmacro %}
 
 {#- The rows of a table as the roads deliver them, of all nodes: each node may have a
-    schema, and a road, of its own.  Where a subscriber has collected those of several,
-    each row says which it is of. -#}
+    schema, and a road, of its own. -#}
 {% macro landed(table, road_name) %}
 {%- for node, place in var('reengage_nodes').items() -%}
 {%- set place = place if place is mapping else {'schema': place} -%}
-{{ reengage.landed_of_node(none if place.get('several_nodes') else node, table, place.get('road') or road_name, place.get('schema')) }}
+{{ reengage.landed_of_node(node, table, place.get('road') or road_name, place.get('schema')) }}
 {%- if not loop.last %}
 UNION ALL
 {% endif -%}
@@ -86,7 +85,7 @@ UNION ALL
 {%- set items = [] -%}
 {%- for name, type in reengage.columns_of(table) -%}{%- do items.append(reengage.spelled(name, type, how)) -%}{%- endfor -%}
 {%- set listed = reengage.one_a_line(items) if how in ('quoted', 'quoted_typed', 'member') else reengage.lines_of(items) -%}
-SELECT {{ "'" ~ node ~ "' AS NODE" if node else reengage.spelled('node', 'text', how) }},
+SELECT '{{ node }}' AS NODE,
        {{ loaded_at }} AS LOADED_AT,
        {{ road['is_deleted'] }} AS IS_DELETED,
        {{ listed }}
