@@ -37,7 +37,7 @@ COMMENT ON COLUMN reengage.nudges.expires_at IS 'not at or after this time; null
 COMMENT ON COLUMN reengage.nudges.time_zone IS 'the customer''s time zone';
 COMMENT ON COLUMN reengage.nudges.campaign IS 'your name for why the nudge is sent';
 COMMENT ON COLUMN reengage.nudges.detail IS 'your own data';
-COMMENT ON COLUMN reengage.nudges.supersedes IS 'true: it takes the place of older ones of the same thread and campaign that are still due';
+COMMENT ON COLUMN reengage.nudges.supersedes IS 'true: it takes the place of older ones of the same thread and campaign that are still due; refused where there are some, as a node must see what has been committed a moment ago: reengage.nudge() can';
 GRANT SELECT (nudge_id), INSERT ON reengage.nudges TO reengage_application;
 GRANT SELECT, INSERT ON reengage.nudges TO reengage_operator;
 
@@ -85,13 +85,23 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	id uuid := coalesce(nudge_id, reengage.uuid_v7());
+	at_server text := coalesce(nudge.server, reengage.default_server());
 BEGIN
+	IF nudge.supersedes THEN
+		-- what it takes the place of is to be seen as it is now, not as when this transaction began
+		PERFORM reengage_front.ask(reengage_front.route(at_server), 'nudge', jsonb_build_object(
+			'conversation_id', nudge.conversation_id, 'message', nudge.message, 'server', at_server, 'address', nudge.address,
+			'channel', nudge.channel, 'when_closed', nudge.when_closed, 'priority', nudge.priority, 'due_at', nudge.due_at,
+			'expires_at', nudge.expires_at, 'time_zone', nudge.time_zone, 'campaign', nudge.campaign, 'detail', nudge.detail,
+			'nudge_id', id, 'supersedes', true, 'when_answered', nudge.when_answered, 'answered_since', nudge.answered_since));
+		RETURN id;
+	END IF;
 	INSERT INTO reengage.nudges AS n
 		(nudge_id, server, conversation_id, message, address, channel, when_closed,
 		 priority, due_at, expires_at, time_zone, campaign, detail, supersedes,
 		 when_answered, answered_since)
 	VALUES
-		(id, coalesce(nudge.server, reengage.default_server()), nudge.conversation_id,
+		(id, at_server, nudge.conversation_id,
 		 nudge.message, nudge.address, nudge.channel, nudge.when_closed,
 		 nudge.priority, coalesce(nudge.due_at, now()), nudge.expires_at,
 		 nudge.time_zone, nudge.campaign, nudge.detail, nudge.supersedes,
@@ -101,7 +111,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid, boolean, text, timestamptz) IS
-	'asks for one nudge, at the node that has its server, and returns its id; with a nudge_id of your own, asking twice has the effect of asking once';
+	'asks for one nudge, at the node that has its server, and returns its id; with a nudge_id of your own, asking twice has the effect of asking once; with supersedes in a transaction of its own there: a rollback here does not take it back';
 GRANT EXECUTE ON FUNCTION reengage.nudge(text, text, text, text, text, text, integer, timestamptz, timestamptz, text, text, jsonb, uuid, boolean, text, timestamptz)
 	TO reengage_application, reengage_operator;
 

@@ -130,7 +130,12 @@ AS $$
 DECLARE
 	older uuid[];
 BEGIN
-	PERFORM reengage_internal.require_read_committed('a nudge cannot be cancelled');
+	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+		RAISE EXCEPTION 'a nudge cannot supersede others in a transaction of isolation level "%"', current_setting('transaction_isolation')
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = 'Its snapshot does not show what others did after it began.',
+				  HINT = 'Use READ COMMITTED; by way of a front, SELECT reengage.nudge(..., supersedes => true).';
+	END IF;
 	-- all locks in one order, so that two of these wait for each other in one way only
 	PERFORM reengage_internal.lock('superseding', p.server, p.asker, p.campaign, p.stripe::text)
 	FROM (SELECT DISTINCT n.server, n.requested_by::name::text AS asker, coalesce(n.campaign, '') AS campaign,

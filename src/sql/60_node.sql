@@ -89,7 +89,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on SET
 AS $$
 DECLARE
 	callables CONSTANT text[] := ARRAY[
-		'cancel', 'cancel_campaign', 'cancel_customer', 'cancel_thread', 'forget', 'pause', 'preflight', 'preview',
+		'cancel', 'cancel_campaign', 'cancel_customer', 'cancel_thread', 'forget', 'nudge', 'pause', 'preflight', 'preview',
 		'record_answer', 'redrive', 'report', 'resolve', 'resume', 'suppress', 'thread', 'thread_diagram', 'unsuppress'];
 	called pg_proc;
 	names text[];

@@ -162,5 +162,16 @@ kill 'CONT', $postmaster;
 promise($lasted, 4, 'within its connect_timeout, which is 3 s');
 
 ledger_matches_lineage_of_all() if wait_until_ended($node{a}) && wait_until_ended($node{c});
+
+# --- what takes the place of others ----------------------------------------------------------------
+
+ask(q{SELECT reengage.nudge('live-later', n::text, 'north', due_at => now() + interval '1 day', supersedes => true, detail => '{"n": [1.10, "é"]}') FROM generate_series(1, 3) n});
+is(ask(q{SELECT state, reason, count(*) FROM reengage.nudge_status WHERE requested_conversation_id = 'live-later' AND state <> 'due' GROUP BY state, reason}),
+	'cancelled|superseded|2', 'what takes the place of others does so by nudge()');
+is($node{a}->safe_psql('postgres', q{SELECT message, detail, supersedes FROM reengage.nudges n JOIN reengage.due d USING (nudge_id) WHERE conversation_id = 'live-later'}),
+	'3|{"n": [1.10, "é"]}|t', 'and is at its node as it was asked for');
+like(said(q{INSERT INTO reengage.nudges (server, conversation_id, message, supersedes) VALUES ('north', 'live-later', '4', true)}),
+	qr/cannot supersede others.*HINT: .*reengage\.nudge\(\.\.\., supersedes => true\)/s, 'an INSERT that cannot says how');
+
 $_->stop for $front, values %node;
 done_testing();
