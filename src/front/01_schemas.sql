@@ -40,7 +40,7 @@ CREATE FUNCTION reengage.uuid_v7() RETURNS uuid
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT encode(set_byte(overlay(uuid_send(gen_random_uuid())
-			PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+			PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
 		6, 112 + (get_byte(uuid_send(gen_random_uuid()), 0) & 15)), 'hex')::uuid
 $$;
 COMMENT ON FUNCTION reengage.uuid_v7() IS 'a new UUID version 7 (RFC 9562): millisecond time, then random bits';
