@@ -298,14 +298,24 @@ CREATE FUNCTION reengage_internal.hear() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off
 AS $$
+DECLARE
+	-- whose subscription brings it
+	brought_by text := (SELECT substr(s.subname::text, length('reengage_news_') + 1) FROM pg_stat_subscription s WHERE s.pid = pg_backend_pid());
 BEGIN
+	IF NEW.node = brought_by THEN
+		-- nobody else could say it in its name
+		DELETE FROM reengage.news n WHERE n.news_id = NEW.news_id AND n.node LIKE '% (another)';
+	END IF;
 	-- a subscription that was made anew brings all once more
 	IF EXISTS (SELECT FROM reengage.news n WHERE n.news_id = NEW.news_id) THEN
 		RETURN NULL;
 	END IF;
 	NEW.outcome := NULL;
 	NEW.heard_at := NULL;
-	IF NEW.node = (SELECT o.name FROM reengage.node o) THEN
+	IF NEW.node <> brought_by THEN
+		NEW.complaint := format('node "%s" says it in the name of another', brought_by);
+		NEW.node := NEW.node || ' (another)';
+	ELSIF NEW.node = (SELECT o.name FROM reengage.node o) THEN
 		NEW.complaint := 'another node has the name of this one';
 		NEW.node := NEW.node || ' (another)';
 	ELSE
@@ -347,7 +357,7 @@ AS $$
 DECLARE
 	waiting reengage.news;
 BEGIN
-	-- one of another node of our name says nothing that could be done
+	-- what was said in a name that is not the sayer's is not done
 	FOR waiting IN SELECT n.* FROM reengage.news n WHERE n.complaint IS NOT NULL AND n.node NOT LIKE '% (another)' ORDER BY n.heard_at FOR UPDATE SKIP LOCKED
 	LOOP
 		PERFORM reengage_internal.try_again(waiting);

@@ -130,6 +130,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET jit = off
 AS $$
 	SELECT json_build_object(
+		'definition', reengage_internal.move_definition(server),
 		'unresolved', (SELECT coalesce(json_agg(u ORDER BY u.nudge_id), '[]') FROM reengage.unresolved u WHERE u.server = move_read_rest.server),
 		'policies', (SELECT coalesce(json_agg(p ORDER BY p.policy_id), '[]') FROM reengage.policies p WHERE p.server = move_read_rest.server),
 		'suppressions', (SELECT coalesce(json_agg(s ORDER BY s.suppression_id), '[]') FROM reengage.suppressions s WHERE s.server = move_read_rest.server),
@@ -138,7 +139,7 @@ AS $$
 		'pauses', (SELECT coalesce(json_agg(p), '[]') FROM reengage.pauses p WHERE p.server = move_read_rest.server))
 $$;
 COMMENT ON FUNCTION reengage_internal.move_read_rest(text) IS
-	'what else there is of a server: calls that may have had their effect, policies, opt-outs and answers of its own, how threads went on, its pause';
+	'what else there is of a server: how it was made, calls that may have had their effect, policies, opt-outs and answers of its own, how threads went on, its pause';
 
 CREATE FUNCTION reengage_internal.move_tallies(server text) RETURNS json
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

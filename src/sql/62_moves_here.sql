@@ -179,6 +179,23 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.move_forget_rest(reengage.server_moves) IS 'deletes what move_write_rest() has copied';
 
+CREATE FUNCTION reengage_internal.move_alter_server(server text, definition jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	-- what else it says is of the node, not of the server
+	of_server CONSTANT text[] := '{type,version,owner,comment,options,usage}';
+BEGIN
+	IF EXISTS (SELECT FROM unnest(of_server) AS o (name)
+			   WHERE definition -> o.name IS DISTINCT FROM reengage_internal.move_definition(server)::jsonb -> o.name) THEN
+		EXECUTE format('DROP SERVER %I', server);
+		PERFORM reengage_internal.move_make_server(server, definition);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.move_alter_server(text, jsonb) IS
+	'makes a server anew that somebody has altered at the other node since it was made here';
+
 CREATE FUNCTION reengage_internal.move_write_rest(server text, move_id uuid, rest json) RETURNS json
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET session_replication_role = replica SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET jit = off
@@ -189,6 +206,7 @@ DECLARE
 	answers jsonb;
 BEGIN
 	PERFORM reengage_internal.move_require(known, 'arriving', 'expecting');
+	PERFORM reengage_internal.move_alter_server(server, (rest -> 'definition')::jsonb);
 	PERFORM reengage_internal.move_forget_rest(known);
 	SELECT coalesce(jsonb_agg(r.suppression_id), '[]') INTO suppressions FROM json_populate_recordset(NULL::reengage.suppressions, rest -> 'suppressions') r
 	WHERE NOT EXISTS (SELECT FROM reengage.suppressions s WHERE s.suppression_id = r.suppression_id);

@@ -159,6 +159,21 @@ is(scalar log_lines($south, $log, qr/ERROR/), 0, 'the replication has not failed
 sql($_, q{DELETE FROM reengage.news WHERE kind = 'renamed' OR complaint IS NOT NULL}) for @nodes;
 sql($north, q{DELETE FROM reengage.news WHERE kind = 'key' AND said ->> 'key' = '00' OR address_hash = 'not a hash' OR root_conversation_id IN ('and-a-thread', 'no-server', '..') OR address_hash ~ '^f+$' OR (kind = 'withdrawn' AND about IS NULL)});
 
+# a node that somebody else has in hand says things as another
+my $opted_out = sql($south, q{SELECT count(*) FROM reengage.suppressions});
+my $published = 'ALTER PUBLICATION reengage_news SET TABLE reengage.news (news_id, node, kind, said_at, address_hash, root_conversation_id, server, channel, about, said)';
+sql($north, $published);
+sql($north, "INSERT INTO reengage.news (node, kind, about, said) SELECT 'west', 'withdrawn', n.news_id, '{}' FROM reengage.news n WHERE n.kind = 'opted_out'");
+sql($north, q{INSERT INTO reengage.news (node, kind, address_hash, said) VALUES ('south', 'erased', repeat('e', 32), '{}')});
+sql($north, q{SELECT reengage.suppress('+13175550189')});
+poll_until($south, 'postgres', q{SELECT count(*) = 1 FROM reengage.suppressions WHERE label ~ '89$'});
+is(sql($south, q{SELECT count(*) FROM reengage.suppressions}), $opted_out + 1, 'it takes nobody\'s opt-out back in the name of another');
+is(sql($south, q{SELECT string_agg(DISTINCT complaint, '; ') FROM reengage.news_waiting}), 'node "north" says it in the name of another', 'and the others say who it was');
+sql($north, "$published WHERE (node = 'north')");
+is(sql($north, 'SELECT reengage.publish_news()'), 'ok', 'its publication is put right');
+sql($_, q{DELETE FROM reengage.news WHERE complaint IS NOT NULL}) for @nodes;
+sql($north, q{DELETE FROM reengage.news WHERE node <> 'north' AND heard_at IS NULL});
+
 # --- who was away --------------------------------------------------------------------------------
 
 $west->stop;

@@ -50,7 +50,10 @@ unlike(psql_stderr($b, q{SELECT reengage.forget(address => '+13175550100', chann
 
 # ---- while it is handed over -------------------------------------------------------------------
 
+sql($_, q{CREATE ROLE keeper}) for $a, $b;
 move_up_to('copy rest');
+# once it was made there
+sql($a, q{ALTER SERVER genesys OPTIONS (ADD max_attempts '7'); GRANT USAGE ON FOREIGN SERVER genesys TO keeper; COMMENT ON SERVER genesys IS 'as it is now'});
 like(psql_stderr($a, q{INSERT INTO reengage.policies (server, cap, cap_interval) VALUES ('genesys', 1, '1 day')}), qr/server "genesys" is being moved to node "b"/,
 	'a policy that would stay behind is refused');
 like(psql_stderr($a, q{SELECT reengage.pause('genesys')}), qr/server "genesys" is being moved to node "b"/, 'likewise a pause');
@@ -63,6 +66,8 @@ is(move_server($front, 'genesys', 'b'), '', 'it goes on');
 $pausing->quit;
 is(sql($b, 'SELECT reason FROM reengage.pauses'), 'stop', 'a pause by way of the front holds where it has come to');
 is(seen(), '10|5|5|5', 'what there is is shown once, where it is now');
+is(sql($b, q{SELECT 'max_attempts=7' = ANY (srvoptions), has_server_privilege('keeper', oid, 'USAGE'), obj_description(oid, 'pg_foreign_server') FROM pg_foreign_server WHERE srvname = 'genesys'}),
+	't|t|as it is now', 'so is what was altered while it was copied');
 sql($b, 'SELECT reengage.heed_news()');
 is(sql($b, 'SELECT count(*) FROM reengage.news_waiting'), 0, 'the erasure is done');
 
