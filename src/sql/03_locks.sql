@@ -6,7 +6,7 @@ CREATE FUNCTION reengage_internal.lock(kind text, VARIADIC key text[]) RETURNS v
 LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_lock';
 COMMENT ON FUNCTION reengage_internal.lock(text, text[]) IS
-	'until the end of the transaction, or unlock(), the worker begins no call of a campaign (server, name), server (name), thread (server, root) or customer (address_hash); of those that lock an import (id), the imports of a campaign (server, campaign), a publication, what retention lets go, the tip (server, conversation) of a thread that gets a successor, or some threads of a campaign in which nudges supersede others (server, role, campaign, stripe), one waits for the other; a null in the key: nothing';
+	'until the end of the transaction, or unlock(), the worker begins no call of a campaign (server, name), server (name), thread (server, root) or customer (address_hash); of those that lock an import (id), the imports of a campaign (server, campaign), a publication, what retention lets go, the tip (server, conversation) of a thread that gets a successor, news of some customers (stripe), or some threads of a campaign in which nudges supersede others (server, role, campaign, stripe), one waits for the other; a null in the key: nothing';
 
 CREATE FUNCTION reengage_internal.unlock(kind text, VARIADIC key text[]) RETURNS void
 LANGUAGE C STRICT VOLATILE

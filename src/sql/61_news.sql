@@ -99,6 +99,13 @@ $$;
 COMMENT ON FUNCTION reengage_internal.unspell(text) IS
 	'what spell() made of words; what this database has no characters for stays spelled';
 
+-- A part of all customers and threads: too large to tell who it is.
+CREATE FUNCTION reengage_internal.news_stripe(address_hash text, root_conversation_id text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT left(md5(coalesce(address_hash, root_conversation_id)), 3) $$;
+COMMENT ON FUNCTION reengage_internal.news_stripe(text, text) IS
+	'which of 4096 parts a customer or thread is in: what is heard of one part is heard by one after the other';
+
 CREATE FUNCTION reengage_internal.wake_for_news() RETURNS void
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_wake_for_news';
@@ -136,7 +143,8 @@ BEGIN
 		RETURNING n.news_id
 	)
 	INSERT INTO reengage.news (node, kind, about, said)
-	SELECT o.name, 'withdrawn', k.news_id, jsonb_build_object('by', reengage_internal.spell(session_user)) FROM known k, reengage.node o;
+	SELECT o.name, 'withdrawn', k.news_id, jsonb_build_object('by', reengage_internal.spell(session_user),
+		'stripe', reengage_internal.news_stripe(s.address_hash, s.root_conversation_id)) FROM known k, reengage.node o;
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.say_withdrawal(reengage.suppressions) IS

@@ -88,11 +88,16 @@ DECLARE
 	is_forgotten boolean := EXISTS (
 		SELECT FROM reengage.news e
 		WHERE e.kind = 'erased' AND (e.address_hash = n.address_hash OR (e.root_conversation_id = n.root_conversation_id AND e.server = n.server)));
-	is_known boolean := EXISTS (SELECT FROM reengage_internal.standing(n));
+	is_known boolean;
 	before reengage.suppressions;
 	after reengage.suppressions;
 BEGIN
 	PERFORM reengage_internal.require_subject(n);
+	PERFORM reengage_internal.lock('customer', n.address_hash);
+	PERFORM reengage_internal.lock('thread', of_server, n.root_conversation_id);
+	-- first the opt-out, then what was said of it, as suppress() and unsuppress() have it
+	before := reengage_internal.suppression_of(n);
+	is_known := EXISTS (SELECT FROM reengage_internal.standing(n));
 	-- the newest that a node says of it takes the place of what it said before
 	DELETE FROM reengage.news o
 	WHERE (o.address_hash = n.address_hash OR o.root_conversation_id = n.root_conversation_id) AND o.kind = 'opted_out' AND o.node = n.node
@@ -101,11 +106,10 @@ BEGIN
 	  AND o.heard_at < coalesce(n.heard_at, 'infinity');
 	IF EXISTS (SELECT FROM reengage.news w WHERE w.about = n.news_id) THEN
 		PERFORM reengage_internal.lift_what_fell(n, n);
+		PERFORM reengage_internal.unlock('thread', of_server, n.root_conversation_id);
+		PERFORM reengage_internal.unlock('customer', n.address_hash);
 		RETURN 'it was taken back before it was heard';
 	END IF;
-	PERFORM reengage_internal.lock('customer', n.address_hash);
-	PERFORM reengage_internal.lock('thread', of_server, n.root_conversation_id);
-	before := reengage_internal.suppression_of(n);
 	ends := greatest(ends, (SELECT max(coalesce((o.said ->> 'until')::timestamptz, 'infinity')) FROM reengage_internal.standing(n) o),
 		-- one that nobody was told of
 		CASE WHEN before.suppression_id IS NOT NULL AND NOT is_known THEN coalesce(before.until, 'infinity') END);
@@ -118,7 +122,9 @@ BEGIN
 				CASE WHEN is_forgotten THEN reengage_internal.erased() ELSE left(reengage_internal.unspell(n.said ->> 'reason'), 1000) END,
 				nullif(ends, 'infinity'), origin_there, reengage_internal.heard_from(n))
 		ON CONFLICT ON CONSTRAINT suppressions_subject DO UPDATE
-		SET until = EXCLUDED.until,
+		-- one that was not there a moment ago was said meanwhile
+		SET until = CASE WHEN before.suppression_id IS NULL
+				THEN nullif(greatest(coalesce(EXCLUDED.until, 'infinity'), coalesce(s.until, 'infinity')), 'infinity') ELSE EXCLUDED.until END,
 			reason = CASE WHEN s.until <= clock_timestamp() THEN EXCLUDED.reason
 						  WHEN s.origin = 'caller' OR EXCLUDED.origin = 'operator' THEN coalesce(EXCLUDED.reason, s.reason)
 						  ELSE s.reason END,
@@ -172,11 +178,6 @@ BEGIN
 	IF said_at IS NULL OR NOT isfinite(said_at) OR (n.address_hash IS NOT NULL AND n.server IS NOT NULL) THEN
 		RAISE EXCEPTION 'it does not say when, or of whom' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	DELETE FROM reengage.news o
-	WHERE (o.address_hash = n.address_hash OR o.root_conversation_id = n.root_conversation_id) AND o.kind = 'answered' AND o.node = n.node
-	  AND o.server IS NOT DISTINCT FROM n.server AND o.news_id <> n.news_id
-	  -- of two that were tried again, the one that came later stays
-	  AND o.heard_at < coalesce(n.heard_at, 'infinity');
 	PERFORM reengage_internal.lock('customer', n.address_hash);
 	PERFORM reengage_internal.lock('thread', of_server, n.root_conversation_id);
 	INSERT INTO reengage.answers AS a (address_hash, root_conversation_id, server, answered_at, recorded_by)
@@ -184,6 +185,11 @@ BEGIN
 	ON CONFLICT ON CONSTRAINT answers_subject DO UPDATE
 	SET answered_at = EXCLUDED.answered_at, recorded_by = EXCLUDED.recorded_by, recorded_at = EXCLUDED.recorded_at
 	WHERE EXCLUDED.answered_at > a.answered_at;
+	DELETE FROM reengage.news o
+	WHERE (o.address_hash = n.address_hash OR o.root_conversation_id = n.root_conversation_id) AND o.kind = 'answered' AND o.node = n.node
+	  AND o.server IS NOT DISTINCT FROM n.server AND o.news_id <> n.news_id
+	  -- of two that were tried again, the one that came later stays
+	  AND o.heard_at < coalesce(n.heard_at, 'infinity');
 	PERFORM reengage_internal.unlock('thread', of_server, n.root_conversation_id);
 	PERFORM reengage_internal.unlock('customer', n.address_hash);
 	RETURN 'answered';
@@ -262,6 +268,9 @@ BEGIN
 	IF octet_length(n.said::text) > 20000 THEN
 		RAISE EXCEPTION 'it is too long' USING ERRCODE = 'program_limit_exceeded';
 	END IF;
+	-- what was said, and that it was taken back, may come from two nodes at once: who is second sees the first
+	PERFORM reengage_internal.lock('news', CASE n.kind WHEN 'withdrawn' THEN n.said ->> 'stripe'
+		ELSE reengage_internal.news_stripe(n.address_hash, n.root_conversation_id) END);
 	CASE n.kind
 		WHEN 'opted_out' THEN RETURN reengage_internal.heed_opt_out(n);
 		WHEN 'withdrawn' THEN RETURN reengage_internal.heed_withdrawal(n);

@@ -87,7 +87,7 @@ is(outcome($node, 'live-locked'), 'notified - notify', 'and the campaign, where 
 
 # --- a small lock table ---------------------------------------------------------------------------------
 
-my $small = new_node('small', preload => 1, conf => "max_locks_per_transaction = 10\nmax_connections = 20\nmax_wal_senders = 0");
+my $small = new_node('small', preload => 1, conf => "max_locks_per_transaction = 16\nmax_connections = 20\nmax_wal_senders = 0");
 create_extension($small, $simulator, server_options => "max_in_flight '900'");
 $small->safe_psql('postgres', q{
 	INSERT INTO reengage.nudges (conversation_id, message, when_closed)

@@ -34,6 +34,7 @@ static const struct
 	[LOCK_IMPORT] = {"import", ExclusiveLock},
 	[LOCK_PUBLICATION] = {"publication", ExclusiveLock},
 	[LOCK_RETENTION] = {"retention", ExclusiveLock},
+	[LOCK_NEWS] = {"news", ExclusiveLock},
 };
 
 LockKind

@@ -26,10 +26,11 @@ typedef enum LockKind
 	LOCK_TIP,					/* by server and conversation; exclusive: whoever writes what follows it */
 	LOCK_IMPORT,				/* by its id; while a chunk of it is done */
 	LOCK_PUBLICATION,			/* there is one: two that publish come one after the other */
-	LOCK_RETENTION				/* there is one: who has it may delete what else is only inserted */
+	LOCK_RETENTION,				/* there is one: who has it may delete what else is only inserted */
+	LOCK_NEWS					/* by some of the customers and threads; while what other nodes said of them is heard */
 } LockKind;
 
-#define LOCK_KINDS (LOCK_RETENTION + 1)
+#define LOCK_KINDS (LOCK_NEWS + 1)
 
 /*
  * Of threads and customers.  Applications do not exclude each other: two of
