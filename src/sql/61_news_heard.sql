@@ -157,7 +157,12 @@ BEGIN
 	END IF;
 	-- before what stands is looked at
 	PERFORM reengage_internal.suppression_of(taken);
-	DELETE FROM reengage.news o WHERE o.news_id = n.about;
+	-- with what its node had said before, in whose place it came, even if it has not been done here yet
+	DELETE FROM reengage.news o
+	WHERE o.news_id = n.about
+	   OR ((o.address_hash = taken.address_hash OR o.root_conversation_id = taken.root_conversation_id) AND o.kind = 'opted_out'
+		   AND o.node = taken.node AND o.heard_at < taken.heard_at
+		   AND o.server IS NOT DISTINCT FROM taken.server AND o.channel IS NOT DISTINCT FROM taken.channel);
 	RETURN reengage_internal.lift_what_fell(n, taken);
 END
 $$;
