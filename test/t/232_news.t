@@ -80,6 +80,19 @@ nudge($west, 'live-anna3');
 wait_until_ended($west);
 is(outcome($west, 'live-anna3'), 'notified - notify', 'and a message may go out again');
 
+# one that says it again, which cannot be done elsewhere at once, and takes it back
+sql($north, q{SELECT reengage.suppress('+13175550144', until => now() + interval '1 day')});
+ok(heard_all(@nodes), 'an opt-out is said');
+my $holder = $south->background_psql('postgres', on_error_stop => 1);
+$holder->query_safe($_) for 'BEGIN', q{SELECT FROM reengage.suppressions WHERE label ~ '44$' FOR UPDATE};
+sql($north, q{SELECT reengage.suppress('+13175550144')});
+poll_until($south, 'postgres', q{SELECT count(*) = 1 FROM reengage.news_waiting WHERE kind = 'opted_out'});
+$holder->query_safe('COMMIT');
+sql($north, q{SELECT reengage.unsuppress('+13175550144')});
+$holder->quit;
+ok(heard_all(@nodes), 'and once more, while it is held, and taken back');
+is(join(',', map { sql($_, q{SELECT count(*) FROM reengage.suppressions WHERE label ~ '44$'}) } @nodes), '0,0,0', 'what it had replaced is gone with it');
+
 # all say much, and take it back, in no order at all
 for my $round (1 .. 6)
 {
