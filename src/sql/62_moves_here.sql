@@ -254,6 +254,8 @@ BEGIN
 	END IF;
 	PERFORM reengage_internal.move_require(known, 'arriving', 'expecting');
 	PERFORM reengage_internal.move_count_tallies(server, 1, tallies);
+	-- the worker has read its policies, and no trigger has told of those that came
+	INSERT INTO reengage.releases (server) VALUES (move_arrive.server);
 	PERFORM reengage_internal.move_set(server, 'arrived');
 	RETURN json_build_object('arrived', true);
 END
