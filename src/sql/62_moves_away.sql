@@ -167,7 +167,8 @@ BEGIN
 	WHERE k.locktype = 'relation' AND k.relation = 'reengage.server_moves'::regclass AND k.mode = 'RowShareLock' AND k.granted
 	  AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 	  AND k.pid IS DISTINCT FROM pg_backend_pid()
-	  AND (known.waits_for IS NULL OR k.virtualtransaction = ANY (known.waits_for));
+	  -- one that is prepared has another name after a restart
+	  AND (known.waits_for IS NULL OR k.virtualtransaction = ANY (known.waits_for) OR k.pid IS NULL);
 	UPDATE reengage.server_moves m SET waits_for = coalesce(holders, '{}') WHERE m.server = known.server;
 	RETURN pids;
 END
