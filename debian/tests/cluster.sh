@@ -13,7 +13,12 @@ finish() {
 }
 
 as_postgres() { (cd / && setpriv --reuid=postgres --regid=postgres --init-groups "$@"); }
-sql() { as_postgres psql -XAtq -v ON_ERROR_STOP=1 --cluster "$cluster/reengage_test" -d shop "$@"; }
+sql_in() { # database, arguments...
+  in=$1
+  shift
+  as_postgres psql -XAtq -v ON_ERROR_STOP=1 --cluster "$cluster/reengage_test" -d "$in" "$@"
+}
+sql() { sql_in shop "$@"; }
 
 wait_until() { # what, command...
   what=$1
@@ -63,6 +68,25 @@ drop_cluster() {
 
 ask() { # conversation
   sql -c "INSERT INTO reengage.nudges (conversation_id, message) VALUES ('$1', 'Are you still there?')"
+}
+
+# Two nudges by the database itself, and one by a front of it: three rows of lineage.
+deliver_on() { # version
+  make_cluster "$1"
+  ask live-1
+  ask closed-1
+  wait_until 'two nudges end' have_ended 2
+  sql -c "SELECT reengage.join_fleet('shop')"
+  as_postgres createdb --cluster "$cluster/reengage_test" front
+  connection="host=/var/run/postgresql port=$(pg_conftool -s "$cluster" reengage_test show port) dbname=shop user=postgres"
+  sql_in front -c 'CREATE EXTENSION reengage_front CASCADE' \
+    -c "SELECT reengage_front.set_nodes(jsonb_build_object('shop', '$connection'))" \
+    -c "INSERT INTO reengage.nudges (conversation_id, message) VALUES ('live-2', 'Are you still there?')"
+  wait_until 'the one of the front ends' have_ended 3
+  outcomes=$(sql_in front -c "SELECT string_agg(node || ' ' || outcome, ', ' ORDER BY outcome) FROM reengage.lineage")
+  echo "said: PostgreSQL $1: $outcomes"
+  [ "$outcomes" = 'shop notified, shop notified, shop session_created' ]
+  drop_cluster
 }
 
 # Major versions of PostgreSQL that the extension is installed for.
