@@ -17,11 +17,18 @@ BEGIN
 				CASE WHEN s.state = 'stopped' THEN 'The log of this server says why nothing applies it; if its slot is gone, make the subscription anew: SELECT reengage.news_ddl(node, connection, slot).'
 					ELSE 'Make the subscription anew: SELECT reengage.news_ddl(node, connection, slot), with what reengage.make_news_slot() of that node returns.' END
 			FROM reengage.news_state s WHERE s.state NOT IN ('ok', 'copying') AND NOT pg_is_in_recovery();
+		RETURN QUERY
+			SELECT 'key of node ' || n.node, 'it hashes addresses by another key: an opt-out here means nobody there, nor the other way round',
+				'A key that is in use is for good: have one of the two leave, and move what it sends to a new database that joins before it is used; until then, call suppress() at both.'
+			FROM reengage_internal.address_key_in_use k JOIN reengage.news n ON n.said ->> 'key' <> encode(k.key, 'hex')
+			WHERE n.kind = 'key' AND n.heard_at IS NOT NULL AND n.complaint IS NULL
+			  -- one that has left is heard no more
+			  AND EXISTS (SELECT FROM reengage.news_state s WHERE s.node = n.node AND s.state <> 'not heard');
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.news_complaints() IS
-	'what other nodes of a fleet have said and could not be done here, and those that are not heard; a part of the view health';
+	'what other nodes of a fleet have said and could not be done here, those that are not heard, and those with another key; a part of the view health';
 GRANT EXECUTE ON FUNCTION reengage_internal.news_complaints() TO reengage_operator, reengage_reader;
 
 -- Whoever may put these there is the owner of our tables, or was given the right

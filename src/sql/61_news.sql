@@ -29,7 +29,7 @@ CREATE INDEX news_customer ON reengage.news (address_hash) WHERE address_hash IS
 CREATE INDEX news_thread ON reengage.news (root_conversation_id) WHERE root_conversation_id IS NOT NULL;
 CREATE INDEX news_about ON reengage.news (about) WHERE about IS NOT NULL;
 CREATE INDEX news_passing ON reengage.news (said_at) WHERE kind IN ('withdrawn', 'erased');
-CREATE INDEX news_complaint ON reengage.news (heard_at) WHERE complaint IS NOT NULL;
+CREATE INDEX news_complaint ON reengage.news (next_try) WHERE complaint IS NOT NULL;
 COMMENT ON TABLE reengage.news IS
 	'what must be known at every node of a fleet, as the nodes told each other: what stands, and for a time what passes; no rows where no fleet is joined';
 COMMENT ON COLUMN reengage.news.news_id IS 'identity of the row, the same at every node';
@@ -242,11 +242,14 @@ AS $$
 	SELECT EXISTS (SELECT FROM reengage.lineage l WHERE l.address_hash IS NOT NULL)
 		OR EXISTS (SELECT FROM reengage.due d WHERE d.address_hash IS NOT NULL)
 		OR EXISTS (SELECT FROM reengage.past_sessions p WHERE p.address_hash IS NOT NULL)
-		-- not what others have said
-		OR EXISTS (SELECT FROM reengage.suppressions s WHERE s.address_hash IS NOT NULL AND NOT EXISTS (
-			SELECT FROM reengage.news n WHERE n.address_hash = s.address_hash AND n.heard_at IS NOT NULL))
-		OR EXISTS (SELECT FROM reengage.answers a WHERE a.address_hash IS NOT NULL AND NOT EXISTS (
-			SELECT FROM reengage.news n WHERE n.address_hash = a.address_hash AND n.heard_at IS NOT NULL))
+		OR EXISTS (
+			SELECT FROM (SELECT s.address_hash FROM reengage.suppressions s UNION ALL SELECT a.address_hash FROM reengage.answers a) c (hash)
+			WHERE c.hash IS NOT NULL
+			  -- what others have said counts if they have the same key
+			  AND coalesce((SELECT bool_or(n.node = ANY (ARRAY(
+					SELECT k.node FROM reengage.news k, reengage_internal.address_key_in_use u
+					WHERE k.kind = 'key' AND k.heard_at IS NOT NULL AND k.said ->> 'key' = encode(u.key, 'hex'))))
+				FROM reengage.news n WHERE n.address_hash = c.hash AND n.heard_at IS NOT NULL), true))
 $$;
 COMMENT ON FUNCTION reengage_internal.key_is_in_use() IS 'whether a customer is known here by a hash of the key that counts';
 

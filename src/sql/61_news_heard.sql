@@ -97,7 +97,11 @@ BEGIN
 	PERFORM reengage_internal.lock('thread', of_server, n.root_conversation_id);
 	-- first the opt-out, then what was said of it, as suppress() and unsuppress() have it
 	before := reengage_internal.suppression_of(n);
-	is_known := EXISTS (SELECT FROM reengage_internal.standing(n));
+	-- also by what was taken back, which may wait to be done
+	is_known := EXISTS (
+		SELECT FROM reengage.news o
+		WHERE (o.address_hash = n.address_hash OR o.root_conversation_id = n.root_conversation_id) AND o.kind = 'opted_out' AND o.news_id <> n.news_id
+		  AND o.server IS NOT DISTINCT FROM n.server AND o.channel IS NOT DISTINCT FROM n.channel);
 	-- the newest that a node says of it takes the place of what it said before
 	DELETE FROM reengage.news o
 	WHERE (o.address_hash = n.address_hash OR o.root_conversation_id = n.root_conversation_id) AND o.kind = 'opted_out' AND o.node = n.node
@@ -247,11 +251,11 @@ BEGIN
 	SELECT k.* INTO ours FROM reengage.address_key k ORDER BY k.created_at, k.key LIMIT 1;
 	IF ours.key = theirs THEN
 		RETURN 'it is the key here';
-	ELSIF ours.key IS NOT NULL AND ours_is_used AND theirs_is_used THEN
-		RAISE EXCEPTION 'node "%" hashes addresses with another key', n.node
-			USING ERRCODE = 'invalid_parameter_value';
 	ELSIF ours.key IS NOT NULL AND (ours_is_used OR (NOT theirs_is_used AND (ours.created_at, ours.key) < (made_at, theirs))) THEN
-		RETURN 'the key here is kept, and taken there';
+		-- it may have been said before a customer was known by it
+		PERFORM reengage_internal.say_key() WHERE ours_is_used AND NOT theirs_is_used AND NOT EXISTS (
+			SELECT FROM reengage.news o, reengage.node own WHERE o.node = own.name AND o.kind = 'key' AND (o.said ->> 'in_use')::boolean);
+		RETURN 'the key here is kept, and taken there unless it is too late: health compares them';
 	END IF;
 	DELETE FROM reengage.address_key;
 	INSERT INTO reengage.address_key (key, created_at) VALUES (theirs, made_at);
@@ -260,14 +264,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.heed_key(reengage.news) IS
-	'the key of another node is taken, unless customers are known here by ours';
+	'the key of another node is taken, unless customers are known here by ours, or ours is the elder';
 
 CREATE FUNCTION reengage_internal.heed(n reengage.news) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- whatever triggers this fires is no news of this node
 SET session_replication_role = replica
--- who holds a row for long is not waited for: the worker tries again
-SET lock_timeout = '1s'
 AS $$
 BEGIN
 	IF octet_length(n.said::text) > 20000 THEN
@@ -300,8 +302,9 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
 	n.outcome := NULL;
 	n.complaint := left(SQLERRM, 500);
-	-- what it says will not be any better
-	n.next_try := CASE WHEN left(SQLSTATE, 2) NOT IN ('22', '23', '42', '0A', '54') THEN clock_timestamp() + interval '3 s' END;
+	-- what it says will not be any better; whatever is in the way may be gone soon, or stay for long
+	n.next_try := CASE WHEN left(SQLSTATE, 2) NOT IN ('22', '23', '42', '0A', '54')
+		THEN clock_timestamp() + least(interval '3 s', greatest(interval '50 ms', (clock_timestamp() - n.heard_at) / 4)) END;
 	PERFORM reengage_internal.wake_for_news();
 END
 $$;
@@ -311,6 +314,9 @@ COMMENT ON FUNCTION reengage_internal.try_news(reengage.news) IS
 CREATE FUNCTION reengage_internal.hear() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off
+-- who holds a row for longer holds up nothing that follows: the worker tries again.  Of two that
+-- wait for each other this one gives in, before deadlock_timeout picks a caller of suppress()
+SET lock_timeout = '200ms'
 AS $$
 DECLARE
 	-- whose subscription brings it
@@ -332,6 +338,12 @@ BEGIN
 	ELSIF NEW.node = (SELECT o.name FROM reengage.node o) THEN
 		NEW.complaint := 'another node has the name of this one';
 		NEW.node := NEW.node || ' (another)';
+	ELSIF clock_timestamp() > transaction_timestamp() + interval '1 s' AND NEW.kind <> 'key' THEN
+		-- a copy of all, or a caller's opt-outs by the thousand: who is here waits until it commits
+		-- for each customer that it has done, so the worker does what is left, in short transactions
+		NEW.complaint := 'much came at once, and its turn has not come';
+		NEW.next_try := clock_timestamp();
+		PERFORM reengage_internal.wake_for_news();
 	ELSE
 		NEW := reengage_internal.try_news(NEW);
 	END IF;
@@ -348,7 +360,7 @@ CREATE TRIGGER hear BEFORE INSERT ON reengage.news
 -- by replication only: what is said here is not heard
 ALTER TABLE reengage.news ENABLE REPLICA TRIGGER hear;
 
-CREATE FUNCTION reengage_internal.try_again(waiting reengage.news) RETURNS void
+CREATE FUNCTION reengage_internal.try_again(waiting reengage.news) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -360,13 +372,14 @@ BEGIN
 		UPDATE reengage.news n SET outcome = tried.outcome, complaint = tried.complaint, next_try = tried.next_try
 		WHERE n.news_id = tried.news_id;
 	END IF;
+	RETURN tried.complaint IS NULL;
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.try_again(reengage.news) IS 'try_news(), of what has waited';
+COMMENT ON FUNCTION reengage_internal.try_again(reengage.news) IS 'try_news(), of what has waited; whether it is done';
 
 CREATE FUNCTION reengage.heed_news() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET jit = off
+SET enable_seqscan = off SET jit = off SET lock_timeout = '1s'
 AS $$
 DECLARE
 	waiting reengage.news;
@@ -387,27 +400,31 @@ GRANT EXECUTE ON FUNCTION reengage.heed_news() TO reengage_operator;
 CREATE FUNCTION reengage_internal.tend_news() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET jit = off
+-- nothing is sent meanwhile
+SET lock_timeout = '20ms'
 AS $$
 DECLARE
+	began CONSTANT timestamptz := clock_timestamp();
 	waiting reengage.news;
 BEGIN
 	-- next_try is by a clock that may have been set back since
 	FOR waiting IN
 		SELECT n.* FROM reengage.news n
 		WHERE n.complaint IS NOT NULL AND (n.next_try <= clock_timestamp() OR n.next_try > clock_timestamp() + interval '1 minute')
-		ORDER BY n.heard_at LIMIT 100 FOR UPDATE SKIP LOCKED
+		ORDER BY n.next_try LIMIT 100 FOR UPDATE SKIP LOCKED
 	LOOP
-		PERFORM reengage_internal.try_again(waiting);
+		-- what is done is committed before another lock is waited for
+		EXIT WHEN NOT reengage_internal.try_again(waiting) OR clock_timestamp() > began + interval '100 ms';
 	END LOOP;
 	DELETE FROM reengage.news n WHERE n.news_id = ANY (ARRAY(
 		SELECT p.news_id FROM reengage.news p
 		WHERE p.kind IN ('withdrawn', 'erased') AND p.said_at < now() - CASE p.kind WHEN 'erased' THEN interval '35 days' ELSE interval '400 days' END
 		  AND (p.heard_at IS NULL OR p.heard_at < now() - interval '35 days') AND p.complaint IS NULL
-		ORDER BY p.said_at LIMIT 1000));
-	RETURN CASE
-		WHEN EXISTS (SELECT FROM reengage.news n WHERE n.complaint IS NOT NULL AND n.next_try IS NOT NULL) THEN 3000
-		WHEN EXISTS (SELECT FROM reengage.node) THEN 6 * 3600 * 1000
-		ELSE -1 END;
+		ORDER BY p.said_at LIMIT 1000 FOR UPDATE SKIP LOCKED));
+	RETURN coalesce(
+		(SELECT extract(epoch FROM greatest(interval '10 ms', least(interval '3 s', min(n.next_try) - clock_timestamp()))) * 1000
+		 FROM reengage.news n WHERE n.complaint IS NOT NULL AND n.next_try IS NOT NULL HAVING min(n.next_try) IS NOT NULL),
+		CASE WHEN EXISTS (SELECT FROM reengage.node) THEN 6 * 3600 * 1000 ELSE -1 END);
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.tend_news() IS

@@ -2,7 +2,7 @@
 -- Who hears whom: what each node publishes, a slot for each that hears it, and a
 -- subscription for each that it hears.  No member of an extension can be one of these.
 --
-CREATE FUNCTION reengage_internal.require_node_name(name text) RETURNS text
+CREATE FUNCTION reengage_internal.require_fleet() RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
@@ -12,8 +12,19 @@ BEGIN
 		RAISE EXCEPTION 'this database is in no fleet'
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Give it a name: SELECT reengage.join_fleet(''a'');';
 	END IF;
-	IF require_node_name.name !~ '^[a-z][a-z0-9_]{0,30}$' OR require_node_name.name = own THEN
-		RAISE EXCEPTION 'invalid name of another node: "%"', reengage_internal.shown(require_node_name.name)
+	RETURN own;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.require_fleet() IS 'the name of this node; an error if it has none';
+
+CREATE FUNCTION reengage_internal.require_node_name(name text) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+DECLARE
+	own text := reengage_internal.require_fleet();
+BEGIN
+	IF require_node_name.name IS NULL OR require_node_name.name !~ '^[a-z][a-z0-9_]{0,30}$' OR require_node_name.name = own THEN
+		RAISE EXCEPTION 'invalid name of another node: "%"', coalesce(reengage_internal.shown(require_node_name.name), 'null')
 			USING ERRCODE = 'invalid_parameter_value',
 				  DETAIL = CASE WHEN require_node_name.name = own THEN 'It is this one.' ELSE 'It must have 1 to 31 characters of a-z 0-9 _ and begin with a letter.' END;
 	END IF;
@@ -27,7 +38,7 @@ CREATE FUNCTION reengage.publish_news() RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
-	own text := reengage_internal.require_node_name(NULL);
+	own text := reengage_internal.require_fleet();
 	columns CONSTANT text[] := ARRAY['news_id', 'node', 'kind', 'said_at', 'address_hash', 'root_conversation_id', 'server', 'channel', 'about', 'said'];
 	published text;
 	pub pg_publication;

@@ -46,6 +46,8 @@ my $slots = q{SELECT string_agg(slot_name, ' ' ORDER BY slot_name) FROM pg_repli
 my $before = sql($north, $slots);
 is(wire(north => $north, south => $south), '', 'again, it has nothing to do');
 is(sql($north, $slots), $before, 'and makes nothing');
+like(psql_stderr($north, "SELECT $_"), qr/ERROR:  invalid name of another node: "null"/, "no slot for nobody: $_") for 'reengage.make_news_slot(NULL)', 'reengage.drop_news_slot(NULL)', q{reengage.news_ddl(NULL, '', '')}, 'reengage.repeat_news(NULL)';
+is(sql($north, $slots), $before, 'so there is none');
 like(psql_stderr($front, q{SELECT reengage_front.wiring('{"east": "host=nowhere"}')}), qr/ERROR:  there is no node "east"/, 'of a node that there is not');
 
 # --- who may what --------------------------------------------------------------------------------
@@ -142,16 +144,20 @@ like(standing($new), qr/08/, 'so it does');
 
 my $odd = new_node('odd', preload => 1, servers => ['other'], init => {%logical}, @conf);
 create_extension($odd, $simulator);
-sql($odd, q{SELECT reengage.suppress('+13175550109'); SELECT reengage.join_fleet('odd')});
+# when it says its key, no customer is known by it
+sql($odd, q{SELECT reengage.join_fleet('odd'); SELECT reengage.suppress('+13175550109')});
 like(psql_stderr($front, set_nodes(north => $restored, south => $south, east => $new, odd => $odd)), qr/ERROR:  nodes .* hash addresses by different keys/, 'the front takes none with another key');
 hear($south, $odd);
 hear($odd, $south);
-poll_until($south, 'postgres', q{SELECT complaint = 'node "odd" hashes addresses with another key' FROM reengage.news_waiting WHERE kind = 'key' AND node = 'odd'});
-like(health($south, 'news of node odd'), qr/hashes addresses with another key/, 'who hears it all the same says so');
+ok(heard_all($south, $odd), 'who hears it all the same');
+like(health($south, 'key of node odd'), qr/^attention: it hashes addresses by another key/, 'says so');
+like(sql($south, q{SELECT remedy FROM reengage.health WHERE subject = 'key of node odd'}), qr/call suppress\(\) at both/, 'and what to do');
+like(health($odd, 'key of node south'), qr/^attention: it hashes addresses by another key/, 'as it does itself');
 # one that is armed, and knows no customer yet, takes the key of the others
 my $fresh = new_node('fresh', preload => 1, servers => ['other'], init => {%logical}, @conf);
 create_extension($fresh, $simulator);
-sql($fresh, q{SELECT reengage.join_fleet('fresh')});
+# an elder one: what the others said of theirs when they joined was that nobody is known by it
+sql($fresh, q{UPDATE reengage.address_key SET created_at = '2020-02-02'; SELECT reengage.join_fleet('fresh')});
 hear($fresh, $restored);
 hear($restored, $fresh);
 ok(heard_all($fresh, $restored), 'one that was armed with a key of its own, and knows nobody yet');
