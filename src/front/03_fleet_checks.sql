@@ -31,6 +31,12 @@ BEGIN
 														FROM reengage_front.routes r WHERE r.node = wrong)),
 				  HINT = 'Name all nodes each time; move its servers to others first, or reengage_front.drop_route() each.';
 	END IF;
+	SELECT min(n.node) INTO wrong FROM reengage_front.nodes n
+	WHERE NOT nodes ? n.node AND EXISTS (SELECT FROM reengage_front.moves m WHERE m.ended_at IS NULL AND n.node IN (m.from_node, m.to_node));
+	IF wrong IS NOT NULL THEN
+		RAISE EXCEPTION 'node "%" is left out, and a server is being moved there, or from there', wrong
+			USING ERRCODE = 'object_in_use', HINT = 'reengage.moves shows it: go on with it by reengage.move_server(), or undo it by reengage.undo_move().';
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION reengage_front.check_names(jsonb) IS 'an error if a list of nodes is none, or leaves one out that is needed';

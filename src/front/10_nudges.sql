@@ -180,6 +180,10 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM reengage_front.route(server);
+	IF EXISTS (SELECT FROM reengage_front.moves m WHERE m.server = drop_route.server AND m.ended_at IS NULL) THEN
+		RAISE EXCEPTION 'server "%" is being moved', server
+			USING ERRCODE = 'object_in_use', HINT = 'reengage.moves shows it: go on with it by reengage.move_server(), or undo it by reengage.undo_move().';
+	END IF;
 	EXECUTE format('DROP TABLE IF EXISTS %s', reengage_front.nudges_of(server));
 	DELETE FROM reengage_front.routes r WHERE r.server = drop_route.server;
 END
