@@ -41,6 +41,7 @@ BEGIN
 				  DETAIL = format('The nodes are %s.', (SELECT string_agg(format('"%s"', n.node), ', ' ORDER BY n.node) FROM reengage_front.nodes n));
 	END IF;
 	IF running.move_id IS NOT NULL THEN
+		running.step := reengage_front.move_catch_up(running);
 		IF running.to_node <> to_node OR running.step IN ('undo', 'return', 'clear') THEN
 			RAISE EXCEPTION 'a move of server "%" to node "%" has begun, and not ended', server, running.to_node
 				USING ERRCODE = 'object_in_use', DETAIL = format('Its next step is "%s".', running.step),
@@ -48,6 +49,10 @@ BEGIN
 		END IF;
 		PERFORM reengage_front.move_take(running);
 		RETURN running.step;
+	END IF;
+	IF from_node = to_node AND reengage_front.move_adopt(server) THEN
+		PERFORM reengage_front.move_take(reengage_front.move_find(server));
+		RETURN (reengage_front.move_find(server)).step;
 	END IF;
 	IF from_node = to_node THEN
 		RAISE EXCEPTION 'server "%" is at node "%"', server, to_node
@@ -299,6 +304,9 @@ DECLARE
 	m reengage_front.moves := reengage_front.move_find(server);
 	state text;
 BEGIN
+	IF m.move_id IS NULL AND reengage_front.move_adopt(server) THEN
+		m := reengage_front.move_find(server);
+	END IF;
 	IF m.move_id IS NULL THEN
 		IF may_be_none THEN
 			RETURN false;

@@ -69,7 +69,7 @@ CREATE FUNCTION reengage_internal.move_state(server text, move_id uuid) RETURNS 
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT json_build_object('move_id', m.move_id, 'state', m.state, 'node', m.node, 'nudges', m.nudges, 'lineage', m.lineage,
-		'tallies', m.kept -> 'tallies')
+		'tallies', m.kept -> 'tallies', 'copies', m.kept IS NOT NULL)
 	FROM reengage.server_moves m WHERE m.server = move_state.server AND m.move_id = coalesce(move_state.move_id, m.move_id)
 $$;
 COMMENT ON FUNCTION reengage_internal.move_state(text, uuid) IS 'where a move stands here; null: nothing is known of it';

@@ -21,7 +21,8 @@ SELECT a.node,
 	a.key_digest,
 	ARRAY(SELECT s.srvname::text FROM pg_catalog.pg_foreign_server s
 			  JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw
-		  WHERE w.fdwname = 'reengage' ORDER BY s.srvname) AS servers
+		  WHERE w.fdwname = 'reengage'
+			AND NOT EXISTS (SELECT FROM reengage_internal.servers_elsewhere e WHERE e.server = s.srvname) ORDER BY s.srvname) AS servers
 FROM reengage_internal.about_node() a;
 COMMENT ON VIEW reengage.node_info IS
 	'what a front has to know of a node before it relies on it: one row';
