@@ -1,11 +1,12 @@
 # What else goes wrong in a fleet if nobody thinks of it: policies that came with a server,
-# a transaction that is prepared while it leaves, and whose node is started again.
+# a transaction that is prepared while it leaves, and whose node is started again, two
+# servers that change places, a front that does not know what its nodes know.
 use strict;
 use warnings FATAL => 'all';
 
 use Moves qw(make_fleet move_server state_at sql);
 use PostgreSQL::Test::Utils;
-use Reengage qw(start_simulator wait_until_ended poll_until psql_stderr);
+use Reengage qw(start_simulator wait_until_ended psql_stderr set_credentials start_psql finish_psql);
 use Test::More;
 
 my $simulator = start_simulator();
@@ -58,6 +59,57 @@ sql($c, q{COMMIT PREPARED 'asked'});
 is(move_server($front, 'genesys', 'a'), '', 'then it moves');
 wait_until_ended($a);
 is(scalar($simulator->effects), 4, 'with what was asked for');
+
+# ---- two at once --------------------------------------------------------------------------------
+
+set_credentials($_, servers => [ 'genesys', 'south' ]) for $a, $b, $c;
+sql($b, "CREATE SERVER south FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}', max_requests_per_minute '0', max_failures '0')");
+sql($front, 'SELECT reengage_front.refresh()');
+sql($front, "INSERT INTO reengage.nudges (server, conversation_id, message) SELECT s, 'live-' || s || i, 'x' FROM generate_series(1, 50) i, unnest('{genesys,south}'::text[]) s");
+my @crossing = (start_psql($front, "CALL reengage.move_server('genesys', 'b')"), start_psql($front, "CALL reengage.move_server('south', 'a')"));
+my @asking = map { my $server = $_; start_psql($front, join '; ', map { "INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('$server', 'live-1$_', 'x')" } 1 .. 50) } 'genesys', 'south';
+my @looking = map { start_psql($front, 'SELECT reengage_front.refresh()') } 1 .. 2;
+is(join('', map { finish_psql($_) } @crossing, @asking), '', 'two servers that change places, while both are asked for and the front looks anew');
+finish_psql($_) for @looking;
+is(sql($front, q{SELECT string_agg(server || ' ' || node || ' ' || state, ', ' ORDER BY server) FROM reengage_front.routes}), 'genesys b open, south a open', 'each is where the other was');
+wait_until_ended($_) for $a, $b;
+my %sent;
+$sent{ $_->{nudge_id} }++ for $simulator->effects;
+is(keys(%sent) . ' ' . scalar(grep { $_ > 1 } values %sent), '204 0', 'nothing is lost, or sent twice');
+is(sql($_, 'SELECT reengage.recount()'), 0, 'and it is counted') for $a, $b;
+
+# ---- what the front does not know ----------------------------------------------------------------
+
+my $nodes = join ', ', map { sprintf '"%s": "%s user=%s"', $_, $fleet->{$_}->connstr('postgres') =~ s{"}{}gr, scalar getpwuid($<) } qw(a b c);
+$nodes =~ s/'/''/g;
+my $without_c = $nodes =~ s/, "c".*//r;
+
+move_up_to('genesys', 'c', 'copy due');
+like(psql_stderr($front, "SELECT reengage_front.set_nodes('{$without_c}')"), qr/node "c" is left out, and a server is being moved there/, 'a node that a server moves to is not left out');
+like(psql_stderr($front, q{SELECT reengage_front.drop_route('genesys')}), qr/server "genesys" is being moved/, 'nor its route');
+for my $step ('copy due', 'copy rest', 'arrive')
+{
+	move_up_to('genesys', 'c', $step);
+	sql($front, "DROP EXTENSION reengage_front CASCADE; CREATE EXTENSION reengage_front; SELECT reengage_front.set_nodes('{$nodes}')");
+	is(psql_stderr($front, q{CALL reengage.undo_move('genesys')}), '', 'a front that was made anew undoes a move that it has not begun');
+	is(join(' ', sql($front, q{SELECT node, state FROM reengage_front.routes WHERE server = 'genesys'}), state_at($c, 'genesys'), sql($b, 'SELECT count(*) FROM reengage.server_moves')), 'b|open undone 1', 'all is as it was');
+}
+move_up_to('genesys', 'c', 'settle');
+sql($front, "DROP EXTENSION reengage_front CASCADE; CREATE EXTENSION reengage_front; SELECT reengage_front.set_nodes('{$nodes}')");
+is(move_server($front, 'genesys', 'c'), '', 'and ends one that has arrived');
+is(join(' ', state_at($b, 'genesys'), state_at($c, 'genesys')), 'gone arrived', 'at both');
+like(psql_stderr($front, q{CALL reengage.undo_move('genesys')}), qr/no move of server "genesys" is under way/, 'then there is none');
+
+move_up_to('genesys', 'a', 'copy due');
+sql($front, 'CREATE TABLE before AS SELECT * FROM reengage_front.moves; CREATE TABLE routed AS SELECT * FROM reengage_front.routes');
+move_up_to('genesys', 'a', 'let go');
+# as it is in a dump
+sql($front, q{DELETE FROM reengage_front.moves; INSERT INTO reengage_front.moves SELECT * FROM before; SELECT reengage_front.set_route(server, node, state) FROM routed});
+like(psql_stderr($front, q{CALL reengage.undo_move('genesys')}), qr/server "genesys" has arrived at node "a"/, 'a front of before does not undo what has arrived');
+is(move_server($front, 'genesys', 'a'), '', 'and ends it');
+ask($front, 'at last', id(5));
+wait_until_ended($a);
+is(sql($a, q{SELECT outcome FROM reengage.lineage WHERE campaign = 'at last'}), 'capped', 'what is asked for goes there');
 
 $_->stop for $front, $a, $b, $c;
 done_testing();
