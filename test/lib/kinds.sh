@@ -166,6 +166,7 @@ regress() { # program, its folder in PostgreSQL's tests, input folder, names...
     echo "$settings"
     echo "reengage.credentials_file = '$place/credentials'"
     echo "regress.simulator_port = $simulator_port"
+    echo "jit = off"
   } | as_server_user tee "$place/regress.conf" >/dev/null
   SIMULATOR_PORT=$simulator_port CREDENTIALS_FILE=$place/credentials as_server_user \
     "$pgxs/src/test/$path/$program" --temp-instance="$place/instance" --temp-config="$place/regress.conf" \

@@ -10,7 +10,6 @@ use JSON::PP ();
 use Reengage qw(start_simulator new_node create_extension);
 use Test::More;
 
-$ENV{PGOPTIONS} = '-c jit=off';
 my $node = new_node('main', preload => 1, conf => q(
 autovacuum = off
 fsync = off));

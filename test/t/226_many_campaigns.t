@@ -9,7 +9,6 @@ use JSON::PP ();
 use Reengage qw(start_simulator new_node create_extension wait_for);
 use Test::More;
 
-$ENV{PGOPTIONS} = '-c jit=off';
 my $node = new_node('main', preload => 1, conf => "autovacuum = off\nfsync = off");
 create_extension($node, start_simulator());
 
@@ -33,7 +32,7 @@ sql(qq{
 	SELECT format('CREATE ROLE "role %s" IN ROLE reengage_application', n) FROM generate_series(1, 5) n \\gexec
 	SELECT format('CREATE SERVER "s %s" FOREIGN DATA WRAPPER reengage OPTIONS (api_url ''http://127.0.0.1:9'', auth ''none'')', n) FROM generate_series(1, $servers) n \\gexec
 	SELECT format('GRANT USAGE ON FOREIGN SERVER "s %s" TO reengage_application', n) FROM generate_series(1, $servers) n \\gexec
-	SELECT reengage.pause(format('s %s', n)) FROM generate_series(1, $servers) n});
+	INSERT INTO reengage.pauses (server) SELECT format('s %s', n) FROM generate_series(1, $servers) n});
 
 sub ask
 {
