@@ -165,10 +165,10 @@ sub set_credentials
 	return $file;
 }
 
-my $has_copied;
+my $copied = 0;
 
-# The first server of a test is a copy of what initdb has made once for all tests.
-# Others are clusters of their own, with another identifier.
+# The first servers of a test are copies of what initdb has made once for all tests,
+# each with an identifier of its own.
 sub init_node
 {
 	my ($node, %options) = @_;
@@ -177,10 +177,11 @@ sub init_node
 	no warnings 'redefine';
 	local *PostgreSQL::Test::Utils::system_or_bail = sub {
 		my ($program, @arguments) = @_;
-		my $may_copy = $program eq 'initdb' && -d ($ENV{MADE_BY_INITDB} // '')
-		  && "@{ $options{extra} }" eq $ENV{MADE_WITH} && !$has_copied++;
+		my $made = ($ENV{MADE_BY_INITDB} // '') . ".$copied";
+		my $may_copy = $program eq 'initdb' && -d $made && "@{ $options{extra} }" eq $ENV{MADE_WITH};
 
-		return $run->($may_copy ? ('cp', '-RPp', $ENV{MADE_BY_INITDB}, $node->data_dir) : ($program, @arguments));
+		$copied++ if $may_copy;
+		return $run->($may_copy ? ('cp', '-RPp', $made, $node->data_dir) : ($program, @arguments));
 	};
 	return $node->init(%options);
 }

@@ -64,8 +64,12 @@ skip() { # title, why
 # As the tests' own servers are made.
 initdb_options=(--locale=C --encoding=UTF8)
 
+# Each has an identifier of its own, as clusters that know each other must.
 make_by_initdb() {
-  as_server_user "$bindir/initdb" -A trust -N "${initdb_options[@]}" -D "$stage/work/made_by_initdb" >/dev/null
+  local n
+  for n in 0 1 2 3; do
+    as_server_user "$bindir/initdb" -A trust -N "${initdb_options[@]}" -D "$stage/work/made_by_initdb.$n" >/dev/null
+  done
 }
 
 # Runs a test in Perl that needs PostgreSQL.  Before 16 its library reserves
@@ -269,7 +273,6 @@ time_of() { # clock
   local year
   year=$(date -u +%Y)
   case $1 in
-    tomorrow) date -u -d '+1 day' +%s ;;
     leap_day)
       until date -u -d "$year-02-29 12:00" >/dev/null 2>&1 && [ "$(date -u -d "$year-02-29 12:00" +%s)" -gt "$(date +%s)" ]; do
         year=$((year + 1))
