@@ -11,6 +11,12 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  HINT = 'A front sends nothing itself: CREATE DATABASE for it, here or elsewhere, and CREATE EXTENSION reengage_front there.';
 	END IF;
+	IF current_setting('server_encoding') <> 'UTF8' THEN
+		RAISE EXCEPTION 'this database has the encoding %', current_setting('server_encoding')
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = 'What nodes have in other characters could not pass through it.',
+				  HINT = 'CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE template0, and CREATE EXTENSION reengage_front there; nodes may have another one.';
+	END IF;
 END
 $$;
 

@@ -89,12 +89,19 @@ $$;
 COMMENT ON FUNCTION reengage_front.connection_options(text, text) IS 'a connection string, taken apart';
 
 -- What a connection is told unless its string says otherwise.  A node that hangs, or
--- whose machine is gone, is given up after seconds, not hours.
+-- whose machine is gone, is given up after seconds, not hours.  And whom it shall lead
+-- to: another node, or a copy of this one, takes nothing in, whoever changed what leads there.
 CREATE FUNCTION reengage_front.full_options(node text, connection text) RETURNS TABLE (keyword text, value text)
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH said AS (SELECT o.keyword, o.value FROM reengage_front.connection_options(node, connection) o)
-	SELECT s.keyword, s.value FROM said s
+	SELECT s.keyword, s.value FROM said s WHERE s.keyword <> 'options'
+	UNION ALL
+	SELECT 'options', o.value
+	FROM (SELECT concat_ws(' ', (SELECT s.value FROM said s WHERE s.keyword = 'options'),
+			  (SELECT format('-c reengage.meant_node=%s/%s/%s', n.node, n.system_identifier, n.database_oid)
+			   FROM reengage_front.nodes n WHERE n.node = full_options.node))) AS o (value)
+	WHERE o.value <> ''
 	UNION ALL
 	SELECT d.keyword, d.value
 	FROM (VALUES ('connect_timeout', '3'), ('keepalives_idle', '10'), ('keepalives_interval', '5'), ('keepalives_count', '3'),
@@ -112,7 +119,7 @@ $$;
 COMMENT ON FUNCTION reengage_front.as_connection_string(text[], text[]) IS 'a connection string of these options';
 
 CREATE FUNCTION reengage_front.full_connection(node text, connection text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT reengage_front.as_connection_string(array_agg(o.keyword), array_agg(o.value))
 	FROM reengage_front.full_options(full_connection.node, full_connection.connection) o

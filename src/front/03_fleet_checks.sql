@@ -41,13 +41,20 @@ END
 $$;
 COMMENT ON FUNCTION reengage_front.check_names(jsonb) IS 'an error if a list of nodes is none, or leaves one out that is needed';
 
+CREATE FUNCTION reengage_front.servers_of(infos jsonb) RETURNS TABLE (node text, server text)
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT i.key, s.name FROM jsonb_each(infos) i CROSS JOIN LATERAL jsonb_array_elements_text(i.value -> 'servers') AS s (name)
+$$;
+COMMENT ON FUNCTION reengage_front.servers_of(jsonb) IS 'the servers that nodes have, by what each says of itself';
+
 CREATE FUNCTION reengage_front.check_together(infos jsonb) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	one text;
 	other text;
-	server text;
+	named text;
 BEGIN
 	SELECT n.key INTO one FROM jsonb_each(infos) n
 	WHERE (n.value ->> 'system_identifier')::bigint = (SELECT c.system_identifier FROM pg_control_system() c)
@@ -71,27 +78,26 @@ BEGIN
 				  HINT = 'A node takes the key over from the others as long as it has none of its own: let a new database join before it is first used.';
 	END IF;
 	-- where a server is being moved, two may have it
-	SELECT a.key, b.key, s.name INTO one, other, server
-	FROM jsonb_each(infos) a JOIN jsonb_each(infos) b ON a.key < b.key
-		CROSS JOIN LATERAL jsonb_array_elements_text(a.value -> 'servers') AS s (name)
-	WHERE b.value -> 'servers' ? s.name
-	  AND NOT EXISTS (SELECT FROM reengage_front.routes r WHERE r.server = s.name AND r.state = 'moving')
+	SELECT a.node, b.node, a.server INTO one, other, named
+	FROM reengage_front.servers_of(infos) a JOIN reengage_front.servers_of(infos) b ON b.server = a.server AND a.node < b.node
+	WHERE NOT EXISTS (SELECT FROM reengage_front.routes r WHERE r.server = a.server AND r.state = 'moving')
 	ORDER BY 3, 1, 2 LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION 'nodes "%" and "%" both have server "%"', one, other, server
+		RAISE EXCEPTION 'nodes "%" and "%" both have server "%"', one, other, named
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  DETAIL = 'Each would keep to the whole quota, and both could follow the same conversation.',
 				  HINT = 'DROP SERVER at the one that shall not have it; servers that are not the same organisation need different names.';
 	END IF;
-	SELECT r.node, r.server INTO one, server FROM reengage_front.routes r
-	WHERE r.state = 'open' AND infos ? r.node AND NOT infos -> r.node -> 'servers' ? r.server
+	SELECT r.node, r.server INTO one, named
+	FROM reengage_front.routes r LEFT JOIN reengage_front.servers_of(infos) s ON s.node = r.node AND s.server = r.server
+	WHERE r.state = 'open' AND infos ? r.node AND s.server IS NULL
 	ORDER BY r.server LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION 'node "%" does not have server "%", which is routed to it', one, server
+		RAISE EXCEPTION 'node "%" does not have server "%", which is routed to it', one, named
 			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  DETAIL = coalesce((SELECT format('It is at "%s".', a.key) FROM jsonb_each(infos) a WHERE a.value -> 'servers' ? server),
+				  DETAIL = coalesce((SELECT format('It is at "%s".', s.node) FROM reengage_front.servers_of(infos) s WHERE s.server = named),
 									'No node that was looked at has it.'),
-				  HINT = format('CREATE SERVER there again, or SELECT reengage_front.drop_route(%L) here.', server);
+				  HINT = format('CREATE SERVER there again, or SELECT reengage_front.drop_route(%L) here.', named);
 	END IF;
 END
 $$;
@@ -116,7 +122,7 @@ AS $$ SELECT 'status of ' || node $$;
 COMMENT ON FUNCTION reengage_front.status_server(text) IS
 	'the foreign server by which a node is looked at; no node can have this name';
 
-CREATE FUNCTION reengage_front.make_server(name text, connection text, further text[]) RETURNS void
+CREATE FUNCTION reengage_front.make_server(name text, node text, connection text, further text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -125,7 +131,7 @@ DECLARE
 	had text[];
 BEGIN
 	SELECT array_agg(o.keyword), array_agg(o.value) INTO keywords, told
-	FROM (SELECT f.keyword, f.value FROM reengage_front.full_options(make_server.name, make_server.connection) f
+	FROM (SELECT f.keyword, f.value FROM reengage_front.full_options(make_server.node, make_server.connection) f
 		  WHERE f.keyword NOT IN ('user', 'password')
 		  UNION ALL
 		  -- what somebody has set since stays
@@ -143,8 +149,20 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION reengage_front.make_server(text, text, text[]) IS
+COMMENT ON FUNCTION reengage_front.make_server(text, text, text, text[]) IS
 	'makes a foreign server of a node, or tells it how to reach it by now';
+
+CREATE FUNCTION reengage_front.make_servers(node text, connection text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM reengage_front.make_server(node, node, connection, ARRAY['async_capable=true', 'batch_size=100', 'fetch_size=1000']),
+		reengage_front.make_server(reengage_front.status_server(node), node, connection,
+								   ARRAY['async_capable=true', 'keep_connections=off', 'fetch_size=1000']);
+END
+$$;
+COMMENT ON FUNCTION reengage_front.make_servers(text, text) IS
+	'makes the two foreign servers of a node: by which it is written to, and by which it is looked at';
 
 CREATE FUNCTION reengage_front.map(server text, role_name text, options text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -141,6 +141,7 @@ AS $$
 DECLARE
 	had text := (SELECT r.node FROM reengage_front.routes r WHERE r.server = set_route.server);
 	partition text := reengage_front.nudges_of(server);
+	is_new boolean := to_regclass(partition) IS NULL;
 BEGIN
 	IF NOT EXISTS (SELECT FROM reengage_front.nodes n WHERE n.node = set_route.node) THEN
 		RAISE EXCEPTION 'node "%" does not exist', node
@@ -149,16 +150,20 @@ BEGIN
 	INSERT INTO reengage_front.routes AS r (server, node, state) VALUES (set_route.server, set_route.node, set_route.state)
 	ON CONFLICT ON CONSTRAINT routes_pkey DO UPDATE
 	SET node = EXCLUDED.node, state = EXCLUDED.state, since = CASE WHEN r.node = EXCLUDED.node THEN r.since ELSE now() END;
-	IF to_regclass(partition) IS NULL THEN
-		EXECUTE format('CREATE TABLE %s PARTITION OF reengage.nudges FOR VALUES IN (%L) PARTITION BY LIST (server)', partition, server);
-	ELSIF had IS NOT DISTINCT FROM node THEN
+	IF to_regclass(reengage_front.nudges_of(server, node)) IS NOT NULL THEN
 		RETURN;
 	END IF;
-	IF had IS NOT NULL THEN
+	IF is_new THEN
+		EXECUTE format('CREATE TABLE %s (LIKE reengage.nudges) PARTITION BY LIST (server)', partition);
+	ELSE
 		EXECUTE format('DROP FOREIGN TABLE IF EXISTS %s', reengage_front.nudges_of(server, had));
 	END IF;
 	EXECUTE format('CREATE FOREIGN TABLE %s PARTITION OF %s FOR VALUES IN (%L) SERVER %I OPTIONS (schema_name ''reengage'', table_name ''nudges'')',
 				   reengage_front.nudges_of(server, node), partition, server, node);
+	-- made in its place, it would wait for all who insert, and they for it
+	IF is_new THEN
+		EXECUTE format('ALTER TABLE reengage.nudges ATTACH PARTITION %s FOR VALUES IN (%L)', partition, server);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION reengage_front.set_route(text, text, text) IS

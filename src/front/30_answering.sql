@@ -65,7 +65,7 @@ CREATE FUNCTION reengage_front.tables_of_a_node() RETURNS TABLE (name text, remo
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT c.relname::text,
-		CASE WHEN c.relname = 'node_at' THEN 'node' WHEN c.relname IN ('calls', 'move_calls') THEN c.relname ELSE 'node_' || c.relname END,
+		CASE WHEN c.relname = 'node_at' THEN 'meant_node' WHEN c.relname IN ('calls', 'move_calls') THEN c.relname ELSE 'node_' || c.relname END,
 		c.relname NOT IN ('node_at', 'calls', 'move_calls')
 	FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = 1
 	WHERE c.relnamespace = 'reengage_front'::regnamespace AND c.relkind = 'p' AND a.attname = 'node'

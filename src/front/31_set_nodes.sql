@@ -12,9 +12,6 @@ DECLARE
 	is_new boolean := NOT EXISTS (SELECT FROM reengage_front.nodes n WHERE n.node = make_node.node);
 	server text;
 BEGIN
-	PERFORM reengage_front.make_server(node, connection, ARRAY['async_capable=true', 'batch_size=100', 'fetch_size=1000']),
-		reengage_front.make_server(reengage_front.status_server(node), connection,
-								   ARRAY['async_capable=true', 'keep_connections=off', 'fetch_size=1000']);
 	INSERT INTO reengage_front.nodes AS n (node, connection, version, server_version_num, system_identifier, database_oid, key_digest)
 	VALUES (make_node.node, coalesce(shown, ''), info ->> 'version', (info ->> 'server_version_num')::integer,
 			(info ->> 'system_identifier')::bigint, (info ->> 'database_oid')::oid, info ->> 'key_digest')
@@ -22,6 +19,7 @@ BEGIN
 	SET connection = EXCLUDED.connection, version = EXCLUDED.version, server_version_num = EXCLUDED.server_version_num,
 		system_identifier = EXCLUDED.system_identifier, database_oid = EXCLUDED.database_oid,
 		key_digest = EXCLUDED.key_digest, seen_at = EXCLUDED.seen_at;
+	PERFORM reengage_front.make_servers(node, connection);
 	FOREACH server IN ARRAY ARRAY[node, reengage_front.status_server(node)]
 	LOOP
 		PERFORM reengage_front.map(server, current_user, ARRAY(
@@ -43,13 +41,15 @@ CREATE FUNCTION reengage_front.make_routes(infos jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM reengage_front.set_route(s.name, i.key)
-	FROM jsonb_each(infos) i CROSS JOIN LATERAL jsonb_array_elements_text(i.value -> 'servers') AS s (name)
-	WHERE NOT EXISTS (SELECT FROM reengage_front.routes r WHERE r.server = s.name AND r.state = 'moving')
-	ORDER BY s.name;
+	-- as many as have changed: a front may have a thousand
+	PERFORM reengage_front.set_route(s.server, s.node)
+	FROM reengage_front.servers_of(infos) s LEFT JOIN reengage_front.routes r ON r.server = s.server
+	WHERE r.state IS DISTINCT FROM 'moving'
+	  AND (r.node IS DISTINCT FROM s.node OR to_regclass(reengage_front.nudges_of(s.server, s.node)) IS NULL)
+	ORDER BY s.server;
 END
 $$;
-COMMENT ON FUNCTION reengage_front.make_routes(jsonb) IS 'routes each server that a node has to it';
+COMMENT ON FUNCTION reengage_front.make_routes(jsonb) IS 'routes each server that a node has to it, where that is not so yet';
 
 CREATE FUNCTION reengage_front.set_nodes(nodes jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -99,6 +99,7 @@ AS $$
 DECLARE
 	infos jsonb := '{}';
 	node record;
+	moved text[];
 BEGIN
 	LOCK TABLE reengage_front.nodes, reengage_front.routes IN SHARE ROW EXCLUSIVE MODE;
 	FOR node IN SELECT n.node AS name FROM reengage_front.nodes n ORDER BY n.node
@@ -110,11 +111,16 @@ BEGIN
 		END;
 	END LOOP;
 	PERFORM reengage_front.check_together(infos);
+	moved := ARRAY(SELECT n.node FROM reengage_front.nodes n
+				   WHERE n.system_identifier <> (infos -> n.node ->> 'system_identifier')::bigint
+					  OR n.database_oid <> (infos -> n.node ->> 'database_oid')::oid);
 	UPDATE reengage_front.nodes n
 	SET version = i.value ->> 'version', server_version_num = (i.value ->> 'server_version_num')::integer,
 		system_identifier = (i.value ->> 'system_identifier')::bigint, database_oid = (i.value ->> 'database_oid')::oid,
 		key_digest = i.value ->> 'key_digest', seen_at = now()
 	FROM jsonb_each(infos) i WHERE i.key = n.node;
+	-- it is another cluster by now, which its connections have to mean
+	PERFORM reengage_front.make_servers(n.node, n.connection) FROM reengage_front.nodes n WHERE n.node = ANY (moved);
 	PERFORM reengage_front.make_partitions(n.node) FROM reengage_front.nodes n;
 	PERFORM reengage_front.make_routes(infos);
 	PERFORM reengage_front.make_views();

@@ -17,7 +17,6 @@ COMMENT ON COLUMN reengage.node.joined_at IS 'when join_fleet() was called';
 COMMENT ON COLUMN reengage.node.joined_by IS 'who called it';
 COMMENT ON COLUMN reengage.node.joined IS 'always true: there is at most one row';
 SELECT pg_catalog.pg_extension_config_dump('reengage.node', '');
--- a front asks for it first, as whoever is mapped, to know whether the node answers
 GRANT SELECT ON reengage.node TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
 
 CREATE FUNCTION reengage_internal.node_name() RETURNS text
@@ -25,6 +24,20 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
 AS $$ SELECT n.name FROM reengage.node n $$;
 COMMENT ON FUNCTION reengage_internal.node_name() IS 'the name of this node; null: it is in no fleet';
 GRANT EXECUTE ON FUNCTION reengage_internal.node_name() TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
+
+CREATE FUNCTION reengage_internal.is_meant_node() RETURNS boolean
+LANGUAGE C STRICT STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'reengage_is_meant_node';
+COMMENT ON FUNCTION reengage_internal.is_meant_node() IS
+	'an error where the setting reengage.meant_node names another node, or another cluster or database of that name; else true';
+GRANT EXECUTE ON FUNCTION reengage_internal.is_meant_node() TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
+
+-- a front asks for it first, as whoever is mapped, to know whether the node answers
+CREATE VIEW reengage.meant_node AS
+SELECT n.name FROM reengage.node n WHERE reengage_internal.is_meant_node();
+COMMENT ON VIEW reengage.meant_node IS 'the name of this node, as in node, for a front: an error where it means another';
+COMMENT ON COLUMN reengage.meant_node.name IS 'as in node';
+GRANT SELECT ON reengage.meant_node TO reengage_application, reengage_operator, reengage_reader, reengage_worker;
 
 CREATE FUNCTION reengage.join_fleet(name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -96,7 +109,7 @@ DECLARE
 	unknown text;
 	arguments text;
 BEGIN
-	IF NEW.node <> coalesce((SELECT n.name FROM reengage.node n), '') THEN
+	IF NEW.node <> coalesce((SELECT n.name FROM reengage.meant_node n), '') THEN
 		RAISE EXCEPTION 'this node is not "%"', left(NEW.node, 60)
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  DETAIL = coalesce((SELECT format('It is "%s".', n.name) FROM reengage.node n), 'It is in no fleet.'),

@@ -19,7 +19,7 @@ DECLARE
 	called pg_proc;
 	arguments text;
 BEGIN
-	IF NEW.node IS DISTINCT FROM reengage_internal.node_name() THEN
+	IF NEW.node IS DISTINCT FROM (SELECT n.name FROM reengage.meant_node n) THEN
 		RAISE EXCEPTION 'this node is not "%"', coalesce(left(NEW.node, 60), 'null')
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  HINT = 'The front has it under another name, or its connection string leads elsewhere: see reengage_front.nodes there.';

@@ -23,6 +23,7 @@ char	   *reengage_databases;
 char	   *reengage_default_server;
 char	   *reengage_credentials_file;
 char	   *reengage_instance_key;
+char	   *reengage_meant_node;
 int			reengage_sweep_interval;
 int			reengage_on_promotion;
 int			reengage_retention;
@@ -109,6 +110,12 @@ settings_define(void)
 							   "Give all nodes of a high-availability cluster the same one, and no copy of it.",
 							   &reengage_instance_key, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+	DefineCustomStringVariable("reengage.meant_node",
+							   "Sets the node of a fleet that this session means to be at.",
+							   "A front sets it; where it is another one, nudges and calls are refused.",
+							   &reengage_meant_node, "",
+							   PGC_USERSET, GUC_NOT_IN_SAMPLE,
 							   NULL, NULL, NULL);
 	DefineCustomEnumVariable("reengage.on_promotion",
 							 "Sets whether a promoted standby with the same reengage.instance_key sends at once.",

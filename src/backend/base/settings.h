@@ -8,6 +8,7 @@ extern char *reengage_databases;
 extern char *reengage_default_server;
 extern char *reengage_credentials_file;
 extern char *reengage_instance_key;
+extern char *reengage_meant_node;	/* name/system identifier/database; empty: none is meant */
 extern int	reengage_sweep_interval;	/* seconds */
 extern int	reengage_on_promotion;
 extern int	reengage_retention; /* minutes; 0: for ever */

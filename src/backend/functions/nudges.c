@@ -28,6 +28,7 @@
 #include "nudge.h"
 #include "sms_segments.h"
 #include "store/asked_before.h"
+#include "store/meant_node.h"
 #include "store/moves.h"
 
 PG_FUNCTION_INFO_V1(reengage_is_conversation_id);
@@ -111,6 +112,7 @@ asking_of(FmgrInfo *function, TupleDesc descriptor)
 
 	if (asking != NULL)
 		return asking;
+	require_meant_node();
 	asking = MemoryContextAllocZero(function->fn_mcxt, sizeof(Asking));
 	for (int i = 0; i < lengthof(columns); i++)
 		asking->places[i] = column_place(descriptor, column_name(&columns[i]));

@@ -11,10 +11,9 @@
 #include "store/lookup.h"
 #include "store/small_table.h"
 
-int
-small_table_read(const char *table, const Column *columns, int ncolumns, size_t size, void **rows)
+static int
+read_all(Relation relation, const Column *columns, int ncolumns, size_t size, void **rows)
 {
-	Relation	relation = open_table(table, AccessShareLock, ACL_SELECT);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TableScanDesc scan = table_begin(relation, snapshot);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
@@ -36,4 +35,16 @@ small_table_read(const char *table, const Column *columns, int ncolumns, size_t 
 	UnregisterSnapshot(snapshot);
 	table_close(relation, NoLock);
 	return count;
+}
+
+int
+small_table_read(const char *table, const Column *columns, int ncolumns, size_t size, void **rows)
+{
+	return read_all(open_table(table, AccessShareLock, ACL_SELECT), columns, ncolumns, size, rows);
+}
+
+int
+small_table_read_for_all(const char *table, const Column *columns, int ncolumns, size_t size, void **rows)
+{
+	return read_all(table_open(relation_of(table), AccessShareLock), columns, ncolumns, size, rows);
 }

@@ -14,4 +14,7 @@
  */
 extern int	small_table_read(const char *table, const Column *columns, int ncolumns, size_t size, void **rows);
 
+/* Likewise, also for who may not read the table. */
+extern int	small_table_read_for_all(const char *table, const Column *columns, int ncolumns, size_t size, void **rows);
+
 #endif

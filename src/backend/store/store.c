@@ -34,27 +34,43 @@ typedef struct Identity
 	int			timeline;
 } Identity;
 
+static const Column identity_columns[] = {
+	COLUMN(BIGINT, Identity, system_identifier),
+	COLUMN(OID, Identity, database_oid),
+	COLUMN(TEXT, Identity, site),
+	COLUMN(INTEGER, Identity, timeline),
+};
+
+static bool
+is_of_this_site(const Identity *identity)
+{
+	return identity->system_identifier == (int64) GetSystemIdentifier() && identity->database_oid == MyDatabaseId &&
+		strcmp(identity->site, site_name()) == 0;
+}
+
 static bool
 is_armed_here(void)
 {
-	static const Column columns[] = {
-		COLUMN(BIGINT, Identity, system_identifier),
-		COLUMN(OID, Identity, database_oid),
-		COLUMN(TEXT, Identity, site),
-		COLUMN(INTEGER, Identity, timeline),
-	};
 	void	   *rows;
-	int			count = small_table_read("identity", columns, lengthof(columns), sizeof(Identity), &rows);
+	int			count = small_table_read("identity", identity_columns, lengthof(identity_columns), sizeof(Identity), &rows);
 
 	for (int i = 0; i < count; i++)
 	{
 		const Identity *identity = (const Identity *) rows + i;
 
-		if (identity->system_identifier == (int64) GetSystemIdentifier() && identity->database_oid == MyDatabaseId &&
-			strcmp(identity->site, site_name()) == 0 && identity->timeline == site_timeline())
+		if (is_of_this_site(identity) && identity->timeline == site_timeline())
 			return true;
 	}
 	return false;
+}
+
+bool
+store_is_copy(void)
+{
+	void	   *rows;
+
+	return small_table_read_for_all("identity", identity_columns, lengthof(identity_columns), sizeof(Identity), &rows) > 0 &&
+		!is_of_this_site(rows);
 }
 
 const char *

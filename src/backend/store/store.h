@@ -230,6 +230,9 @@ typedef struct DayCount
 /* NULL: sending is allowed here; else why it is not. */
 extern const char *store_fence_complaint(void);
 
+/* Whether what was armed is another cluster, database or site: then this is a copy of it. */
+extern bool store_is_copy(void);
+
 /* Those that an operator has paused: names, as a List of char pointers. */
 extern List *store_paused_servers(void);
 
