@@ -48,15 +48,19 @@ CREATE TABLE reengage_outbox.waiting (
     reason text NOT NULL,
     since timestamptz NOT NULL DEFAULT now()
 );
--- What is asked of a node is asked by this role.  An error would stop all that follow: what a
--- node refuses is refused, what a node that is down would get waits.
+-- What is asked of a node is asked by this role.  Nothing here is its own: whoever owns a table
+-- that is replicated can do what the subscription's owner can.  An error would stop all that
+-- follow: what a node refuses is refused, what a node that is down would get waits.
 CREATE FUNCTION reengage_outbox.ask(asked reengage_outbox.nudges) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $ask$
 DECLARE
+    was text := current_setting('role');
     said text;
 BEGIN
+    PERFORM set_config('role', %5$L, true);
     INSERT INTO reengage.nudges (%2$s) SELECT asked.* ON CONFLICT DO NOTHING;
+    PERFORM set_config('role', was, true);
     DELETE FROM reengage_outbox.waiting w WHERE w.nudge_id = asked.nudge_id;
 EXCEPTION
     WHEN connection_exception OR insufficient_resources OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR transaction_rollback THEN
@@ -68,7 +72,7 @@ EXCEPTION
 END
 $ask$;
 CREATE FUNCTION reengage_outbox.arrived() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $arrived$
 BEGIN
     PERFORM reengage_outbox.ask(NEW);
@@ -79,7 +83,7 @@ CREATE TRIGGER arrived AFTER INSERT ON reengage_outbox.nudges FOR EACH ROW EXECU
 ALTER TABLE reengage_outbox.nudges ENABLE ALWAYS TRIGGER arrived;
 -- from time to time, by pg_cron or whatever you have: SELECT reengage_outbox.ask_waiting()
 CREATE FUNCTION reengage_outbox.ask_waiting() RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $waiting$
 BEGIN
     PERFORM reengage_outbox.ask(n) FROM reengage_outbox.nudges n JOIN reengage_outbox.waiting w ON w.nudge_id = n.nudge_id;
@@ -87,19 +91,15 @@ BEGIN
 END
 $waiting$;
 REVOKE ALL ON FUNCTION reengage_outbox.ask(reengage_outbox.nudges), reengage_outbox.arrived(), reengage_outbox.ask_waiting() FROM PUBLIC;
-%4$s USAGE, CREATE ON SCHEMA reengage_outbox TO %1$I;
-ALTER TABLE reengage_outbox.nudges OWNER TO %1$I;
-ALTER TABLE reengage_outbox.refused OWNER TO %1$I;
-ALTER TABLE reengage_outbox.waiting OWNER TO %1$I;
-ALTER FUNCTION reengage_outbox.ask(reengage_outbox.nudges) OWNER TO %1$I;
-ALTER FUNCTION reengage_outbox.arrived() OWNER TO %1$I;
-ALTER FUNCTION reengage_outbox.ask_waiting() OWNER TO %1$I;
-REVOKE CREATE ON SCHEMA reengage_outbox FROM %1$I;
+%4$s EXECUTE ON FUNCTION reengage_outbox.ask(reengage_outbox.nudges), reengage_outbox.ask_waiting() TO %1$I;
+%4$s USAGE ON SCHEMA reengage_outbox TO %1$I;
+%4$s SELECT, DELETE ON reengage_outbox.nudges TO %1$I;
+%4$s SELECT, INSERT, DELETE ON reengage_outbox.refused, reengage_outbox.waiting TO %1$I;
 -- and then, in a transaction of its own:
 -- CREATE SUBSCRIPTION reengage_outbox CONNECTION %3$L PUBLICATION reengage_outbox;
 $ddl$, role_name, names, connection,
 		-- a line that begins with it would be taken for one of this script
-		'GRANT');
+		'GRANT', role_name);
 END
 $$;
 COMMENT ON FUNCTION reengage_front.outbox_ddl(text, text, text) IS

@@ -130,6 +130,9 @@ as('rival', q{
 is(as_said('shop', q{SET search_path = rival, pg_catalog; SELECT count(*) FROM reengage.nudge_status; SELECT reengage.nudge('live-2', 'hi', 'north', due_at => pg_catalog.now() + interval '1 day'); SELECT reengage.suppress(address => '+13175550142')}),
 	'', 'names are not looked up where others put them');
 
+like(as_said('bureau', "SET default_transaction_read_only = on; $_"), qr/cannot call \w+\(\) in a read-only transaction/, "who only reads does not: $_")
+  for q{SELECT reengage.pause('north')}, q{SELECT reengage.nudge('live-2', 'hi', 'north', supersedes => true)};
+
 # --- an outbox ------------------------------------------------------------------------------------
 
 my $applications = new_node('applications', init => { allows_streaming => 'logical' });
@@ -140,6 +143,13 @@ ask($statements);
 my ($subscribe) = $statements =~ /^-- (CREATE SUBSCRIPTION .*;)$/m;
 ask($subscribe);
 like(said(q{SELECT reengage_front.outbox_ddl('behind', 'shop')}), qr/invalid side of an outbox: "behind"\nHINT:/, 'another side there is not');
+
+# whose subscription it is, his rights a trigger would have
+ask('CREATE SCHEMA AUTHORIZATION shop');
+as('shop', q{CREATE FUNCTION shop.mine() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ALTER ROLE shop SUPERUSER; RETURN NULL; END $$});
+like(as_said('shop', $_), qr/permission denied|must be owner/, 'the role of an outbox puts nothing in its way')
+  for q{CREATE TRIGGER mine AFTER INSERT ON reengage_outbox.nudges FOR EACH ROW EXECUTE FUNCTION shop.mine(); ALTER TABLE reengage_outbox.nudges ENABLE ALWAYS TRIGGER mine},
+  q{ALTER FUNCTION reengage_outbox.ask_waiting() SECURITY INVOKER SET search_path = shop};
 
 sub write_down { my ($sql) = @_; return $applications->safe_psql('postgres', $sql, extra_params => [ '-U', 'shop' ]); }
 sub arrived { my ($count) = @_; return $front->poll_query_until('postgres', "SELECT count(*) = $count FROM reengage_outbox.nudges"); }
@@ -152,6 +162,7 @@ wait_until_ended($_, where => 'n.due_at <= now()') for $a, $b;
 is(join(' ', sort map { $_->{conversation_id} } $simulator->effects), 'live-11 live-12 live-13 live-14 live-15 live-16 live-17 live-18 live-19 live-97',
 	'what was committed is sent, by the node of its server, and what was rolled back is not');
 is($a->safe_psql('postgres', q{SELECT DISTINCT requested_by FROM reengage.nudges WHERE conversation_id = 'live-11'}), 'shop_at_node', 'as the role is mapped');
+is(ask(q{SELECT rolsuper FROM pg_roles WHERE rolname = 'shop'}), 'f', 'and is no more than it was');
 is(ask(q{SELECT string_agg(complaint, '; ' ORDER BY complaint) FROM reengage_outbox.refused}),
 	'invalid conversation_id of a nudge: "no id"; server "nowhere" is at no node', 'what is refused is there to be seen');
 
@@ -162,7 +173,7 @@ is(ask(q{SELECT n.conversation_id, w.reason FROM reengage_outbox.waiting w JOIN 
 wait_until_ended($a, where => 'n.due_at <= now()');
 is(scalar(grep { $_->{conversation_id} eq 'live-22' } $simulator->effects), 1, 'and nobody waits for it');
 $b->start;
-is(ask('SELECT reengage_outbox.ask_waiting()'), 0, 'until somebody asks again');
+is(as('shop', 'SELECT reengage_outbox.ask_waiting()'), 0, 'until somebody asks again');
 wait_until_ended($b);
 is(scalar(grep { $_->{conversation_id} eq 'live-21' } $simulator->effects), 1, 'then it is sent');
 
