@@ -30,6 +30,10 @@ BEGIN
 		RAISE EXCEPTION 'node "%" does not exist', left(node, 60)
 			USING ERRCODE = 'undefined_object', HINT = 'reengage_front.nodes has those that do.';
 	END IF;
+	-- a transaction of its own there would not know of that
+	IF current_setting('transaction_read_only')::boolean AND NOT pg_is_in_recovery() THEN
+		RAISE EXCEPTION 'cannot call %() in a read-only transaction', function_name USING ERRCODE = 'read_only_sql_transaction';
+	END IF;
 	-- without it, one would be whom this machine's server is
 	IF NOT EXISTS (SELECT FROM pg_user_mappings m WHERE m.srvname = ask.node AND m.usename = session_user) THEN
 		RAISE EXCEPTION 'role "%" cannot log in at node "%"', session_user, node
