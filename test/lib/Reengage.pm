@@ -479,7 +479,8 @@ sub wait_for
 	{
 		return 1 if $condition->();
 		# a look is a psql, and several tests share two processors
-		select undef, undef, undef, min(0.5, max(0.005, (time - $began) / 4));
+		my $pause = min(0.5, max(0.005, (time - $began) / 4));
+		select undef, undef, undef, $pause;
 	}
 	fail("waited in vain: $what");
 	return 0;
