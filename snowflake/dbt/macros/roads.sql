@@ -67,15 +67,23 @@
 {% endmacro %}
 
 {#- The rows of a table as the roads deliver them, of all nodes: each node may have a
-    schema, and a road, of its own. -#}
+    schema, and a road, of its own.  Where a subscriber has collected those of all, each
+    row says which it is of. -#}
 {% macro landed(table, road_name) %}
-{%- for node, place in var('reengage_nodes').items() -%}
+{%- set nodes = var('reengage_nodes') -%}
+{%- if nodes == 'collected' -%}
+{{ reengage.landed_of_node(none, table, road_name, none) }}
+{%- elif nodes is not mapping -%}
+  {%- do exceptions.raise_compiler_error('reengage_nodes: ' ~ nodes ~ ' is neither collected nor names of nodes with their schemas') -%}
+{%- else -%}
+{%- for node, place in nodes.items() -%}
 {%- set place = place if place is mapping else {'schema': place} -%}
 {{ reengage.landed_of_node(node, table, place.get('road') or road_name, place.get('schema')) }}
 {%- if not loop.last %}
 UNION ALL
 {% endif -%}
 {%- endfor -%}
+{%- endif -%}
 {% endmacro %}
 
 {% macro landed_of_node(node, table, road_name, schema) %}
@@ -85,7 +93,7 @@ UNION ALL
 {%- set items = [] -%}
 {%- for name, type in reengage.columns_of(table) -%}{%- do items.append(reengage.spelled(name, type, how)) -%}{%- endfor -%}
 {%- set listed = reengage.one_a_line(items) if how in ('quoted', 'quoted_typed', 'member') else reengage.lines_of(items) -%}
-SELECT '{{ node }}' AS NODE,
+SELECT {{ "'" ~ node ~ "' AS NODE" if node else reengage.spelled('node', 'text', how) }},
        {{ loaded_at }} AS LOADED_AT,
        {{ road['is_deleted'] }} AS IS_DELETED,
        {{ listed }}
