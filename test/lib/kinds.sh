@@ -7,7 +7,8 @@ needs_of() { # job
     "unit "*) echo "objects sanitized" ;;
     "units_at "*) echo "objects plain" ;;
     "snowflake generated") echo "snowflake install" ;;
-    "snowflake package"* | "snowflake adapter" | "snowflake examples" | "snowflake proof" | "snowflake roads")
+    "snowflake package_roads") printf '%s\n' "snowflake install" "snowflake rows" "snowflake fleet" ;;
+    "snowflake package" | "snowflake adapter" | "snowflake examples" | "snowflake proof" | "snowflake roads")
       printf '%s\n' "snowflake install" "snowflake rows"
       ;;
   esac
@@ -212,10 +213,10 @@ needs_test_points() { # name
 run_snowflake() { # part
   local title
   case $1 in
-    install | rows) "snowflake_$1"; return ;;
+    install | rows | fleet) "snowflake_$1"; return ;;
     generated) title="the files are what dbt compiles the package to" ;;
     package) title="the package, run by dbt on DuckDB, answers compared with PostgreSQL's" ;;
-    package_roads) title="the package, run by dbt on DuckDB, on the rows of every road" ;;
+    package_roads) title="the package, run by dbt on DuckDB, on the rows of every road, and of two nodes" ;;
     adapter) title="the package, run by dbt's adapter for Snowflake on the emulation" ;;
     first_day) title="the first day, by its document" ;;
     examples) title="the questions' examples, and the package's unit tests" ;;
@@ -239,9 +240,14 @@ snowflake_install() {
     skip "snowflake: what its parts need" "it could not be installed"
 }
 
+snowflake_fleet() {
+  as_server_user mkdir -p "$stage/work/proof"
+  tap_of_server "snowflake: rows of two nodes, collected" "$stage/tree/test/snowflake/fleet.t"
+}
+
 snowflake_rows() {
   local debezium=
-  as_server_user mkdir "$stage/work/proof"
+  as_server_user mkdir -p "$stage/work/proof"
   fetch_debezium
   tap_of_server "snowflake: rows for the proof" "$stage/tree/test/snowflake/source.t"
 }

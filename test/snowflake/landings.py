@@ -41,6 +41,11 @@ class Landing:
         duckdb.execute(f"INSERT INTO {table} SELECT {', '.join(values)} FROM landing")
 
 
+def member(road, column):
+    """A column as its road has it, in DuckDB."""
+    return f"RECORD_CONTENT->>'$.{column}'" if isinstance(road, Kafka) else column
+
+
 def moment(type_, at):
     """A time as a road's own column has it; BIGINT: in milliseconds."""
     if type_ == "BIGINT":

@@ -6,7 +6,8 @@ The rows that came by logical replication are landed; dbt builds the package wit
 tests, in a project that uses it as README.md says; each answer is compared with
 PostgreSQL's.  Then faults are planted, which the package's own tests must name.
 
-roads: they are landed as each road lands them, side by side, instead."""
+roads: they are landed as each road lands them, side by side, instead; and those of two
+nodes as a subscriber has collected them."""
 
 import contextlib
 import datetime
@@ -77,7 +78,7 @@ class Proof:
         self.folder, self.tap = folder, tap
         transactions, relations = pgoutput.decode((folder / "changes").read_text().split())
         self.changes = [change for transaction in transactions for change in transaction]
-        self.messages = {"messages": relations.pop("messages")}
+        self.messages = {"messages": relations.pop("messages", None)}
         self.relations = relations
         self.questions = sorted(path.stem for path in folder.glob("[A-Z]*.csv"))
 
@@ -152,6 +153,32 @@ def every_road(proof, bi, roads):
             f"SELECT {header} FROM roads.reconciliation WHERE node = '{road.name}'"))
 
 
+def collected(tap, folder, bi, road):
+    """Two nodes, by the subscriber that collects them: all in one place, and each is proven by itself."""
+    fleet = Proof(folder, tap)
+    bi.make_landing(road, fleet.relations, "collected")
+    bi.land(road, fleet.relations, fleet.changes, schema="collected")
+    fleet.built("built of two nodes in one place", bi.dbt(
+        "build", "--indirect-selection", "cautious", "--select", "+threads", "+audit_is_empty", "+reconciliation_is_equal",
+        schema="fleet", accept=(0, 1), reengage_nodes="collected", reengage_source_schema="collected", reengage_road=road.name))
+    for name in fleet.questions:
+        fleet.equal(name, f"equal to what the nodes say: {name}", lambda header, name=name: bi.rows(f"SELECT {header} FROM fleet.{name}"))
+    thread = bi.rows("SELECT generation, previous_conversation_id, conversation_id, node, lineage_id, recorded_at::DATE FROM fleet.lineage "
+                     "WHERE server = 'north' AND root_conversation_id = 'closed-1' AND outcome = 'session_created' ORDER BY generation")
+    chain = ["closed-1", *(row[2] for row in thread)]
+    tap.ok([row[:2] for row in thread] == list(enumerate(chain[:3], 1)), "a thread goes on where its server has moved to", thread)
+    tap.ok([row[3] for row in thread] == ["a", "a", "b"], "and each session is of the node that created it", thread)
+    # a row of one node is lost on the way
+    *_, lost, day = thread[-1]
+    bi.run(f"DELETE FROM collected.lineage WHERE {landings.member(road, 'lineage_id')} = '{lost}'")
+    states = bi.rows("SELECT node, day, state FROM fleet.reconciliation WHERE state NOT IN ('equal', 'equal so far')")
+    days = bi.rows("SELECT node, COUNT(*) >= 2 FROM fleet.reconciliation GROUP BY node ORDER BY node")
+    tap.ok(states == [("b", day, "rows are missing")] and days == [("a", True), ("b", True)],
+           "a row of one is lost: its day differs, and no other of it or of the other node", states, days)
+    named = bi.rows("SELECT node, day, column_name, place, SUBSTR(finding, 1, 21) FROM fleet.reconciliation_rows")
+    tap.ok(named == [("b", day, "lineage_id", reference.hash_of(lost), "a row is missing here")], "and reconciliation_rows names node, day and place", named)
+
+
 def canonical_values(proof, bi, landing):
     """The values of test/canonical.jsonl, each in a row."""
     template = next(row for table, row in proof.changes if table == "lineage")
@@ -204,6 +231,8 @@ def main():
     land_messages(proof, bi)
     if sys.argv[3:] == ["roads"]:
         every_road(proof, bi, roads)
+        # where all that is said of a column is in JSON, there is most to go wrong
+        collected(tap, proof.folder / "fleet", bi, next(road for road in roads if road.name == "kafka"))
         canonical_values(proof, bi, roads[0])
     else:
         in_two_batches(proof, bi, roads[0])
