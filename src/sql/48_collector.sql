@@ -48,8 +48,12 @@ DECLARE
 	is_here boolean;
 BEGIN
 	IF NEW.node IS NULL THEN
-		-- whoever applies or copies for a subscription
-		SELECT s.subname INTO NEW.node FROM pg_stat_subscription s WHERE s.pid = pg_backend_pid();
+		-- whoever applies or copies for a subscription does so until it ends, and begins anew when that gets another name
+		NEW.node := nullif(current_setting('reengage_collector.node', true), '');
+		IF NEW.node IS NULL THEN
+			SELECT s.subname INTO NEW.node FROM pg_stat_subscription s WHERE s.pid = pg_backend_pid();
+			PERFORM set_config('reengage_collector.node', NEW.node, false);
+		END IF;
 	END IF;
 	IF NEW.node IS NULL THEN
 		RAISE EXCEPTION 'of which node this row of % is, nobody says', TG_TABLE_NAME

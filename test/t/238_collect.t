@@ -180,6 +180,11 @@ nudge($node{a}, 'live-after');
 wait_until_ended($node{a});
 $node{a}->wait_for_catchup('a');
 is($warehouse->safe_psql('warehouse', q{SELECT node FROM reengage.lineage WHERE requested_conversation_id = 'live-after'}), 'a', 'and it goes on');
+$warehouse->safe_psql('warehouse', 'ALTER SUBSCRIPTION a RENAME TO other');
+nudge($node{a}, 'live-renamed');
+wait_until_ended($node{a});
+ok($warehouse->poll_query_until('warehouse', q{SELECT count(*) = 1 FROM reengage.lineage WHERE requested_conversation_id = 'live-renamed'}), 'one that is named otherwise goes on, too');
+is($warehouse->safe_psql('warehouse', q{SELECT node FROM reengage.lineage WHERE requested_conversation_id = 'live-renamed'}), 'other', 'and is another node from then on');
 
 # ---- from one node to several -----------------------------------------------------------------------------------------
 
@@ -196,7 +201,7 @@ is($warehouse->safe_psql('older', $everything), $made, 'which changes nothing');
 $warehouse->safe_psql('older', 'DROP SUBSCRIPTION b');
 $warehouse->safe_psql('older', 'ALTER TABLE reengage.lineage ALTER COLUMN node DROP NOT NULL; UPDATE reengage.lineage SET node = NULL');
 like(make_subscriber('older'), qr/ERROR:  there are rows of which nobody can tell the node\n/, 'rows of nobody are refused');
-$warehouse->safe_psql('warehouse', "DROP SUBSCRIPTION $_") for qw(a b);
+$warehouse->safe_psql('warehouse', "DROP SUBSCRIPTION $_") for qw(other b);
 
 $_->stop for values %node, $warehouse;
 done_testing();
