@@ -175,7 +175,7 @@ sub version_words
 	return join ', ', map { "$_ " . join(' and ', @{ $versions{$_} }) } @order;
 }
 
-my @order = qw(machine summary rates wal latency idle quota neighbour replication news news_cost history insert database views manifest flat snapshot steady year year_upgrade year_after servers front front_looks move paper skipped smaller failed);
+my @order = qw(machine summary rates wal latency idle quota neighbour replication collect news news_cost history insert database views manifest flat snapshot steady year year_upgrade year_after servers front front_looks move paper skipped smaller failed);
 # In a document: fill_document() puts the picture beside it, by the same name.
 sub plot_words { my ($found) = @_; return "![Nudges a second, as a part of what a bare libcurl loop does]($found->{picture})\n"; }
 
