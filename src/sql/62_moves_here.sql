@@ -20,6 +20,10 @@ AS $$
 						definition ->> 'node') END,
 		CASE WHEN EXISTS (SELECT FROM pg_foreign_server s WHERE s.srvname = move_complaints.server)
 			THEN format('there is a server "%s" already', server) END,
+		-- as version 1.0 made it
+		(SELECT format('publication "%s" would publish once more what comes along, and stop its readers: SELECT reengage.publish(%L)', p.pubname, p.pubname)
+		 FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = 'reengage.lineage'::regclass
+		 WHERE r.prqual IS NULL AND reengage_internal.is_our_publication(p.oid) ORDER BY p.pubname LIMIT 1),
 		CASE WHEN definition ->> 'owner' IS NOT NULL AND to_regrole(definition ->> 'owner') IS NULL
 			THEN format('there is no role %s, which owns the server: create it', definition ->> 'owner') END,
 		CASE WHEN EXISTS (SELECT FROM reengage.server_moves m WHERE m.server = move_complaints.server AND m.state = 'undone')

@@ -60,6 +60,14 @@ is(move_server($front, 'genesys', 'a'), '', 'then it moves');
 wait_until_ended($a);
 is(scalar($simulator->effects), 4, 'with what was asked for');
 
+# ---- what is published there as version 1.0 did ---------------------------------------------------
+
+sql($b, q{SELECT reengage.publish('bi')});
+my $tables = sql($b, q{SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_publication_tables WHERE pubname = 'bi'});
+sql($b, "ALTER PUBLICATION bi SET TABLE $tables");
+like(move_server($front, 'genesys', 'b'), qr/cannot be moved to node "b"\nDETAIL:  publication "bi" would publish once more what comes along/, 'a publication that would tell its readers again is named');
+is(sql($b, q{SELECT reengage.publish('bi')}), 'repaired', 'and is told');
+
 # ---- two at once --------------------------------------------------------------------------------
 
 set_credentials($_, servers => [ 'genesys', 'south' ]) for $a, $b, $c;
