@@ -143,10 +143,11 @@ DECLARE
 	base jsonb;
 	info jsonb;
 	said text;
+	ahead interval;
 BEGIN
 	BEGIN
 		base := reengage_front.remote(dsn, $remote$
-			SELECT jsonb_build_object('standby', pg_is_in_recovery(), 'database', current_database(),
+			SELECT jsonb_build_object('clock', clock_timestamp(), 'standby', pg_is_in_recovery(), 'database', current_database(),
 				'version', (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'reengage'),
 				'front', EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'reengage_front'),
 				'operator', coalesce((SELECT pg_has_role(r.oid, 'USAGE') FROM pg_roles r WHERE r.rolname = 'reengage_operator'), false))$remote$);
@@ -156,6 +157,11 @@ BEGIN
 			USING ERRCODE = 'sqlclient_unable_to_establish_sqlconnection', DETAIL = coalesce(nullif(said, ''), SQLERRM),
 				  HINT = 'Does the database run, does the connection string lead there, and does its pg_hba.conf let the front in?';
 	END;
+	ahead := date_trunc('seconds', (base ->> 'clock')::timestamptz - clock_timestamp());
+	IF abs(extract(epoch FROM ahead)) > 60 THEN
+		RAISE WARNING 'the clock of node "%" and that of this front differ: by %', node, ahead
+			USING DETAIL = 'Times that are told by the one are others at the other.', HINT = 'Have both set by NTP.';
+	END IF;
 	IF (base ->> 'front')::boolean THEN
 		RAISE EXCEPTION 'node "%" is a front', node
 			USING ERRCODE = 'invalid_parameter_value',

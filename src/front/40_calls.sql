@@ -125,7 +125,7 @@ GRANT EXECUTE ON FUNCTION reengage.unsuppress(text, text, text, text) TO reengag
 CREATE FUNCTION reengage.record_answer(
 	conversation_id text DEFAULT NULL,
 	address text DEFAULT NULL,
-	at timestamptz DEFAULT pg_catalog.now(),
+	at timestamptz DEFAULT NULL,
 	server text DEFAULT NULL,
 	channel text DEFAULT NULL
 ) RETURNS TABLE (nudge_id uuid, step text, since timestamptz)
@@ -141,7 +141,7 @@ AS $$
 		CROSS JOIN LATERAL jsonb_to_recordset(c) AS r (nudge_id uuid, step text, since timestamptz)
 $$;
 COMMENT ON FUNCTION reengage.record_answer(text, text, timestamptz, text, text) IS
-	'the customer has answered, in the threads of a conversation, at the node that has the server; or from an address, at each node that answers';
+	'the customer has answered (null: now, by the clock of the node), in the threads of a conversation, at the node that has the server; or from an address, at each node that answers';
 GRANT EXECUTE ON FUNCTION reengage.record_answer(text, text, timestamptz, text, text) TO reengage_application, reengage_operator;
 
 CREATE FUNCTION reengage.redrive(nudge_id uuid) RETURNS uuid

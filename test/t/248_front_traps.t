@@ -4,11 +4,14 @@
 use strict;
 use warnings FATAL => 'all';
 
+use Clock qw(clock_is_missing prepare_clock start_with_clock set_clock);
 use Fleet qw(connection new_fleet_node new_front set_nodes);
 use Reengage qw(start_simulator new_node wait_until_ended psql_stderr);
 use PostgreSQL::Test::Cluster;
 use Test::More;
 
+my $clock_is_missing = clock_is_missing();
+prepare_clock() unless $clock_is_missing;
 my $simulator = start_simulator();
 my $a = new_fleet_node('a', $simulator, ['north'], init => { allows_streaming => 1 });
 my $b = new_fleet_node('b', $simulator, ['south']);
@@ -116,6 +119,60 @@ like(said(q{INSERT INTO reengage.nudges (server, conversation_id, message) VALUE
 ask('SELECT reengage_front.refresh()');
 ask(q{INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('east', 'live-12', 'hi')});
 is(ask($unchanged) =~ s/east \d+/east/r, $before =~ s/east \d+/east/r, 'refresh() makes what is missing, and touches nothing else');
+
+# --- a node that dies at the commit of a transaction over two ------------------------------------------
+
+# PostgreSQL commits at one after the other.  Returns how many of the two nudges there are.
+sub commit_without
+{
+	my ($victim, @ids) = @_;
+	my $session = $front->background_psql('postgres', on_error_stop => 0);
+
+	$session->query(qq{BEGIN; INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message) VALUES ('$ids[0]', 'north', 'live-20', 'hi'), ('$ids[1]', 'south', 'live-21', 'hi')});
+	$victim->stop('immediate');
+	$session->query('COMMIT');
+	like($session->{stderr}, qr/ERROR:/, 'whoever asked is told of an error');
+	$session->quit;
+	$victim->start;
+	return ask("SELECT count(*) FROM reengage.nudge_status WHERE nudge_id IN ('$ids[0]', '$ids[1]')");
+}
+
+my @ids = map { [ map { ask('SELECT reengage.uuid_v7()') } 1 .. 2 ] } 1 .. 2;
+is(join(' ', sort(commit_without($a, @{ $ids[0] }), commit_without($b, @{ $ids[1] }))), '0 1',
+	'where the first one dies nothing was asked for, where the second one does what was for the first stays');
+ask("INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message) VALUES ('$_->[0]', 'north', 'live-20', 'hi'), ('$_->[1]', 'south', 'live-21', 'hi') ON CONFLICT DO NOTHING") for @ids;
+wait_until_ended($_, where => q{n.conversation_id IN ('live-20', 'live-21')}) for $a, $b;
+is(join(' ', sort map { $_->{nudge_id} } grep { $_->{conversation_id} =~ /^live-2[01]$/ } $simulator->effects), join(' ', sort map { @$_ } @ids), 'asked again by the same ids, each is sent once');
+like(said(q{BEGIN; INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('north', 'live-22', 'hi'); PREPARE TRANSACTION 'two'}),
+	qr/ERROR:  cannot PREPARE a transaction that has operated on postgres_fdw foreign tables/, 'a prepared transaction there is none');
+
+# --- a front whose clock is wrong -----------------------------------------------------------------
+
+SKIP:
+{
+	skip $clock_is_missing, 10 if $clock_is_missing;
+	$front->stop;
+	start_with_clock($front);
+	for my $seconds (3600, -3600)
+	{
+		set_clock($seconds);
+		my $name = 'live-clock' . $seconds;
+		my $id = ask(qq{INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('north', '$name', 'hi') RETURNING nudge_id});
+		ask(qq{SELECT reengage.nudge('$name-1', 'hi', 'north'), reengage.nudge('$name-2', 'hi', 'north', supersedes => true)});
+		ask(qq{COPY reengage.nudges (server, conversation_id, message) FROM STDIN;\nnorth\t$name-3\thi\n\\.\n});
+		is($a->safe_psql('postgres', "SELECT count(*) FROM reengage.nudges WHERE conversation_id LIKE '$name%' AND due_at = requested_at AND due_at <= now()"), 4,
+			"$seconds s off: what is due now is, by the clock of the node");
+		wait_until_ended($a, where => "n.conversation_id LIKE '$name%'");
+		is($a->safe_psql('postgres', "SELECT count(*) FROM reengage.lineage WHERE nudge_id = '$id' AND outcome = 'notified'"), 1, "$seconds s off: and sent, whatever time its id tells");
+		ask(qq{INSERT INTO reengage.nudges (nudge_id, server, conversation_id, message) VALUES ('$id', 'north', '$name', 'hi') ON CONFLICT DO NOTHING});
+		is($a->safe_psql('postgres', "SELECT count(*) FROM reengage.nudges WHERE conversation_id = '$name'"), 1, "$seconds s off: once");
+		ask("SELECT reengage.record_answer('$name', server => 'north')");
+		is($a->safe_psql('postgres', "SELECT answered_at BETWEEN now() - interval '10 minutes' AND now() FROM reengage.answers WHERE root_conversation_id = '$name'"), 't', "$seconds s off: an answer has the time of the node");
+		like(said('SELECT reengage_front.refresh()'), qr/WARNING:  the clock of node "a" and that of this front differ: by -?0[01]:/, "$seconds s off: refresh() says so");
+	}
+	set_clock(0);
+}
+like(psql_stderr($a, q{INSERT INTO reengage.nudges (server, conversation_id, message, due_at) VALUES ('north', 'live-1', 'hi', NULL)}), qr/due_at of a nudge must not be null/, 'who asks a node itself says when');
 
 $_->stop for $front, $a, $b;
 done_testing();

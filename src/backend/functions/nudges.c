@@ -101,6 +101,7 @@ typedef struct Asking
 {
 	int			places[lengthof(columns)];
 	int			detail;			/* its place */
+	int			due_at;			/* likewise */
 	MemoryContext of_server;
 	AskedServer server;			/* of the last row */
 } Asking;
@@ -117,6 +118,7 @@ asking_of(FmgrInfo *function, TupleDesc descriptor)
 	for (int i = 0; i < lengthof(columns); i++)
 		asking->places[i] = column_place(descriptor, column_name(&columns[i]));
 	asking->detail = column_place(descriptor, "detail");
+	asking->due_at = column_place(descriptor, "due_at");
 	asking->of_server = AllocSetContextCreate(function->fn_mcxt, "server of nudges", ALLOCSET_SMALL_SIZES);
 	function->fn_extra = asking;
 	return asking;
@@ -459,6 +461,7 @@ reengage_nudges_validate(PG_FUNCTION_ARGS)
 				 errmsg("reengage_internal.nudges_validate must be a trigger BEFORE INSERT FOR EACH ROW")));
 	asking = asking_of(fcinfo->flinfo, RelationGetDescr(trigger->tg_relation));
 	slot_getallattrs(trigger->tg_trigslot);
+	meant_node_make_due(trigger, asking->due_at);
 	require_values(trigger->tg_trigslot);
 	nudge = read_nudge(asking, trigger->tg_trigslot);
 	check_values(&nudge);

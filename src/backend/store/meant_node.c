@@ -3,9 +3,12 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/timestamp.h"
 
 #include "base/settings.h"
 #include "store/meant_node.h"
@@ -64,6 +67,21 @@ require_meant_node(void)
 							   here + 1, place + 1));
 	if (store_is_copy())
 		refuse_meaning(meant, "It was armed at another site: this is a copy, or the server was moved.");
+}
+
+void
+meant_node_make_due(TriggerData *trigger, int place)
+{
+	TupleTableSlot *row = trigger->tg_trigslot;
+	int			column = place + 1;
+	Datum	   *due_at = &row->tts_values[place];
+	bool	   *is_null = &row->tts_isnull[place];
+
+	if (!*is_null || reengage_meant_node[0] == '\0')
+		return;
+	*due_at = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	*is_null = false;
+	trigger->tg_trigtuple = heap_modify_tuple_by_cols(trigger->tg_trigtuple, row->tts_tupleDescriptor, 1, &column, due_at, is_null);
 }
 
 /* For a view, of which it is a condition. */
