@@ -32,7 +32,7 @@ DO $$
 DECLARE
 	role_name text;
 BEGIN
-	FOREACH role_name IN ARRAY ARRAY['reengage_application', 'reengage_operator', 'reengage_reader']
+	FOREACH role_name IN ARRAY ARRAY['reengage_application', 'reengage_operator', 'reengage_reader', 'reengage_fleet']
 	LOOP
 		IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role_name) THEN
 			EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
@@ -40,7 +40,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-GRANT USAGE ON SCHEMA reengage, reengage_front TO reengage_application, reengage_operator, reengage_reader;
+GRANT USAGE ON SCHEMA reengage, reengage_front TO reengage_application, reengage_operator, reengage_reader, reengage_fleet;
 
 CREATE FUNCTION reengage.uuid_v7() RETURNS uuid
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -50,7 +50,7 @@ AS $$
 		6, 112 + (get_byte(uuid_send(gen_random_uuid()), 0) & 15)), 'hex')::uuid
 $$;
 COMMENT ON FUNCTION reengage.uuid_v7() IS 'a new UUID version 7 (RFC 9562): millisecond time, then random bits';
-GRANT EXECUTE ON FUNCTION reengage.uuid_v7() TO reengage_application, reengage_operator;
+GRANT EXECUTE ON FUNCTION reengage.uuid_v7() TO reengage_application, reengage_operator, reengage_fleet;
 
 CREATE FUNCTION reengage.default_server() RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp

@@ -25,7 +25,7 @@ COMMENT ON COLUMN reengage_front.nodes.added_at IS 'when set_nodes() first had i
 COMMENT ON COLUMN reengage_front.nodes.seen_at IS 'when it was last looked at';
 SELECT pg_catalog.pg_extension_config_dump('reengage_front.nodes', '');
 GRANT SELECT (node) ON reengage_front.nodes TO reengage_application;
-GRANT SELECT ON reengage_front.nodes TO reengage_operator, reengage_reader;
+GRANT SELECT ON reengage_front.nodes TO reengage_operator, reengage_reader, reengage_fleet;
 
 CREATE TABLE reengage_front.routes (
 	server text NOT NULL,
@@ -42,7 +42,7 @@ COMMENT ON COLUMN reengage_front.routes.node IS 'the node that has it';
 COMMENT ON COLUMN reengage_front.routes.state IS 'open: as it is; moving: another node may have it, too, by now, and refresh() leaves it alone';
 COMMENT ON COLUMN reengage_front.routes.since IS 'since when it is there';
 SELECT pg_catalog.pg_extension_config_dump('reengage_front.routes', '');
-GRANT SELECT ON reengage_front.routes TO reengage_application, reengage_operator, reengage_reader;
+GRANT SELECT ON reengage_front.routes TO reengage_application, reengage_operator, reengage_reader, reengage_fleet;
 
 CREATE FUNCTION reengage_front.route(server text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -61,7 +61,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION reengage_front.route(text) IS 'the node that has a server; an error, with what to do, if none has';
-GRANT EXECUTE ON FUNCTION reengage_front.route(text) TO reengage_application, reengage_operator, reengage_reader;
+GRANT EXECUTE ON FUNCTION reengage_front.route(text) TO reengage_application, reengage_operator, reengage_reader, reengage_fleet;
 
 CREATE FUNCTION reengage_front.connection_options(node text, connection text) RETURNS TABLE (keyword text, value text)
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on

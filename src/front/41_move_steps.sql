@@ -52,6 +52,24 @@ $$;
 COMMENT ON FUNCTION reengage_front.move_copy_history(reengage_front.moves) IS
 	'copies some rows of lineage, in the order in which they were written, with their nudges; true: there are no more by now';
 
+CREATE FUNCTION reengage_front.move_copy_sessions(m reengage_front.moves) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	page json := reengage_front.move_call(m.from_node, 'read_sessions', 'server', m.server,
+		'after', reengage_front.move_position(m, 'sessions', ''), 'at_most', '5000');
+BEGIN
+	IF (page ->> 'rows')::bigint = 0 THEN
+		RETURN true;
+	END IF;
+	PERFORM reengage_front.move_call_with(m.to_node, 'write_sessions', json_build_object('server', m.server, 'move_id', m.move_id, 'rows', page -> 'sessions'));
+	PERFORM reengage_front.move_go_on(m, m.step, jsonb_build_object('sessions', page ->> 'after'));
+	RETURN false;
+END
+$$;
+COMMENT ON FUNCTION reengage_front.move_copy_sessions(reengage_front.moves) IS
+	'copies some of how threads went on, of which the lineage is gone; true: there are no more, and none are added while it moves';
+
 CREATE FUNCTION reengage_front.move_write_nudges(m reengage_front.moves, page json) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -121,6 +139,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	current reengage_front.moves := m;
+	tallies json := reengage_front.move_call(m.from_node, 'tallies', 'server', m.server);
 	tallied bigint;
 	rest json;
 BEGIN
@@ -131,8 +150,8 @@ BEGIN
 	PERFORM reengage_front.move_copy_due(current);
 	rest := reengage_front.move_call(m.from_node, 'read_rest', 'server', m.server);
 	PERFORM reengage_front.move_call_with(m.to_node, 'write_rest', json_build_object('server', m.server, 'move_id', m.move_id, 'rest', rest));
-	SELECT coalesce(sum((t ->> 'nudges')::bigint), 0) INTO tallied
-	FROM json_array_elements(reengage_front.move_call(m.from_node, 'tallies', 'server', m.server)) t;
+	PERFORM reengage_front.move_go_on(m, m.step, jsonb_build_object('definition', rest ->> 'definition_digest', 'tallies', tallies));
+	SELECT coalesce(sum((t ->> 'nudges')::bigint), 0) INTO tallied FROM json_array_elements(tallies) t;
 	IF tallied = (reengage_front.move_call(m.to_node, 'state', 'server', m.server, 'move_id', m.move_id::text) ->> 'nudges')::bigint THEN
 		RETURN;
 	END IF;

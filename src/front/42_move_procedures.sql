@@ -11,8 +11,7 @@ CREATE FUNCTION reengage_front.move_take(m reengage_front.moves) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = m.pid AND a.backend_start = m.backend_start
-			   AND a.pid <> pg_backend_pid() AND a.state = 'active' AND a.query ~* '(move_server|undo_move)') THEN
+	IF reengage_front.move_runs(m.pid, m.backend_start) THEN
 		RAISE EXCEPTION 'the move of server "%" to node "%" is under way', m.server, m.to_node
 			USING ERRCODE = 'object_in_use', DETAIL = format('Process %s takes its steps; the next one is "%s".', m.pid, m.step),
 				  HINT = 'reengage.moves shows how far it is; cancel that statement, then go on or undo it.';
@@ -55,6 +54,9 @@ BEGIN
 		RETURN (reengage_front.move_find(server)).step;
 	END IF;
 	IF from_node = to_node THEN
+		IF reengage_front.move_reopen(server, 'moved') THEN
+			RETURN (SELECT m.step FROM reengage_front.moves m WHERE m.server = move_begin.server AND m.ended_at IS NULL);
+		END IF;
 		RAISE EXCEPTION 'server "%" is at node "%"', server, to_node
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Name another node.';
 	END IF;
@@ -79,7 +81,7 @@ BEGIN
 	INSERT INTO reengage_front.moves (move_id, server, from_node, to_node)
 	VALUES (reengage.uuid_v7(), move_begin.server, from_node, move_begin.to_node);
 	PERFORM reengage_front.move_take(reengage_front.move_find(server));
-	PERFORM reengage_front.set_route(server, from_node, 'moving');
+	PERFORM reengage_front.move_route(server, from_node, 'moving');
 	RETURN 'begin';
 END
 $$;
@@ -125,7 +127,7 @@ BEGIN
 				PERFORM reengage_front.move_go_on(m, 'copy history');
 			END IF;
 		WHEN 'copy history' THEN
-			IF reengage_front.move_copy_history(m) THEN
+			IF reengage_front.move_copy_history(m) AND reengage_front.move_copy_sessions(m) THEN
 				PERFORM reengage_front.move_go_on(m, 'copy due');
 			END IF;
 		WHEN 'copy due' THEN
@@ -146,7 +148,6 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	id text := m.move_id;
-	state json;
 	answer json;
 BEGIN
 	CASE m.step
@@ -161,27 +162,29 @@ BEGIN
 			-- who has inserted by way of here ends first; who comes later waits at the other node
 			UPDATE reengage_front.moves o SET held_from = clock_timestamp() WHERE o.move_id = m.move_id;
 			PERFORM set_config('lock_timeout', '5s', true);
-			PERFORM reengage_front.set_route(m.server, m.to_node, 'moving');
+			PERFORM reengage_front.move_route(m.server, m.to_node, 'moving');
 			PERFORM reengage_front.move_go_on(m, 'close');
 		WHEN 'close' THEN
 			answer := reengage_front.move_call(m.from_node, 'close', 'server', m.server, 'move_id', id);
-			PERFORM reengage_front.move_go_on(m, CASE WHEN (answer ->> 'closed')::boolean THEN 'copy rest' ELSE 'close' END, jsonb_build_object('waits_for', answer));
+			PERFORM reengage_front.move_go_on(m, CASE WHEN (answer ->> 'closed')::boolean AND reengage_front.move_has_heard(m, answer ->> 'mark')
+				THEN 'copy rest' ELSE 'close' END, jsonb_build_object('waits_for', answer));
 		WHEN 'copy rest' THEN
 			PERFORM reengage_front.move_copy_rest(m);
 			PERFORM reengage_front.move_go_on(m, 'depart');
 		WHEN 'depart' THEN
 			answer := reengage_front.move_call_with(m.from_node, 'depart', json_build_object('server', m.server, 'move_id', id,
-				'digests', coalesce(m.positions -> 'digests', '{}'),
+				'digests', coalesce(m.positions -> 'digests', '{}'), 'definition', m.positions ->> 'definition',
 				'positions', json_build_object('after_xact', reengage_front.move_position(m, 'after_xact', '-1'),
 					'after_id', reengage_front.move_position(m, 'after_id', '00000000-0000-0000-0000-000000000000'))));
-			PERFORM reengage_front.move_go_on(m, CASE WHEN (answer ->> 'departed')::boolean THEN 'arrive' ELSE 'copy rest' END);
+			PERFORM reengage_front.move_go_on(m, CASE WHEN (answer ->> 'departed')::boolean THEN 'arrive' ELSE 'copy rest' END,
+				jsonb_build_object('mark', answer ->> 'mark'));
 		WHEN 'arrive' THEN
-			state := reengage_front.move_call(m.from_node, 'state', 'server', m.server, 'move_id', id);
-			IF state ->> 'state' IS DISTINCT FROM 'departed' THEN
-				RAISE EXCEPTION 'server "%" has not departed from node "%"', m.server, m.from_node USING ERRCODE = 'object_not_in_prerequisite_state';
+			-- what has been said where it was holds where it is sent for next
+			IF m.given_up IS NULL AND NOT reengage_front.move_has_heard(m, m.positions ->> 'mark') THEN
+				RETURN true;
 			END IF;
-			PERFORM reengage_front.move_call_with(m.to_node, 'arrive', json_build_object('server', m.server, 'move_id', id, 'tallies', coalesce(state -> 'tallies', '[]')));
-			UPDATE reengage_front.moves o SET arrived_at = clock_timestamp(), nudges = (a.state ->> 'nudges')::bigint, lineage = (a.state ->> 'lineage')::bigint
+			PERFORM reengage_front.move_call_with(m.to_node, 'arrive', json_build_object('server', m.server, 'move_id', id, 'tallies', m.positions -> 'tallies'));
+			UPDATE reengage_front.moves o SET arrived_at = coalesce(o.arrived_at, clock_timestamp()), nudges = (a.state ->> 'nudges')::bigint, lineage = (a.state ->> 'lineage')::bigint
 			FROM (SELECT reengage_front.move_call(m.to_node, 'state', 'server', m.server, 'move_id', id) AS state OFFSET 0) a WHERE o.move_id = m.move_id;
 			PERFORM reengage_front.move_go_on(m, 'settle');
 		ELSE
@@ -196,8 +199,12 @@ CREATE FUNCTION reengage_front.move_end(m reengage_front.moves, node text, step 
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM reengage_front.set_route(m.server, node, 'open');
-	UPDATE reengage_front.moves o SET step = move_end.step, ended_at = clock_timestamp(), positions = '{}', pid = NULL WHERE o.move_id = m.move_id;
+	PERFORM reengage_front.move_route(m.server, node, 'open');
+	UPDATE reengage_front.moves o
+	SET step = move_end.step, ended_at = clock_timestamp(), pid = NULL,
+		-- who was given up may need them when it is back
+		positions = CASE WHEN o.given_up IS NULL THEN '{}' ELSE o.positions END
+	WHERE o.move_id = m.move_id;
 END
 $$;
 COMMENT ON FUNCTION reengage_front.move_end(reengage_front.moves, text, text) IS 'notes that a move has ended';
@@ -214,12 +221,14 @@ BEGIN
 			PERFORM reengage_front.move_call(m.to_node, 'settle', 'server', m.server, 'move_id', id);
 			PERFORM reengage_front.move_go_on(m, 'let go');
 		WHEN 'let go' THEN
-			answer := reengage_front.move_call(m.from_node, 'let_go', 'server', m.server, 'move_id', id, 'at_most', '5000');
-			IF (answer ->> 'rows')::bigint = 0 THEN
+			IF m.given_up IS NULL THEN
+				answer := reengage_front.move_call(m.from_node, 'let_go', 'server', m.server, 'move_id', id, 'at_most', '5000');
+			END IF;
+			IF coalesce((answer ->> 'rows')::bigint, 0) = 0 THEN
 				PERFORM reengage_front.move_end(m, m.to_node, 'moved');
 			END IF;
 		WHEN 'undo' THEN
-			answer := reengage_front.move_call(m.to_node, 'undo', 'server', m.server, 'move_id', id, 'node', m.from_node);
+			answer := reengage_front.move_call(m.to_node, 'undo', 'server', m.server, 'move_id', id, 'node', m.from_node, 'given_up', (m.positions ? 'given_up')::text);
 			IF NOT (answer ->> 'undone')::boolean THEN
 				RAISE EXCEPTION 'server "%" has arrived at node "%"', m.server, m.to_node
 					USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -227,10 +236,16 @@ BEGIN
 			END IF;
 			PERFORM reengage_front.move_go_on(m, 'return');
 		WHEN 'return' THEN
-			PERFORM reengage_front.move_call(m.from_node, 'return', 'server', m.server, 'move_id', id);
+			IF m.given_up IS DISTINCT FROM m.from_node THEN
+				PERFORM reengage_front.move_call(m.from_node, 'return', 'server', m.server, 'move_id', id);
+			END IF;
 			PERFORM set_config('lock_timeout', '30s', true);
-			PERFORM reengage_front.set_route(m.server, m.from_node, 'moving');
-			PERFORM reengage_front.move_go_on(m, 'clear');
+			PERFORM reengage_front.move_route(m.server, m.from_node, 'moving');
+			IF m.given_up = m.to_node THEN
+				PERFORM reengage_front.move_end(m, m.from_node, 'undone');
+			ELSE
+				PERFORM reengage_front.move_go_on(m, 'clear');
+			END IF;
 		WHEN 'clear' THEN
 			answer := reengage_front.move_call(m.to_node, 'clear', 'server', m.server, 'move_id', id, 'at_most', '5000');
 			IF (answer ->> 'rows')::bigint = 0 THEN
@@ -269,7 +284,7 @@ BEGIN
 	PERFORM reengage_front.move_call(m.from_node, 'open', 'server', m.server, 'move_id', m.move_id::text);
 	PERFORM reengage_front.move_call(m.to_node, 'expect', 'server', m.server, 'move_id', m.move_id::text, 'expect', 'false');
 	PERFORM set_config('lock_timeout', '30s', true);
-	PERFORM reengage_front.set_route(m.server, m.from_node, 'moving');
+	PERFORM reengage_front.move_route(m.server, m.from_node, 'moving');
 	UPDATE reengage_front.moves o SET drained_from = NULL, held_from = NULL WHERE o.move_id = m.move_id;
 	PERFORM reengage_front.move_go_on(m, 'copy history', '{"due": null}');
 END
@@ -282,7 +297,15 @@ AS $$
 DECLARE
 	m reengage_front.moves := reengage_front.move_find(server);
 	waits jsonb := m.positions -> 'waits_for';
+	unheard text := m.positions ->> 'unheard';
 BEGIN
+	IF unheard IS NOT NULL AND said IS NULL THEN
+		RAISE EXCEPTION 'server "%" could not be handed over', server
+			USING ERRCODE = 'lock_not_available',
+				  DETAIL = format('Node "%s" has not heard yet who opted out, or answered, at node "%s": reengage.news_state there says "%s".', m.to_node, m.from_node, unheard),
+				  HINT = CASE WHEN m.step = 'arrive' THEN 'Until then nothing of it is sent. Have it hear that, and CALL reengage.move_server() again; reengage.undo_move() undoes it.'
+					ELSE 'It is sent for where it was, and what was copied stays: have it hear that, then CALL reengage.move_server() again; reengage.undo_move() undoes it.' END;
+	END IF;
 	RAISE EXCEPTION 'server "%" could not be handed over', server
 		USING ERRCODE = 'lock_not_available',
 			  DETAIL = coalesce(said, 'At node "' || m.from_node || '" it still waits for ' || (waits ->> 'waits_for') || ', who had begun to write before.',
@@ -310,6 +333,8 @@ BEGIN
 	IF m.move_id IS NULL THEN
 		IF may_be_none THEN
 			RETURN false;
+		ELSIF reengage_front.move_reopen(server, 'undone') THEN
+			RETURN true;
 		END IF;
 		PERFORM reengage_front.route(server);
 		RAISE EXCEPTION 'no move of server "%" is under way', server
@@ -323,7 +348,7 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  HINT = format('CALL reengage.move_server(%L, %L) ends the move; then it can be moved back.', server, m.to_node);
 	END IF;
-	PERFORM reengage_front.move_go_on(m, 'undo');
+	PERFORM reengage_front.move_go_on(m, 'undo', jsonb_build_object('undone_from', m.step));
 	RETURN true;
 END
 $$;
@@ -342,14 +367,18 @@ $$;
 COMMENT ON FUNCTION reengage_front.move_require_own_transaction() IS 'an error where a move could not see what it has done';
 
 -- They commit, so that they cannot carry a search_path: they call only functions that do.
-CREATE PROCEDURE reengage.undo_move(server text)
+CREATE PROCEDURE reengage.undo_move(server text, lost text DEFAULT NULL)
 LANGUAGE plpgsql
 AS $$
 DECLARE
 	step pg_catalog.text;
 BEGIN
 	PERFORM reengage_front.move_require_own_transaction();
-	PERFORM reengage_front.move_to_undo(server, false);
+	IF lost IS NULL THEN
+		PERFORM reengage_front.move_to_undo(server, false);
+	ELSE
+		PERFORM reengage_front.move_undo_without(server, lost);
+	END IF;
 	COMMIT;
 	LOOP
 		step := reengage_front.move_take_step(server);
@@ -358,10 +387,11 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON PROCEDURE reengage.undo_move(text) IS
-	'undoes a move that has begun and not arrived: the server is where it was, as it was, and what was copied is deleted; again, after whatever broke it off, it goes on';
+COMMENT ON PROCEDURE reengage.undo_move(text, text) IS
+	'undoes a move that has begun and not arrived: the server is where it was, as it was, and what was copied is deleted; again, after whatever broke it off, it goes on; lost: the node that is lost for good, which is not asked then, and a warning says what may be sent twice; once more, when that is back after all, it ends there, too';
+GRANT EXECUTE ON PROCEDURE reengage.undo_move(text, text) TO reengage_fleet;
 
-CREATE PROCEDURE reengage.move_server(server text, to_node text, patience interval DEFAULT '30 seconds')
+CREATE PROCEDURE reengage.move_server(server text, to_node text, patience interval DEFAULT '30 seconds', lost text DEFAULT NULL)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -375,6 +405,9 @@ DECLARE
 BEGIN
 	PERFORM reengage_front.move_require_own_transaction();
 	step := reengage_front.move_begin(server, to_node);
+	IF lost IS NOT NULL THEN
+		step := reengage_front.move_go_without(server, lost);
+	END IF;
 	COMMIT;
 	WHILE step OPERATOR(pg_catalog.<>) 'moved' LOOP
 		was := step;
@@ -391,7 +424,7 @@ BEGIN
 		COMMIT;
 		IF step OPERATOR(pg_catalog.<>) was THEN
 			until := NULL;
-		ELSIF pg_catalog.array_position(ARRAY['drain', 'close']::pg_catalog.text[], step) IS NOT NULL THEN
+		ELSIF pg_catalog.array_position(ARRAY['drain', 'close', 'arrive']::pg_catalog.text[], step) IS NOT NULL THEN
 			until := coalesce(until, pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) patience);
 			EXIT WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) until;
 			PERFORM pg_catalog.pg_sleep(0.01);
@@ -415,12 +448,17 @@ BEGIN
 		PERFORM reengage_front.move_note(server, 'had to wait too long');
 		COMMIT;
 		PERFORM reengage_front.move_refuse_wait(server, said);
+	ELSIF said IS NULL THEN
+		PERFORM reengage_front.move_note(server, 'had to wait too long');
+		COMMIT;
+		PERFORM reengage_front.move_refuse_wait(server, said);
 	END IF;
 	PERFORM reengage_front.move_refuse(said, detail, remedy, code);
 END
 $$;
-COMMENT ON PROCEDURE reengage.move_server(text, text, interval) IS
-	'moves a server to another node, with all that is known of it: what is due is due there, and nothing is sent twice or lost, whatever breaks it off: then it is called again, or undo_move(); waits so long at most for those who hold it up; commits as it goes';
+COMMENT ON PROCEDURE reengage.move_server(text, text, interval, text) IS
+	'moves a server to another node, with all that is known of it: what is due is due there, and nothing is sent twice or lost, whatever breaks it off: then it is called again, or undo_move(); waits so long at most for those who hold it up; lost: the node that it leaves, if that is lost for good when all has been copied; commits as it goes';
+GRANT EXECUTE ON PROCEDURE reengage.move_server(text, text, interval, text) TO reengage_fleet;
 
 CREATE FUNCTION reengage_front.move_refuse(said text, detail text, remedy text, code text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -20,5 +20,12 @@ BEGIN
 	LOOP
 		EXECUTE statement;
 	END LOOP;
+	-- who moves a server takes each step himself, as whom he is at the nodes
+	FOR statement IN
+		SELECT format('GRANT EXECUTE ON FUNCTION %s TO reengage_fleet', p.oid::regprocedure)
+		FROM pg_proc p WHERE p.pronamespace = 'reengage_front'::regnamespace AND p.proname LIKE 'move\_%'
+	LOOP
+		EXECUTE statement;
+	END LOOP;
 END
 $$;

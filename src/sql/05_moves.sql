@@ -66,6 +66,29 @@ COMMENT ON COLUMN reengage_internal.servers_moving.server IS 'the foreign server
 COMMENT ON COLUMN reengage_internal.servers_moving.node IS 'the other node';
 GRANT SELECT ON reengage_internal.servers_moving TO reengage_operator, reengage_reader, reengage_worker;
 
+CREATE FUNCTION reengage.forget_move(server text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+DECLARE
+	known reengage.server_moves;
+BEGIN
+	PERFORM reengage_internal.require_writable('a move cannot be forgotten on');
+	SELECT * INTO known FROM reengage.server_moves m WHERE m.server = forget_move.server FOR UPDATE;
+	IF known.server IS NULL THEN
+		RAISE EXCEPTION 'no move of server "%" is known here', reengage_internal.shown(server) USING ERRCODE = 'undefined_object';
+	ELSIF known.state = 'arrived' OR EXISTS (SELECT FROM reengage_internal.servers_moving m WHERE m.server = forget_move.server) OR known.state = 'departed' THEN
+		RAISE EXCEPTION 'server "%" is %', server, known.state
+			USING ERRCODE = 'object_in_use', DETAIL = format('The other node of its move is "%s".', known.node),
+				  HINT = 'What has arrived is moved on by reengage.move_server() of the front, which also ends a move that was broken off, as reengage.undo_move() does.';
+	END IF;
+	DELETE FROM reengage.server_moves m WHERE m.server = forget_move.server;
+	PERFORM reengage_internal.wake('-infinity');
+END
+$$;
+COMMENT ON FUNCTION reengage.forget_move(text) IS
+	'a server of this name, which has left for another node or did not come, is one of this node from now on, if there is one: for who has made it anew for another organisation; the front refuses two nodes with the same server';
+GRANT EXECUTE ON FUNCTION reengage.forget_move(text) TO reengage_operator;
+
 CREATE FUNCTION reengage_internal.admit(server text) RETURNS void
 LANGUAGE C STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'reengage_admit';

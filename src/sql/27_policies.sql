@@ -73,6 +73,10 @@ CREATE FUNCTION reengage_internal.policies_validate() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
 AS $$
 BEGIN
+	IF TG_OP = 'DELETE' THEN
+		PERFORM reengage_internal.admit(OLD.server);
+		RETURN OLD;
+	END IF;
 	-- A row that carries another created_at than now comes out of a dump; to
 	-- refuse it would be to lose it, and to speak to whom it protects.
 	IF TG_OP = 'INSERT' AND NEW.created_at <> now() THEN
@@ -82,6 +86,9 @@ BEGIN
 		PERFORM reengage_internal.require_server(NEW.server);
 	END IF;
 	PERFORM reengage_internal.admit(NEW.server);
+	IF TG_OP = 'UPDATE' THEN
+		PERFORM reengage_internal.admit(OLD.server);
+	END IF;
 	IF NEW.channel !~ '^[a-z0-9_-]{1,64}$' THEN
 		PERFORM reengage_internal.refuse_policy('channel', NEW.channel, 'It must be a lower-case word, for example sms.');
 	END IF;
@@ -130,7 +137,7 @@ END
 $$;
 COMMENT ON FUNCTION reengage_internal.policies_validate() IS 'refuses a policy that cannot be meant, naming the value';
 
-CREATE TRIGGER validate BEFORE INSERT OR UPDATE ON reengage.policies
+CREATE TRIGGER validate BEFORE INSERT OR UPDATE OR DELETE ON reengage.policies
 	FOR EACH ROW EXECUTE FUNCTION reengage_internal.policies_validate();
 
 CREATE FUNCTION reengage_internal.policies_changed() RETURNS trigger

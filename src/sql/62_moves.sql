@@ -69,10 +69,20 @@ CREATE FUNCTION reengage_internal.move_state(server text, move_id uuid) RETURNS 
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT json_build_object('move_id', m.move_id, 'state', m.state, 'node', m.node, 'nudges', m.nudges, 'lineage', m.lineage,
-		'tallies', m.kept -> 'tallies', 'copies', m.kept IS NOT NULL)
+		'tallies', m.kept -> 'tallies', 'copies', m.kept IS NOT NULL,
+		'shelved', (SELECT count(*) FROM reengage.shelved_due s WHERE s.server = m.server))
 	FROM reengage.server_moves m WHERE m.server = move_state.server AND m.move_id = coalesce(move_state.move_id, m.move_id)
 $$;
 COMMENT ON FUNCTION reengage_internal.move_state(text, uuid) IS 'where a move stands here; null: nothing is known of it';
+
+CREATE FUNCTION reengage_internal.move_tells() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM reengage.suppressions o WHERE o.server IS NULL AND (o.until IS NULL OR o.until > now()))
+		OR EXISTS (SELECT FROM reengage.answers o WHERE o.server IS NULL)
+$$;
+COMMENT ON FUNCTION reengage_internal.move_tells() IS
+	'whether somebody has opted out, or answered, at any server: that does not move with one, as the nodes tell each other';
 
 CREATE FUNCTION reengage_internal.move_definition(server text) RETURNS json
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -87,14 +97,23 @@ AS $$
 		'node', reengage_internal.node_name(), 'fence', reengage_internal.fence_complaint(),
 		'version_here', (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'reengage'),
 		'encoding', getdatabaseencoding(),
-		-- what holds at any server is not of this one: the nodes tell each other
-		'tells', EXISTS (SELECT FROM reengage.suppressions o WHERE o.server IS NULL AND (o.until IS NULL OR o.until > now()))
-			OR EXISTS (SELECT FROM reengage.answers o WHERE o.server IS NULL))
+		'tells', reengage_internal.move_tells(),
+		'dependents', (SELECT string_agg(pg_describe_object(d.classid, d.objid, d.objsubid), ', ')
+			FROM pg_depend d WHERE d.refclassid = 'pg_foreign_server'::regclass AND d.refobjid = s.oid))
 	FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reengage'
 	WHERE s.srvname = move_definition.server
 $$;
 COMMENT ON FUNCTION reengage_internal.move_definition(text) IS
 	'a server as CREATE SERVER made it, who may use it, and what has to be the same on both nodes; null: there is none';
+
+CREATE FUNCTION reengage_internal.move_definition_digest(server text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	-- what else it says is of the node, not of the server
+	SELECT md5(string_agg(d.key || d.value, ' ' ORDER BY d.key)) FROM json_each_text(reengage_internal.move_definition(server)) d
+	WHERE d.key IN ('type', 'version', 'owner', 'comment', 'options', 'usage')
+$$;
+COMMENT ON FUNCTION reengage_internal.move_definition_digest(text) IS 'of a server as CREATE SERVER made it, and who may use it';
 
 CREATE FUNCTION reengage_internal.move_examine(server text, definition jsonb) RETURNS json
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -9,13 +9,17 @@ DECLARE
 BEGIN
 	PERFORM reengage_internal.require_writable('a server cannot be moved on');
 	PERFORM reengage_internal.require_server(server);
+	-- from its commit on retention leaves the server alone; what it has begun ends first
+	PERFORM reengage_internal.lock('retention', VARIADIC '{}');
 	SELECT * INTO known FROM reengage.server_moves m WHERE m.server = move_begin.server FOR UPDATE;
 	IF known.move_id = move_begin.move_id THEN
 		PERFORM reengage_internal.move_require(known, 'leaving');
 	ELSIF known.state <> ALL (ARRAY['arrived', 'gone']) THEN
 		RAISE EXCEPTION 'a move of server "%" has begun, and is %', server, known.state
 			USING ERRCODE = 'object_in_use', DETAIL = format('The other node is "%s".', known.node),
-				  HINT = 'CALL reengage.move_server() to that node goes on with it, and reengage.undo_move() ends it.';
+				  HINT = CASE WHEN known.state = 'undone' AND known.kept IS NULL
+					THEN format('If it was made here since, SELECT reengage.forget_move(%L) at this node.', server)
+					ELSE 'CALL reengage.move_server() to that node goes on with it, and reengage.undo_move() ends it.' END;
 	END IF;
 	INSERT INTO reengage.server_moves AS m (server, move_id, state, node)
 	VALUES (move_begin.server, move_begin.move_id, 'leaving', move_begin.node)
@@ -124,22 +128,36 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.move_read_tombstones(text, uuid, integer) IS 'the next ids of nudges of a server that are gone';
 
+-- In an order of its own: retention, which alone adds to them, waits until the move has ended.
+CREATE FUNCTION reengage_internal.move_read_sessions(server text, after text, at_most integer) RETURNS json
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+AS $$
+	SELECT json_build_object('sessions', coalesce(json_agg(p), '[]'), 'rows', count(*),
+		'after', (array_agg(p.previous_conversation_id ORDER BY p.previous_conversation_id DESC))[1])
+	FROM (SELECT p.* FROM reengage.past_sessions p
+		  WHERE p.server = move_read_sessions.server AND p.previous_conversation_id > after
+		  ORDER BY p.server, p.previous_conversation_id LIMIT at_most) p
+$$;
+COMMENT ON FUNCTION reengage_internal.move_read_sessions(text, text, integer) IS
+	'the next of how threads of a server went on, of which the lineage is gone';
+
 -- The rest is little, and travels as a whole.
 CREATE FUNCTION reengage_internal.move_read_rest(server text) RETURNS json
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET jit = off
 AS $$
 	SELECT json_build_object(
-		'definition', reengage_internal.move_definition(server),
+		'definition', reengage_internal.move_definition(server), 'definition_digest', reengage_internal.move_definition_digest(server),
 		'unresolved', (SELECT coalesce(json_agg(u ORDER BY u.nudge_id), '[]') FROM reengage.unresolved u WHERE u.server = move_read_rest.server),
 		'policies', (SELECT coalesce(json_agg(p ORDER BY p.policy_id), '[]') FROM reengage.policies p WHERE p.server = move_read_rest.server),
 		'suppressions', (SELECT coalesce(json_agg(s ORDER BY s.suppression_id), '[]') FROM reengage.suppressions s WHERE s.server = move_read_rest.server),
 		'answers', (SELECT coalesce(json_agg(a ORDER BY a.answer_id), '[]') FROM reengage.answers a WHERE a.server = move_read_rest.server),
-		'past_sessions', (SELECT coalesce(json_agg(p ORDER BY p.lineage_id), '[]') FROM reengage.past_sessions p WHERE p.server = move_read_rest.server),
 		'pauses', (SELECT coalesce(json_agg(p), '[]') FROM reengage.pauses p WHERE p.server = move_read_rest.server))
 $$;
 COMMENT ON FUNCTION reengage_internal.move_read_rest(text) IS
-	'what else there is of a server: how it was made, calls that may have had their effect, policies, opt-outs and answers of its own, how threads went on, its pause';
+	'what else there is of a server: how it was made, calls that may have had their effect, policies, opt-outs and answers of its own, its pause';
 
 CREATE FUNCTION reengage_internal.move_tallies(server text) RETURNS json
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -175,6 +193,21 @@ END
 $$;
 COMMENT ON FUNCTION reengage_internal.move_waits_for(reengage.server_moves) IS
 	'of the transactions that may yet write something of a server, as they had looked before its state changed, those that have not ended; null: all have';
+
+-- Whoever hears this has heard all that was said here before.
+CREATE FUNCTION reengage_internal.move_say_mark() RETURNS uuid
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+BEGIN
+	IF NOT reengage_internal.move_tells() THEN
+		RETURN NULL;
+	END IF;
+	PERFORM reengage_internal.say_key();
+	RETURN (SELECT n.news_id FROM reengage.news n WHERE n.kind = 'key' AND n.node = reengage_internal.node_name());
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.move_say_mark() IS
+	'says once more what the other nodes know; they have heard all that was said before when they hear that; null: nothing of it matters to a move';
 
 CREATE FUNCTION reengage_internal.move_drain(server text, move_id uuid) RETURNS json
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -216,12 +249,13 @@ DECLARE
 BEGIN
 	PERFORM reengage_internal.move_require(known, 'draining', 'closed');
 	IF known.state = 'draining' THEN
-		UPDATE reengage.server_moves m SET waits_for = NULL WHERE m.server = move_close.server;
+		UPDATE reengage.server_moves m SET waits_for = NULL, kept = jsonb_build_object('mark', reengage_internal.move_say_mark())
+		WHERE m.server = move_close.server;
 		PERFORM reengage_internal.move_set(server, 'closed');
 		RETURN json_build_object('closed', false);
 	END IF;
 	waits := reengage_internal.move_waits_for(known);
-	RETURN json_build_object('closed', waits IS NULL, 'waits_for', waits);
+	RETURN json_build_object('closed', waits IS NULL, 'waits_for', waits, 'mark', known.kept -> 'mark');
 END
 $$;
 COMMENT ON FUNCTION reengage_internal.move_close(text, uuid) IS
@@ -235,6 +269,7 @@ DECLARE
 BEGIN
 	PERFORM reengage_internal.move_require(known, 'leaving', 'draining', 'closed');
 	PERFORM reengage_internal.move_set(server, 'leaving');
+	UPDATE reengage.server_moves m SET kept = NULL WHERE m.server = move_open.server;
 	RETURN 'true';
 END
 $$;
@@ -249,15 +284,16 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.move_count_tallies(text, integer, json) IS 'adds what move_tallies() said, or takes it away';
 
-CREATE FUNCTION reengage_internal.move_depart(server text, move_id uuid, digests jsonb, positions jsonb) RETURNS json
+CREATE FUNCTION reengage_internal.move_depart(server text, move_id uuid, digests jsonb, definition text, positions jsonb) RETURNS json
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	known reengage.server_moves := reengage_internal.move_of(server, move_id);
 	tallies json;
+	mark uuid;
 BEGIN
 	IF known.state = 'departed' THEN
-		RETURN json_build_object('departed', true);
+		RETURN json_build_object('departed', true, 'mark', known.kept -> 'mark');
 	END IF;
 	PERFORM reengage_internal.move_require(known, 'closed');
 	IF known.waits_for IS DISTINCT FROM '{}' THEN
@@ -266,10 +302,12 @@ BEGIN
 	PERFORM reengage_internal.lock('server', server);
 	-- what the other node has must be what is here
 	IF reengage_internal.move_due_digests(server)::jsonb IS DISTINCT FROM digests
+		OR reengage_internal.move_definition_digest(server) IS DISTINCT FROM definition
 		OR (reengage_internal.move_read_lineage(server, (positions ->> 'after_xact')::bigint, (positions ->> 'after_id')::uuid, 1) ->> 'rows')::bigint > 0 THEN
 		RETURN json_build_object('departed', false);
 	END IF;
 	tallies := reengage_internal.move_tallies(server);
+	mark := reengage_internal.move_say_mark();
 	INSERT INTO reengage.shelved_due (server, nudge_id, due, unresolved)
 	SELECT d.server, d.nudge_id, to_jsonb(d), (SELECT to_jsonb(u) FROM reengage.unresolved u WHERE u.nudge_id = d.nudge_id)
 	FROM reengage.due d WHERE d.server = move_depart.server;
@@ -279,12 +317,12 @@ BEGIN
 	DELETE FROM reengage.due d WHERE d.server = move_depart.server;
 	PERFORM set_config('session_replication_role', 'origin', true);
 	PERFORM reengage_internal.move_count_tallies(server, -1, tallies);
-	UPDATE reengage.server_moves m SET kept = json_build_object('tallies', tallies)::jsonb WHERE m.server = move_depart.server;
+	UPDATE reengage.server_moves m SET kept = jsonb_build_object('tallies', tallies, 'mark', mark) WHERE m.server = move_depart.server;
 	PERFORM reengage_internal.move_set(server, 'departed');
-	RETURN json_build_object('departed', true);
+	RETURN json_build_object('departed', true, 'mark', mark);
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.move_depart(text, uuid, jsonb, jsonb) IS
+COMMENT ON FUNCTION reengage_internal.move_depart(text, uuid, jsonb, text, jsonb) IS
 	'lets a server go, if the other node has what is here: from its commit on nothing of it is due here';
 
 CREATE FUNCTION reengage_internal.move_return(server text, move_id uuid) RETURNS json
@@ -343,12 +381,16 @@ BEGIN
 			SELECT o.lineage_id FROM reengage.lineage o WHERE o.xact_id = 0 AND o.server = move_let_go.server LIMIT at_most));
 		GET DIAGNOSTICS gone = ROW_COUNT;
 	END IF;
+	IF gone = 0 THEN
+		gone := reengage_internal.move_forget_sessions(server, at_most);
+	END IF;
 	IF gone > 0 THEN
 		RETURN json_build_object('rows', gone);
 	END IF;
 	DELETE FROM reengage.shelved_due s WHERE s.server = move_let_go.server;
-	DELETE FROM reengage.past_sessions p WHERE p.server = move_let_go.server;
+	PERFORM set_config('session_replication_role', 'replica', true);
 	DELETE FROM reengage.policies p WHERE p.server = move_let_go.server;
+	PERFORM set_config('session_replication_role', 'origin', true);
 	DELETE FROM reengage.pauses p WHERE p.server = move_let_go.server;
 	DELETE FROM reengage.server_state p WHERE p.server = move_let_go.server;
 	UPDATE reengage.server_moves m SET kept = NULL, waits_for = NULL WHERE m.server = move_let_go.server;

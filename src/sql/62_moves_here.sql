@@ -24,6 +24,8 @@ AS $$
 		(SELECT format('publication "%s" would publish once more what comes along, and stop its readers: SELECT reengage.publish(%L)', p.pubname, p.pubname)
 		 FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = 'reengage.lineage'::regclass
 		 WHERE r.prqual IS NULL AND reengage_internal.is_our_publication(p.oid) ORDER BY p.pubname LIMIT 1),
+		CASE WHEN definition ->> 'dependents' IS NOT NULL
+			THEN format('%s would be left behind: they mean nothing to reengage, drop them', definition ->> 'dependents') END,
 		CASE WHEN definition ->> 'owner' IS NOT NULL AND to_regrole(definition ->> 'owner') IS NULL
 			THEN format('there is no role %s, which owns the server: create it', definition ->> 'owner') END,
 		CASE WHEN EXISTS (SELECT FROM reengage.server_moves m WHERE m.server = move_complaints.server AND m.state = 'undone')
@@ -75,6 +77,10 @@ BEGIN
 		RAISE EXCEPTION 'server "%" cannot come to node "%"', server, reengage_internal.node_name()
 			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = array_to_string(complaints, E'\n');
 	END IF;
+	-- from its commit on retention leaves the server alone; what it has begun ends first
+	PERFORM reengage_internal.lock('retention', VARIADIC '{}');
+	-- left by retention since the server was here: the other node knows as much
+	DELETE FROM reengage.past_sessions p WHERE p.server = move_accept.server;
 	INSERT INTO reengage.server_moves AS m (server, move_id, state, node, kept)
 	VALUES (move_accept.server, move_accept.move_id, 'arriving', move_accept.node, jsonb_build_object(
 		'tombstones', EXISTS (SELECT FROM reengage.pruned_nudges p WHERE p.server = move_accept.server), 'suppressions', '[]'::jsonb, 'answers', '[]'::jsonb))
@@ -170,12 +176,52 @@ END
 $$;
 COMMENT ON FUNCTION reengage_internal.move_write_tombstones(text, uuid, json) IS 'copies ids of nudges that are gone';
 
+CREATE FUNCTION reengage_internal.move_write_sessions(server text, move_id uuid, rows json) RETURNS json
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+	first_wrong text;
+BEGIN
+	PERFORM reengage_internal.move_require(reengage_internal.move_of(server, move_id), 'arriving', 'expecting');
+	-- lineage that was recorded here when the server was here before may not be gone yet
+	INSERT INTO reengage.past_sessions SELECT r.* FROM json_populate_recordset(NULL::reengage.past_sessions, rows) r
+	WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.lineage_id = r.lineage_id OFFSET 0)
+	ON CONFLICT DO NOTHING;
+	SELECT min(r.previous_conversation_id) INTO first_wrong FROM json_populate_recordset(NULL::reengage.past_sessions, rows) r
+	WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.lineage_id = r.lineage_id OFFSET 0)
+	  AND NOT EXISTS (SELECT FROM reengage.past_sessions p
+					  WHERE p.server = r.server AND p.previous_conversation_id = r.previous_conversation_id AND p = r OFFSET 0);
+	IF first_wrong IS NOT NULL THEN
+		RAISE EXCEPTION 'how threads of server "%" went on is not the same at node "%"', server, reengage_internal.node_name()
+			USING ERRCODE = 'data_corrupted', DETAIL = format('Conversation "%s" has another successor there.', first_wrong);
+	END IF;
+	RETURN 'true';
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.move_write_sessions(text, uuid, json) IS
+	'copies how threads went on of which the lineage is gone; an error if it is not the same then';
+
+CREATE FUNCTION reengage_internal.move_forget_sessions(server text, at_most integer) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+DECLARE
+	gone bigint;
+BEGIN
+	DELETE FROM reengage.past_sessions p WHERE p.ctid = ANY (ARRAY(
+		SELECT o.ctid FROM reengage.past_sessions o WHERE o.server = move_forget_sessions.server LIMIT at_most));
+	GET DIAGNOSTICS gone = ROW_COUNT;
+	RETURN gone;
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.move_forget_sessions(text, integer) IS 'deletes some of them; how many they were';
+
 CREATE FUNCTION reengage_internal.move_forget_rest(known reengage.server_moves) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp SET session_replication_role = replica
 AS $$
 	DELETE FROM reengage.unresolved u WHERE u.server = (known).server;
 	DELETE FROM reengage.policies p WHERE p.server = (known).server;
-	DELETE FROM reengage.past_sessions p WHERE p.server = (known).server;
 	DELETE FROM reengage.pauses p WHERE p.server = (known).server;
 	-- of what the nodes tell each other, others may have told some
 	DELETE FROM reengage.suppressions s WHERE s.server = (known).server AND (known).kept -> 'suppressions' ? s.suppression_id::text;
@@ -183,21 +229,20 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.move_forget_rest(reengage.server_moves) IS 'deletes what move_write_rest() has copied';
 
-CREATE FUNCTION reengage_internal.move_alter_server(server text, definition jsonb) RETURNS void
+CREATE FUNCTION reengage_internal.move_alter_server(server text, definition jsonb, definition_digest text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	-- what else it says is of the node, not of the server
-	of_server CONSTANT text[] := '{type,version,owner,comment,options,usage}';
 BEGIN
-	IF EXISTS (SELECT FROM unnest(of_server) AS o (name)
-			   WHERE definition -> o.name IS DISTINCT FROM reengage_internal.move_definition(server)::jsonb -> o.name) THEN
+	IF definition_digest IS NULL THEN
+		RAISE EXCEPTION 'there is no server "%" any more at the node that it leaves', server
+			USING ERRCODE = 'undefined_object', HINT = 'reengage.undo_move() on the front ends the move; CREATE SERVER there makes it anew.';
+	ELSIF definition_digest IS DISTINCT FROM reengage_internal.move_definition_digest(server) THEN
 		EXECUTE format('DROP SERVER %I', server);
 		PERFORM reengage_internal.move_make_server(server, definition);
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.move_alter_server(text, jsonb) IS
+COMMENT ON FUNCTION reengage_internal.move_alter_server(text, jsonb, text) IS
 	'makes a server anew that somebody has altered at the other node since it was made here';
 
 CREATE FUNCTION reengage_internal.move_write_rest(server text, move_id uuid, rest json) RETURNS json
@@ -210,7 +255,7 @@ DECLARE
 	answers jsonb;
 BEGIN
 	PERFORM reengage_internal.move_require(known, 'arriving', 'expecting');
-	PERFORM reengage_internal.move_alter_server(server, (rest -> 'definition')::jsonb);
+	PERFORM reengage_internal.move_alter_server(server, (rest -> 'definition')::jsonb, rest ->> 'definition_digest');
 	PERFORM reengage_internal.move_forget_rest(known);
 	SELECT coalesce(jsonb_agg(r.suppression_id), '[]') INTO suppressions FROM json_populate_recordset(NULL::reengage.suppressions, rest -> 'suppressions') r
 	WHERE NOT EXISTS (SELECT FROM reengage.suppressions s WHERE s.suppression_id = r.suppression_id);
@@ -220,8 +265,6 @@ BEGIN
 	INSERT INTO reengage.unresolved SELECT r.* FROM json_populate_recordset(NULL::reengage.unresolved, rest -> 'unresolved') r;
 	INSERT INTO reengage.policies SELECT r.* FROM json_populate_recordset(NULL::reengage.policies, rest -> 'policies') r;
 	INSERT INTO reengage.pauses SELECT r.* FROM json_populate_recordset(NULL::reengage.pauses, rest -> 'pauses') r;
-	INSERT INTO reengage.past_sessions SELECT r.* FROM json_populate_recordset(NULL::reengage.past_sessions, rest -> 'past_sessions') r
-	WHERE NOT EXISTS (SELECT FROM reengage.lineage l WHERE l.lineage_id = r.lineage_id OFFSET 0);
 	-- what the nodes tell each other may have come already
 	INSERT INTO reengage.suppressions AS s SELECT r.* FROM json_populate_recordset(NULL::reengage.suppressions, rest -> 'suppressions') r
 	ON CONFLICT ON CONSTRAINT suppressions_subject DO UPDATE
@@ -245,6 +288,23 @@ END
 $$;
 COMMENT ON FUNCTION reengage_internal.move_expect(text, uuid, boolean) IS
 	'whether those who ask here for nudges of a server that is not here yet wait until it is';
+
+CREATE FUNCTION reengage_internal.move_heard(server text, move_id uuid, mark uuid) RETURNS json
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
+AS $$
+DECLARE
+	known reengage.server_moves := reengage_internal.move_of(server, move_id);
+BEGIN
+	RETURN json_build_object(
+		'heard', EXISTS (SELECT FROM reengage.news n WHERE n.node = known.node AND n.kind = 'key' AND n.news_id >= mark)
+			-- what is tried again in a moment is not done yet
+			AND NOT EXISTS (SELECT FROM reengage.news n WHERE n.node = known.node AND n.kind IN ('opted_out', 'answered')
+							AND n.complaint IS NOT NULL AND n.next_try IS NOT NULL),
+		'state', coalesce((SELECT s.state FROM reengage.news_state s WHERE s.node = known.node), 'not heard'));
+END
+$$;
+COMMENT ON FUNCTION reengage_internal.move_heard(text, uuid, uuid) IS
+	'whether this node has heard, and done, what the other had said of opt-outs and answers until then';
 
 -- Of both nodes, the move ends here: arrived, or undone.
 CREATE FUNCTION reengage_internal.move_arrive(server text, move_id uuid, tallies json) RETURNS json
@@ -285,11 +345,12 @@ END
 $$;
 COMMENT ON FUNCTION reengage_internal.move_settle(text, uuid) IS 'forgets what was only needed until the server had arrived';
 
-CREATE FUNCTION reengage_internal.move_undo(server text, move_id uuid, node text) RETURNS json
+CREATE FUNCTION reengage_internal.move_undo(server text, move_id uuid, node text, given_up boolean) RETURNS json
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	known reengage.server_moves;
+	asked bigint;
 BEGIN
 	PERFORM reengage_internal.require_writable('a move cannot be undone on');
 	SELECT * INTO known FROM reengage.server_moves m WHERE m.server = move_undo.server FOR UPDATE;
@@ -301,15 +362,24 @@ BEGIN
 		END IF;
 		RETURN json_build_object('undone', true);
 	END IF;
-	IF known.state = 'arrived' THEN
+	IF known.state = 'arrived' AND (known.kept IS NULL OR given_up IS NOT TRUE) THEN
 		RETURN json_build_object('undone', false);
+	ELSIF known.state = 'arrived' THEN
+		-- nobody knew that it had
+		asked := (SELECT count(*) FROM reengage.nudges n WHERE n.server = move_undo.server) - known.nudges;
+		IF asked > 0 THEN
+			RAISE EXCEPTION 'after server "%" had arrived, % nudges were asked for at node "%", and are nowhere else', server, asked, reengage_internal.node_name()
+				USING ERRCODE = 'object_in_use',
+					  HINT = format('Of SELECT * FROM reengage.nudges WHERE server = %L there, ask once more by way of the front, by the same nudge_id, for what is unknown and shall be sent; then delete those there, and call it again.', server);
+		END IF;
+		PERFORM reengage_internal.move_count_tallies(server, -1, reengage_internal.move_tallies(server));
 	END IF;
 	PERFORM reengage_internal.move_set(server, 'undone');
 	RETURN json_build_object('undone', true);
 END
 $$;
-COMMENT ON FUNCTION reengage_internal.move_undo(text, uuid, text) IS
-	'the server does not come, unless it has arrived; what was copied is still here';
+COMMENT ON FUNCTION reengage_internal.move_undo(text, uuid, text, boolean) IS
+	'the server does not come, unless it has arrived; what was copied is still here; given_up: nor if it has arrived without anybody''s knowing, as the node was lost in that moment';
 
 CREATE FUNCTION reengage_internal.move_clear(server text, move_id uuid, at_most integer) RETURNS json
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -334,6 +404,9 @@ BEGIN
 		DELETE FROM reengage.lineage l WHERE l.lineage_id = ANY (ARRAY(
 			SELECT o.lineage_id FROM reengage.lineage o WHERE o.xact_id = 0 AND o.server = move_clear.server LIMIT at_most));
 		GET DIAGNOSTICS gone = ROW_COUNT;
+	END IF;
+	IF gone = 0 AND known.kept IS NOT NULL THEN
+		gone := reengage_internal.move_forget_sessions(server, at_most);
 	END IF;
 	PERFORM set_config('session_replication_role', 'origin', true);
 	IF gone > 0 THEN

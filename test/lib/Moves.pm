@@ -9,7 +9,7 @@ use Reengage qw(new_node create_extension wait_for);
 use Test::More;
 
 use Exporter 'import';
-our @EXPORT_OK = qw(make_fleet digest move_server state_at sql);
+our @EXPORT_OK = qw(make_fleet digest move_server move_up_to state_at sql);
 
 sub sql { my ($node, $statement, %options) = @_; return $node->safe_psql('postgres', $statement, %options); }
 
@@ -66,9 +66,20 @@ sub move_server
 	my ($front, $server, $to, %options) = @_;
 	my ($out, $err) = ('', '');
 
-	$front->psql('postgres', "CALL reengage.move_server('$server', '$to'" . ($options{patience} ? ", '$options{patience}'" : '') . ')',
-		stdout => \$out, stderr => \$err);
+	$front->psql('postgres', "CALL reengage.move_server('$server', '$to'" . ($options{patience} ? ", '$options{patience}'" : '') . ($options{lost} ? ", lost => '$options{lost}'" : '') . ')',
+		stdout => \$out, stderr => \$err, connstr => $front->connstr('postgres') . ($options{as} ? " user=$options{as}" : ''));
 	return $err;
+}
+
+# Takes the steps of a move up to one, which is not taken.
+sub move_up_to
+{
+	my ($front, $server, $to, $step) = @_;
+	my $next = qq{SELECT \$\$SELECT reengage_front.move_take_step('$server')\$\$ FROM reengage.moves WHERE ended_at IS NULL AND step <> '$step' \\gexec\n};
+
+	sql($front, "SELECT reengage_front.move_begin('$server', '$to');\n" . $next x 300);
+	is(sql($front, "SELECT step FROM reengage.moves WHERE ended_at IS NULL AND server = '$server'"), $step, "a move that is broken off before $step");
+	return;
 }
 
 sub state_at

@@ -4,7 +4,7 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Moves qw(make_fleet move_server state_at sql);
+use Moves qw(make_fleet move_server move_up_to state_at sql);
 use PostgreSQL::Test::Utils;
 use Reengage qw(start_simulator wait_until_ended psql_stderr);
 use Test::More;
@@ -13,16 +13,6 @@ my $simulator = start_simulator();
 my $fleet = make_fleet($simulator);
 my ($a, $b, $front) = @$fleet{qw(a b front)};
 my $hash = '0123456789abcdef' x 2;
-
-# Takes the steps of a move up to one, which is not taken.
-sub move_up_to
-{
-	my ($step) = @_;
-	my $next = qq{SELECT \$\$SELECT reengage_front.move_take_step('genesys')\$\$ FROM reengage.moves WHERE ended_at IS NULL AND step <> '$step' \\gexec\n};
-
-	sql($front, "SELECT reengage_front.move_begin('genesys', 'b');\n" . $next x 300);
-	is(sql($front, 'SELECT step FROM reengage.moves WHERE ended_at IS NULL'), $step, "a move that is broken off before $step");
-}
 
 sub seen { return sql($front, 'SELECT (SELECT count(*) FROM reengage.nudge_status), (SELECT count(*) FROM reengage.open_nudges), (SELECT count(*) FROM reengage.lineage), (SELECT count(*) FROM reengage.threads)'); }
 
@@ -40,7 +30,7 @@ sql($a, q{SELECT reengage.unsuppress(address => '+13175550199', channel => 'sms'
 
 # ---- undone ----------------------------------------------------------------------------------
 
-move_up_to('drain');
+move_up_to($front, 'genesys', 'b', 'drain');
 is(seen(), '10|5|5|5', 'is shown once while there are copies of it');
 like(psql_stderr($b, q{SELECT reengage.forget(address => '+13175550100', channel => 'sms')}), qr/nobody can be forgotten while server "genesys" is being moved/,
 	'nobody is forgotten while it is copied');
@@ -51,7 +41,7 @@ unlike(psql_stderr($b, q{SELECT reengage.forget(address => '+13175550100', chann
 # ---- while it is handed over -------------------------------------------------------------------
 
 sql($_, q{CREATE ROLE keeper}) for $a, $b;
-move_up_to('copy rest');
+move_up_to($front, 'genesys', 'b', 'copy rest');
 # once it was made there
 sql($a, q{ALTER SERVER genesys OPTIONS (ADD max_attempts '7'); GRANT USAGE ON FOREIGN SERVER genesys TO keeper; COMMENT ON SERVER genesys IS 'as it is now'});
 like(psql_stderr($a, q{INSERT INTO reengage.policies (server, cap, cap_interval) VALUES ('genesys', 1, '1 day')}), qr/server "genesys" is being moved to node "b"/,

@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "base/clocks.h"
 #include "base/names.h"
@@ -28,6 +29,9 @@ PG_FUNCTION_INFO_V1(reengage_admit);
 
 /* A move tells nobody that it has ended: it is on another node's word. */
 #define LOOK_AGAIN_MS 20
+
+#define ANOTHER_OF_THAT_NAME \
+	"Ask by way of the front, or there. If another server was made here since by that name: SELECT reengage.forget_move('%s')."
 
 typedef enum Whereabouts
 {
@@ -58,6 +62,21 @@ meaning_of(TupleTableSlot *row, int place)
 }
 
 /*
+ * A node that was lost in the moment of arriving, and comes back, waits for the word of
+ * the front: the other node may have been told to go on without it.  As the worker has
+ * it: store_paused_servers().
+ */
+static bool
+arrived_before_restart(TupleTableSlot *row, TupleDesc columns)
+{
+	int			kept = column_place(columns, "kept");
+	int			changed_at = column_place(columns, "changed_at");
+
+	return slot_has_text(row, column_place(columns, "state"), "arrived") && !row->tts_isnull[kept]
+		&& DatumGetTimestampTz(row->tts_values[changed_at]) < PgStartTime;
+}
+
+/*
  * By what others have committed by now.  Whoever asks for a nudge need not have a
  * right to the table.  The lock is one that nobody takes who only reads, as a dump.
  */
@@ -84,7 +103,7 @@ look_for(const char *server, char **node)
 			slot_getallattrs(row);
 			if (!slot_has_text(row, column_place(columns, "server"), server))
 				continue;
-			found = meaning_of(row, column_place(columns, "state"));
+			found = arrived_before_restart(row, columns) ? IS_EXPECTED : meaning_of(row, column_place(columns, "state"));
 			*node = TextDatumGetCString(row->tts_values[column_place(columns, "node")]);
 		}
 		ExecDropSingleTupleTableSlot(row);
@@ -129,7 +148,7 @@ moves_admit(const char *server)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("server \"%s\" is not here: it is at node \"%s\"", server, node),
 				 errdetail("It is being moved here, or was to be."),
-				 errhint("Ask by way of the front, or there.")));
+				 errhint(ANOTHER_OF_THAT_NAME, server)));
 	if (found == IS_LEAVING)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -139,7 +158,7 @@ moves_admit(const char *server)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("server \"%s\" was moved to node \"%s\"", server, node),
-				 errhint("Ask by way of the front, or there.")));
+				 errhint(ANOTHER_OF_THAT_NAME, server)));
 }
 
 char *

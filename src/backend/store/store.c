@@ -101,6 +101,8 @@ store_paused_servers(void)
 	static Statement statement = {
 		"SELECT p.server FROM reengage.pauses p"
 		" UNION ALL SELECT m.server FROM reengage.server_moves m WHERE m.state <> ALL ('{leaving,arrived}')"
+		/* as moves_admit() has it */
+		" OR (m.state = 'arrived' AND m.kept IS NOT NULL AND m.changed_at < pg_catalog.pg_postmaster_start_time())"
 	};
 
 	if (table_is_empty("pauses") && table_is_empty("server_moves"))

@@ -6,6 +6,10 @@ CREATE OR REPLACE FUNCTION reengage_internal.policies_validate() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
 AS $$
 BEGIN
+	IF TG_OP = 'DELETE' THEN
+		PERFORM reengage_internal.admit(OLD.server);
+		RETURN OLD;
+	END IF;
 	-- A row that carries another created_at than now comes out of a dump; to
 	-- refuse it would be to lose it, and to speak to whom it protects.
 	IF TG_OP = 'INSERT' AND NEW.created_at <> now() THEN
@@ -15,6 +19,9 @@ BEGIN
 		PERFORM reengage_internal.require_server(NEW.server);
 	END IF;
 	PERFORM reengage_internal.admit(NEW.server);
+	IF TG_OP = 'UPDATE' THEN
+		PERFORM reengage_internal.admit(OLD.server);
+	END IF;
 	IF NEW.channel !~ '^[a-z0-9_-]{1,64}$' THEN
 		PERFORM reengage_internal.refuse_policy('channel', NEW.channel, 'It must be a lower-case word, for example sms.');
 	END IF;
@@ -61,3 +68,7 @@ BEGIN
 	RETURN NEW;
 END
 $$;
+
+-- also of what is deleted while the server is handed over to another node
+CREATE OR REPLACE TRIGGER validate BEFORE INSERT OR UPDATE OR DELETE ON reengage.policies
+	FOR EACH ROW EXECUTE FUNCTION reengage_internal.policies_validate();
