@@ -7,7 +7,7 @@ use warnings FATAL => 'all';
 use Moves qw(make_fleet digest move_server move_up_to state_at sql);
 use News qw(hear heard_all);
 use PostgreSQL::Test::Utils;
-use Reengage qw(start_simulator nudge wait_until_ended wait_for poll_until psql_stderr);
+use Reengage qw(start_simulator set_credentials nudge wait_until_ended wait_for poll_until psql_stderr);
 use Test::More;
 
 my $simulator = start_simulator();
@@ -109,6 +109,7 @@ make_due($a);
 like(psql_stderr($a, q{SET statement_timeout = '2s'; INSERT INTO reengage.nudges (server, conversation_id, message) VALUES ('genesys', 'live-99', 'x')}),
 	qr/statement timeout|has not arrived/, 'the node comes back, and takes nothing in');
 # its worker is awake: it sends for another server
+set_credentials($a, servers => [qw(genesys another)]);
 sql($a, qq{CREATE SERVER another FOREIGN DATA WRAPPER reengage OPTIONS (api_url '$simulator->{url}')});
 nudge($a, 'live-98', server => q{'another'});
 wait_until_ended($a, where => "n.conversation_id = 'live-98'");
