@@ -88,7 +88,7 @@ AS $$
 BEGIN
 	-- a node that was given up, and comes back, changes nothing here any more
 	IF EXISTS (SELECT FROM reengage_front.routes r
-			   WHERE r.server = move_route.server AND (r.state = 'moving' OR (r.node = move_route.node AND move_route.state = 'moving'))) THEN
+			   WHERE r.server = move_route.server AND 'moving' IN (r.state, move_route.state)) THEN
 		PERFORM reengage_front.set_route(server, node, state);
 	END IF;
 END

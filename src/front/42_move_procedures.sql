@@ -49,14 +49,11 @@ BEGIN
 		PERFORM reengage_front.move_take(running);
 		RETURN running.step;
 	END IF;
-	IF from_node = to_node AND reengage_front.move_adopt(server) THEN
+	IF from_node = to_node AND (reengage_front.move_reopen(server, 'moved') OR reengage_front.move_adopt(server)) THEN
 		PERFORM reengage_front.move_take(reengage_front.move_find(server));
 		RETURN (reengage_front.move_find(server)).step;
 	END IF;
 	IF from_node = to_node THEN
-		IF reengage_front.move_reopen(server, 'moved') THEN
-			RETURN (SELECT m.step FROM reengage_front.moves m WHERE m.server = move_begin.server AND m.ended_at IS NULL);
-		END IF;
 		RAISE EXCEPTION 'server "%" is at node "%"', server, to_node
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Name another node.';
 	END IF;
@@ -240,7 +237,9 @@ BEGIN
 				PERFORM reengage_front.move_call(m.from_node, 'return', 'server', m.server, 'move_id', id);
 			END IF;
 			PERFORM set_config('lock_timeout', '30s', true);
-			PERFORM reengage_front.move_route(m.server, m.from_node, 'moving');
+			IF NOT m.positions ? 'reopened' THEN
+				PERFORM reengage_front.move_route(m.server, m.from_node, 'moving');
+			END IF;
 			IF m.given_up = m.to_node THEN
 				PERFORM reengage_front.move_end(m, m.from_node, 'undone');
 			ELSE
@@ -327,14 +326,12 @@ DECLARE
 	m reengage_front.moves := reengage_front.move_find(server);
 	state text;
 BEGIN
-	IF m.move_id IS NULL AND reengage_front.move_adopt(server) THEN
+	IF m.move_id IS NULL AND (reengage_front.move_reopen(server, 'undone') OR reengage_front.move_adopt(server)) THEN
 		m := reengage_front.move_find(server);
 	END IF;
 	IF m.move_id IS NULL THEN
 		IF may_be_none THEN
 			RETURN false;
-		ELSIF reengage_front.move_reopen(server, 'undone') THEN
-			RETURN true;
 		END IF;
 		PERFORM reengage_front.route(server);
 		RAISE EXCEPTION 'no move of server "%" is under way', server

@@ -31,7 +31,7 @@ BEGIN
 	END IF;
 	INSERT INTO reengage_front.moves (move_id, server, from_node, to_node, step)
 	VALUES (known.move_id, move_adopt.server, known.from_node, known.to_node, next_step);
-	PERFORM reengage_front.set_route(server, CASE next_step WHEN 'settle' THEN known.to_node ELSE known.from_node END, 'moving');
+	PERFORM reengage_front.move_route(server, CASE next_step WHEN 'settle' THEN known.to_node ELSE known.from_node END, 'moving');
 	RETURN true;
 END
 $$;
@@ -42,7 +42,7 @@ CREATE FUNCTION reengage_front.move_catch_up(m reengage_front.moves) RETURNS tex
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF m.step NOT IN ('settle', 'let go')
+	IF m.step NOT IN ('settle', 'let go') AND m.given_up IS NULL AND NOT m.positions ? 'reopened'
 		AND reengage_front.move_call(m.to_node, 'state', 'server', m.server, 'move_id', m.move_id::text) ->> 'state' = 'arrived' THEN
 		PERFORM reengage_front.move_go_on(m, 'settle');
 		RETURN 'settle';

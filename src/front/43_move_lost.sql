@@ -124,9 +124,8 @@ BEGIN
 	UPDATE reengage_front.moves o
 	SET ended_at = NULL, given_up = NULL,
 		step = CASE WHEN as_it_was = 'undone' THEN 'undo' WHEN there ->> 'state' = 'departed' THEN 'let go' ELSE 'depart' END,
-		positions = o.positions || CASE WHEN m.given_up = m.to_node THEN '{"given_up": true}' ELSE '{}' END::jsonb
+		positions = o.positions || '{"reopened": true}' || CASE WHEN m.given_up = m.to_node THEN '{"given_up": true}' ELSE '{}' END::jsonb
 	WHERE o.move_id = m.move_id;
-	PERFORM reengage_front.move_take(reengage_front.move_find(server));
 	RETURN true;
 END
 $$;
