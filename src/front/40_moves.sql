@@ -87,8 +87,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	-- a node that was given up, and comes back, changes nothing here any more
-	IF EXISTS (SELECT FROM reengage_front.routes r
-			   WHERE r.server = move_route.server AND 'moving' IN (r.state, move_route.state)) THEN
+	IF NOT EXISTS (SELECT FROM reengage_front.routes r
+				   WHERE r.server = move_route.server AND r.state = 'open' AND move_route.state = 'open') THEN
 		PERFORM reengage_front.set_route(server, node, state);
 	END IF;
 END

@@ -107,7 +107,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	m reengage_front.moves;
-	is_at text := reengage_front.route(server);
+	is_at text := (SELECT r.node FROM reengage_front.routes r WHERE r.server = move_reopen.server);
 	there json;
 BEGIN
 	SELECT * INTO m FROM reengage_front.moves o
