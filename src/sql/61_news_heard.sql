@@ -322,6 +322,12 @@ DECLARE
 	-- whose subscription brings it
 	brought_by text := (SELECT substr(s.subname::text, length('reengage_news_') + 1) FROM pg_stat_subscription s WHERE s.pid = pg_backend_pid());
 BEGIN
+	-- it has the node's subscriptions, and would take out of its slots what that has not heard
+	IF EXISTS (SELECT FROM reengage.identity i WHERE i.system_identifier <> reengage_internal.system_identifier() OR i.site <> reengage_internal.site()) THEN
+		RAISE EXCEPTION 'this database is a copy of node "%", and hears nothing in its place', reengage_internal.node_name()
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = reengage_internal.fence_complaint(),
+				  HINT = 'If this is the node from now on, SELECT reengage.arm(); if not, DROP SUBSCRIPTION, after ALTER SUBSCRIPTION ... SET (slot_name = NONE).';
+	END IF;
 	IF NEW.node = brought_by THEN
 		-- nobody else could say it in its name
 		DELETE FROM reengage.news n WHERE n.news_id = NEW.news_id AND n.node LIKE '% (another)';

@@ -1,12 +1,14 @@
 # What else goes wrong in a fleet if nobody thinks of it: policies that came with a server,
 # a transaction that is prepared while it leaves, and whose node is started again, two
-# servers that change places, a front that does not know what its nodes know.
+# servers that change places, a front that does not know what its nodes know, a copy that has
+# the subscriptions of its node.
 use strict;
 use warnings FATAL => 'all';
 
 use Moves qw(make_fleet move_server state_at sql);
+use News qw(hear);
 use PostgreSQL::Test::Utils;
-use Reengage qw(start_simulator wait_until_ended psql_stderr set_credentials start_psql finish_psql);
+use Reengage qw(start_simulator wait_until_ended psql_stderr set_credentials start_psql finish_psql poll_until wait_for log_lines);
 use Test::More;
 
 my $simulator = start_simulator();
@@ -118,6 +120,24 @@ is(move_server($front, 'genesys', 'a'), '', 'and ends it');
 ask($front, 'at last', id(5));
 wait_until_ended($a);
 is(sql($a, q{SELECT outcome FROM reengage.lineage WHERE campaign = 'at last'}), 'capped', 'what is asked for goes there');
+
+# ---- a copy of a node, started beside it -----------------------------------------------------------
+
+hear($a, $b);
+poll_until($a, 'postgres', q{SELECT state = 'ok' FROM reengage.news_state WHERE node = 'b'});
+$a->backup('copy');
+my $copy = PostgreSQL::Test::Cluster->new('copy');
+$copy->init_from_backup($a, 'copy');
+# it has the slot, as soon as the node has not
+$a->stop;
+$copy->start;
+sql($b, q{SELECT reengage.suppress(address => '+13175550142', channel => 'sms')});
+my $there = q{SELECT count(*) FROM reengage.suppressions WHERE channel = 'sms'};
+wait_for(sub { log_lines($copy, 0, qr/this database is a copy of node "a", and hears nothing in its place/) || sql($copy, $there) }, 'the copy hears, or says why not');
+is(sql($copy, $there), 0, 'a copy does not hear in the place of its node');
+$copy->stop;
+$a->start;
+ok(poll_until($a, 'postgres', $there, 1), 'which hears it when it is back');
 
 $_->stop for $front, $a, $b, $c;
 done_testing();
