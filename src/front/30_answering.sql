@@ -14,6 +14,11 @@ BEGIN
 EXCEPTION WHEN connection_exception OR insufficient_resources OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR database_dropped THEN
 	GET STACKED DIAGNOSTICS said = PG_EXCEPTION_DETAIL;
 	RETURN coalesce(nullif(btrim(said, E' \n'), ''), SQLERRM);
+-- from 16 on postgres_fdw does not keep to connect_timeout
+WHEN query_canceled THEN
+	RAISE EXCEPTION 'canceled while node "%" did not answer', node
+		USING ERRCODE = 'query_canceled', DETAIL = SQLERRM,
+			  HINT = 'If it hangs, end it there, so that it refuses connections, or have its standby take over.';
 END
 $$;
 COMMENT ON FUNCTION reengage_front.probe(text) IS

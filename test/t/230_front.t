@@ -157,9 +157,21 @@ $session->quit;
 
 my $postmaster = $node{c}{_pid};
 kill 'STOP', $postmaster;
-my $lasted = lasts(sub { is(ask($status), "a|15\nb|12", 'a node whose postmaster hangs is given up') });
-kill 'CONT', $postmaster;
-promise($lasted, 4, 'within its connect_timeout, which is 3 s');
+if ($front->pg_version < 16)
+{
+	my $lasted = lasts(sub { is(ask($status), "a|15\nb|12", 'a node whose postmaster hangs is given up') });
+	kill 'CONT', $postmaster;
+	promise($lasted, 4, 'within its connect_timeout, which is 3 s');
+}
+else
+{
+	my $lasted = lasts(sub {
+		like(said("SET statement_timeout = '3s'; $status"), qr/ERROR:  canceled while node "c" did not answer\n.*statement timeout\nHINT:  If it hangs, end it/, 'a node whose postmaster hangs is named');
+	});
+	kill 'CONT', $postmaster;
+	promise($lasted, 4, 'within the statement_timeout');
+	is(ask($status), "a|15\nb|12\nc|13", 'and is there again when it goes on');
+}
 
 ledger_matches_lineage_of_all() if wait_until_ended($node{a}) && wait_until_ended($node{c});
 
