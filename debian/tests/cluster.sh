@@ -23,7 +23,7 @@ sql() { sql_in shop "$@"; }
 wait_until() { # what, command...
   what=$1
   shift
-  tries=600
+  tries=3000
   until "$@"; do
     tries=$((tries - 1))
     [ "$tries" -gt 0 ] || { echo "waited in vain: $what"; sql -c 'TABLE reengage.health'; exit 1; }
