@@ -78,7 +78,8 @@ deliver_on() { # version
   wait_until 'two nudges end' have_ended 2
   sql -c "SELECT reengage.join_fleet('shop')"
   as_postgres createdb --cluster "$cluster/reengage_test" front
-  connection="host=/var/run/postgresql port=$(pg_conftool -s "$cluster" reengage_test show port) dbname=shop user=postgres"
+  # pg_createcluster puts the socket elsewhere where its folder is somebody else's
+  connection="host=$(sql -c 'SHOW unix_socket_directories') port=$(sql -c 'SHOW port') dbname=shop user=postgres"
   sql_in front -c 'CREATE EXTENSION reengage_front CASCADE' \
     -c "SELECT reengage_front.set_nodes(jsonb_build_object('shop', '$connection'))" \
     -c "INSERT INTO reengage.nudges (conversation_id, message) VALUES ('live-2', 'Are you still there?')"
