@@ -25,6 +25,7 @@ CREATE TABLE reengage.news (
 	CONSTRAINT news_pkey PRIMARY KEY (news_id)
 );
 CREATE INDEX news_node ON reengage.news (node, news_id);
+CREATE INDEX news_key ON reengage.news (node) WHERE kind = 'key';
 CREATE INDEX news_customer ON reengage.news (address_hash) WHERE address_hash IS NOT NULL;
 CREATE INDEX news_thread ON reengage.news (root_conversation_id) WHERE root_conversation_id IS NOT NULL;
 CREATE INDEX news_about ON reengage.news (about) WHERE about IS NOT NULL;
@@ -119,9 +120,10 @@ AS $$
 DECLARE
 	own text := (SELECT n.name FROM reengage.node n);
 BEGIN
-	-- the newest that a node says of somebody takes the place of what it said before
+	-- the newest that a node says of somebody takes the place of what it said before; not to be
+	-- found by the index of what the node has said
 	DELETE FROM reengage.news n
-	WHERE (n.address_hash = s.address_hash OR n.root_conversation_id = s.root_conversation_id) AND n.kind = 'opted_out' AND n.node = own
+	WHERE (n.address_hash = s.address_hash OR n.root_conversation_id = s.root_conversation_id) AND n.kind = 'opted_out' AND n.node IS NOT DISTINCT FROM own
 	  AND n.server IS NOT DISTINCT FROM reengage_internal.spell(s.server) AND n.channel IS NOT DISTINCT FROM reengage_internal.spell(s.channel);
 	INSERT INTO reengage.news (node, kind, address_hash, root_conversation_id, server, channel, said)
 	VALUES (own, 'opted_out', s.address_hash, s.root_conversation_id, reengage_internal.spell(s.server), reengage_internal.spell(s.channel),
@@ -180,7 +182,7 @@ DECLARE
 	own text := (SELECT n.name FROM reengage.node n);
 BEGIN
 	DELETE FROM reengage.news n
-	WHERE (n.address_hash = a.address_hash OR n.root_conversation_id = a.root_conversation_id) AND n.kind = 'answered' AND n.node = own
+	WHERE (n.address_hash = a.address_hash OR n.root_conversation_id = a.root_conversation_id) AND n.kind = 'answered' AND n.node IS NOT DISTINCT FROM own
 	  AND n.server IS NOT DISTINCT FROM reengage_internal.spell(a.server);
 	INSERT INTO reengage.news (node, kind, address_hash, root_conversation_id, server, said)
 	VALUES (own, 'answered', a.address_hash, a.root_conversation_id, reengage_internal.spell(a.server),

@@ -22,13 +22,17 @@ COMMENT ON FUNCTION reengage_internal.heard_from(reengage.news) IS 'who said it,
 
 -- One that was withdrawn stands no more, also where it is heard after that.
 CREATE FUNCTION reengage_internal.standing(n reengage.news) RETURNS SETOF reengage.news
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
-	SELECT o.* FROM reengage.news o
+BEGIN
+	RETURN QUERY SELECT o.* FROM reengage.news o
 	WHERE (o.address_hash = n.address_hash OR o.root_conversation_id = n.root_conversation_id) AND o.kind = 'opted_out'
 	  AND o.server IS NOT DISTINCT FROM n.server AND o.channel IS NOT DISTINCT FROM n.channel
-	  AND NOT EXISTS (SELECT FROM reengage.news w WHERE w.about = o.news_id OFFSET 0)
+	  -- not what makes no sense, or was said in another's name
+	  AND (o.complaint IS NULL OR o.next_try IS NOT NULL)
+	  AND NOT EXISTS (SELECT FROM reengage.news w WHERE w.about = o.news_id OFFSET 0);
+END
 $$;
 COMMENT ON FUNCTION reengage_internal.standing(reengage.news) IS 'what the nodes have said of an opt-out, and nobody has taken back';
 
@@ -101,10 +105,11 @@ BEGIN
 	is_known := EXISTS (
 		SELECT FROM reengage.news o
 		WHERE (o.address_hash = n.address_hash OR o.root_conversation_id = n.root_conversation_id) AND o.kind = 'opted_out' AND o.news_id <> n.news_id
+		  AND (o.complaint IS NULL OR o.next_try IS NOT NULL)
 		  AND o.server IS NOT DISTINCT FROM n.server AND o.channel IS NOT DISTINCT FROM n.channel);
 	-- the newest that a node says of it takes the place of what it said before
 	DELETE FROM reengage.news o
-	WHERE (o.address_hash = n.address_hash OR o.root_conversation_id = n.root_conversation_id) AND o.kind = 'opted_out' AND o.node = n.node
+	WHERE (o.address_hash = n.address_hash OR o.root_conversation_id = n.root_conversation_id) AND o.kind = 'opted_out' AND o.node IS NOT DISTINCT FROM n.node
 	  AND o.server IS NOT DISTINCT FROM n.server AND o.channel IS NOT DISTINCT FROM n.channel AND o.news_id <> n.news_id
 	  -- of two that were tried again, the one that came later stays
 	  AND o.heard_at < coalesce(n.heard_at, 'infinity');
@@ -165,7 +170,7 @@ BEGIN
 	DELETE FROM reengage.news o
 	WHERE o.news_id = n.about
 	   OR ((o.address_hash = taken.address_hash OR o.root_conversation_id = taken.root_conversation_id) AND o.kind = 'opted_out'
-		   AND o.node = taken.node AND o.heard_at < taken.heard_at
+		   AND o.node IS NOT DISTINCT FROM taken.node AND o.heard_at < taken.heard_at
 		   AND o.server IS NOT DISTINCT FROM taken.server AND o.channel IS NOT DISTINCT FROM taken.channel);
 	RETURN reengage_internal.lift_what_fell(n, taken);
 END
@@ -195,7 +200,7 @@ BEGIN
 	SET answered_at = EXCLUDED.answered_at, recorded_by = EXCLUDED.recorded_by, recorded_at = EXCLUDED.recorded_at
 	WHERE EXCLUDED.answered_at > a.answered_at;
 	DELETE FROM reengage.news o
-	WHERE (o.address_hash = n.address_hash OR o.root_conversation_id = n.root_conversation_id) AND o.kind = 'answered' AND o.node = n.node
+	WHERE (o.address_hash = n.address_hash OR o.root_conversation_id = n.root_conversation_id) AND o.kind = 'answered' AND o.node IS NOT DISTINCT FROM n.node
 	  AND o.server IS NOT DISTINCT FROM n.server AND o.news_id <> n.news_id
 	  -- of two that were tried again, the one that came later stays
 	  AND o.heard_at < coalesce(n.heard_at, 'infinity');
@@ -270,6 +275,8 @@ CREATE FUNCTION reengage_internal.heed(n reengage.news) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- whatever triggers this fires is no news of this node
 SET session_replication_role = replica
+-- it is called for thousands
+SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
 	IF octet_length(n.said::text) > 20000 THEN
@@ -385,7 +392,7 @@ COMMENT ON FUNCTION reengage_internal.try_again(reengage.news) IS 'try_news(), o
 
 CREATE FUNCTION reengage.heed_news() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET jit = off SET lock_timeout = '1s'
+SET enable_seqscan = off SET jit = off SET lock_timeout = '1s' SET session_replication_role = replica
 AS $$
 DECLARE
 	waiting reengage.news;
@@ -405,9 +412,11 @@ GRANT EXECUTE ON FUNCTION reengage.heed_news() TO reengage_operator;
 -- What passes is kept for those who were away, and for who is restored from a backup.
 CREATE FUNCTION reengage_internal.tend_news() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET jit = off
+SET enable_seqscan = off SET enable_sort = off SET jit = off
 -- nothing is sent meanwhile
 SET lock_timeout = '20ms'
+-- as heed() has it: each change throws all plans away
+SET session_replication_role = replica
 AS $$
 DECLARE
 	began CONSTANT timestamptz := clock_timestamp();
@@ -420,11 +429,12 @@ BEGIN
 		ORDER BY n.next_try LIMIT 100 FOR UPDATE SKIP LOCKED
 	LOOP
 		-- what is done is committed before another lock is waited for
-		EXIT WHEN NOT reengage_internal.try_again(waiting) OR clock_timestamp() > began + interval '100 ms';
+		EXIT WHEN NOT reengage_internal.try_again(waiting) OR clock_timestamp() > began + interval '500 ms';
 	END LOOP;
 	DELETE FROM reengage.news n WHERE n.news_id = ANY (ARRAY(
 		SELECT p.news_id FROM reengage.news p
-		WHERE p.kind IN ('withdrawn', 'erased') AND p.said_at < now() - CASE p.kind WHEN 'erased' THEN interval '35 days' ELSE interval '400 days' END
+		WHERE p.kind IN ('withdrawn', 'erased') AND p.said_at < now() - interval '35 days'
+		  AND p.said_at < now() - CASE p.kind WHEN 'erased' THEN interval '35 days' ELSE interval '400 days' END
 		  AND (p.heard_at IS NULL OR p.heard_at < now() - interval '35 days') AND p.complaint IS NULL
 		ORDER BY p.said_at LIMIT 1000 FOR UPDATE SKIP LOCKED));
 	RETURN coalesce(

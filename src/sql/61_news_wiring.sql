@@ -103,9 +103,24 @@ BEGIN
 	IF FOUND THEN
 		RETURN kept;
 	END IF;
+	-- a slot sees the publications that were there when it was made
+	IF NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'reengage_news') THEN
+		RAISE EXCEPTION 'news is not published here yet'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = 'From a slot that is older than the publication nothing could be heard.',
+				  HINT = 'SELECT reengage.publish_news(); then call this again.';
+	END IF;
 	PERFORM pg_drop_replication_slot(s.slot_name) FROM reengage_internal.news_slots(for_node) s WHERE NOT s.active;
 	kept := format('reengage_%s_%s_%s', for_node, left(md5(own || ' ' || for_node), 8), right(replace(gen_random_uuid()::text, '-', ''), 8));
-	PERFORM pg_create_logical_replication_slot(kept, 'pgoutput');
+	BEGIN
+		PERFORM pg_create_logical_replication_slot(kept, 'pgoutput');
+	EXCEPTION WHEN internal_error THEN
+		-- where others make tables meanwhile, PostgreSQL makes the slot, and then may trip over it
+		-- ("snapshot reference is not owned by resource owner")
+		IF NOT EXISTS (SELECT FROM reengage_internal.news_slots(for_node) s WHERE s.slot_name = kept) THEN
+			RAISE;
+		END IF;
+	END;
 	RETURN kept;
 END
 $$;
@@ -181,7 +196,7 @@ COMMENT ON FUNCTION reengage.news_ddl(text, text, text) IS
 -- the others can say in its place.
 CREATE FUNCTION reengage.repeat_news(of_node text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
 	own text := reengage_internal.require_node_name(of_node);
@@ -192,7 +207,7 @@ BEGIN
 		WHERE n.node = of_node AND n.kind IN ('opted_out', 'withdrawn', 'answered', 'erased') AND n.heard_at IS NOT NULL
 	), older AS (
 		DELETE FROM reengage.news o USING heard h
-		WHERE (o.address_hash = h.address_hash OR o.root_conversation_id = h.root_conversation_id) AND o.node = own AND o.kind = h.kind
+		WHERE (o.address_hash = h.address_hash OR o.root_conversation_id = h.root_conversation_id) AND o.node IS NOT DISTINCT FROM own AND o.kind = h.kind
 		  AND o.kind IN ('opted_out', 'answered') AND o.server IS NOT DISTINCT FROM h.server AND o.channel IS NOT DISTINCT FROM h.channel
 	)
 	INSERT INTO reengage.news (node, kind, said_at, address_hash, root_conversation_id, server, channel, about, said)
