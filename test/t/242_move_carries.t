@@ -54,6 +54,7 @@ sql($a, q{
 $simulator->fault(verb => 'create', id => 'closed-doubt', action => 'close_after', times => 1);
 $simulator->fault(verb => 'create', id => 'closed-doubt', action => 'status', status => 422, times => 1);
 nudge($a, 'closed-doubt');
+nudge($a, 'live-recent');
 wait_until_ended($a);
 is(outcome($a, 'closed-doubt'), 'in_doubt http_422 create', 'a doubt');
 # unresolved: its answer was lost, and it is too early for the same call again
