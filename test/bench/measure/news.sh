@@ -1,7 +1,8 @@
 # Milliseconds from the commit of an opt-out at one node of a fleet until no other sends to
 # that customer: until its row is in the other's table, by which a tick is held, committed
 # or not.  Both nodes are databases of one server, and one of them may be sending.  Beside
-# it, what news costs suppress() in a database that is in no fleet, and in one that is.
+# it, what news costs suppress(), record_answer() and asking in a database that is in no
+# fleet, and in one that is.
 #
 #   OPT_OUTS=300 CALLS=2000
 
@@ -12,8 +13,8 @@ measure_news() {
   sql -c "CREATE DATABASE other"
   sql_in other -c "CREATE EXTENSION reengage"
   create_server api other
-  note_news_cost "in no fleet, without triggers" "ALTER TABLE reengage.suppressions DISABLE TRIGGER tell"
-  note_news_cost "in no fleet" "ALTER TABLE reengage.suppressions ENABLE TRIGGER tell"
+  note_news_cost "in no fleet, without triggers" "ALTER TABLE reengage.suppressions DISABLE TRIGGER tell; ALTER TABLE reengage.answers DISABLE TRIGGER tell"
+  note_news_cost "in no fleet" "ALTER TABLE reengage.suppressions ENABLE TRIGGER tell; ALTER TABLE reengage.answers ENABLE TRIGGER tell"
   wire_nodes
   note_news_cost "in a fleet" "SELECT"
   note_news_lag idle "$opt_outs"
@@ -58,17 +59,32 @@ note_news_lag() { # what, opt-outs
 }
 have_heard_all() { [ "$(sql -c "SELECT count(*) FROM reengage.suppressions")" = "$(sql_in other -c "SELECT count(*) FROM reengage.suppressions")" ]; }
 
-# Microseconds of a call, of many in one transaction.
+# Microseconds and bytes of WAL of a call, of many in one transaction: of what a fleet tells
+# its nodes, and of asking, which it does not.
 note_news_cost() { # what, statement before
-  local us calls=${CALLS:-2000}
-  us=$(sql_in other -c "SET client_min_messages = warning" -c "$2" -c "CREATE TEMP TABLE took (us numeric)" -c "DO \$\$
+  local call us wal calls=${CALLS:-2000}
+  sql_in other -c "$2" -c CHECKPOINT
+  while IFS='|' read -r call us wal; do
+    note news_cost what="$call, $1" calls="$calls" us="$us" wal_bytes="$wal"
+  done < <(sql_in other -c "SET client_min_messages = warning" -c "CREATE TEMP TABLE took (call text, us numeric, wal numeric)" \
+    -c "$(cost_of "suppress()" "reengage.suppress(md5('$1' || n), channel => 'open')" "$calls")" \
+    -c "$(cost_of "record_answer()" "reengage.record_answer(address => md5('$1' || n), channel => 'open')" "$calls")" \
+    -c "$(cost_of "a nudge" "reengage.nudge(md5('$1' || n), 'Are you still there?', server => 'api', due_at => now() + interval '1 day')" "$calls")" \
+    -c "SELECT call, round(us, 1), round(wal) FROM took")
+}
+
+# Pages that are written for the first time since a checkpoint are counted in neither:
+# some calls come before.
+cost_of() { # what, call with n, number
+  echo "DO \$\$
     DECLARE
       began timestamptz;
+      wal_then pg_lsn;
     BEGIN
-      PERFORM reengage.suppress('warm-' || n, channel => 'open') FROM generate_series(1, 200) n;
+      PERFORM $2 FROM generate_series(-200, -1) n;
+      wal_then := pg_current_wal_insert_lsn();
       began := clock_timestamp();
-      PERFORM reengage.suppress(md5('$1' || n), channel => 'open') FROM generate_series(1, $calls) n;
-      INSERT INTO took VALUES (extract(epoch FROM clock_timestamp() - began) * 1000000 / $calls);
-    END \$\$" -c "SELECT round(us, 1) FROM took")
-  note news_cost what="$1" calls="$calls" us="$us"
+      PERFORM $2 FROM generate_series(1, $3) n;
+      INSERT INTO took VALUES ('$1', extract(epoch FROM clock_timestamp() - began) * 1000000 / $3, (pg_current_wal_insert_lsn() - wal_then) / $3);
+    END \$\$"
 }
