@@ -429,7 +429,7 @@ BEGIN
 		ORDER BY n.next_try LIMIT 100 FOR UPDATE SKIP LOCKED
 	LOOP
 		-- what is done is committed before another lock is waited for
-		EXIT WHEN NOT reengage_internal.try_again(waiting) OR clock_timestamp() > began + interval '500 ms';
+		EXIT WHEN NOT reengage_internal.try_again(waiting) OR clock_timestamp() > began + interval '200 ms';
 	END LOOP;
 	DELETE FROM reengage.news n WHERE n.news_id = ANY (ARRAY(
 		SELECT p.news_id FROM reengage.news p
@@ -437,8 +437,9 @@ BEGIN
 		  AND p.said_at < now() - CASE p.kind WHEN 'erased' THEN interval '35 days' ELSE interval '400 days' END
 		  AND (p.heard_at IS NULL OR p.heard_at < now() - interval '35 days') AND p.complaint IS NULL
 		ORDER BY p.said_at LIMIT 1000 FOR UPDATE SKIP LOCKED));
+	-- half of the time is for who sends
 	RETURN coalesce(
-		(SELECT extract(epoch FROM greatest(interval '10 ms', least(interval '3 s', min(n.next_try) - clock_timestamp()))) * 1000
+		(SELECT extract(epoch FROM greatest(interval '10 ms', clock_timestamp() - began, least(interval '3 s', min(n.next_try) - clock_timestamp()))) * 1000
 		 FROM reengage.news n WHERE n.complaint IS NOT NULL AND n.next_try IS NOT NULL HAVING min(n.next_try) IS NOT NULL),
 		CASE WHEN EXISTS (SELECT FROM reengage.node) THEN 6 * 3600 * 1000 ELSE -1 END);
 END
