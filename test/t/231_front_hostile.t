@@ -126,7 +126,8 @@ ask(q{CREATE SCHEMA rival AUTHORIZATION rival; GRANT USAGE ON SCHEMA rival TO PU
 as('rival', q{
 	CREATE FUNCTION rival.now() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked'; END $$;
 	CREATE FUNCTION rival.format(text, VARIADIC text[]) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked'; END $$;
-	CREATE FUNCTION rival.jsonb_build_object(VARIADIC text[]) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked'; END $$});
+	CREATE FUNCTION rival.jsonb_build_object(VARIADIC text[]) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked'; END $$;
+	CREATE FUNCTION rival.jsonb_to_recordset(jsonb) RETURNS SETOF record LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked'; END $$});
 is(as_said('shop', q{SET search_path = rival, pg_catalog; SELECT count(*) FROM reengage.nudge_status; SELECT reengage.nudge('live-2', 'hi', 'north', due_at => pg_catalog.now() + interval '1 day'); SELECT reengage.suppress(address => '+13175550142')}),
 	'', 'names are not looked up where others put them');
 
