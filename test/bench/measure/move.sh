@@ -6,25 +6,31 @@
 #   MOVE_DUE=100000  MOVE_HISTORY="0 1000000"
 
 measure_move() {
-  local history due=${MOVE_DUE:-100000}
+  local history
   for history in ${MOVE_HISTORY:-0 1000000}; do
-    start_api
-    start_server "max_worker_processes = 16" "reengage.databases = 'bench,second'"
-    make_fleet 1
-    sql_in second -c "DROP SERVER api_second" >/dev/null
-    sql_in front -c "SELECT reengage_front.drop_route('api_second')" >/dev/null
-    make_history "$history"
-    say "asking for $due nudges"
-    sql -c "INSERT INTO reengage.nudges (server, conversation_id, message, campaign, due_at)
-      SELECT 'api', 'move-' || n, 'Are you still there?', 'move', now() + interval '1 day' FROM generate_series(1, $due) n" \
-      -c "SELECT reengage.recount()" -c "VACUUM (ANALYZE) reengage.nudges, reengage.lineage, reengage.due" >/dev/null
-    say "moving"
-    sql_in front -c "CALL reengage.move_server('api', 'second', '5 minutes')"
-    note move due="$due" history="$history" $(sql_in front -F ' ' -c "SELECT
-        'seconds=' || round(extract(epoch FROM ended_at - began_at), 1), 'until_drained=' || round(extract(epoch FROM drained_from - began_at), 1),
-        'not_sent=' || round(extract(epoch FROM nothing_sent_for), 2), 'waited=' || round(extract(epoch FROM inserts_waited_for), 2),
-        'copied=' || nudges FROM reengage.moves")
+    # in a cluster of its own
+    (trap end_what_runs EXIT && move_with "$history" "${MOVE_DUE:-100000}")
   done
+}
+
+move_with() { # rows of history, nudges due
+  local history=$1 due=$2
+  start_api
+  start_server "max_worker_processes = 16" "reengage.databases = 'bench,second'"
+  make_fleet 1
+  sql_in second -c "DROP SERVER api_second" >/dev/null
+  sql_in front -c "SELECT reengage_front.drop_route('api_second')" >/dev/null
+  make_history "$history"
+  say "asking for $due nudges"
+  sql -c "INSERT INTO reengage.nudges (server, conversation_id, message, campaign, due_at)
+    SELECT 'api', 'move-' || n, 'Are you still there?', 'move', now() + interval '1 day' FROM generate_series(1, $due) n" \
+    -c "SELECT reengage.recount()" -c "VACUUM (ANALYZE) reengage.nudges, reengage.lineage, reengage.due" >/dev/null
+  say "moving"
+  sql_in front -c "CALL reengage.move_server('api', 'second', '5 minutes')"
+  note move due="$due" history="$history" $(sql_in front -F ' ' -c "SELECT
+      'seconds=' || round(extract(epoch FROM ended_at - began_at), 1), 'until_drained=' || round(extract(epoch FROM drained_from - began_at), 1),
+      'not_sent=' || round(extract(epoch FROM nothing_sent_for), 2), 'waited=' || round(extract(epoch FROM inserts_waited_for), 2),
+      'copied=' || nudges FROM reengage.moves")
 }
 
 make_history() { # rows
