@@ -396,6 +396,36 @@ sub prove
 	return;
 }
 
+# That the proof finds what it looks for: each fault is made, found, and taken back.
+sub doubt_the_proof
+{
+	my $sent = q{(SELECT e.nudge_id FROM proof.effects e JOIN proof.outcomes o USING (nudge_id) WHERE o.outcome IN ('notified', 'session_created') AND o.address_hash IS NOT NULL LIMIT 1)};
+	my @faults = (
+		[ 'lost', 'a nudge without an outcome', "DELETE FROM proof.lineage WHERE nudge_id = $sent" ],
+		[ 'lost', 'an outcome that nobody asked for', "DELETE FROM proof.asked WHERE nudge_id = $sent" ],
+		[ 'one outcome', 'an outcome at two nodes', "INSERT INTO proof.lineage SELECT * FROM proof.outcomes WHERE nudge_id = $sent" ],
+		[ 'twice', 'a message twice', "INSERT INTO proof.effects SELECT * FROM proof.effects WHERE nudge_id = $sent" ],
+		[ 'twice', 'a call twice', "INSERT INTO proof.requests SELECT * FROM proof.requests WHERE nudge_id = $sent" ],
+		[ 'not asked for', 'a call that nobody asked for', "DELETE FROM proof.asked WHERE nudge_id = $sent" ],
+		[ 'ledger', 'an outcome that is another', "UPDATE proof.lineage SET outcome = CASE outcome WHEN 'notified' THEN 'session_created' ELSE 'notified' END, reason = NULL WHERE nudge_id = $sent" ],
+		[ 'ledger', 'an outcome without its effect', "DELETE FROM proof.effects WHERE nudge_id = $sent" ],
+		[ 'doubt', 'a doubt that nothing explains', "UPDATE proof.lineage SET outcome = 'in_doubt', reason = 'timeout' WHERE nudge_id = $sent" ],
+		(map { [ 'last word', "a message after an $_->[0]", qq{INSERT INTO proof.$_->[1] (node, address_hash, $_->[2], heard_at)
+			SELECT o.node, o.address_hash, $_->[3], to_timestamp(e.happened_us / 1e6) - interval '2 s' FROM proof.outcomes o JOIN proof.effects e USING (nudge_id) WHERE o.nudge_id = $sent} ] }
+			[ 'opt-out', 'suppressions', 'reason', q{'said at a'} ], [ 'answer', 'answers', 'answered_at', 'o.requested_at + interval $$1 ms$$' ]),
+		[ 'collected', 'a row that the subscriber lacks', "DELETE FROM reengage.lineage WHERE nudge_id = $sent" ],
+		[ 'collected', 'a row that differs there', "UPDATE reengage.lineage SET campaign = 'another' WHERE nudge_id = $sent" ],
+		[ 'collected', 'a row that no node wrote', "DELETE FROM proof.lineage WHERE nudge_id = $sent" ]);
+
+	for my $fault (@faults)
+	{
+		my ($rule, $title, $statement) = @$fault;
+		is(proof("BEGIN; $statement; SELECT count(*) > 0 FROM proof.broken WHERE rule = '$rule'; ROLLBACK"), 't', "the proof would find $title");
+	}
+	is(proof('BEGIN; UPDATE proof.quotas SET quota = 0; SELECT count(*) > 0 FROM proof.too_fast; ROLLBACK'), 't', 'the proof would find an API that was asked too often');
+	return;
+}
+
 sub show
 {
 	my ($median, $last, $heard) = split /\|/, proof(q{SELECT round(extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY lag)) * 1000, 1), round(extract(epoch FROM max(lag)) * 1000), count(*)
@@ -429,6 +459,8 @@ make_front();
 make_subscriber();
 live();
 prove();
+# in small: of many nudges it takes long
+doubt_the_proof() unless $ENV{FLEET_WATCHED};
 show();
 $_->stop for $front, $warehouse, values %node;
 done_testing();
