@@ -129,6 +129,8 @@ is(outcome($south, 'live-answers'), 'answered recorded -', 'and ends a nudge tha
 
 $simulator->control('POST', 'conversations', [ map { { id => "live-clara$_", status => 'active', address => '+13175550177' } } '', 2, 3 ]);
 sql($north, q{SELECT reengage.suppress('+13175550177', channel => 'whatsapp', reason => 'Clara asked for it')});
+# before what she is asked below
+sql($south, q{SELECT reengage.record_answer(address => '+13175550177', channel => 'sms', at => now() - interval '1 day')});
 nudge($_, 'live-clara', message => "'Dear Clara'", detail => q('{"name": "Clara"}')) for $south, $west;
 wait_until_ended($_) for $south, $west;
 nudge($south, 'live-clara2', message => "'Dear Clara'", address => "'+13175550177'", channel => "'sms'", due_at => "now() + interval '1 hour'");
@@ -145,6 +147,8 @@ ok(heard_all(@nodes), 'the worker tries again');
 is(health($west, 'news of node north'), '', 'and all is well');
 is(join(',', map { sql($_, q{SELECT count(*) FROM reengage.nudges WHERE message LIKE '%Clara%' OR detail::text LIKE '%Clara%' OR address = '+13175550177'}) } @nodes), '0,0,0', 'nothing of her is left in nudges');
 is(join(',', map { sql($_, q{SELECT count(*) FROM reengage.lineage WHERE address_hash = reengage_internal.address_hash('+13175550177', 'sms')}) } @nodes), '0,0,0', 'nor in lineage');
+is(join(',', map { sql($_, q{SELECT count(*) FROM (SELECT address_hash FROM reengage.answers UNION ALL SELECT address_hash FROM reengage.news WHERE kind = 'answered') a
+	WHERE address_hash = reengage_internal.address_hash('+13175550177', 'sms')}) } @nodes), '0,0,0', 'nor of what she answered');
 is(outcome($south, 'live-clara2'), 'cancelled customer_cancelled -', 'what was due to her is cancelled');
 is(join(',', map { sql($_, q{SELECT count(*) FROM (SELECT n::text FROM reengage.news n UNION ALL SELECT s::text FROM reengage.suppressions s UNION ALL SELECT c::text FROM reengage.changes c) t (line) WHERE line LIKE '%Clara%' OR line LIKE '%...77%'}) } @nodes), '0,0,0', 'no words of her opt-out');
 is(join(',', map { sql($_, q{SELECT count(*) FROM reengage.suppressions WHERE address_hash = reengage_internal.address_hash('+13175550177', 'whatsapp')}) } @nodes), '1,1,1', 'which stands');
@@ -167,6 +171,7 @@ poll_until($south, 'postgres', q{SELECT count(*) = 1 FROM reengage.suppressions 
 is(sql($south, q{SELECT count(*) FROM reengage.suppressions WHERE label ~ '88$'}), 1, 'what nobody can do does not keep what follows');
 is(sql($south, q{SELECT string_agg(complaint, '; ' ORDER BY complaint) FROM reengage.news_waiting WHERE kind = 'renamed'}), 'this version does not know what "renamed" is', 'what a later version says is kept');
 is(sql($south, q{SELECT count(*) || ' ' || count(next_try) FROM reengage.news_waiting}), '11 0', 'like all that makes no sense, with what is wrong, and is not tried again and again');
+is(sql($south, q{SELECT complaint FROM reengage.news WHERE root_conversation_id = 'and-a-thread'}), 'it names neither a customer nor a thread', 'nor two at once');
 is(sql($south, 'SELECT reengage.heed_news()'), 11, 'but when somebody says so');
 is(scalar log_lines($south, $log, qr/ERROR/), 0, 'the replication has not failed once');
 sql($_, q{DELETE FROM reengage.news WHERE kind = 'renamed' OR complaint IS NOT NULL}) for @nodes;
