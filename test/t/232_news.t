@@ -160,7 +160,7 @@ my $log = log_size($south);
 my $hash = 'f' x 64;
 sql($north, q{INSERT INTO reengage.news (node, kind, said) VALUES ('north', 'renamed', '{"new": "x"}')});
 sql($north, "INSERT INTO reengage.news (node, kind, address_hash, root_conversation_id, server, said) VALUES $_") for
-  qq{('north', 'opted_out', 'not a hash', NULL, NULL, '{}')}, qq{('north', 'opted_out', '$hash', 'and-a-thread', NULL, '{}')},
+  qq{('north', 'opted_out', 'not a hash', NULL, NULL, '{}')}, qq{('north', 'opted_out', '$hash', 'and-a-thread', 'genesys', '{}')},
   qq{('north', 'opted_out', NULL, 'no-server', NULL, '{}')}, qq{('north', 'opted_out', '$hash', NULL, NULL, '{"until": "some day"}')},
   qq{('north', 'opted_out', '$hash', NULL, NULL, jsonb_build_object('label', repeat('x', 30000)))},
   qq{('north', 'answered', '$hash', NULL, NULL, '{"at": "infinity"}')}, qq{('north', 'answered', '$hash', NULL, NULL, NULL)},
