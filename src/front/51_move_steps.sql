@@ -15,23 +15,23 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_front.move_go_on(reengage_front.moves, text, jsonb) IS 'notes the step that is next';
 
-CREATE FUNCTION reengage_front.move_copy_ids(m reengage_front.moves) RETURNS boolean
+CREATE FUNCTION reengage_front.move_copy_page(m reengage_front.moves, what text, first text, at_most integer) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	nil CONSTANT text := '00000000-0000-0000-0000-000000000000';
-	page json := reengage_front.move_call(m.from_node, 'read_tombstones', 'server', m.server,
-		'after_id', reengage_front.move_position(m, 'ids', nil), 'at_most', '10000');
+	page json := reengage_front.move_call(m.from_node, 'read_' || what, 'server', m.server,
+		'after', reengage_front.move_position(m, what, first), 'at_most', at_most::text);
 BEGIN
 	IF (page ->> 'rows')::bigint = 0 THEN
 		RETURN true;
 	END IF;
-	PERFORM reengage_front.move_call_with(m.to_node, 'write_tombstones', json_build_object('server', m.server, 'move_id', m.move_id, 'rows', page -> 'tombstones'));
-	PERFORM reengage_front.move_go_on(m, m.step, jsonb_build_object('ids', page ->> 'after_id'));
+	PERFORM reengage_front.move_call_with(m.to_node, 'write_' || what, json_build_object('server', m.server, 'move_id', m.move_id, 'rows', page -> what));
+	PERFORM reengage_front.move_go_on(m, m.step, jsonb_build_object(what, page ->> 'after'));
 	RETURN false;
 END
 $$;
-COMMENT ON FUNCTION reengage_front.move_copy_ids(reengage_front.moves) IS 'copies some ids of nudges that are gone; true: there are no more';
+COMMENT ON FUNCTION reengage_front.move_copy_page(reengage_front.moves, text, text, integer) IS
+	'copies some rows of what does not change while a server moves: tombstones or sessions; true: there are no more';
 
 CREATE FUNCTION reengage_front.move_copy_history(m reengage_front.moves) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -51,24 +51,6 @@ END
 $$;
 COMMENT ON FUNCTION reengage_front.move_copy_history(reengage_front.moves) IS
 	'copies some rows of lineage, in the order in which they were written, with their nudges; true: there are no more by now';
-
-CREATE FUNCTION reengage_front.move_copy_sessions(m reengage_front.moves) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	page json := reengage_front.move_call(m.from_node, 'read_sessions', 'server', m.server,
-		'after', reengage_front.move_position(m, 'sessions', ''), 'at_most', '5000');
-BEGIN
-	IF (page ->> 'rows')::bigint = 0 THEN
-		RETURN true;
-	END IF;
-	PERFORM reengage_front.move_call_with(m.to_node, 'write_sessions', json_build_object('server', m.server, 'move_id', m.move_id, 'rows', page -> 'sessions'));
-	PERFORM reengage_front.move_go_on(m, m.step, jsonb_build_object('sessions', page ->> 'after'));
-	RETURN false;
-END
-$$;
-COMMENT ON FUNCTION reengage_front.move_copy_sessions(reengage_front.moves) IS
-	'copies some of how threads went on, of which the lineage is gone; true: there are no more, and none are added while it moves';
 
 CREATE FUNCTION reengage_front.move_write_nudges(m reengage_front.moves, page json) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

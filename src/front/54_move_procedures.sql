@@ -120,11 +120,11 @@ BEGIN
 			PERFORM reengage_front.move_refuse_unknown(m);
 			PERFORM reengage_front.move_go_on(m, 'copy ids');
 		WHEN 'copy ids' THEN
-			IF reengage_front.move_copy_ids(m) THEN
+			IF reengage_front.move_copy_page(m, 'tombstones', '00000000-0000-0000-0000-000000000000', 10000) THEN
 				PERFORM reengage_front.move_go_on(m, 'copy history');
 			END IF;
 		WHEN 'copy history' THEN
-			IF reengage_front.move_copy_history(m) AND reengage_front.move_copy_sessions(m) THEN
+			IF reengage_front.move_copy_history(m) AND reengage_front.move_copy_page(m, 'sessions', '', 5000) THEN
 				PERFORM reengage_front.move_go_on(m, 'copy due');
 			END IF;
 		WHEN 'copy due' THEN

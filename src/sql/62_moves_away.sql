@@ -116,14 +116,14 @@ AS $$
 $$;
 COMMENT ON FUNCTION reengage_internal.move_read_due(text, integer[]) IS 'some parts of what is due at a server';
 
-CREATE FUNCTION reengage_internal.move_read_tombstones(server text, after_id uuid, at_most integer) RETURNS json
+CREATE FUNCTION reengage_internal.move_read_tombstones(server text, after uuid, at_most integer) RETURNS json
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
 AS $$
 	-- of those that version 1.0 has let go nobody knows the server
-	SELECT json_build_object('tombstones', coalesce(json_agg(p), '[]'), 'after_id', (array_agg(p.nudge_id ORDER BY p.nudge_id DESC))[1], 'rows', count(*))
+	SELECT json_build_object('tombstones', coalesce(json_agg(p), '[]'), 'after', (array_agg(p.nudge_id ORDER BY p.nudge_id DESC))[1], 'rows', count(*))
 	FROM (SELECT p.nudge_id, p.day FROM reengage.pruned_nudges p
-		  WHERE p.nudge_id > after_id AND (p.server = move_read_tombstones.server OR p.server IS NULL)
+		  WHERE p.nudge_id > after AND (p.server = move_read_tombstones.server OR p.server IS NULL)
 		  ORDER BY p.nudge_id LIMIT at_most) p
 $$;
 COMMENT ON FUNCTION reengage_internal.move_read_tombstones(text, uuid, integer) IS 'the next ids of nudges of a server that are gone';
