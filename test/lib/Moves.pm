@@ -9,7 +9,7 @@ use Reengage qw(new_node create_extension wait_for);
 use Test::More;
 
 use Exporter 'import';
-our @EXPORT_OK = qw(make_fleet digest move_server move_up_to state_at sql);
+our @EXPORT_OK = qw(make_fleet ask_by_front digest move_server move_up_to state_at sql);
 
 sub sql { my ($node, $statement, %options) = @_; return $node->safe_psql('postgres', $statement, %options); }
 
@@ -42,6 +42,17 @@ sub make_fleet
 	$list =~ s/'/''/g;
 	sql($front, "SELECT reengage_front.set_nodes('{$list}')");
 	return \%fleet;
+}
+
+# Asks by way of the front for nudges of these numbers, a day ahead; a third finds its
+# conversation closed.
+sub ask_by_front
+{
+	my ($front, $from, $to) = @_;
+	sql($front, qq{
+		INSERT INTO reengage.nudges (server, conversation_id, message, due_at)
+		SELECT 'genesys', CASE WHEN i % 3 = 0 THEN 'closed-' ELSE 'live-' END || i, 'hi', now() + interval '1 day' FROM generate_series($from, $to) i});
+	return;
 }
 
 # All that a node has of a server that counts for what it does: the same before and after a move.

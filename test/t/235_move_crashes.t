@@ -5,7 +5,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator wait_until_ended wait_for poll_until);
-use Moves qw(make_fleet digest move_server state_at sql);
+use Moves qw(ask_by_front make_fleet digest move_server state_at sql);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -15,16 +15,8 @@ my ($a, $b, $front) = @$fleet{qw(a b front)};
 my @steps = ('begin', 'accept', 'preflight', 'copy ids', 'copy history', 'copy due', 'drain', 'expect', 'route', 'close', 'copy rest', 'depart', 'arrive', 'settle', 'let go');
 my ($asked, $rounds) = (0, 0);
 
-# By way of the front, to be sent in the end.
-sub ask
-{
-	my ($count) = @_;
-	my ($from, $to) = ($asked + 1, $asked += $count);
-	sql($front, qq{
-		INSERT INTO reengage.nudges (server, conversation_id, message, due_at)
-		SELECT 'genesys', CASE WHEN i % 3 = 0 THEN 'closed-' ELSE 'live-' END || i, 'hi', now() + interval '1 day' FROM generate_series($from, $to) i});
-	return;
-}
+# To be sent in the end.
+sub ask { my ($count) = @_; return ask_by_front($front, $asked + 1, $asked += $count); }
 
 # Takes steps until this one has been taken, and notes it as if the commit here had been lost.
 sub stop_after

@@ -6,7 +6,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Reengage qw(start_simulator wait_until_ended poll_until psql_stderr);
-use Moves qw(make_fleet digest move_server state_at sql);
+use Moves qw(ask_by_front make_fleet digest move_server state_at sql);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -53,16 +53,8 @@ sub written { my ($node) = @_; return sql($node, 'SELECT last_value FROM trap.ro
 sub back { my ($node) = @_; return poll_until($node, 'postgres', 'SELECT true'); }
 sub undo { return psql_stderr($front, q{CALL reengage.undo_move('genesys')}); }
 
-# By way of the front, to be sent in the end.
-sub ask
-{
-	my ($count) = @_;
-	my ($from, $to) = ($asked + 1, $asked += $count);
-	sql($front, qq{
-		INSERT INTO reengage.nudges (server, conversation_id, message, due_at)
-		SELECT 'genesys', CASE WHEN i % 3 = 0 THEN 'closed-' ELSE 'live-' END || i, 'hi', now() + interval '1 day' FROM generate_series($from, $to) i});
-	return;
-}
+# To be sent in the end.
+sub ask { my ($count) = @_; return ask_by_front($front, $asked + 1, $asked += $count); }
 
 sub all_is_right
 {
