@@ -4,7 +4,7 @@
 --
 CREATE TABLE reengage.nudges (
 	nudge_id uuid NOT NULL DEFAULT reengage.uuid_v7(),
-	due_at timestamptz,
+	due_at timestamptz NOT NULL DEFAULT '-infinity',
 	server text NOT NULL DEFAULT reengage.default_server(),
 	conversation_id text NOT NULL,
 	message text NOT NULL,
@@ -23,7 +23,7 @@ CREATE TABLE reengage.nudges (
 COMMENT ON TABLE reengage.nudges IS
 	'what was asked: one row is one message to one customer; a row goes to the node that has its server';
 COMMENT ON COLUMN reengage.nudges.nudge_id IS 'identity of the nudge and its idempotency key, at its node; ON CONFLICT DO NOTHING asks only once';
-COMMENT ON COLUMN reengage.nudges.due_at IS 'not before this time; null, as by default: now, by the clock of the node';
+COMMENT ON COLUMN reengage.nudges.due_at IS 'not before this time; default -infinity: now, by the clock of the node';
 COMMENT ON COLUMN reengage.nudges.server IS 'the server; default: setting reengage.default_server of the front';
 COMMENT ON COLUMN reengage.nudges.conversation_id IS 'the conversation that the customer left, or any of its thread';
 COMMENT ON COLUMN reengage.nudges.message IS 'the text to send';
@@ -103,7 +103,7 @@ BEGIN
 	VALUES
 		(id, at_server, nudge.conversation_id,
 		 nudge.message, nudge.address, nudge.channel, nudge.when_closed,
-		 nudge.priority, nudge.due_at, nudge.expires_at,
+		 nudge.priority, coalesce(nudge.due_at, '-infinity'), nudge.expires_at,
 		 nudge.time_zone, nudge.campaign, nudge.detail, nudge.supersedes,
 		 nudge.when_answered, nudge.answered_since)
 	ON CONFLICT DO NOTHING;

@@ -172,7 +172,9 @@ SKIP:
 	}
 	set_clock(0);
 }
-like(psql_stderr($a, q{INSERT INTO reengage.nudges (server, conversation_id, message, due_at) VALUES ('north', 'live-1', 'hi', NULL)}), qr/due_at of a nudge must not be null/, 'who asks a node itself says when');
+like(psql_stderr($_, q{INSERT INTO reengage.nudges (server, conversation_id, message, due_at) VALUES ('north', 'live-1', 'hi', NULL)}), qr/due_at of a nudge must not be null/, 'a time that came out as null is not now: ' . $_->name)
+  for $a, $front;
+like(psql_stderr($a, q{INSERT INTO reengage.nudges (server, conversation_id, message, due_at) VALUES ('north', 'live-1', 'hi', '-infinity')}), qr/invalid due_at of a nudge: "-infinity"/, 'who asks a node itself says when');
 
 $_->stop for $front, $a, $b;
 done_testing();

@@ -77,10 +77,9 @@ meant_node_make_due(TriggerData *trigger, int place)
 	Datum	   *due_at = &row->tts_values[place];
 	bool	   *is_null = &row->tts_isnull[place];
 
-	if (!*is_null || reengage_meant_node[0] == '\0')
+	if (reengage_meant_node[0] == '\0' || *is_null || !TIMESTAMP_IS_NOBEGIN(DatumGetTimestampTz(*due_at)))
 		return;
 	*due_at = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-	*is_null = false;
 	trigger->tg_trigtuple = heap_modify_tuple_by_cols(trigger->tg_trigtuple, row->tts_tupleDescriptor, 1, &column, due_at, is_null);
 }
 

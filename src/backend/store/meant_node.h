@@ -15,8 +15,8 @@
 extern void require_meant_node(void);
 
 /*
- * A row that a front has without the time in this place, whose values are at hand, is
- * due now: the front's own clock may be another.  To be called BEFORE INSERT.
+ * A row of a front, whose values are at hand, with -infinity in this place is due now:
+ * the front's own clock may be another.  To be called BEFORE INSERT.
  */
 extern void meant_node_make_due(TriggerData *trigger, int place);
 
